@@ -1,0 +1,55 @@
+# `make` alone lists what there is.
+PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11,$(shell command -v $(python) >/dev/null && \
+	$(python) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
+VENV ?= .venv
+BIN := $(VENV)/bin
+LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command 'make lock' --quiet
+
+help: ## Show this list.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: $(VENV)/.runtime ## Install, migrate and serve on http://127.0.0.1:8000.
+	@$(BIN)/flask db upgrade
+	@exec $(BIN)/gunicorn wsgi:app
+
+test: $(VENV)/.development ## Run all tests, on SQLite and PostgreSQL, and print the coverage.
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+check: $(VENV)/.development ## Check format, lint, types and the API's description.
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+	@$(BIN)/flask openapi write - | diff -u docs/openapi.json - || { echo "docs/openapi.json is out of date: run 'make docs'"; exit 1; }
+
+format: $(VENV)/.development ## Format the code and mend what the linter can.
+	@$(BIN)/ruff check --fix-only --quiet
+	@$(BIN)/ruff format
+
+docs: $(VENV)/.development ## Write docs/openapi.json and docs/errors.md anew.
+	@$(BIN)/flask openapi write docs/openapi.json
+	@$(BIN)/flask errors write docs/errors.md
+
+lock: $(VENV)/.development ## Pin the newest versions into both requirements files.
+	@$(LOCK) --upgrade requirements.in -o requirements.txt
+	@$(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
+
+$(VENV)/.created:
+	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer is needed"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "make: $(PYTHON) cannot make virtual environments (Debian: apt-get install python3-venv)"; exit 1; }
+	@touch $@
+
+$(VENV)/.runtime: requirements.txt $(VENV)/.created
+	@echo "Installing into $(VENV) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/.development: requirements-dev.txt $(VENV)/.runtime
+	@echo "Installing what the tests need into $(VENV) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.PHONY: help run test check format docs lock

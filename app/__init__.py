@@ -1,0 +1,72 @@
+"""A multi-user task service: `create_app()` plugs its parts together."""
+
+from typing import Any
+
+from flask import Flask
+
+from app import problems
+from app.api import VERSION
+from app.auth import verifier
+from app.auth import views as auth_views
+from app.extensions import api, cors, db, migrate
+from app.ops import docs, health, logging, request_id
+from app.settings import PROJECT, Settings
+from app.tasks import views, views_by_user
+
+OPENAPI = {
+    "API_TITLE": "Tasks API",
+    "API_VERSION": VERSION,
+    "OPENAPI_VERSION": "3.1.0",
+    "OPENAPI_URL_PREFIX": "/",
+    "API_SPEC_OPTIONS": {
+        "info": {
+            "description": "Tasks for many users, each of whom sees only their own.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+    },
+}
+
+CORS: dict[str, Any] = {
+    "allow_headers": ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-Request-ID"],
+    "expose_headers": [
+        "ETag",
+        "Idempotent-Replay",
+        "Link",
+        "Location",
+        "Retry-After",
+        "WWW-Authenticate",
+        "X-Request-ID",
+        "X-Total-Count",
+    ],
+    "methods": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+    "max_age": 600,
+}
+
+
+def create_app(settings: Settings) -> Flask:
+    """The application. Nothing is asked of the database before the first request."""
+    app = Flask(__name__, static_folder=None)
+    app.config.from_mapping(OPENAPI)
+    app.extensions["settings"] = settings
+    # Two slashes are not one: Werkzeug would redirect to a URL made from the Host header.
+    app.url_map.merge_slashes = False
+
+    logging.init_app(app, settings)
+    request_id.init_app(app)
+    problems.init_app(app)
+    db.init_app(app, settings)
+    migrate.init_app(app, db, directory=str(PROJECT / "migrations"))
+    verifier.init_app(app, settings)
+    api.init_app(app)
+    if settings.cors_origins:
+        cors.init_app(app, **CORS, origins=list(settings.cors_origins))
+
+    app.register_blueprint(docs.blueprint)
+    api.register_blueprint(health.blueprint)
+    if settings.local_auth:
+        api.register_blueprint(auth_views.accounts)
+    api.register_blueprint(auth_views.me)
+    api.register_blueprint(views.blueprint)
+    api.register_blueprint(views_by_user.blueprint, parameters=[views_by_user.USER_ID])
+    return app

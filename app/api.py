@@ -1,0 +1,162 @@
+"""flask-smorest, made strict: how this service's operations parse, answer and are described."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import flask_smorest
+import orjson
+from flask import Flask, Response, request
+from flask_smorest.utils import resolve_schema_instance
+from marshmallow import Schema, fields
+
+from app.parsing import StrictParser, refuse_unread_query
+from app.problems import (
+    CONTENT_TYPE,
+    BadRequest,
+    InternalError,
+    MalformedJson,
+    PayloadTooLarge,
+    Problem,
+    UnsupportedMediaType,
+    ValidationFailed,
+    catalogue,
+)
+
+View = Callable[..., Any]
+
+VERSION = "0.1.0"
+BEARER = "bearer"
+ALWAYS = (BadRequest, ValidationFailed, InternalError)
+WITH_BODY = (MalformedJson, PayloadTooLarge, UnsupportedMediaType)
+
+HEADERS = {
+    "X-Request-ID": "The id of this request: the caller's own, or a new one.",
+    "Cache-Control": "`private, no-cache`; `no-store` where the answer holds a token.",
+    "ETag": "The version of the task.",
+    "Location": "The path of what was made.",
+    "Link": 'The next page, as `<path>; rel="next"`; absent on the last page.',
+    "X-Total-Count": "How many tasks there are on all pages.",
+    "WWW-Authenticate": "Why the token was refused (RFC 6750).",
+    "Allow": "The methods that this path takes.",
+    "Retry-After": "Seconds to wait before trying again.",
+}
+ON_EVERY_ANSWER = ("X-Request-ID", "Cache-Control")
+ON_STATUS = {401: ("WWW-Authenticate",), 503: ("Retry-After",)}
+
+
+class ProblemDetails(Schema):
+    """The body of every error (RFC 9457)."""
+
+    type = fields.String(
+        required=True, metadata={"description": "Where this code is explained.", "example": "/docs/errors#not_found"}
+    )
+    title = fields.String(required=True)
+    status = fields.Integer(required=True, metadata={"minimum": 400, "maximum": 599})
+    detail = fields.String(required=True, metadata={"description": "What to do next."})
+    code = fields.String(required=True, metadata={"description": "The reason, for programs."})
+    request_id = fields.String(required=True)
+    errors = fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.String()),
+        metadata={"description": "Field → what is wrong with it."},
+    )
+
+
+class Api(flask_smorest.Api):
+    """The OpenAPI document, with this service's own errors instead of flask-smorest's."""
+
+    DEFAULT_ERROR_RESPONSE_NAME = None
+
+    def init_app(self, app: Flask, **options: Any) -> None:
+        super().init_app(app, **options)
+        self.spec.components.security_scheme(BEARER, {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
+
+    def _register_error_handlers(self) -> None:
+        """Left out: errors are made in problems.py."""
+
+    def _register_responses(self) -> None:
+        for name, description in HEADERS.items():
+            self.spec.components.header(name, {"description": description, "schema": {"type": "string"}}, lazy=True)
+        for status in {problem.status for problem in catalogue()}:
+            codes = ", ".join(f"`{problem.code}`" for problem in catalogue() if problem.status == status)
+            response = {
+                "description": f"One of {codes}.",
+                "headers": _headers(*ON_EVERY_ANSWER, *ON_STATUS.get(status, ())),
+                "content": {CONTENT_TYPE: {"schema": ProblemDetails}},
+            }
+            self.spec.components.response(_response_name(status), response, lazy=True)
+
+
+class Blueprint(flask_smorest.Blueprint):
+    """A blueprint whose operations refuse what they do not know, and whose description names every answer."""
+
+    ARGUMENTS_PARSER = StrictParser()
+    DEFAULT_LOCATION_CONTENT_TYPE_MAPPING = {"json": "application/json", "optional_json": "application/json"}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._prepare_doc_cbks.append(self._describe_operation)
+
+    def arguments(self, schema: type[Schema], **options: Any) -> Callable[[View], View]:
+        """Parse a body or query. The schema is made once, not at each request."""
+        decorator: Callable[[View], View] = super().arguments(resolve_schema_instance(schema), **options)
+        return decorator
+
+    def response(
+        self, status: int, schema: Any = None, *, headers: tuple[str, ...] = (), **options: Any
+    ) -> Callable[[View], View]:
+        """Describe the one success of an operation; `headers` are those beside the ones that every answer has."""
+        describe = super().response(status, schema, headers=_headers(*ON_EVERY_ANSWER, *headers), **options)
+
+        def decorator(view: View) -> View:
+            @wraps(view)
+            def checked(*args: Any, **kwargs: Any) -> Any:
+                refuse_unread_query(request)
+                return view(*args, **kwargs)
+
+            described: View = describe(checked)
+            return described
+
+        return decorator
+
+    def _store_endpoint_docs(self, endpoint: str, obj: Any, parameters: Any, tags: Any, **options: Any) -> None:
+        super()._store_endpoint_docs(endpoint, obj, parameters, tags, **options)
+        for name, info in self._docs[endpoint].items():
+            if name != "parameters":
+                info["operation_id"] = endpoint
+
+    def _describe_operation(self, doc: dict[str, Any], doc_info: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        """Add what follows from the decorators: the id, the errors, and whether a token is needed."""
+        raised = {*ALWAYS, *doc_info.get("problems", ()), *(WITH_BODY if "requestBody" in doc else ())}
+        errors = {str(status): _response_name(status) for status in {problem.status for problem in raised}}
+        successes = {str(status): response for status, response in doc["responses"].items() if int(status) < 400}
+        doc["responses"] = successes | dict(sorted(errors.items()))
+        doc["operationId"] = doc_info["operation_id"]
+        doc["security"] = [{BEARER: []}] if doc_info.get("needs_token") else []
+        return doc
+
+
+def raises(*problems: type[Problem], needs_token: bool = False) -> Callable[[View], View]:
+    """Say in the description of an operation how it can end, beside what every operation has."""
+
+    def decorator(view: View) -> View:
+        info = view.__dict__.setdefault("_apidoc", {})
+        info["problems"] = [*info.get("problems", ()), *problems]
+        info["needs_token"] = needs_token or info.get("needs_token", False)
+        return view
+
+    return decorator
+
+
+def json_response(body: Any, status: int = 200) -> Response:
+    """An answer that is JSON already when Flask sees it. Times arrive as text: orjson leaves zero microseconds out."""
+    return Response(orjson.dumps(body), status, content_type="application/json")
+
+
+def _headers(*names: str) -> dict[str, str]:
+    return {name: name for name in names}
+
+
+def _response_name(status: int) -> str:
+    return f"Problem{status}"

@@ -1,0 +1,75 @@
+"""Who is calling: from the Authorization header to `g.identity`."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from flask import current_app, g, request
+
+from app import database
+from app.api import raises
+from app.auth.problems import TokenMalformed, TokenMissing, TokenRefused, UserIdMismatch
+from app.problems import DatabaseUnavailable
+
+# RFC 6750, section 2.1; the scheme's case does not matter (RFC 9110, section 11.1).
+_BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
+
+LOCAL_USER_PREFIX = "usr_"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A verified caller. `session_id` is set for this service's own accounts only."""
+
+    user_id: str
+    session_id: str | None = None
+
+    @property
+    def is_local(self) -> bool:
+        return self.user_id.startswith(LOCAL_USER_PREFIX)
+
+
+def authenticated(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a view run only for a verified caller, and only within that caller's rows.
+
+    A path that names a user must name the caller; that is decided after the token and before any query.
+    """
+
+    @wraps(view)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        identity = g.identity = current_app.extensions["verifier"].verify(_bearer_token())
+        if g.get("path_user_id", identity.user_id) != identity.user_id:
+            raise UserIdMismatch
+        with database.scope(identity.user_id):
+            return view(*args, **kwargs)
+
+    return raises(TokenRefused, DatabaseUnavailable, needs_token=True)(wrapper)
+
+
+def take_user_from_path(endpoint: str | None, values: dict[str, Any] | None) -> None:
+    """A blueprint's `url_value_preprocessor`: move `user_id` out of the path's values, for `authenticated`."""
+    if values:
+        g.path_user_id = values.pop("user_id")
+        if "\ufffd" in g.path_user_id and not _is_utf8(request.environ["PATH_INFO"]):
+            # Werkzeug reads octets that are not UTF-8 as U+FFFD, which could equal somebody's id.
+            g.path_user_id = None
+
+
+def _is_utf8(path_info: str) -> bool:
+    """Whether a path, whose octets WSGI passes as Latin-1, is UTF-8."""
+    try:
+        path_info.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _bearer_token() -> str:
+    header = request.headers.get("Authorization", "").strip()
+    if match := _BEARER.fullmatch(header):
+        return match[1]
+    if header.lower().startswith("bearer "):
+        raise TokenMalformed
+    raise TokenMissing

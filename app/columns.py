@@ -1,0 +1,76 @@
+"""Column types and functions that mean the same on both engines."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, DateTime, Dialect, String, Text, Uuid, func, literal_column
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from app.database import rfc3339
+
+
+class Timestamp(TypeDecorator[str]):
+    """A moment in time: `timestamptz` on PostgreSQL, sortable text on SQLite.
+
+    It is read as the text that the API answers with (RFC 3339, UTC, microseconds), so that no row is converted
+    on its way out; it is written from that text or from an aware datetime.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(String(27) if dialect.name == "sqlite" else DateTime(timezone=True))
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return rfc3339(value) if isinstance(value, datetime) else value
+
+    def bind_processor(self, dialect: Dialect) -> Any:
+        return lambda value: self.process_bind_param(value, dialect)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:
+        return None
+
+    def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        return _as_text(column)
+
+
+class _as_text(FunctionElement[str]):
+    """A timestamp column as RFC 3339 text."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(_as_text)
+def _postgresql_text(element: _as_text, compiler: SQLCompiler, **options: Any) -> str:
+    column = next(iter(element.clauses))
+    pattern: ColumnElement[str] = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
+    return compiler.process(func.to_char(func.timezone(literal_column("'UTC'"), column), pattern), **options)
+
+
+@compiles(_as_text, "sqlite")
+def _sqlite_text(element: _as_text, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(next(iter(element.clauses)), **options)
+
+
+class now(FunctionElement[str]):
+    """The database's clock. SQLAlchemy's `func.now()` knows only seconds on SQLite."""
+
+    type = Timestamp()
+    inherit_cache = True
+
+
+@compiles(now)
+def _now(element: now, compiler: SQLCompiler, **options: Any) -> str:
+    return "now()"
+
+
+# Text of the canonical form on SQLite, so that it reads as it is written.
+Id = Uuid(as_uuid=False).with_variant(String(36), "sqlite")
+
+# Ordered by code point on both engines, whatever the database's locale.
+PlainText = Text().with_variant(Text(collation="C"), "postgresql")

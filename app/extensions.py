@@ -1,0 +1,13 @@
+"""The extensions: made once here, bound to an app in create_app()."""
+
+from flask_cors import CORS
+from flask_migrate import Migrate
+
+from app.api import Api
+from app.database import db
+
+__all__ = ["api", "cors", "db", "migrate"]
+
+api = Api()
+cors = CORS()
+migrate = Migrate()

@@ -1,0 +1,53 @@
+"""Marshmallow fields that take a type, and not what can be read as one."""
+
+import re
+from typing import Any
+
+from marshmallow import fields
+from marshmallow.validate import Length, Range
+
+
+class Text(fields.String):
+    """A string of `least` to `most` characters without NUL, which PostgreSQL cannot keep; trimmed on request."""
+
+    default_error_messages = {"nul": "Must not contain NUL characters."}
+
+    def __init__(self, least: int = 0, most: int | None = None, *, trimmed: bool = False, **options: Any) -> None:
+        self.trimmed = trimmed
+        super().__init__(validate=Length(least, most), **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text: str = super()._deserialize(value, attr, data, **kwargs)
+        if "\x00" in text:
+            raise self.make_error("nul")
+        return text.strip() if self.trimmed else text
+
+
+class Boolean(fields.Boolean):
+    """`true` or `false`. Marshmallow's own takes "yes" and 1 too."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if isinstance(value, bool):
+            return value
+        raise self.make_error("invalid", input=value)
+
+
+class QueryBoolean(fields.Boolean):
+    """The words `true` and `false` in a query."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if value in ("true", "false"):
+            return bool(value == "true")
+        raise self.make_error("invalid", input=value)
+
+
+class QueryInteger(fields.Integer):
+    """Decimal ASCII digits in a query. Python's own reading takes "1_000" and " 7" too."""
+
+    def __init__(self, least: int, most: int, **options: Any) -> None:
+        super().__init__(validate=Range(least, most), **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value):
+            return int(value)
+        raise self.make_error("invalid", input=value)

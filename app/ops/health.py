@@ -1,0 +1,84 @@
+"""GET /, /healthz and /readyz: what is this, does it live, can it serve."""
+
+from functools import lru_cache
+
+from alembic.script import ScriptDirectory
+from flask import Response
+from marshmallow import Schema, fields
+from sqlalchemy import String, column, func, literal, select, table
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from app.api import VERSION, Blueprint, json_response, raises
+from app.database import OWNED, db, fetch_one, metadata
+from app.problems import DatabaseUnavailable
+from app.settings import PROJECT
+
+blueprint = Blueprint("service", __name__, description="What this is, and how it fares.")
+
+LINKS = {
+    "docs": "/docs",
+    "openapi": "/openapi.json",
+    "errors": "/docs/errors",
+    "health": "/healthz",
+    "readiness": "/readyz",
+}
+
+
+class Service(Schema):
+    name = fields.String(required=True)
+    version = fields.String(required=True)
+    links = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+
+
+class Status(Schema):
+    status = fields.String(required=True, metadata={"example": "ok"})
+
+
+@blueprint.get("/")
+@blueprint.response(200, Service)
+def show_service() -> Response:
+    """Say what this is and where everything else is."""
+    return json_response({"name": "tasks", "version": VERSION, "links": LINKS})
+
+
+@blueprint.get("/healthz")
+@blueprint.response(200, Status)
+def check_health() -> Response:
+    """Say that the process lives. Touches nothing."""
+    return json_response({"status": "ok"})
+
+
+@blueprint.get("/readyz")
+@raises(DatabaseUnavailable)
+@blueprint.response(200, Status)
+def check_readiness() -> Response:
+    """Say whether requests can be served: the database answers, is at the newest migration, and isolates users."""
+    _require_newest_migration()
+    _require_isolation()
+    return json_response({"status": "ok"})
+
+
+@lru_cache
+def _newest_migration() -> str | None:
+    return ScriptDirectory(str(PROJECT / "migrations")).get_current_head()
+
+
+def _require_newest_migration() -> None:
+    try:
+        row = fetch_one(select(column("version_num", String)).select_from(table("alembic_version")))
+    except (ProgrammingError, OperationalError) as error:
+        raise DatabaseUnavailable("The database has no tables yet: run `flask db upgrade`.") from error
+    if row is None or row.version_num != _newest_migration():
+        raise DatabaseUnavailable("The database is not at this version's migration: run `flask db upgrade`.")
+
+
+def _require_isolation() -> None:
+    """PostgreSQL must hold this role to the row-level security of every table that users own."""
+    if db.on_sqlite:
+        return
+    owned = [name for name, owned_table in metadata.tables.items() if owned_table.info == OWNED]
+    row = fetch_one(select(*(func.row_security_active(literal(name)) for name in owned)))
+    if row is None or not all(row):
+        raise DatabaseUnavailable(
+            "The database role can see every user's rows: use one that is neither superuser nor BYPASSRLS."
+        )

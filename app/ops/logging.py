@@ -1,0 +1,83 @@
+"""One line for each request, and how lines look: text on a terminal, JSON otherwise."""
+
+import logging
+import sys
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from flask import Flask, Response, g, request
+
+from app.database import rfc3339
+from app.ops.request_id import request_id
+from app.settings import Settings
+
+logger = logging.getLogger("tasks.request")
+
+# What a record may carry beside its message.
+EXTRAS = ("request_id", "method", "path", "status", "milliseconds", "code")
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {name: vars(record)[name] for name in EXTRAS if name in vars(record)}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return orjson.dumps(line, default=str).decode()
+
+
+class TextFormatter(logging.Formatter):
+    """The same for a reader: time, level, message, and what else there is as name=value."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        extras = "".join(f" {name}={vars(record)[name]}" for name in EXTRAS if name in vars(record))
+        line = f"{_time(record)} {record.levelname:<7} {record.getMessage()}{extras}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def configure(settings: Settings) -> None:
+    """Send what this service logs to standard error, in one form."""
+    as_text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(TextFormatter() if as_text else JsonFormatter())
+    tasks = logging.getLogger("tasks")
+    tasks.handlers, tasks.propagate = [handler], False
+    tasks.setLevel(settings.log_level.upper())
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    configure(settings)
+    app.before_request(_start)
+    app.after_request(_log)
+
+
+def _start() -> None:
+    g.started = time.perf_counter()
+
+
+def _log(response: Response) -> Response:
+    if logger.isEnabledFor(logging.INFO):
+        logger.info(
+            "request",
+            extra={
+                "request_id": request_id(),
+                "method": request.method,
+                "path": request.path,
+                "status": response.status_code,
+                "milliseconds": round((time.perf_counter() - g.started) * 1000, 1),
+            },
+        )
+    return response
+
+
+def _time(record: logging.LogRecord) -> str:
+    return rfc3339(datetime.fromtimestamp(record.created, UTC))

@@ -1,0 +1,146 @@
+"""RFC 9457 errors: every error body of the service is made here."""
+
+import logging
+from typing import Any, ClassVar
+
+import orjson
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from app.ops.request_id import request_id
+
+CONTENT_TYPE = "application/problem+json"
+ERRORS_PAGE = "/docs/errors"
+
+logger = logging.getLogger("tasks.problems")
+
+Errors = dict[str, list[str]]
+
+
+class Problem(Exception):
+    """An outcome that is not a success. A subclass is one `code`; its docstring says when it happens."""
+
+    status: ClassVar[int]
+    code: ClassVar[str]
+    title: ClassVar[str]
+    # What to do next. Never a stack trace, SQL, a token, or whether somebody else's thing exists.
+    detail: str
+
+    def __init__(
+        self, detail: str | None = None, *, errors: Errors | None = None, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(detail or self.detail)
+        self.detail = detail or self.detail
+        self.errors = errors
+        self.headers = headers or {}
+
+    def response(self) -> Response:
+        body: dict[str, Any] = {
+            "type": f"{ERRORS_PAGE}#{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            "request_id": request_id(),
+        }
+        if self.errors:
+            body["errors"] = self.errors
+        return Response(orjson.dumps(body), self.status, self.headers, content_type=CONTENT_TYPE)
+
+
+class BadRequest(Problem):
+    """The request is not one that HTTP or this service understands."""
+
+    status, code, title = 400, "bad_request", "Bad request"
+    detail = "The request could not be read. Check that it was sent whole and is well-formed HTTP."
+
+
+class MalformedJson(Problem):
+    """The body is not exactly one JSON text: empty, cut short, trailing data, duplicate keys, NaN, absurd nesting."""
+
+    status, code, title = 400, "malformed_json", "The body is not valid JSON"
+    detail = "Send exactly one JSON text (RFC 8259), in UTF-8."
+
+
+class NotFound(Problem):
+    """Nothing is at this address, or nothing that is yours."""
+
+    status, code, title = 404, "not_found", "Not found"
+    detail = "There is nothing here. Check the path, and that the id is one of yours."
+
+
+class MethodNotAllowed(Problem):
+    """The path exists, but not with this method; `Allow` lists the ones it has."""
+
+    status, code, title = 405, "method_not_allowed", "Method not allowed"
+    detail = "This path does not take that method. The Allow header lists the ones it takes."
+
+
+class PayloadTooLarge(Problem):
+    """The body is larger than this operation takes."""
+
+    status, code, title = 413, "payload_too_large", "The body is too large"
+    detail = "Send a smaller body."
+
+
+class UnsupportedMediaType(Problem):
+    """The body is not declared as JSON."""
+
+    status, code, title = 415, "unsupported_media_type", "The body is not JSON"
+    detail = "Send the body as JSON, with the header Content-Type: application/json."
+
+
+class ValidationFailed(Problem):
+    """The body or the query does not fit what the operation takes; `errors` says where."""
+
+    status, code, title = 422, "validation_error", "The request does not fit"
+    detail = "Mend what `errors` lists and send the request again."
+
+
+class InternalError(Problem):
+    """The service failed; its log holds the reason beside the request id."""
+
+    status, code, title = 500, "internal_error", "The service failed"
+    detail = "This is a fault of the service. Report it with the request id."
+
+
+class DatabaseUnavailable(Problem):
+    """The database does not answer, or cannot take the request just now. Nothing was written."""
+
+    status, code, title = 503, "database_unavailable", "The database is unavailable"
+    detail = "Try again after the time that Retry-After names."
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail, headers={"Retry-After": "2"})
+
+
+_BY_STATUS: dict[int, type[Problem]] = {
+    problem.status: problem for problem in (NotFound, MethodNotAllowed, PayloadTooLarge, UnsupportedMediaType)
+}
+
+
+def catalogue() -> list[type[Problem]]:
+    """Every problem there is, by status and then by code."""
+    found, rest = [], [Problem]
+    while rest:
+        children = rest.pop().__subclasses__()
+        found += [child for child in children if "code" in vars(child)]
+        rest += children
+    return sorted(found, key=lambda problem: (problem.status, problem.code))
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(Problem, Problem.response)
+    app.register_error_handler(HTTPException, _answer_http_exception)
+    app.register_error_handler(Exception, _answer_unexpected)
+
+
+def _answer_http_exception(error: HTTPException) -> Response:
+    """What Werkzeug refuses (routing, framing), in this service's shape and with its headers (`Allow`)."""
+    headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
+    return _BY_STATUS.get(error.code or 400, BadRequest)(headers=headers).response()
+
+
+def _answer_unexpected(error: Exception) -> Response:
+    logger.exception("unexpected %s", type(error).__name__, exc_info=error, extra={"request_id": request_id()})
+    return InternalError().response()

@@ -1,0 +1,176 @@
+"""The environment, read once, as one frozen and validated object."""
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+PROJECT = Path(__file__).resolve().parent.parent
+INSTANCE = PROJECT / "instance"
+
+# RFC 7518, section 3.2: a key for HS256 has at least the size of its hash.
+SECRET_BYTES = 32
+
+Value = TypeVar("Value")
+
+
+class SettingsError(Exception):
+    """A setting is missing, unknown or unsafe; the message names it and the mend, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set from outside. Secrets stay out of its `repr`."""
+
+    database_url: URL
+    auth_secrets: tuple[str, ...] = field(repr=False)
+    better_auth_secrets: tuple[str, ...] = field(repr=False)
+    auth_issuer: str | None
+    auth_audience: str | None
+    auth_user_id_claim: str
+    local_auth: bool
+    access_token_seconds: int
+    refresh_token_seconds: int
+    cors_origins: tuple[str, ...]
+    host: str
+    port: int
+    web_concurrency: int
+    threads: int
+    log_level: str
+    log_format: str
+
+
+def load_settings() -> Settings:
+    """The settings of this process: `.env` beside the project, overruled by the environment."""
+    file = {name: value for name, value in dotenv_values(PROJECT / ".env").items() if value is not None}
+    return read_settings(file | dict(os.environ))
+
+
+def read_settings(environment: Mapping[str, str], instance: Path = INSTANCE) -> Settings:
+    """Validate an environment. `instance` is the folder for what the service keeps itself."""
+    read = _Reader(environment)
+    local_auth = read("LOCAL_AUTH", _one_of("on", "off"), "on") == "on"
+    settings = Settings(
+        database_url=read("DATABASE_URL", _database_url, f"sqlite:///{instance / 'tasks.db'}"),
+        auth_secrets=read.secret("AUTH_SECRET") or (_kept_secret(instance / "auth_secret") if local_auth else ()),
+        better_auth_secrets=read.secret("BETTER_AUTH_SECRET"),
+        auth_issuer=read.optional("AUTH_ISSUER", str),
+        auth_audience=read.optional("AUTH_AUDIENCE", str),
+        auth_user_id_claim=read("AUTH_USER_ID_CLAIM", str, "sub"),
+        local_auth=local_auth,
+        access_token_seconds=read("ACCESS_TOKEN_SECONDS", _integer(60, 86_400), "900"),
+        refresh_token_seconds=read("REFRESH_TOKEN_SECONDS", _integer(3_600, 31_536_000), "2592000"),
+        cors_origins=read.optional("CORS_ORIGINS", _origins) or (),
+        host=read("HOST", str, "127.0.0.1"),
+        port=read("PORT", _integer(1, 65_535), "8000"),
+        web_concurrency=read("WEB_CONCURRENCY", _integer(1, 256), "2"),
+        threads=read("THREADS", _integer(1, 256), "2"),
+        log_level=read("LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info"),
+        log_format=read("LOG_FORMAT", _one_of("auto", "text", "json"), "auto"),
+    )
+    if not (settings.local_auth or settings.better_auth_secrets):
+        raise SettingsError(
+            "LOCAL_AUTH is off and nobody else may sign tokens: set BETTER_AUTH_SECRET, or LOCAL_AUTH=on"
+        )
+    return settings
+
+
+class _Reader:
+    """Reads one variable at a time; a parser's ValueError becomes a SettingsError that names the variable."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
+
+    def __call__(self, name: str, parse: Callable[[str], Value], default: str) -> Value:
+        text = self.environment.get(name, default)
+        if not text.strip():
+            raise SettingsError(f"{name} is empty: give it a value, or unset it")
+        try:
+            return parse(text.strip())
+        except ValueError as error:
+            raise SettingsError(f"{name} {error}") from error
+
+    def optional(self, name: str, parse: Callable[[str], Value]) -> Value | None:
+        return self(name, parse, "") if name in self.environment else None
+
+    def secret(self, name: str) -> tuple[str, ...]:
+        return self.optional(name, _secrets) or ()
+
+
+def _integer(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,12}", text) or not least <= int(text) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.lower() not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return text.lower()
+
+    return parse
+
+
+def _secrets(text: str) -> tuple[str, ...]:
+    """Comma-separated: the first signs, all verify."""
+    values = tuple(value.strip() for value in text.split(","))
+    if any(len(value.encode()) < SECRET_BYTES for value in values):
+        least = f"at least {SECRET_BYTES} bytes (each, where a comma separates several)"
+        raise ValueError(f"must have {least}: try `openssl rand -base64 48`")
+    return values
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(origin.strip() for origin in text.split(","))
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}" or not parts.netloc:
+            raise ValueError("must list origins such as https://app.example.com, separated by commas, without a path")
+    return origins
+
+
+def _database_url(text: str) -> URL:
+    try:
+        url = make_url(text)
+    except ArgumentError as error:
+        raise ValueError("is no URL: try postgresql://user:password@host:5432/name") from error
+    if url.drivername in ("postgres", "postgresql", "postgresql+psycopg2"):
+        # SQLAlchemy 2.1 takes another driver for a bare postgresql://.
+        return url.set(drivername="postgresql+psycopg2")
+    if url.drivername != "sqlite":
+        raise ValueError("must start with postgresql:// (or postgres://), or with sqlite:///")
+    if url.database in (None, "", ":memory:"):
+        raise ValueError("must name a file, such as sqlite:////var/lib/tasks/tasks.db: workers cannot share memory")
+    return url
+
+
+def _kept_secret(path: Path) -> tuple[str, ...]:
+    """The secret in this file; the first process that finds none writes one (mode 0600)."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(48))
+        try:
+            # Unlike a rename, a link never replaces the secret that another process has just written.
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    try:
+        return _secrets(path.read_text().strip())
+    except ValueError as error:
+        raise SettingsError(f"AUTH_SECRET is not set and {path} {error}") from error

@@ -1,0 +1,29 @@
+"""JSON, and nothing that merely resembles it (RFC 8259, RFC 7493)."""
+
+import json
+from typing import Any
+
+import orjson
+
+
+class NotJson(ValueError):
+    """The bytes are not exactly one JSON text; the message says why."""
+
+
+def loads(text: bytes) -> Any:
+    """Parse one JSON text: UTF-8, unique keys, no NaN, no lone surrogate, numbers and nesting within reason."""
+    try:
+        # orjson refuses all of it but duplicate keys, of which the standard library tells.
+        orjson.loads(text)
+        return json.loads(text, object_pairs_hook=_unique)
+    except RecursionError as error:
+        raise NotJson("it is nested too deeply") from error
+    except ValueError as error:
+        raise NotJson(str(error)) from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise NotJson("a key stands in one object twice")
+    return members

@@ -1,0 +1,187 @@
+"""Lists: filters, sorts, and cursors that neither skip nor repeat while rows come and go."""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    Text,
+    asc,
+    bindparam,
+    case,
+    desc,
+    func,
+    or_,
+    select,
+    true,
+    tuple_,
+)
+
+from app import strict_json
+from app.database import fetch_all, rfc3339
+from app.problems import Problem
+from app.tasks.models import tasks
+from app.tasks.queries import TASK
+
+CHECKSUM_BYTES = 9
+
+SORTS = {"created_at": tasks.c.created_at, "updated_at": tasks.c.updated_at, "title": tasks.c.title}
+
+
+class InvalidCursor(Problem):
+    """The cursor is damaged, or belongs to another list."""
+
+    status, code, title = 422, "invalid_cursor", "The cursor does not fit"
+    detail = "Use a cursor as it was given, with the filters and the sort it was given for; or begin without one."
+
+
+class Position(NamedTuple):
+    """Where a page ended: the value it was sorted by, and the task's id for ties."""
+
+    value: str
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    tasks: Sequence[Row[Any]]
+    next_cursor: str | None
+
+
+def list_tasks(user_id: str, query: Mapping[str, Any]) -> Page:
+    """One page of a user's tasks. `query` holds `limit` and `sort`, and may hold `cursor` and filters."""
+    after, filters = _read(user_id, query)
+    rows = fetch_all(
+        _page(frozenset(filters), query["sort"], after is not None), _parameters(user_id, query, filters, after)
+    )
+    return _cut(user_id, query, filters, rows)
+
+
+def list_tasks_and_total(user_id: str, query: Mapping[str, Any]) -> tuple[Page, int]:
+    """One page, and how many tasks there are on all pages."""
+    after, filters = _read(user_id, query)
+    statement = _page_and_total(frozenset(filters), query["sort"], after is not None)
+    rows = fetch_all(statement, _parameters(user_id, query, filters, after))
+    # There is always one row, for the total; without a task in it the page is empty.
+    return _cut(user_id, query, filters, [row for row in rows if row.id]), rows[0].total
+
+
+def _filter_values(query: Mapping[str, Any]) -> dict[str, Any]:
+    filters = {}
+    if "completed" in query:
+        filters["completed" if query["completed"] else "pending"] = True
+    if "q" in query:
+        filters["q"] = query["q"]
+    return filters
+
+
+_CONDITIONS: dict[str, ColumnElement[bool]] = {
+    "completed": tasks.c.completed_at.is_not(None),
+    "pending": tasks.c.completed_at.is_(None),
+    "q": or_(
+        *(
+            func.strpos(func.lower(column), func.lower(bindparam("q", type_=Text()))) > 0
+            for column in (tasks.c.title, tasks.c.details)
+        )
+    ),
+}
+
+
+@lru_cache(maxsize=256)
+def _page(filters: frozenset[str], sort: str, after: bool) -> Select[Any]:
+    column, descending = SORTS[sort.removeprefix("-")], sort.startswith("-")
+    order = desc if descending else asc
+    page = (
+        select(*TASK)
+        .where(*_wanted(filters))
+        .order_by(order(column), order(tasks.c.id))
+        .limit(bindparam("rows", type_=Integer()))
+    )
+    if not after:
+        return page
+    here = tuple_(column, tasks.c.id)
+    there = tuple_(bindparam("after_value", type_=column.type), bindparam("after_id", type_=tasks.c.id.type))
+    return page.where(here < there if descending else here > there)
+
+
+@lru_cache(maxsize=256)
+def _page_and_total(filters: frozenset[str], sort: str, after: bool) -> Select[Any]:
+    """The page with a total beside each row. A first page that is not full is its own count; else the rows are counted."""
+    page = _page(filters, sort, after).cte("page")
+    fetched = select(func.count()).select_from(page).scalar_subquery()
+    counted = select(func.count()).select_from(tasks).where(*_wanted(filters)).scalar_subquery()
+    total = counted if after else case((fetched < bindparam("rows", type_=Integer()), fetched), else_=counted)
+    totals = select(total.label("total")).cte("totals")
+    column, order = page.c[sort.removeprefix("-")], desc if sort.startswith("-") else asc
+    return (
+        select(*page.c, totals.c.total)
+        .select_from(totals.outerjoin(page, true()))
+        .order_by(order(column), order(page.c.id))
+    )
+
+
+def _wanted(filters: frozenset[str]) -> list[ColumnElement[bool]]:
+    mine = (tasks.c.user_id == bindparam("of_user"), tasks.c.deleted_at.is_(None))
+    return [*mine, *(_CONDITIONS[name] for name in sorted(filters))]
+
+
+def _parameters(
+    user_id: str, query: Mapping[str, Any], filters: Mapping[str, Any], after: Position | None
+) -> dict[str, Any]:
+    # One row more than asked for tells whether there is another page.
+    parameters = {"of_user": user_id, "rows": query["limit"] + 1, **filters}
+    return parameters | ({"after_value": after.value, "after_id": after.task_id} if after else {})
+
+
+def _read(user_id: str, query: Mapping[str, Any]) -> tuple[Position | None, dict[str, Any]]:
+    filters = _filter_values(query)
+    return _read_cursor(query["cursor"], user_id, query["sort"], filters) if "cursor" in query else None, filters
+
+
+def _cut(user_id: str, query: Mapping[str, Any], filters: Mapping[str, Any], rows: Sequence[Row[Any]]) -> Page:
+    limit, sort = query["limit"], query["sort"]
+    if len(rows) <= limit:
+        return Page(rows, None)
+    last = rows[limit - 1]
+    position = Position(getattr(last, sort.removeprefix("-")), last.id)
+    return Page(rows[:limit], _write_cursor(position, user_id, sort, filters))
+
+
+def _write_cursor(position: Position, user_id: str, sort: str, filters: Mapping[str, Any]) -> str:
+    text = orjson.dumps(list(position))
+    return base64.urlsafe_b64encode(_checksum(text, user_id, sort, filters) + text).rstrip(b"=").decode()
+
+
+def _read_cursor(cursor: str, user_id: str, sort: str, filters: Mapping[str, Any]) -> Position:
+    """The position in a cursor that was made for this list."""
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        checksum, text = raw[:CHECKSUM_BYTES], raw[CHECKSUM_BYTES:]
+        if checksum != _checksum(text, user_id, sort, filters):
+            raise InvalidCursor
+        position = Position(*strict_json.loads(text))
+        # A checksum is no signature: what reaches the database has been read once.
+        UUID(position.task_id)
+        if not sort.endswith("title"):
+            if rfc3339(datetime.fromisoformat(position.value)) != position.value:
+                raise InvalidCursor
+    except (binascii.Error, ValueError, TypeError, AttributeError) as error:
+        raise InvalidCursor from error
+    return position
+
+
+def _checksum(text: bytes, user_id: str, sort: str, filters: Mapping[str, Any]) -> bytes:
+    """Binds a position to its list, so that a cursor of another is noticed."""
+    list_ = orjson.dumps([user_id, sort, filters], option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(list_ + text, digest_size=CHECKSUM_BYTES).digest()

@@ -1,0 +1,27 @@
+"""The task table. A user's rows lie together, and every key begins with the user."""
+
+from sqlalchemy import Column, ForeignKeyConstraint, Index, Integer, PrimaryKeyConstraint, Table, Text
+
+from app.columns import Id, PlainText, Timestamp
+from app.database import OWNED, metadata
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("user_id", Text, nullable=False),
+    Column("id", Id, nullable=False),
+    Column("title", PlainText, nullable=False),
+    Column("details", Text),
+    # A task is completed when it has this.
+    Column("completed_at", Timestamp),
+    Column("created_at", Timestamp, nullable=False),
+    Column("updated_at", Timestamp, nullable=False),
+    # When it went to the trash.
+    Column("deleted_at", Timestamp),
+    # Counts the writes; the ETag.
+    Column("version", Integer, nullable=False),
+    PrimaryKeyConstraint("user_id", "id"),
+    ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
+    Index(None, "user_id", "created_at", "id"),
+    info=OWNED,
+)

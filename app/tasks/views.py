@@ -1,0 +1,82 @@
+"""/v1/tasks: the canonical family."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response, g
+
+from app.api import Blueprint, json_response, raises
+from app.auth.identity import authenticated
+from app.problems import NotFound
+from app.tasks import listing, queries
+from app.tasks.responses import TASK, no_content
+from app.tasks.schemas import Task, TaskIn, TaskPage, TaskPatch, TaskQuery
+
+blueprint = Blueprint("tasks", __name__, url_prefix="/v1/tasks", description="The caller's tasks.")
+
+
+@blueprint.get("")
+@authenticated
+@blueprint.arguments(TaskQuery, location="query")
+@blueprint.response(200, TaskPage)
+def list_tasks(query: dict[str, Any]) -> Response:
+    """List tasks, a page at a time."""
+    page = listing.list_tasks(g.identity.user_id, query)
+    return json_response({"items": TASK.many(page.tasks), "next_cursor": page.next_cursor})
+
+
+@blueprint.post("")
+@authenticated
+@blueprint.arguments(TaskIn)
+@blueprint.response(201, Task, headers=("Location", "ETag"))
+def create_task(task: dict[str, Any]) -> Response:
+    """Create a task."""
+    return TASK.created(queries.create_task(g.identity, task))
+
+
+@blueprint.get("/<uuid:task_id>")
+@authenticated
+@raises(NotFound)
+@blueprint.response(200, Task, headers=("ETag",))
+def get_task(task_id: UUID) -> Response:
+    """Show one task."""
+    return TASK.respond(queries.get_task(g.identity.user_id, str(task_id)))
+
+
+@blueprint.put("/<uuid:task_id>")
+@authenticated
+@raises(NotFound)
+@blueprint.arguments(TaskIn)
+@blueprint.response(200, Task, headers=("ETag",))
+def replace_task(task: dict[str, Any], task_id: UUID) -> Response:
+    """Replace one task; what the body leaves out goes back to its default."""
+    return TASK.respond(queries.change_task(g.identity.user_id, str(task_id), task))
+
+
+@blueprint.patch("/<uuid:task_id>")
+@authenticated
+@raises(NotFound)
+@blueprint.arguments(TaskPatch)
+@blueprint.response(200, Task, headers=("ETag",))
+def change_task(changes: dict[str, Any], task_id: UUID) -> Response:
+    """Change the given fields of one task."""
+    return TASK.respond(queries.change_task(g.identity.user_id, str(task_id), changes))
+
+
+@blueprint.delete("/<uuid:task_id>")
+@authenticated
+@raises(NotFound)
+@blueprint.response(204)
+def delete_task(task_id: UUID) -> Response:
+    """Move one task to the trash."""
+    queries.delete_task(g.identity.user_id, str(task_id))
+    return no_content()
+
+
+@blueprint.post("/<uuid:task_id>/toggle")
+@authenticated
+@raises(NotFound)
+@blueprint.response(200, Task, headers=("ETag",))
+def toggle_task(task_id: UUID) -> Response:
+    """Complete an open task, or reopen a completed one."""
+    return TASK.respond(queries.toggle_task(g.identity.user_id, str(task_id)))

@@ -1,0 +1,111 @@
+"""/api/{user_id}/tasks: the family for front ends that name the user in the path and say `description`."""
+
+from typing import Any
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+from flask import Response, g, request
+
+from app.api import Blueprint, json_response, raises
+from app.auth.identity import authenticated, take_user_from_path
+from app.auth.problems import UserIdMismatch
+from app.problems import NotFound
+from app.tasks import listing, queries
+from app.tasks.responses import USER_TASK, no_content
+from app.tasks.schemas import USER_SORTS, Completion, UserTask, UserTaskIn, UserTaskQuery
+
+blueprint = Blueprint(
+    "tasks_by_user",
+    __name__,
+    url_prefix="/api/<user_id>/tasks",
+    description="The same tasks, with the user in the path.",
+)
+blueprint.url_value_preprocessor(take_user_from_path)
+
+USER_ID = {
+    "name": "user_id",
+    "in": "path",
+    "required": True,
+    "description": "Your own user id: the one in your token.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+
+
+@blueprint.get("")
+@authenticated
+@raises(UserIdMismatch)
+@blueprint.arguments(UserTaskQuery, location="query")
+@blueprint.response(200, UserTask(many=True), headers=("Link", "X-Total-Count"))
+def list_tasks_of_user(query: dict[str, Any]) -> Response:
+    """List tasks as a bare array, newest first."""
+    page, total = listing.list_tasks_and_total(g.identity.user_id, _canonical(query))
+    response = json_response(USER_TASK.many(page.tasks))
+    response.headers["X-Total-Count"] = str(total)
+    if page.next_cursor:
+        response.headers["Link"] = f'<{_path_with(cursor=page.next_cursor)}>; rel="next"'
+    return response
+
+
+@blueprint.post("")
+@authenticated
+@raises(UserIdMismatch)
+@blueprint.arguments(UserTaskIn)
+@blueprint.response(201, UserTask, headers=("Location", "ETag"))
+def create_task_of_user(task: dict[str, Any]) -> Response:
+    """Create a task."""
+    return USER_TASK.created(queries.create_task(g.identity, task))
+
+
+@blueprint.get("/<uuid:task_id>")
+@authenticated
+@raises(UserIdMismatch, NotFound)
+@blueprint.response(200, UserTask, headers=("ETag",))
+def get_task_of_user(task_id: UUID) -> Response:
+    """Show one task."""
+    return USER_TASK.respond(queries.get_task(g.identity.user_id, str(task_id)))
+
+
+@blueprint.put("/<uuid:task_id>")
+@authenticated
+@raises(UserIdMismatch, NotFound)
+@blueprint.arguments(UserTaskIn)
+@blueprint.response(200, UserTask, headers=("ETag",))
+def replace_task_of_user(task: dict[str, Any], task_id: UUID) -> Response:
+    """Replace one task; what the body leaves out goes back to its default."""
+    return USER_TASK.respond(queries.change_task(g.identity.user_id, str(task_id), task))
+
+
+@blueprint.delete("/<uuid:task_id>")
+@authenticated
+@raises(UserIdMismatch, NotFound)
+@blueprint.response(204)
+def delete_task_of_user(task_id: UUID) -> Response:
+    """Move one task to the trash."""
+    queries.delete_task(g.identity.user_id, str(task_id))
+    return no_content()
+
+
+@blueprint.patch("/<uuid:task_id>/complete")
+@authenticated
+@raises(UserIdMismatch, NotFound)
+@blueprint.arguments(Completion, location="optional_json", required=False)
+@blueprint.response(200, UserTask, headers=("ETag",))
+def complete_task_of_user(completion: dict[str, Any], task_id: UUID) -> Response:
+    """Complete or reopen one task; without a body, turn it around."""
+    user_id, wanted = g.identity.user_id, str(task_id)
+    return USER_TASK.respond(
+        queries.change_task(user_id, wanted, completion) if completion else queries.toggle_task(user_id, wanted)
+    )
+
+
+def _canonical(query: dict[str, Any]) -> dict[str, Any]:
+    """This family's names for filters and sorts, in the words of `/v1`."""
+    canonical = {**query, "sort": USER_SORTS.get(query["sort"], query["sort"])}
+    if (status := canonical.pop("status")) != "all":
+        canonical["completed"] = status == "completed"
+    return canonical
+
+
+def _path_with(**changes: str) -> str:
+    path = f"{request.root_path.rstrip('/')}{request.path}"
+    return f"{quote(path)}?{urlencode({**request.args, **changes})}"

@@ -1,0 +1,60 @@
+"""How migrations run: in one transaction of their own, one at a time.
+
+The application's engine is in autocommit, where a failure would leave half a revision behind; so the connection is
+switched to real transactions here. Two upgrades at once wait for each other.
+"""
+
+from alembic import context
+from flask import current_app
+from sqlalchemy import Connection, MetaData
+
+from app.auth import models as _auth  # noqa: F401
+from app.tasks import models as _tasks  # noqa: F401
+
+# Any number will do, as long as no other program takes it.
+ADVISORY_LOCK = 4_951_207
+
+
+def run() -> None:
+    db = current_app.extensions["migrate"].db
+    with db.engine.connect() as connection:
+        migrate = _migrate_sqlite if connection.dialect.name == "sqlite" else _migrate_postgresql
+        migrate(connection, db.metadata)
+
+
+def _migrate_postgresql(connection: Connection, metadata: MetaData) -> None:
+    connection = connection.execution_options(isolation_level="READ COMMITTED")
+    with connection.begin():
+        # Ends with the transaction, so that a pooler in between does not matter.
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
+        _migrate(connection, metadata)
+
+
+def _migrate_sqlite(connection: Connection, metadata: MetaData) -> None:
+    # A table is changed by making it anew: with foreign keys on, dropping the old one would delete what refers to it.
+    # It can only be switched outside a transaction.
+    connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    try:
+        _migrate(connection, metadata)
+        if dangling := connection.exec_driver_sql("PRAGMA foreign_key_check").all():
+            raise RuntimeError(f"the migration would leave {len(dangling)} rows that refer to nothing")
+    except BaseException:
+        connection.exec_driver_sql("ROLLBACK")
+        raise
+    else:
+        connection.exec_driver_sql("COMMIT")
+    finally:
+        connection.exec_driver_sql("PRAGMA foreign_keys=ON")
+
+
+def _migrate(connection: Connection, metadata: MetaData) -> None:
+    context.configure(
+        connection=connection, target_metadata=metadata, render_as_batch=connection.dialect.name == "sqlite"
+    )
+    context.run_migrations()
+
+
+if context.is_offline_mode():
+    raise SystemExit("Migrations need a database: --sql is not supported, since they ask which engine it is.")
+run()

