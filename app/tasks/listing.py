@@ -117,7 +117,7 @@ def _page(filters: frozenset[str], sort: str, after: bool) -> Select[Any]:
 
 @lru_cache(maxsize=256)
 def _page_and_total(filters: frozenset[str], sort: str, after: bool) -> Select[Any]:
-    """The page with a total beside each row. A first page that is not full is its own count; else the rows are counted."""
+    """The page with a total beside each row: a first page that is not full is its own count."""
     page = _page(filters, sort, after).cte("page")
     fetched = select(func.count()).select_from(page).scalar_subquery()
     counted = select(func.count()).select_from(tasks).where(*_wanted(filters)).scalar_subquery()
@@ -173,9 +173,11 @@ def _read_cursor(cursor: str, user_id: str, sort: str, filters: Mapping[str, Any
         position = Position(*strict_json.loads(text))
         # A checksum is no signature: what reaches the database has been read once.
         UUID(position.task_id)
-        if not sort.endswith("title"):
-            if rfc3339(datetime.fromisoformat(position.value)) != position.value:
-                raise InvalidCursor
+        is_time = not sort.endswith("title")
+        if is_time and rfc3339(datetime.fromisoformat(position.value)) != position.value:
+            raise InvalidCursor
+        if not isinstance(position.value, str) or "\x00" in position.value:
+            raise InvalidCursor
     except (binascii.Error, ValueError, TypeError, AttributeError) as error:
         raise InvalidCursor from error
     return position
