@@ -3,10 +3,11 @@
 from typing import Any
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import problems
 from app.api import VERSION
-from app.auth import verifier
+from app.auth import passwords, revocation, verifier
 from app.auth import views as auth_views
 from app.extensions import api, cors, db, migrate
 from app.ops import docs, health, logging, request_id
@@ -52,12 +53,17 @@ def create_app(settings: Settings) -> Flask:
     # Two slashes are not one: Werkzeug would redirect to a URL made from the Host header.
     app.url_map.merge_slashes = False
 
+    if settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=0)  # type: ignore[method-assign]
+
     logging.init_app(app, settings)
     request_id.init_app(app)
     problems.init_app(app)
     db.init_app(app, settings)
     migrate.init_app(app, db, directory=str(PROJECT / "migrations"))
+    passwords.init_app(app, settings)
     verifier.init_app(app, settings)
+    revocation.init_app(app)
     api.init_app(app)
     if settings.cors_origins:
         cors.init_app(app, **CORS, origins=list(settings.cors_origins))
@@ -66,7 +72,7 @@ def create_app(settings: Settings) -> Flask:
     api.register_blueprint(health.blueprint)
     if settings.local_auth:
         api.register_blueprint(auth_views.accounts)
-    api.register_blueprint(auth_views.me)
+    api.register_blueprint(auth_views.caller)
     api.register_blueprint(views.blueprint)
     api.register_blueprint(views_by_user.blueprint, parameters=[views_by_user.USER_ID])
     return app

@@ -42,7 +42,7 @@ HEADERS = {
     "Retry-After": "Seconds to wait before trying again.",
 }
 ON_EVERY_ANSWER = ("X-Request-ID", "Cache-Control")
-ON_STATUS = {401: ("WWW-Authenticate",), 503: ("Retry-After",)}
+ON_STATUS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 
 
 class ProblemDetails(Schema):
@@ -152,6 +152,12 @@ def raises(*problems: type[Problem], needs_token: bool = False) -> Callable[[Vie
 def json_response(body: Any, status: int = 200) -> Response:
     """An answer that is JSON already when Flask sees it. Times arrive as text: orjson leaves zero microseconds out."""
     return Response(orjson.dumps(body), status, content_type="application/json")
+
+
+def no_content() -> Response:
+    response = Response(status=204)
+    del response.headers["Content-Type"]
+    return response
 
 
 def _headers(*names: str) -> dict[str, str]:

@@ -1,15 +1,17 @@
 """Column types and functions that mean the same on both engines."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, DateTime, Dialect, String, Text, Uuid, func, literal_column
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from app.database import rfc3339
+from app.database import db, rfc3339
 
 
 class Timestamp(TypeDecorator[str]):
@@ -69,8 +71,35 @@ def _now(element: now, compiler: SQLCompiler, **options: Any) -> str:
     return "now()"
 
 
+class from_now(FunctionElement[str]):
+    """The database's clock, so many seconds later, or earlier where they are negative."""
+
+    type = Timestamp()
+    inherit_cache = True
+
+
+@compiles(from_now)
+def _postgresql_from_now(element: from_now, compiler: SQLCompiler, **options: Any) -> str:
+    return f"(now() + make_interval(secs => {compiler.process(element.clauses, **options)}))"
+
+
+@compiles(from_now, "sqlite")
+def _sqlite_from_now(element: from_now, compiler: SQLCompiler, **options: Any) -> str:
+    return f"from_now({compiler.process(element.clauses, **options)})"
+
+
 # Text of the canonical form on SQLite, so that it reads as it is written.
 Id = Uuid(as_uuid=False).with_variant(String(36), "sqlite")
 
 # Ordered by code point on both engines, whatever the database's locale.
 PlainText = Text().with_variant(Text(collation="C"), "postgresql")
+
+
+def both_engines(build: Callable[[Any], Any]) -> Mapping[str, Any]:
+    """A statement with ON CONFLICT, which needs each engine's own `insert`: built once for both."""
+    return {"postgresql": build(postgresql.insert), "sqlite": build(sqlite.insert)}
+
+
+def for_engine(statements: Mapping[str, Any]) -> Any:
+    """The one of both that is for the engine of the current app."""
+    return statements[db.engine.dialect.name]

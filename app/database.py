@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Self
 
 import psycopg2.extensions
@@ -98,7 +98,13 @@ def execute(statement: Executable, parameters: Mapping[str, Any] | None = None) 
 
 @contextmanager
 def transaction() -> Iterator[None]:
-    """Everything inside is one transaction. The engine is in autocommit, so nothing else spans two statements."""
+    """Everything inside is one transaction, and part of the one around it, if there is one.
+
+    The engine is in autocommit, so nothing else spans two statements.
+    """
+    if _transaction.get() is not None:
+        yield
+        return
     with _outages(), db.engine.connect() as connection, _begin(connection) as begun:
         token = _transaction.set(begun)
         try:
@@ -224,20 +230,20 @@ class _ScopedCursor(psycopg2.extensions.cursor):
 class _SqliteConnection(sqlite3.Connection):
     """A connection whose clock, like PostgreSQL's now(), stands still for the length of a statement."""
 
-    statement_time = ""
+    statement_time = datetime.min.replace(tzinfo=UTC)
 
     def cursor(self, factory: Callable[..., sqlite3.Cursor] | None = None) -> sqlite3.Cursor:  # type: ignore[override]
         return super().cursor(factory or _SqliteCursor)
 
-    def now(self) -> str:
-        return self.statement_time
+    def from_now(self, seconds: float = 0) -> str:
+        return rfc3339(self.statement_time + timedelta(seconds=seconds))
 
 
 class _SqliteCursor(sqlite3.Cursor):
     connection: _SqliteConnection
 
     def execute(self, sql: str, parameters: Any = (), /) -> Self:
-        self.connection.statement_time = rfc3339(datetime.now(UTC))
+        self.connection.statement_time = datetime.now(UTC)
         return super().execute(sql, parameters)
 
 
@@ -250,7 +256,8 @@ def _prepare_sqlite(connection: _SqliteConnection, _record: object) -> None:
         f"busy_timeout={SQLITE_BUSY_MILLISECONDS}",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
-    connection.create_function("now", 0, connection.now)
+    connection.create_function("now", 0, connection.from_now)
+    connection.create_function("from_now", 1, connection.from_now)
     connection.create_function("lower", 1, _on_text(str.lower), deterministic=True)
     connection.create_function("strpos", 2, _on_text(lambda text, part: text.find(part) + 1), deterministic=True)
 

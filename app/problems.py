@@ -4,7 +4,7 @@ import logging
 from typing import Any, ClassVar
 
 import orjson
-from flask import Flask, Response
+from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 
 from app.ops.request_id import request_id
@@ -35,6 +35,10 @@ class Problem(Exception):
         self.headers = headers or {}
 
     def response(self) -> Response:
+        # For the log's line of this request.
+        g.problem = self.code
+        # For the log's line of this request.
+        g.problem = self.code
         body: dict[str, Any] = {
             "type": f"{ERRORS_PAGE}#{self.code}",
             "title": self.title,

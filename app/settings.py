@@ -19,6 +19,9 @@ INSTANCE = PROJECT / "instance"
 # RFC 7518, section 3.2: a key for HS256 has at least the size of its hash.
 SECRET_BYTES = 32
 
+# OWASP's Password Storage Cheat Sheet: KiB of memory and passes, each pair as strong as the others.
+OWASP_ARGON2ID = ((47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5))
+
 Value = TypeVar("Value")
 
 
@@ -33,13 +36,19 @@ class Settings:
     database_url: URL
     auth_secrets: tuple[str, ...] = field(repr=False)
     better_auth_secrets: tuple[str, ...] = field(repr=False)
+    auth_jwks_url: str | None
     auth_issuer: str | None
     auth_audience: str | None
     auth_user_id_claim: str
     local_auth: bool
     access_token_seconds: int
     refresh_token_seconds: int
+    auth_rate_limit: int
+    argon2_memory_kib: int
+    argon2_passes: int
+    argon2_lanes: int
     cors_origins: tuple[str, ...]
+    trusted_proxies: int
     host: str
     port: int
     web_concurrency: int
@@ -62,13 +71,19 @@ def read_settings(environment: Mapping[str, str], instance: Path = INSTANCE) -> 
         database_url=read("DATABASE_URL", _database_url, f"sqlite:///{instance / 'tasks.db'}"),
         auth_secrets=read.secret("AUTH_SECRET") or (_kept_secret(instance / "auth_secret") if local_auth else ()),
         better_auth_secrets=read.secret("BETTER_AUTH_SECRET"),
+        auth_jwks_url=read.optional("AUTH_JWKS_URL", _http_url),
         auth_issuer=read.optional("AUTH_ISSUER", str),
         auth_audience=read.optional("AUTH_AUDIENCE", str),
         auth_user_id_claim=read("AUTH_USER_ID_CLAIM", str, "sub"),
         local_auth=local_auth,
         access_token_seconds=read("ACCESS_TOKEN_SECONDS", _integer(60, 86_400), "900"),
         refresh_token_seconds=read("REFRESH_TOKEN_SECONDS", _integer(3_600, 31_536_000), "2592000"),
+        auth_rate_limit=read("AUTH_RATE_LIMIT", _integer(1, 1_000_000), "30"),
+        argon2_memory_kib=read("ARGON2_MEMORY_KIB", _integer(7_168, 4_194_304), "19456"),
+        argon2_passes=read("ARGON2_PASSES", _integer(1, 100), "2"),
+        argon2_lanes=read("ARGON2_LANES", _integer(1, 64), "1"),
         cors_origins=read.optional("CORS_ORIGINS", _origins) or (),
+        trusted_proxies=read("TRUSTED_PROXIES", _integer(0, 10), "0"),
         host=read("HOST", str, "127.0.0.1"),
         port=read("PORT", _integer(1, 65_535), "8000"),
         web_concurrency=read("WEB_CONCURRENCY", _integer(1, 256), "2"),
@@ -76,9 +91,13 @@ def read_settings(environment: Mapping[str, str], instance: Path = INSTANCE) -> 
         log_level=read("LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info"),
         log_format=read("LOG_FORMAT", _one_of("auto", "text", "json"), "auto"),
     )
-    if not (settings.local_auth or settings.better_auth_secrets):
+    if not any(
+        settings.argon2_memory_kib >= kib and settings.argon2_passes >= passes for kib, passes in OWASP_ARGON2ID
+    ):
+        raise SettingsError("ARGON2_MEMORY_KIB and ARGON2_PASSES are too small: try 19456 and 2")
+    if not (settings.local_auth or settings.better_auth_secrets or settings.auth_jwks_url):
         raise SettingsError(
-            "LOCAL_AUTH is off and nobody else may sign tokens: set BETTER_AUTH_SECRET, or LOCAL_AUTH=on"
+            "LOCAL_AUTH is off and nobody else may sign tokens: set BETTER_AUTH_SECRET or AUTH_JWKS_URL, or LOCAL_AUTH=on"
         )
     return settings
 
@@ -139,6 +158,13 @@ def _origins(text: str) -> tuple[str, ...]:
         if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}" or not parts.netloc:
             raise ValueError("must list origins such as https://app.example.com, separated by commas, without a path")
     return origins
+
+
+def _http_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.fragment:
+        raise ValueError("must be an address such as https://app.example.com/api/auth/jwks")
+    return text
 
 
 def _database_url(text: str) -> URL:

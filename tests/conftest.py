@@ -69,6 +69,7 @@ def new_database(engine: str, request: pytest.FixtureRequest, tmp_path_factory: 
 def settings_for(url: str, **changes: str) -> dict[str, str]:
     """An environment for a service on this database that knows both kinds of HS256 issuers."""
     environment = {
+        "AUTH_RATE_LIMIT": "1000000",
         "DATABASE_URL": url,
         "AUTH_SECRET": OWN_SECRET,
         "BETTER_AUTH_SECRET": SHARED_SECRET,

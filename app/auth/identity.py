@@ -10,7 +10,7 @@ from flask import current_app, g, request
 
 from app import database
 from app.api import raises
-from app.auth.problems import TokenMalformed, TokenMissing, TokenRefused, UserIdMismatch
+from app.auth.problems import KeysUnavailable, TokenMalformed, TokenMissing, TokenRefused, UserIdMismatch
 from app.problems import DatabaseUnavailable
 
 # RFC 6750, section 2.1; the scheme's case does not matter (RFC 9110, section 11.1).
@@ -21,10 +21,11 @@ LOCAL_USER_PREFIX = "usr_"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A verified caller. `session_id` is set for this service's own accounts only."""
+    """A verified caller. `session_id` is set for this service's own accounts only; `issued_at` is the token's `iat`."""
 
     user_id: str
     session_id: str | None = None
+    issued_at: float | None = None
 
     @property
     def is_local(self) -> bool:
@@ -40,12 +41,13 @@ def authenticated(view: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         identity = g.identity = current_app.extensions["verifier"].verify(_bearer_token())
+        current_app.extensions["revocations"].refuse_revoked(identity)
         if g.get("path_user_id", identity.user_id) != identity.user_id:
             raise UserIdMismatch
         with database.scope(identity.user_id):
             return view(*args, **kwargs)
 
-    return raises(TokenRefused, DatabaseUnavailable, needs_token=True)(wrapper)
+    return raises(TokenRefused, KeysUnavailable, DatabaseUnavailable, needs_token=True)(wrapper)
 
 
 def take_user_from_path(endpoint: str | None, values: dict[str, Any] | None) -> None:

@@ -1,6 +1,6 @@
 """Users and their sessions. Read before or across users, so not under row-level security; see queries.py."""
 
-from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Integer, PrimaryKeyConstraint, Table, Text
 
 from app.columns import Id, Timestamp
 from app.database import metadata
@@ -14,6 +14,7 @@ users = Table(
     Column("name", Text),
     Column("password_hash", Text),
     Column("created_at", Timestamp, nullable=False),
+    Column("disabled_at", Timestamp),
     # An unset database setting reads as '', which must never be anybody's id.
     CheckConstraint("id <> ''", name="id"),
 )
@@ -34,8 +35,37 @@ sessions = Table(
     Column("id", Id, nullable=False),
     # SHA-256 of the refresh token's secret, in hexadecimal.
     Column("refresh_hash", Text, nullable=False),
+    # How often the refresh token was renewed: a token with a lower number has been spent.
+    Column("generation", Integer, nullable=False),
+    Column("rotated_at", Timestamp, nullable=False),
     Column("created_at", Timestamp, nullable=False),
     Column("expires_at", Timestamp, nullable=False),
     PrimaryKeyConstraint("user_id", "id"),
     ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
+)
+
+# What is refused although its signature is good; every process keeps a copy. Outlives its user, so no foreign key.
+# Read whole by time, which a few thousand rows without an index allow.
+revocations = Table(
+    "revocations",
+    metadata,
+    Column("user_id", Text, nullable=False),
+    # A session's id, or one of revocation.EVERY_TOKEN and revocation.DISABLED.
+    Column("subject", Text, nullable=False),
+    # Tokens of the subject that were issued until then are refused.
+    Column("issued_until", Timestamp, nullable=False),
+    Column("changed_at", Timestamp, nullable=False),
+    # When the last token that it could refuse has expired.
+    Column("expires_at", Timestamp, nullable=False),
+    PrimaryKeyConstraint("user_id", "subject"),
+)
+
+# Counts attempts in a window of time that begins with the first. Belongs to no user: the address may be unknown.
+login_attempts = Table(
+    "login_attempts",
+    metadata,
+    # What is counted: a hash of an e-mail address, or a client's address.
+    Column("key", Text, primary_key=True),
+    Column("started_at", Timestamp, nullable=False),
+    Column("count", Integer, nullable=False),
 )

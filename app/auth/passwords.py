@@ -1,35 +1,62 @@
-"""Argon2id (RFC 9106), with OWASP's minimum: 19 MiB, 2 passes, 1 lane."""
+"""Argon2id (RFC 9106); bcrypt is verified once and replaced."""
 
 import threading
 import unicodedata
 
+import bcrypt
 from argon2 import PasswordHasher
-from argon2.exceptions import VerificationError
+from argon2.exceptions import InvalidHashError, VerificationError
+from flask import Flask
+
+from app.settings import Settings
 
 SHORTEST, LONGEST = 8, 256
-
-_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-# Each hash holds 19 MiB and a core: more of them at once than cores would only add memory.
-_at_once = threading.BoundedSemaphore(2)
-# Compared with when the address is unknown, so that it costs as much as a wrong password.
-_NOBODYS_HASH = _hasher.hash("nobody's password")
+# bcrypt knows no more of a password. A longer one never matches, or its end would be cut off in silence.
+BCRYPT_BYTES = 72
+# Each hash holds its memory and a core: more of them at once than cores would only add memory.
+AT_ONCE = 2
 
 
-def hash_password(password: str) -> str:
-    with _at_once:
-        return _hasher.hash(_normal(password))
+class Passwords:
+    """Hashes and verifies with the parameters of the settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._hasher = PasswordHasher(settings.argon2_passes, settings.argon2_memory_kib, settings.argon2_lanes)
+        self._at_once = threading.BoundedSemaphore(AT_ONCE)
+        # Compared with when there is no hash, so that it takes as long as a wrong password.
+        self._nobodys_hash = self._hasher.hash("nobody's password")
+
+    def hash(self, password: str) -> str:
+        with self._at_once:
+            return self._hasher.hash(_normal(password))
+
+    def verify(self, password_hash: str | None, password: str) -> bool:
+        """Whether this is the password. Without a hash it never is, and that takes as long to say."""
+        with self._at_once:
+            if password_hash and password_hash.startswith("$2"):
+                return _verify_bcrypt(password_hash, _normal(password))
+            try:
+                self._hasher.verify(password_hash or self._nobodys_hash, _normal(password))
+            except (VerificationError, InvalidHashError):
+                return False
+        return password_hash is not None
+
+    def is_outdated(self, password_hash: str) -> bool:
+        """Whether a hash was made in another way than new ones are."""
+        return password_hash.startswith("$2") or self._hasher.check_needs_rehash(password_hash)
 
 
-def verify_password(password_hash: str | None, password: str) -> bool:
-    """Whether this is the password; without a hash it never is, and that takes as long to say."""
-    try:
-        with _at_once:
-            _hasher.verify(password_hash or _NOBODYS_HASH, _normal(password))
-    except VerificationError:
-        return False
-    return password_hash is not None
+def init_app(app: Flask, settings: Settings) -> None:
+    app.extensions["passwords"] = Passwords(settings)
+
+
+def _verify_bcrypt(password_hash: str, password: str) -> bool:
+    secret = password.encode()
+    # PHP and others write $2y$ for what the reference calls $2b$.
+    reference = password_hash.replace("$2y$", "$2b$", 1).encode()
+    return len(secret) <= BCRYPT_BYTES and bcrypt.checkpw(secret, reference)
 
 
 def _normal(password: str) -> str:
-    """One spelling for what looks the same on two keyboards (RFC 8265, section 4.2: NFC)."""
+    """One spelling for what looks the same from two keyboards (RFC 8265, section 4.2: NFC)."""
     return unicodedata.normalize("NFC", password)

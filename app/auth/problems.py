@@ -112,3 +112,23 @@ class EmailTaken(Problem):
 
     status, code, title = 409, "email_taken", "The address is taken"
     detail = "Sign in with this address, or register with another."
+
+
+class RateLimited(Problem):
+    """Too many attempts in too short a time."""
+
+    status, code, title = 429, "rate_limited", "Too many attempts"
+    detail = "Wait for as long as Retry-After says, then try again."
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(headers={"Retry-After": str(seconds)})
+
+
+class KeysUnavailable(Problem):
+    """The issuer's published keys could not be fetched, and none is known from before."""
+
+    status, code, title = 503, "keys_unavailable", "The issuer's keys are unavailable"
+    detail = "Try again after the time that Retry-After names. If it lasts, check AUTH_JWKS_URL."
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "5"})

@@ -1,33 +1,41 @@
-"""Users, their addresses and sessions: the only statements on these tables."""
+"""Accounts: users, their addresses and passwords. Sessions are in sessions.py, attempts in attempts.py."""
 
 import unicodedata
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import uuid_utils
-from sqlalchemy import Row, bindparam, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Row, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.auth.identity import LOCAL_USER_PREFIX
-from app.auth.models import sessions, user_emails, users
+from app.auth import sessions
+from app.auth.identity import LOCAL_USER_PREFIX, Identity
+from app.auth.models import user_emails, users
 from app.auth.problems import EmailTaken
+from app.auth.sessions import Revoked
 from app.auth.tokens import RefreshToken
-from app.columns import now
-from app.database import db, execute, fetch_one, transaction, violation
+from app.columns import both_engines, for_engine, now
+from app.database import execute, fetch_one, transaction, violation
 
-_USER = (users.c.id, users.c.email, users.c.name, users.c.created_at)
+USER = (users.c.id, users.c.email, users.c.name, users.c.created_at)
+
+_this_user = users.c.id == bindparam("of_user")
 
 _claim_email = insert(user_emails)
-_add_user = insert(users).values(created_at=now()).returning(*_USER)
-_add_session = insert(sessions).values(created_at=now())
-_add_outside_user = {
-    # The user may have been made by another request in the meantime.
-    dialect.name: make(users).values(created_at=now()).on_conflict_do_nothing()
-    for dialect, make in ((postgresql.dialect, postgresql.insert), (sqlite.dialect, sqlite.insert))
-}
+_add_user = insert(users).values(created_at=now()).returning(*USER)
+# The user may have been made by another request in the meantime.
+_add_outside_user = both_engines(lambda insert: insert(users).values(created_at=now()).on_conflict_do_nothing())
 _owner_of_email = select(user_emails.c.user_id).where(user_emails.c.email == bindparam("email"))
-_user = select(*_USER, users.c.password_hash).where(users.c.id == bindparam("user_id"))
+_user = select(*USER, users.c.password_hash, users.c.disabled_at).where(_this_user)
+_rename = update(users).where(_this_user).values(name=bindparam("new_name"))
+_set_password = update(users).where(_this_user).values(password_hash=bindparam("new_hash"))
+# Only over the hash that was verified: another request may have changed the password since.
+_rehash = _set_password.where(users.c.password_hash == bindparam("old_hash"))
+_disable = update(users).where(_this_user).values(disabled_at=now())
+_enable = update(users).where(_this_user).values(disabled_at=None)
+_release_email = delete(user_emails).where(
+    user_emails.c.email == bindparam("of_email"), user_emails.c.user_id == bindparam("of_user")
+)
+_delete_user = delete(users).where(_this_user)
 
 
 def register(email: str, password_hash: str, name: str | None, session_seconds: int) -> tuple[Row[Any], RefreshToken]:
@@ -42,31 +50,67 @@ def register(email: str, password_hash: str, name: str | None, session_seconds: 
             raise EmailTaken from error
         user = fetch_one(_add_user, {"id": user_id, "email": email, "name": name, "password_hash": password_hash})
         assert user is not None
-        return user, start_session(user_id, session_seconds)
-
-
-def start_session(user_id: str, seconds: int) -> RefreshToken:
-    """A new session, and the token that renews it."""
-    refresh = RefreshToken.new(user_id, str(uuid_utils.uuid7()))
-    expires_at = datetime.now(UTC) + timedelta(seconds=seconds)
-    row = {"user_id": user_id, "id": refresh.session_id, "refresh_hash": refresh.secret_hash, "expires_at": expires_at}
-    execute(_add_session, row)
-    return refresh
+        return user, sessions.start_session(user_id, session_seconds)
 
 
 def add_outside_user(user_id: str) -> None:
     """Make the row of a user known only from a token, unless it is there."""
-    execute(_add_outside_user[db.engine.dialect.name], {"id": user_id})
+    execute(for_engine(_add_outside_user), {"id": user_id})
 
 
 def find_user(user_id: str) -> Row[Any] | None:
-    return fetch_one(_user, {"user_id": user_id})
+    """The user, password hash included."""
+    return fetch_one(_user, {"of_user": user_id})
 
 
 def find_user_by_email(email: str) -> Row[Any] | None:
-    """The account with this address, its password's hash included."""
+    """The account with this address. An unknown one takes the same statements, and so the same time."""
     owner = fetch_one(_owner_of_email, {"email": fold(email)})
-    return owner and find_user(owner.user_id)
+    return find_user(owner.user_id if owner else "")
+
+
+def name_user(identity: Identity, name: str | None) -> None:
+    """Set a name. For a user known only from a token this may be the first write."""
+    if not identity.is_local:
+        add_outside_user(identity.user_id)
+    execute(_rename, {"of_user": identity.user_id, "new_name": name})
+
+
+def change_password(user_id: str, password_hash: str, kept_session: str | None) -> Revoked:
+    """Set a new password and end the user's other sessions."""
+    with transaction():
+        execute(_set_password, {"of_user": user_id, "new_hash": password_hash})
+        return sessions.end_sessions(user_id, kept_session)
+
+
+def replace_hash(user_id: str, old_hash: str, new_hash: str) -> None:
+    """Store the same password under today's parameters."""
+    execute(_rehash, {"of_user": user_id, "old_hash": old_hash, "new_hash": new_hash})
+
+
+def delete_user(user_id: str) -> Revoked:
+    """Delete a user with everything of theirs, and refuse their tokens."""
+    with transaction():
+        user = find_user(user_id)
+        if user and user.email:
+            execute(_release_email, {"of_email": fold(user.email), "of_user": user_id})
+        execute(_delete_user, {"of_user": user_id})
+        # An account's id never comes back; a user of another issuer may, with a token made later.
+        return sessions.revoke_tokens(user_id, sessions.EVER if user_id.startswith(LOCAL_USER_PREFIX) else None)
+
+
+def disable_user(user_id: str) -> Revoked:
+    """Refuse a user's tokens, sessions and password until enabled again."""
+    with transaction():
+        execute(_disable, {"of_user": user_id})
+        return sessions.revoke_user(user_id, disabled=True)
+
+
+def enable_user(user_id: str) -> Revoked:
+    """Take a disabled user's tokens, sessions and password again."""
+    with transaction():
+        execute(_enable, {"of_user": user_id})
+        return sessions.revoke_user(user_id, disabled=False)
 
 
 def fold(email: str) -> str:

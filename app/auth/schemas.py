@@ -1,12 +1,15 @@
 """What the account operations take and answer."""
 
-from marshmallow import Schema, fields, validate
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from app.auth.passwords import LONGEST, SHORTEST
 from app.fields import Text
 
 EMAIL_CHARACTERS = 254
 NAME_CHARACTERS = 100
+REFRESH_TOKEN_CHARACTERS = 500
 
 
 class Email(Text):
@@ -40,6 +43,30 @@ class Credentials(Schema):
     )
 
 
+class Refresh(Schema):
+    refresh_token = Text(1, REFRESH_TOKEN_CHARACTERS, required=True, load_only=True)
+
+
+class AccountPatch(Schema):
+    """A new name, a new password beside the present one, or both."""
+
+    name = Text(1, NAME_CHARACTERS, trimmed=True, allow_none=True, metadata={"example": "Ann"})
+    password = Text(1, LONGEST, load_only=True, metadata={"format": "password", "description": "The present one."})
+    new_password = Text(SHORTEST, LONGEST, load_only=True, metadata={"format": "password"})
+
+    @validates_schema
+    def both_passwords(self, changes: dict[str, Any], **_: Any) -> None:
+        for given, needed in (("password", "new_password"), ("new_password", "password")):
+            if given in changes and needed not in changes:
+                raise ValidationError(f"Needed beside {given}.", needed)
+
+
+class Farewell(Schema):
+    """What deleting an account of this service needs."""
+
+    password = Text(1, LONGEST, load_only=True, metadata={"format": "password"})
+
+
 class User(Schema):
     id = fields.String(required=True, metadata={"example": "usr_0192f0c1a2b37c4d8e5f60718293a4b5"})
     email = fields.String(
@@ -63,3 +90,15 @@ class Tokens(Schema):
 
 class Registered(Tokens):
     user = fields.Nested(User, required=True)
+
+
+class Session(Schema):
+    id = fields.String(required=True, metadata={"format": "uuid"})
+    created_at = fields.String(required=True, metadata={"format": "date-time"})
+    used_at = fields.String(required=True, metadata={"format": "date-time", "description": "When it was last renewed."})
+    expires_at = fields.String(required=True, metadata={"format": "date-time"})
+    current = fields.Boolean(required=True, metadata={"description": "Whether the request's token belongs to it."})
+
+
+class Sessions(Schema):
+    items = fields.List(fields.Nested(Session), required=True)

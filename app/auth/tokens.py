@@ -1,12 +1,14 @@
 """The service's own tokens: a short-lived signed one for access, an opaque one to renew it."""
 
 import hashlib
+import re
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import jwt
 
+from app.auth.problems import TokenMalformed
 from app.settings import Settings
 
 # Fixed, so that a token of any other kind under the same secret is never taken for an access token (RFC 9068).
@@ -15,20 +17,38 @@ AUDIENCE = "tasks-api"
 ACCESS_TOKEN_TYPE = "at+jwt"
 
 
+_REFRESH = re.compile(r"(usr_[0-9a-f]{32})~([0-9a-f-]{36})~([0-9]{1,9})~([A-Za-z0-9_-]{43})")
+
+
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """Names its user and session beside its secret, so that it is looked up by user too."""
+    """Names its user and session beside its secret, so that it is looked up by user too.
+
+    `generation` counts a session's tokens from 0; all but the newest have been spent.
+    """
 
     user_id: str
     session_id: str
-    secret: str
+    generation: int
+    secret: str = field(repr=False)
 
     @classmethod
-    def new(cls, user_id: str, session_id: str) -> "RefreshToken":
-        return cls(user_id, session_id, secrets.token_urlsafe(32))
+    def new(cls, user_id: str, session_id: str, generation: int) -> "RefreshToken":
+        return cls(user_id, session_id, generation, secrets.token_urlsafe(32))
+
+    @classmethod
+    def parse(cls, text: str) -> "RefreshToken":
+        """Read a token as it was given out; TokenMalformed if it is none."""
+        match = _REFRESH.fullmatch(text)
+        if match is None:
+            raise TokenMalformed("Send the refresh token exactly as it was given.")
+        return cls(match[1], match[2], int(match[3]), match[4])
+
+    def next(self) -> "RefreshToken":
+        return RefreshToken.new(self.user_id, self.session_id, self.generation + 1)
 
     def __str__(self) -> str:
-        return f"{self.user_id}~{self.session_id}~{self.secret}"
+        return f"{self.user_id}~{self.session_id}~{self.generation}~{self.secret}"
 
     @property
     def secret_hash(self) -> str:

@@ -1,63 +1,202 @@
-"""/v1/auth: accounts of the service's own."""
+"""/v1/auth: the service's own accounts, and the caller, whoever signed the token."""
 
 from typing import Any
+from uuid import UUID
 
 from flask import Response, current_app, g
 
-from app.api import Blueprint, json_response, raises
-from app.auth import queries
+from app.api import Blueprint, json_response, no_content, raises
+from app.auth import attempts, queries, sessions
 from app.auth.identity import authenticated
-from app.auth.passwords import hash_password, verify_password
-from app.auth.problems import EmailTaken, InvalidCredentials
-from app.auth.schemas import Credentials, Registered, Registration, Tokens, User
+from app.auth.passwords import Passwords
+from app.auth.problems import EmailTaken, InvalidCredentials, RateLimited, TokenMalformed, TokenRevoked
+from app.auth.schemas import (
+    AccountPatch,
+    Credentials,
+    Farewell,
+    Refresh,
+    Registered,
+    Registration,
+    Session,
+    Sessions,
+    Tokens,
+    User,
+)
 from app.auth.tokens import RefreshToken, token_answer
-from app.problems import DatabaseUnavailable
+from app.problems import DatabaseUnavailable, NotFound, ValidationFailed
 from app.settings import Settings
 
 accounts = Blueprint(
     "accounts", __name__, url_prefix="/v1/auth", description="Register and sign in with the service's own accounts."
 )
-me = Blueprint("me", __name__, url_prefix="/v1/auth/me", description="The caller.")
+caller = Blueprint("caller", __name__, url_prefix="/v1/auth", description="The caller, and the caller's sessions.")
+for blueprint in (accounts, caller):
+    blueprint.before_request(attempts.limit_by_client)
 
 USER_FIELDS = tuple(User().fields)
+SESSION_FIELDS = tuple(Session().fields)[:-1]
 
 
 @accounts.post("/register")
-@raises(EmailTaken, DatabaseUnavailable)
+@raises(EmailTaken, RateLimited, DatabaseUnavailable)
 @accounts.arguments(Registration)
 @accounts.response(201, Registered)
 def register(registration: dict[str, Any]) -> Response:
     """Make an account and sign in."""
-    password_hash = hash_password(registration["password"])
-    user, refresh = queries.register(
-        registration["email"], password_hash, registration["name"], _settings().refresh_token_seconds
-    )
+    password_hash = _passwords().hash(registration["password"])
+    seconds = _settings().refresh_token_seconds
+    user, refresh = queries.register(registration["email"], password_hash, registration["name"], seconds)
     return _with_tokens(201, refresh, user=_user(user))
 
 
 @accounts.post("/login")
-@raises(InvalidCredentials, DatabaseUnavailable)
+@raises(InvalidCredentials, RateLimited, DatabaseUnavailable)
 @accounts.arguments(Credentials)
 @accounts.response(200, Tokens)
 def login(credentials: dict[str, Any]) -> Response:
     """Sign in."""
-    user = queries.find_user_by_email(credentials["email"])
-    if not verify_password(user and user.password_hash, credentials["password"]) or user is None:
-        raise InvalidCredentials
-    return _with_tokens(200, queries.start_session(user.id, _settings().refresh_token_seconds))
+    account = queries.find_user_by_email(credentials["email"])
+    user = _require_password(account, credentials["email"], credentials["password"])
+    return _with_tokens(200, sessions.start_session(user.id, _settings().refresh_token_seconds))
 
 
-@me.get("")
+@accounts.post("/refresh")
+@raises(TokenMalformed, TokenRevoked, RateLimited, DatabaseUnavailable)
+@accounts.arguments(Refresh)
+@accounts.response(200, Tokens)
+def refresh_tokens(body: dict[str, str]) -> Response:
+    """Spend a refresh token for new tokens."""
+    spent = RefreshToken.parse(body["refresh_token"])
+    renewed = sessions.renew_session(spent, _settings().refresh_token_seconds)
+    if renewed is None:
+        _revoke(sessions.end_reused_session(spent))
+        raise TokenRevoked
+    return _with_tokens(200, renewed)
+
+
+@caller.post("/logout")
 @authenticated
-@me.response(200, User)
+@raises(RateLimited)
+@caller.response(204)
+def logout() -> Response:
+    """End the session of this token; for a user of another issuer, refuse every token issued until now."""
+    user_id, session_id = g.identity.user_id, g.identity.session_id
+    _revoke(sessions.end_session(user_id, session_id) if session_id else sessions.revoke_tokens(user_id))
+    return no_content()
+
+
+@caller.get("/sessions")
+@authenticated
+@raises(RateLimited)
+@caller.response(200, Sessions)
+def list_sessions() -> Response:
+    """List the caller's sessions, newest first."""
+    rows = sessions.list_sessions(g.identity.user_id)
+    current = g.identity.session_id
+    return json_response({"items": [{**_fields(SESSION_FIELDS, row), "current": row.id == current} for row in rows]})
+
+
+@caller.delete("/sessions/<uuid:session_id>")
+@authenticated
+@raises(NotFound, RateLimited)
+@caller.response(204)
+def end_session(session_id: UUID) -> Response:
+    """End one session."""
+    ended = sessions.end_session(g.identity.user_id, str(session_id))
+    if not ended:
+        raise NotFound
+    _revoke(ended)
+    return no_content()
+
+
+@caller.delete("/sessions")
+@authenticated
+@raises(RateLimited)
+@caller.response(204)
+def end_sessions() -> Response:
+    """End all sessions, this one too; for a user of another issuer, refuse every token issued until now."""
+    user_id = g.identity.user_id
+    _revoke(sessions.end_sessions(user_id) if g.identity.is_local else sessions.revoke_tokens(user_id))
+    return no_content()
+
+
+@caller.get("/me")
+@authenticated
+@raises(RateLimited)
+@caller.response(200, User)
 def get_me() -> Response:
     """Show the caller."""
+    return json_response(_user(queries.find_user(g.identity.user_id)))
+
+
+@caller.patch("/me")
+@authenticated
+@raises(InvalidCredentials, RateLimited)
+@caller.arguments(AccountPatch)
+@caller.response(200, User)
+def change_me(changes: dict[str, Any]) -> Response:
+    """Change the caller's name or password. A new password ends the other sessions."""
+    if "new_password" in changes:
+        user = _require_own_password(changes["password"])
+        password_hash = _passwords().hash(changes["new_password"])
+        _revoke(queries.change_password(user.id, password_hash, g.identity.session_id))
+    if "name" in changes:
+        queries.name_user(g.identity, changes["name"])
+    return json_response(_user(queries.find_user(g.identity.user_id)))
+
+
+@caller.delete("/me")
+@authenticated
+@raises(InvalidCredentials, RateLimited)
+@caller.arguments(Farewell, location="optional_json", required=False)
+@caller.response(204)
+def delete_me(farewell: dict[str, str]) -> Response:
+    """Delete the caller with all tasks and sessions. An account of this service needs its password."""
+    if g.identity.is_local:
+        _require_own_password(farewell.get("password"))
+    elif farewell:
+        raise ValidationFailed(errors={"password": ["Your password is not kept here: leave it out."]})
+    _revoke(queries.delete_user(g.identity.user_id))
+    return no_content()
+
+
+def _require_own_password(password: str | None) -> Any:
+    """The caller's row, if this is the caller's password."""
+    if not g.identity.is_local:
+        raise ValidationFailed(errors={"password": ["Your password is not kept here: leave it out."]})
+    if password is None:
+        raise ValidationFailed(errors={"password": ["Missing data for required field."]})
     user = queries.find_user(g.identity.user_id)
-    return json_response(_user(user or (g.identity.user_id, None, None, None)))
+    if user is None:
+        raise TokenRevoked
+    return _require_password(user, user.email, password)
+
+
+def _require_password(user: Any, email: str, password: str) -> Any:
+    """The user, for whoever knows the password; each attempt counts as failed until it has succeeded."""
+    attempts.count_failure(email)
+    if not _passwords().verify(user and user.password_hash, password):
+        raise InvalidCredentials
+    attempts.take_back_failure(email)
+    if user.disabled_at:
+        raise InvalidCredentials("This account is disabled. Ask whoever runs the service to enable it.")
+    if _passwords().is_outdated(user.password_hash):
+        queries.replace_hash(user.id, user.password_hash, _passwords().hash(password))
+    return user
+
+
+def _revoke(revoked: sessions.Revoked) -> None:
+    """Have this process know at once; the others read it within a second."""
+    current_app.extensions["revocations"].add(revoked)
 
 
 def _user(row: Any) -> dict[str, str | None]:
-    return dict(zip(USER_FIELDS, row, strict=False))
+    """A user; one of another issuer who has written nothing yet has no row."""
+    return _fields(USER_FIELDS, row or (g.identity.user_id, None, None, None))
+
+
+def _fields(names: tuple[str, ...], row: Any) -> dict[str, Any]:
+    return dict(zip(names, row, strict=False))
 
 
 def _with_tokens(status: int, refresh: RefreshToken, **members: Any) -> Response:
@@ -69,3 +208,8 @@ def _with_tokens(status: int, refresh: RefreshToken, **members: Any) -> Response
 def _settings() -> Settings:
     settings: Settings = current_app.extensions["settings"]
     return settings
+
+
+def _passwords() -> Passwords:
+    passwords: Passwords = current_app.extensions["passwords"]
+    return passwords

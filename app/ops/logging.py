@@ -66,16 +66,14 @@ def _start() -> None:
 
 def _log(response: Response) -> Response:
     if logger.isEnabledFor(logging.INFO):
-        logger.info(
-            "request",
-            extra={
-                "request_id": request_id(),
-                "method": request.method,
-                "path": request.path,
-                "status": response.status_code,
-                "milliseconds": round((time.perf_counter() - g.started) * 1000, 1),
-            },
-        )
+        line = {
+            "request_id": request_id(),
+            "method": request.method,
+            "path": request.path,
+            "status": response.status_code,
+            "milliseconds": round((time.perf_counter() - g.started) * 1000, 1),
+        }
+        logger.info("request", extra=line | ({"code": g.problem} if "problem" in g else {}))
     return response
 
 

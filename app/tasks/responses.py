@@ -39,9 +39,3 @@ class Encoder:
 
 TASK = Encoder(Task())
 USER_TASK = Encoder(UserTask())
-
-
-def no_content() -> Response:
-    response = Response(status=204)
-    del response.headers["Content-Type"]
-    return response

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from flask import Response, g
 
-from app.api import Blueprint, json_response, raises
+from app.api import Blueprint, json_response, no_content, raises
 from app.auth.identity import authenticated
 from app.problems import NotFound
 from app.tasks import listing, queries
-from app.tasks.responses import TASK, no_content
+from app.tasks.responses import TASK
 from app.tasks.schemas import Task, TaskIn, TaskPage, TaskPatch, TaskQuery
 
 blueprint = Blueprint("tasks", __name__, url_prefix="/v1/tasks", description="The caller's tasks.")

@@ -6,12 +6,12 @@ from uuid import UUID
 
 from flask import Response, g, request
 
-from app.api import Blueprint, json_response, raises
+from app.api import Blueprint, json_response, no_content, raises
 from app.auth.identity import authenticated, take_user_from_path
 from app.auth.problems import UserIdMismatch
 from app.problems import NotFound
 from app.tasks import listing, queries
-from app.tasks.responses import USER_TASK, no_content
+from app.tasks.responses import USER_TASK
 from app.tasks.schemas import USER_SORTS, Completion, UserTask, UserTaskIn, UserTaskQuery
 
 blueprint = Blueprint(

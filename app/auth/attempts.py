@@ -1,0 +1,89 @@
+"""Brute force: attempts are counted in the database, so that all workers and machines count together."""
+
+import hashlib
+import ipaddress
+import math
+import secrets
+from datetime import datetime
+from typing import Any
+
+from flask import current_app, request
+from sqlalchemy import bindparam, case, delete, literal, update
+
+from app.auth.models import login_attempts
+from app.auth.problems import RateLimited
+from app.auth.queries import fold
+from app.columns import both_engines, for_engine, from_now, now
+from app.database import execute, fetch_one
+
+FAILURES = 10
+FAILURES_SECONDS = 15 * 60
+REQUESTS_SECONDS = 60
+# A host has 64 bits of addresses to itself (RFC 4291, section 2.5.4).
+IPV6_HOST_BITS = 64
+# One in so many new windows clears away the old ones.
+CLEARING = 100
+
+
+def _count_attempt(insert_for_engine: Any) -> Any:
+    """One upsert. The window begins with its first attempt and is not prolonged by later ones."""
+    statement = insert_for_engine(login_attempts).values(started_at=now(), count=1)
+    is_over = login_attempts.c.started_at <= from_now(-bindparam("window"))
+    again = {
+        "count": case((is_over, 1), else_=login_attempts.c.count + 1),
+        "started_at": case((is_over, now()), else_=login_attempts.c.started_at),
+    }
+    return statement.on_conflict_do_update(index_elements=["key"], set_=again).returning(
+        login_attempts.c.count.label("attempts"), login_attempts.c.started_at, now().label("counted_at")
+    )
+
+
+_count = both_engines(_count_attempt)
+_take_back = (
+    update(login_attempts).where(login_attempts.c.key == bindparam("of_key")).values(count=login_attempts.c.count - 1)
+)
+_clear = delete(login_attempts).where(login_attempts.c.started_at < from_now(literal(-FAILURES_SECONDS)))
+
+
+def limit_by_client() -> None:
+    """A blueprint's `before_request`: raise RateLimited for a client address that calls too often."""
+    count_attempt(f"client {client_network()}", current_app.extensions["settings"].auth_rate_limit, REQUESTS_SECONDS)
+
+
+def count_failure(email: str) -> None:
+    """Count an attempt at this address as failed, before it is known: a parallel burst counts whole.
+
+    Raises RateLimited after too many. The address is kept as a hash, for it may be nobody's.
+    """
+    count_attempt(_email_key(email), FAILURES, FAILURES_SECONDS)
+
+
+def take_back_failure(email: str) -> None:
+    """The attempt has succeeded."""
+    execute(_take_back, {"of_key": _email_key(email)})
+
+
+def count_attempt(key: str, most: int, window: int) -> None:
+    """Count one more; RateLimited, with the seconds until the window is over, if that is more than `most`."""
+    row = fetch_one(for_engine(_count), {"key": key, "window": window})
+    assert row is not None
+    if row.attempts > most:
+        passed = datetime.fromisoformat(row.counted_at) - datetime.fromisoformat(row.started_at)
+        raise RateLimited(max(1, math.ceil(window - passed.total_seconds())))
+    if row.attempts == 1 and secrets.randbelow(CLEARING) == 0:
+        execute(_clear)
+
+
+def client_network() -> str:
+    """The client's address; of an IPv6 one the part that a host cannot choose."""
+    try:
+        address = ipaddress.ip_address(request.remote_addr or "")
+    except ValueError:
+        # A unix socket has none.
+        return request.remote_addr or "local"
+    bits = IPV6_HOST_BITS if address.version == 6 else 32
+    return str(ipaddress.ip_network((address, bits), strict=False))
+
+
+def _email_key(email: str) -> str:
+    return f"email {hashlib.sha256(fold(email).encode()).hexdigest()}"

@@ -1,0 +1,112 @@
+"""Tokens as PyJWT reads them, and what PyJWT lets through although RFC 7519 and RFC 8725 do not."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jwt
+from jwt.utils import base64url_decode, base64url_encode
+
+from app import strict_json
+from app.auth import problems
+
+TOKEN_CHARACTERS = 8 * 1024
+LEEWAY_SECONDS = 10
+# The end of the year 9999: anything later is no time.
+LATEST_TIME = 253_402_300_799
+
+_USER_ID = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,255}")
+
+
+def read_header(token: str) -> dict[str, Any]:
+    """The header of a token whose every part is base64url in its one canonical spelling.
+
+    A second spelling of the same bytes would make two texts of one token.
+    """
+    parts = token.split(".")
+    if len(token) > TOKEN_CHARACTERS or len(parts) != 3:
+        raise problems.TokenMalformed
+    try:
+        decoded = [base64url_decode(part) for part in parts]
+        canonical = [base64url_encode(part).decode() for part in decoded] == parts
+    except (ValueError, UnicodeEncodeError) as error:
+        raise problems.TokenMalformed from error
+    if not canonical:
+        raise problems.TokenMalformed
+    return _json_object(decoded[0])
+
+
+def read_claims(
+    token: str, keys: Sequence[Any], algorithm: str, issuer: str | None, audience: str | None
+) -> dict[str, Any]:
+    """The claims of a token that one of the keys has signed. An issuer or audience of None is not compared."""
+    for key in keys:
+        try:
+            return _read_with(token, key, algorithm, issuer, audience)
+        except problems.TokenSignature:
+            continue
+    raise problems.TokenSignature
+
+
+def read_user_id(claims: Mapping[str, Any], name: str) -> str:
+    """The user id in this claim: opaque, 1 to 255 characters, not blank, no control characters, no surrogates."""
+    user_id = claims.get(name)
+    if not isinstance(user_id, str) or not _USER_ID.fullmatch(user_id) or not user_id.strip():
+        raise problems.TokenClaim(f"The token's {name} is no user id: 1 to 255 characters, not blank.")
+    return user_id
+
+
+class _StrictJWT(jwt.PyJWT):
+    """PyJWT, but the claims are strict JSON with unique names, and times are numbers."""
+
+    def _decode_payload(self, decoded: dict[str, Any]) -> dict[str, Any]:
+        claims = _json_object(decoded["payload"])
+        for name in ("exp", "nbf", "iat"):
+            value = claims.get(name, 0)
+            if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > LATEST_TIME:
+                raise problems.TokenClaim(f"The token's {name} is not a number of seconds.")
+        return claims
+
+
+_jwt = _StrictJWT(options={"enforce_minimum_key_length": True})
+
+
+def _json_object(text: bytes) -> dict[str, Any]:
+    try:
+        value = strict_json.loads(text)
+    except strict_json.NotJson as error:
+        raise problems.TokenMalformed from error
+    if not isinstance(value, dict):
+        raise problems.TokenMalformed
+    return value
+
+
+def _read_with(token: str, key: Any, algorithm: str, issuer: str | None, audience: str | None) -> dict[str, Any]:
+    try:
+        return _jwt.decode(
+            token,
+            key,
+            algorithms=[algorithm],
+            issuer=issuer,
+            audience=audience,
+            leeway=LEEWAY_SECONDS,
+            options={"require": ["exp"], "verify_aud": audience is not None, "verify_sub": False, "verify_jti": False},
+        )
+    except jwt.InvalidSignatureError as error:
+        raise problems.TokenSignature from error
+    except jwt.InvalidAlgorithmError as error:
+        raise problems.TokenAlgorithm from error
+    except jwt.ExpiredSignatureError as error:
+        raise problems.TokenExpired from error
+    except jwt.ImmatureSignatureError as error:
+        raise problems.TokenNotYetValid from error
+    except jwt.InvalidIssuerError as error:
+        raise problems.TokenIssuer from error
+    except jwt.InvalidAudienceError as error:
+        raise problems.TokenAudience from error
+    except jwt.MissingRequiredClaimError as error:
+        missing = {"iss": problems.TokenIssuer, "aud": problems.TokenAudience}
+        raise missing.get(error.claim, problems.TokenClaim)() from error
+    except jwt.InvalidTokenError as error:
+        # The parts are well-formed: what is left is a claim or a header of the wrong type.
+        raise problems.TokenClaim from error

@@ -1,0 +1,191 @@
+"""The keys that an outside issuer publishes (RFC 7517): cached, fetched by one at a time, kept when a fetch fails."""
+
+import http.client
+import logging
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+
+from app import strict_json
+from app.auth.problems import KeysUnavailable
+
+CONNECT_SECONDS = 2
+WHOLE_SECONDS = 5
+ANSWER_BYTES = 256 * 1024
+MOST_KEYS = 100
+# An unknown `kid` asks again at most this often: nobody can make this service flood the issuer.
+ASK_AGAIN_SECONDS = 5
+# After this, the keys are fetched anew in the background, so that a withdrawn one ends.
+FRESH_SECONDS = 300
+RSA_BITS = 2048
+USER_AGENT = "tasks-api (JWKS client)"
+
+PublicKey = Ed25519PublicKey | Ed448PublicKey | EllipticCurvePublicKey | RSAPublicKey
+
+ALGORITHMS = ("EdDSA", "ES256", "ES512", "RS256", "PS256")
+_READERS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "OKP": OKPAlgorithm.from_jwk,
+    "EC": ECAlgorithm.from_jwk,
+    "RSA": RSAAlgorithm.from_jwk,
+}
+
+logger = logging.getLogger("tasks.jwks")
+
+
+class KeySet:
+    """The published keys at one address. Keys that are known are found without waiting for anything."""
+
+    def __init__(self, url: str, on_change: Callable[[], None]) -> None:
+        self.url = url
+        self._on_change = on_change
+        self._keys: dict[tuple[str, str | None], PublicKey] = {}
+        self._fetching = threading.Lock()
+        self._asked_at = float("-inf")
+
+    def find(self, algorithm: str, kid: str | None) -> list[PublicKey]:
+        """The keys that may have signed this: by `kid`, or all for the algorithm where the token names none.
+
+        Raises KeysUnavailable when there has never been a key.
+        """
+        found = self._known(algorithm, kid)
+        if not found:
+            self._fetch_unless_just_done()
+            found = self._known(algorithm, kid)
+        elif time.monotonic() - self._asked_at > FRESH_SECONDS:
+            self._fetch_in_background()
+        if not self._keys:
+            raise KeysUnavailable
+        return found
+
+    def _known(self, algorithm: str, kid: str | None) -> list[PublicKey]:
+        keys = self._keys
+        if kid is not None:
+            return [keys[algorithm, kid]] if (algorithm, kid) in keys else []
+        return [key for (name, _), key in keys.items() if name == algorithm]
+
+    def _fetch_unless_just_done(self) -> None:
+        """One fetch at a time; who waits for another's fetch takes its result."""
+        with self._fetching:
+            if time.monotonic() - self._asked_at >= ASK_AGAIN_SECONDS:
+                self._fetch()
+
+    def _fetch_in_background(self) -> None:
+        if self._fetching.acquire(blocking=False):
+            # Marked before it begins, so that the requests until it ends do not each start another.
+            self._asked_at = time.monotonic()
+            threading.Thread(target=self._fetch_and_release, name="jwks", daemon=True).start()
+
+    def _fetch_and_release(self) -> None:
+        try:
+            self._fetch()
+        finally:
+            self._fetching.release()
+
+    def _fetch(self) -> None:
+        try:
+            keys = read_keys(strict_json.loads(download(self.url)))
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            # The last good keys stay.
+            logger.warning("fetching the keys failed: %s", error)
+        else:
+            if keys != self._keys:
+                self._keys = keys
+                self._on_change()
+        finally:
+            # From the end of a fetch: a slow issuer must not be asked without a pause.
+            self._asked_at = time.monotonic()
+
+
+def download(url: str) -> bytes:
+    """GET one small document. Redirects are not followed; OSError, HTTPException or ValueError says what failed."""
+    parts = urlsplit(url)
+    make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = make(parts.hostname or "", parts.port, timeout=CONNECT_SECONDS)
+    # A time-out of a socket begins anew with each byte, so the whole has a clock of its own.
+    deadline = threading.Timer(WHOLE_SECONDS, _shut_down, [connection])
+    deadline.daemon = True
+    deadline.start()
+    try:
+        connection.connect()
+        connection.sock.settimeout(WHOLE_SECONDS)
+        path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
+        connection.request("GET", path, headers={"Accept": "application/json", "User-Agent": USER_AGENT})
+        answer = connection.getresponse()
+        if answer.status != http.HTTPStatus.OK:
+            raise ValueError(f"the issuer answered {answer.status}")
+        document = answer.read(ANSWER_BYTES + 1)
+        if len(document) > ANSWER_BYTES:
+            raise ValueError(f"the issuer's answer is larger than {ANSWER_BYTES} bytes")
+        return document
+    finally:
+        deadline.cancel()
+        connection.close()
+
+
+def _shut_down(connection: http.client.HTTPConnection) -> None:
+    if connection.sock is not None:
+        with suppress(OSError):  # It has just been closed.
+            connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+def read_keys(document: Any) -> dict[tuple[str, str | None], PublicKey]:
+    """The usable keys of a JWK Set, by algorithm and `kid`; ValueError if it is none."""
+    members = document.get("keys") if isinstance(document, Mapping) else None
+    if not isinstance(members, list) or len(members) > MOST_KEYS:
+        raise ValueError(f"the issuer's answer is no JWK Set of at most {MOST_KEYS} keys")
+    members = [member for member in members if isinstance(member, dict) and is_for_verifying(member)]
+    times = Counter(member.get("kid") for member in members)
+    keys: dict[tuple[str, str | None], PublicKey] = {}
+    for member in members:
+        kid = member.get("kid")
+        if kid is not None and times[kid] > 1:
+            logger.warning("two published keys have the same kid: neither is used")
+            continue
+        if (key := read_key(member)) is not None:
+            keys |= {(name, kid): key for name in algorithms_of(key) if member.get("alg", name) == name}
+    return keys
+
+
+def is_for_verifying(jwk: Mapping[str, Any]) -> bool:
+    """Whether a key's own words allow to verify with it (RFC 7517, sections 4.2 and 4.3)."""
+    operations = jwk.get("key_ops", ["verify"])
+    return (
+        jwk.get("use", "sig") == "sig"
+        and isinstance(operations, list)
+        and "verify" in operations
+        and isinstance(jwk.get("kid"), str | None)
+    )
+
+
+def read_key(jwk: dict[str, Any]) -> PublicKey | None:
+    """The public key of a JWK, or None: a symmetric, private, weak or broken one is not used."""
+    reader = _READERS.get(str(jwk.get("kty")))
+    if reader is None or "d" in jwk:
+        return None
+    try:
+        key: PublicKey = reader(jwk)
+    except (jwt.InvalidKeyError, ValueError, KeyError, TypeError) as error:
+        logger.warning("a published key cannot be read: %s", error)
+        return None
+    return None if isinstance(key, RSAPublicKey) and key.key_size < RSA_BITS else key
+
+
+def algorithms_of(key: PublicKey) -> tuple[str, ...]:
+    """What a key can have signed with. The kind of key decides, never the token."""
+    if isinstance(key, RSAPublicKey):
+        return ("RS256", "PS256")
+    if isinstance(key, EllipticCurvePublicKey):
+        return {"secp256r1": ("ES256",), "secp521r1": ("ES512",)}.get(key.curve.name, ())
+    return ("EdDSA",)

@@ -1,0 +1,173 @@
+"""Sessions: how they begin, are renewed and end; and what ending them revokes."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import uuid_utils
+from sqlalchemy import Row, and_, bindparam, delete, exists, insert, literal, select, update
+
+from app.auth.models import revocations, sessions, users
+from app.auth.tokens import RefreshToken
+from app.columns import Timestamp, both_engines, for_engine, from_now, now
+from app.database import execute, fetch_all, fetch_one, transaction
+
+# Subjects of a revocation beside the ids of sessions.
+EVERY_TOKEN = "every token"
+DISABLED = "disabled"
+
+# What is left of an access token's life is at most this: the largest ACCESS_TOKEN_SECONDS, and the leeway.
+ACCESS_TOKENS_GONE_SECONDS = 86_400 + 60
+# A spent refresh token may be a retry of a request whose answer was lost.
+RETRY_SECONDS = 10
+
+# Some 7,900 years: as far as both engines can count.
+FOR_EVER_SECONDS = 250_000_000_000
+EVER = datetime(9999, 12, 31, tzinfo=UTC)
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+_seconds: Any = bindparam("seconds")
+_own = (sessions.c.user_id == bindparam("of_user"), sessions.c.id == bindparam("of_id"))
+_live = sessions.c.expires_at > now()
+
+_start = insert(sessions).values(created_at=now(), rotated_at=now(), expires_at=from_now(_seconds), generation=0)
+_rotate = (
+    update(sessions)
+    .where(
+        *_own,
+        _live,
+        sessions.c.generation == bindparam("spent_generation"),
+        sessions.c.refresh_hash == bindparam("spent_hash"),
+        exists().where(users.c.id == bindparam("of_user"), users.c.disabled_at.is_(None)),
+    )
+    .values(
+        refresh_hash=bindparam("new_hash"),
+        generation=sessions.c.generation + 1,
+        rotated_at=now(),
+        expires_at=from_now(_seconds),
+    )
+)
+# A token from before the newest one, and not a retry: somebody has a copy.
+_reused = select(sessions.c.id).where(
+    *_own,
+    sessions.c.generation > bindparam("spent_generation"),
+    ~and_(
+        sessions.c.generation == bindparam("spent_generation") + 1,
+        sessions.c.rotated_at > from_now(literal(-RETRY_SECONDS)),
+    ),
+)
+_list = (
+    select(sessions.c.id, sessions.c.created_at, sessions.c.rotated_at.label("used_at"), sessions.c.expires_at)
+    .where(sessions.c.user_id == bindparam("of_user"), _live)
+    .order_by(sessions.c.created_at.desc(), sessions.c.id.desc())
+)
+_end_one = delete(sessions).where(*_own).returning(sessions.c.id)
+_end_others = (
+    delete(sessions)
+    .where(sessions.c.user_id == bindparam("of_user"), sessions.c.id != bindparam("kept"))
+    .returning(sessions.c.id)
+)
+_end_all = delete(sessions).where(sessions.c.user_id == bindparam("of_user")).returning(sessions.c.id)
+
+
+_expired_revocations = delete(revocations).where(
+    revocations.c.user_id == bindparam("of_user"), revocations.c.expires_at < now()
+)
+
+
+def _upsert_revocation(insert_for_engine: Any) -> Any:
+    statement = insert_for_engine(revocations).values(changed_at=now(), expires_at=from_now(_seconds))
+    replaced = {name: statement.excluded[name] for name in ("issued_until", "changed_at", "expires_at")}
+    return statement.on_conflict_do_update(index_elements=["user_id", "subject"], set_=replaced).returning(
+        *revocations.c
+    )
+
+
+_revoke = both_engines(_upsert_revocation)
+
+# One row at least: it tells the database's time.
+_clock = select(now().label("read_at")).subquery("clock")
+_changed = and_(revocations.c.changed_at > bindparam("since", type_=Timestamp()), revocations.c.expires_at > now())
+_read_revocations = select(_clock.c.read_at, *revocations.c).select_from(_clock.outerjoin(revocations, _changed))
+
+Revoked = Sequence[Row[Any]]
+
+
+def start_session(user_id: str, seconds: int) -> RefreshToken:
+    """A new session that lives for `seconds` unless it is renewed, and the token that renews it."""
+    refresh = RefreshToken.new(user_id, str(uuid_utils.uuid7()), generation=0)
+    row = {"user_id": user_id, "id": refresh.session_id, "refresh_hash": refresh.secret_hash, "seconds": seconds}
+    execute(_start, row)
+    return refresh
+
+
+def renew_session(spent: RefreshToken, seconds: int) -> RefreshToken | None:
+    """Spend a refresh token for the next one, atomically; None if it is not the newest of a live session."""
+    renewed = spent.next()
+    parameters = _key(spent.user_id, spent.session_id) | {
+        "spent_generation": spent.generation,
+        "spent_hash": spent.secret_hash,
+        "new_hash": renewed.secret_hash,
+        "seconds": seconds,
+    }
+    return renewed if execute(_rotate, parameters) else None
+
+
+def end_reused_session(spent: RefreshToken) -> Revoked:
+    """End the session of a refresh token that was spent before, unless that was just now (RFC 9700, section 4.14.2)."""
+    parameters = _key(spent.user_id, spent.session_id) | {"spent_generation": spent.generation}
+    return end_session(spent.user_id, spent.session_id) if fetch_one(_reused, parameters) else []
+
+
+def list_sessions(user_id: str) -> Sequence[Row[Any]]:
+    """A user's live sessions, newest first."""
+    return fetch_all(_list, {"of_user": user_id})
+
+
+def end_session(user_id: str, session_id: str) -> Revoked:
+    """End one session; nothing is returned if there is none."""
+    return _end(user_id, _end_one, _key(user_id, session_id))
+
+
+def end_sessions(user_id: str, kept: str | None = None) -> Revoked:
+    """End all sessions of a user, but for one."""
+    return (
+        _end(user_id, _end_others, {"of_user": user_id, "kept": kept})
+        if kept
+        else _end(user_id, _end_all, {"of_user": user_id})
+    )
+
+
+def revoke_tokens(user_id: str, issued_until: datetime | None = None) -> Revoked:
+    """Refuse every token of a user that was issued until then, or until now."""
+    # For ever: how long another issuer's tokens live is not known.
+    return [_write_revocation(user_id, EVERY_TOKEN, issued_until or datetime.now(UTC), FOR_EVER_SECONDS)]
+
+
+def revoke_user(user_id: str, disabled: bool) -> Revoked:
+    """Refuse everything of a user from now on, or no more."""
+    return [_write_revocation(user_id, DISABLED, EVER if disabled else NEVER, FOR_EVER_SECONDS)]
+
+
+def read_revocations(since: datetime | None) -> tuple[str, Revoked]:
+    """The database's time, and what was revoked, or changed since."""
+    rows = fetch_all(_read_revocations, {"since": since or NEVER})
+    return rows[0].read_at, [row for row in rows if row.user_id is not None]
+
+
+def _end(user_id: str, statement: Any, parameters: dict[str, Any]) -> Revoked:
+    with transaction():
+        ended = fetch_all(statement, parameters)
+        execute(_expired_revocations, {"of_user": user_id})
+        return [_write_revocation(user_id, row.id, EVER, ACCESS_TOKENS_GONE_SECONDS) for row in ended]
+
+
+def _write_revocation(user_id: str, subject: str, issued_until: datetime, seconds: int) -> Row[Any]:
+    row = {"user_id": user_id, "subject": subject, "issued_until": issued_until, "seconds": seconds}
+    written = fetch_one(for_engine(_revoke), row)
+    assert written is not None
+    return written
+
+
+def _key(user_id: str, session_id: str) -> dict[str, Any]:
+    return {"of_user": user_id, "of_id": session_id}
