@@ -1,14 +1,15 @@
 """A multi-user task service: `create_app()` plugs its parts together."""
 
+import re
 from typing import Any
 
 from flask import Flask
 
 from app import problems
-from app.api import VERSION
+from app.api import VERSION, Api
 from app.auth import verifier
 from app.auth import views as auth_views
-from app.extensions import api, cors, db, migrate
+from app.extensions import cors, db, migrate
 from app.ops import docs, health, logging, request_id
 from app.settings import PROJECT, Settings
 from app.tasks import views, views_by_user
@@ -58,9 +59,11 @@ def create_app(settings: Settings) -> Flask:
     db.init_app(app, settings)
     migrate.init_app(app, db, directory=str(PROJECT / "migrations"))
     verifier.init_app(app, settings)
-    api.init_app(app)
+    api = Api(app)
     if settings.cors_origins:
-        cors.init_app(app, **CORS, origins=list(settings.cors_origins))
+        # As patterns, for Flask-Cors takes the brackets of an IPv6 address for one.
+        origins = [re.compile(rf"{re.escape(origin)}\Z") for origin in settings.cors_origins]
+        cors.init_app(app, **CORS, origins=origins)
 
     app.register_blueprint(docs.blueprint)
     api.register_blueprint(health.blueprint)
