@@ -1,15 +1,16 @@
 """A multi-user task service: `create_app()` plugs its parts together."""
 
+import re
 from typing import Any
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import problems
-from app.api import VERSION
+from app.api import VERSION, Api
 from app.auth import passwords, revocation, verifier
 from app.auth import views as auth_views
-from app.extensions import api, cors, db, migrate
+from app.extensions import cors, db, migrate
 from app.ops import docs, health, logging, request_id
 from app.settings import PROJECT, Settings
 from app.tasks import views, views_by_user
@@ -64,9 +65,11 @@ def create_app(settings: Settings) -> Flask:
     passwords.init_app(app, settings)
     verifier.init_app(app, settings)
     revocation.init_app(app)
-    api.init_app(app)
+    api = Api(app)
     if settings.cors_origins:
-        cors.init_app(app, **CORS, origins=list(settings.cors_origins))
+        # As patterns, for Flask-Cors takes the brackets of an IPv6 address for one.
+        origins = [re.compile(rf"{re.escape(origin)}\Z") for origin in settings.cors_origins]
+        cors.init_app(app, **CORS, origins=origins)
 
     app.register_blueprint(docs.blueprint)
     api.register_blueprint(health.blueprint)

@@ -88,6 +88,24 @@ def _sqlite_from_now(element: from_now, compiler: SQLCompiler, **options: Any) -
     return f"from_now({compiler.process(element.clauses, **options)})"
 
 
+class folded(FunctionElement[str]):
+    """Text for comparing without case, in every alphabet; the two small sigmas of Greek are one letter."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(folded)
+def _postgresql_folded(element: folded, compiler: SQLCompiler, **options: Any) -> str:
+    # A column in the collation "C" would fold ASCII alone.
+    return f"""replace(lower({compiler.process(element.clauses, **options)} COLLATE "default"), 'ς', 'σ')"""
+
+
+@compiles(folded, "sqlite")
+def _sqlite_folded(element: folded, compiler: SQLCompiler, **options: Any) -> str:
+    return f"fold({compiler.process(element.clauses, **options)})"
+
+
 # Text of the canonical form on SQLite, so that it reads as it is written.
 Id = Uuid(as_uuid=False).with_variant(String(36), "sqlite")
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import psycopg2.extensions
 from flask import Flask, current_app
-from sqlalchemy import Connection, Engine, Executable, MetaData, Row, Table, create_engine, event
+from sqlalchemy import Connection, CursorResult, Engine, Executable, MetaData, Row, Table, create_engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql import visitors
@@ -25,6 +25,8 @@ from app.settings import Settings
 POOL_WAIT_SECONDS = 3
 SQLITE_BUSY_MILLISECONDS = 3_000
 TRANSACTION_IDLE_SECONDS = 20
+
+Result = TypeVar("Result")
 
 # A table with this in its `info` holds what users write: it is read and written inside a scope only.
 OWNED = {"owned_by_user": True}
@@ -80,20 +82,17 @@ def scope(user_id: str) -> Iterator[None]:
 
 def fetch_one(statement: Executable, parameters: Mapping[str, Any] | None = None) -> Row[Any] | None:
     """Run one statement; its only row, or None."""
-    with _connection(statement) as connection:
-        return connection.execute(statement, parameters).one_or_none()
+    return _run(statement, parameters, CursorResult.one_or_none)
 
 
 def fetch_all(statement: Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
     """Run one statement; its rows."""
-    with _connection(statement) as connection:
-        return connection.execute(statement, parameters).all()
+    return _run(statement, parameters, CursorResult.all)
 
 
 def execute(statement: Executable, parameters: Mapping[str, Any] | None = None) -> int:
     """Run one statement that returns no rows; how many it changed."""
-    with _connection(statement) as connection:
-        return connection.execute(statement, parameters).rowcount
+    return _run(statement, parameters, lambda result: result.rowcount)
 
 
 @contextmanager
@@ -123,17 +122,29 @@ def violation(error: IntegrityError) -> Literal["unique", "foreign_key", "other"
     return "other"
 
 
-@contextmanager
-def _connection(statement: Executable) -> Iterator[Connection]:
-    """The transaction's connection, or one for this statement alone."""
+def _run(
+    statement: Executable, parameters: Mapping[str, Any] | None, read: Callable[[CursorResult[Any]], Result]
+) -> Result:
+    """Run one statement in the transaction under way, or alone."""
     if _scope.get() is None and _names_owned_table(statement):
         raise UnscopedStatement("enter scope(user_id) before you touch what users own")
     with _outages():
-        if (joined := _transaction.get()) is not None:
-            yield joined
-        else:
-            with db.engine.connect() as connection:
-                yield connection
+        if (connection := _transaction.get()) is not None:
+            return read(connection.execute(statement, parameters))
+        try:
+            return _run_alone(statement, parameters, read)
+        except DBAPIError as error:
+            # The server was restarted since the last request. Only a read can be repeated without knowing what it did.
+            if not (error.connection_invalidated and statement.is_select):
+                raise
+        return _run_alone(statement, parameters, read)
+
+
+def _run_alone(
+    statement: Executable, parameters: Mapping[str, Any] | None, read: Callable[[CursorResult[Any]], Result]
+) -> Result:
+    with db.engine.connect() as connection:
+        return read(connection.execute(statement, parameters))
 
 
 def _names_owned_table(statement: Executable) -> bool:
@@ -258,7 +269,7 @@ def _prepare_sqlite(connection: _SqliteConnection, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}").close()
     connection.create_function("now", 0, connection.from_now)
     connection.create_function("from_now", 1, connection.from_now)
-    connection.create_function("lower", 1, _on_text(str.lower), deterministic=True)
+    connection.create_function("fold", 1, _on_text(lambda text: text.lower().replace("ς", "σ")), deterministic=True)
     connection.create_function("strpos", 2, _on_text(lambda text, part: text.find(part) + 1), deterministic=True)
 
 

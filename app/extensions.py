@@ -3,11 +3,9 @@
 from flask_cors import CORS
 from flask_migrate import Migrate
 
-from app.api import Api
 from app.database import db
 
-__all__ = ["api", "cors", "db", "migrate"]
+__all__ = ["cors", "db", "migrate"]
 
-api = Api()
 cors = CORS()
 migrate = Migrate()

@@ -50,7 +50,9 @@ class StrictParser(FlaskParser):
         return values[0]
 
     def handle_error(self, error: ValidationError, *args: Any, **kwargs: Any) -> NoReturn:
-        raise ValidationFailed(errors=dict(_flat(error.messages_dict))) from error
+        # webargs puts the messages under the name of their location.
+        (messages,) = error.messages_dict.values()
+        raise ValidationFailed(errors=dict(_flat(messages))) from error
 
 
 def refuse_unread_query(req: Request) -> None:
@@ -87,11 +89,11 @@ def _parse(body: bytes) -> Any:
 
 
 def _flat(messages: dict[str, Any], path: str = "") -> Iterator[tuple[str, list[str]]]:
-    """Marshmallow's nested messages (location → field → index) as field path → messages."""
+    """Marshmallow's nested messages (field → index → field) as field path → messages."""
     for name, inner in messages.items():
-        # The outermost names are locations; `_schema` is about the whole.
-        here = f"{path}.{name}".lstrip(".") if path or name not in StrictParser.__location_map__ else ""
+        # `_schema` is about the whole.
+        here = path or "body" if name == "_schema" else f"{path}.{name}".lstrip(".")
         if isinstance(inner, dict):
             yield from _flat(inner, here)
         else:
-            yield ("body" if here == "_schema" else here.removesuffix("._schema"), list(inner))
+            yield here, list(inner)

@@ -4,7 +4,7 @@ import logging
 from typing import Any, ClassVar
 
 import orjson
-from flask import Flask, Response, g
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from app.ops.request_id import request_id
@@ -134,9 +134,17 @@ def catalogue() -> list[type[Problem]]:
 
 
 def init_app(app: Flask) -> None:
+    app.before_request(_refuse_other_spellings)
     app.register_error_handler(Problem, Problem.response)
     app.register_error_handler(HTTPException, _answer_http_exception)
     app.register_error_handler(Exception, _answer_unexpected)
+
+
+def _refuse_other_spellings() -> None:
+    """Werkzeug reads //v1/tasks as /v1/tasks, and redirects from no path at all."""
+    path = request.environ["PATH_INFO"]
+    if path.startswith("//") or not path:
+        raise NotFound
 
 
 def _answer_http_exception(error: HTTPException) -> Response:

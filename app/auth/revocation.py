@@ -53,6 +53,10 @@ class Revocations:
             self._copy.run_if_older(STALE_SECONDS)
         elif age > REFRESH_SECONDS:
             self._copy.run_in_background()
+        self.refuse_known(identity)
+
+    def refuse_known(self, identity: Identity) -> None:
+        """Raise TokenRevoked if the copy says so, however old it is."""
         of_user = self._of_user.get(identity.user_id)
         if of_user and any(
             subject in of_user and of_user[subject].covers(identity.issued_at)

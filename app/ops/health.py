@@ -9,7 +9,7 @@ from sqlalchemy import String, column, func, literal, select, table
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from app.api import VERSION, Blueprint, json_response, raises
-from app.database import OWNED, db, fetch_one, metadata
+from app.database import OWNED, db, fetch_all, fetch_one, metadata
 from app.problems import DatabaseUnavailable
 from app.settings import PROJECT
 
@@ -22,6 +22,9 @@ LINKS = {
     "health": "/healthz",
     "readiness": "/readyz",
 }
+
+# A policy's condition as PostgreSQL writes it back.
+OWN_ROWS = "(user_id = current_setting('app.user_id'::text, true))"
 
 
 class Service(Schema):
@@ -76,9 +79,13 @@ def _require_isolation() -> None:
     """PostgreSQL must hold this role to the row-level security of every table that users own."""
     if db.on_sqlite:
         return
-    owned = [name for name, owned_table in metadata.tables.items() if owned_table.info == OWNED]
+    owned = sorted(name for name, owned_table in metadata.tables.items() if owned_table.info == OWNED)
     row = fetch_one(select(*(func.row_security_active(literal(name)) for name in owned)))
     if row is None or not all(row):
         raise DatabaseUnavailable(
             "The database role can see every user's rows: use one that is neither superuser nor BYPASSRLS."
         )
+    columns = [column(name, String) for name in ("tablename", "qual", "with_check")]
+    policies = fetch_all(select(*columns).select_from(table("pg_policies")).where(columns[0].in_(owned)))
+    if sorted(map(tuple, policies)) != [(name, OWN_ROWS, OWN_ROWS) for name in owned]:
+        raise DatabaseUnavailable("The policies that keep users apart are not those of `flask db upgrade`.")

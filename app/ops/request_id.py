@@ -26,5 +26,6 @@ def init_app(app: Flask) -> None:
 def _mark(response: Response) -> Response:
     response.headers[HEADER] = request_id()
     # Tasks are private, and a client must ask before it reuses an answer (RFC 9111, section 5.2.2).
-    response.headers.setdefault("Cache-Control", "private, no-cache")
+    if response.headers.get("Cache-Control") != "no-store":
+        response.headers["Cache-Control"] = "private, no-cache"
     return response

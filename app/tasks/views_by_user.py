@@ -99,11 +99,8 @@ def complete_task_of_user(completion: dict[str, Any], task_id: UUID) -> Response
 
 
 def _canonical(query: dict[str, Any]) -> dict[str, Any]:
-    """This family's names for filters and sorts, in the words of `/v1`."""
-    canonical = {**query, "sort": USER_SORTS.get(query["sort"], query["sort"])}
-    if (status := canonical.pop("status")) != "all":
-        canonical["completed"] = status == "completed"
-    return canonical
+    """This family's names for sorts, in the words of `/v1`."""
+    return {**query, "sort": USER_SORTS.get(query["sort"], query["sort"])}
 
 
 def _path_with(**changes: str) -> str:

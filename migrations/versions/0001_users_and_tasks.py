@@ -39,7 +39,7 @@ def upgrade() -> None:
         sa.Column("password_hash", sa.Text),
         sa.Column("created_at", moment, nullable=False),
         sa.PrimaryKeyConstraint("id", name="users_pkey"),
-        sa.CheckConstraint("id <> ''", name="users_id_check"),
+        sa.CheckConstraint("id <> ''", name=op.f("users_id_check")),
     )
     op.create_table(
         "user_emails",

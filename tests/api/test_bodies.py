@@ -1,0 +1,184 @@
+"""Request bodies: one JSON text of the right size and type, or a reason why not."""
+
+import json
+from io import BytesIO
+
+import pytest
+
+from tests.api.answers import CHANGE, COMPLETE, CREATE, CREATE_BY_USER, REPLACE, REPLACE_BY_USER, Call, assert_problem
+
+REGISTER = Call("POST", "/v1/auth/register", {"email": "ann@example.com", "password": "correct horse"})
+LOGIN = Call("POST", "/v1/auth/login", {"email": "ann@example.com", "password": "correct horse"})
+ON_TASKS = [CREATE, REPLACE, CHANGE, CREATE_BY_USER, REPLACE_BY_USER, COMPLETE]
+EVERY_BODY = pytest.mark.parametrize("call", [*ON_TASKS, REGISTER, LOGIN], ids=str)
+EVERY_TASK_BODY = pytest.mark.parametrize("call", ON_TASKS, ids=str)
+
+LARGEST = 128 * 1024
+
+MALFORMED = {
+    "empty": b"",
+    "blank": b" \n",
+    "cut": b'{"title": "tea"',
+    "cut in a text": b'{"title": "te',
+    "trailing text": b'{"title": "tea"} x',
+    "two texts": b'{"title": "tea"}{"title": "tea"}',
+    "trailing comma": b'{"title": "tea",}',
+    "comment": b'{"title": "tea"} // x',
+    "single quotes": b"{'title': 'tea'}",
+    "duplicate key": b'{"title": "tea", "title": "coffee"}',
+    "duplicate key, escaped": b'{"title": "tea", "t\\u0069tle": "coffee"}',
+    "duplicate key, nested": b'{"title": "tea", "details": {"a": 1, "a": 1}}',
+    "NaN": b'{"title": NaN}',
+    "Infinity": b'{"title": Infinity}',
+    "minus Infinity": b'{"title": -Infinity}',
+    "1e400": b'{"title": 1e400}',
+    "leading zero": b'{"title": 07}',
+    "lone surrogate": b'{"title": "\\ud800"}',
+    "lone low surrogate": b'{"title": "\\udc00x"}',
+    "lone surrogate in a key": b'{"title": "tea", "\\ud800": 1}',
+    "encoded surrogate": b'{"title": "\xed\xa0\x80"}',
+    "overlong": b'{"title": "\xc1\xa1"}',
+    "Latin-1": '{"title": "Äpfel"}'.encode("latin-1"),
+    "BOM": b'\xef\xbb\xbf{"title": "tea"}',
+    "UTF-16": '{"title": "tea"}'.encode("utf-16"),
+    "UTF-16 without BOM": '{"title": "tea"}'.encode("utf-16-le"),
+    "UTF-32": '{"title": "tea"}'.encode("utf-32"),
+    "control character": b'{"title": "a\nb"}',
+    "NUL": b'{"title": "a\x00b"}',
+    "10,000 levels of arrays": b'{"title": ' + b"[" * 10_000 + b"]" * 10_000 + b"}",
+    "10,000 levels of objects": b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
+    "5,000 digits": b'{"title": ' + b"7" * 5_000 + b"}",
+    "5,000 digits, negative": b'{"title": -' + b"7" * 5_000 + b"}",
+    "form": b"title=tea",
+}
+
+
+@EVERY_BODY
+@pytest.mark.parametrize("body", MALFORMED.values(), ids=list(MALFORMED))
+def test_what_is_not_one_json_text_is_malformed(ann, call, body):
+    """400 for each, and nothing is written. `complete` takes no body for a toggle, which is not malformed."""
+    task = ann.add()
+    answer = call(ann, task["id"], data=body, content_type="application/json")
+
+    if call is COMPLETE and not body:
+        assert answer.status_code == 200
+    else:
+        assert_problem(answer, 400, "malformed_json")
+        assert ann.get("/v1/tasks").json["items"] == [task]
+
+
+@EVERY_BODY
+@pytest.mark.parametrize(
+    "body", ["[]", '[{"title": "tea"}]', '"tea"', "null", "7", "true", "0.5", "[" * 100 + "]" * 100]
+)
+def test_json_that_is_no_object_does_not_fit(ann, call, body):
+    """It parses, so it is 422."""
+    task = ann.add()
+
+    assert_problem(call(ann, task["id"], data=body, content_type="application/json"), 422, "validation_error")
+    assert ann.get("/v1/tasks").json["items"] == [task]
+
+
+@EVERY_BODY
+@pytest.mark.parametrize("name", ["nonsense", "json", "query", "", "a.b", "Title", "__proto__", "名前", "x" * 1000])
+def test_an_unknown_field_is_refused_by_its_name(ann, call, name):
+    """Whatever its name is."""
+    body = {**call.body, name: "x"}
+
+    assert_problem(call(ann, ann.add()["id"], json=body), 422, "validation_error", name)
+
+
+@pytest.mark.parametrize(
+    ("call", "field"),
+    [
+        *((call, "title") for call in ON_TASKS[:5]),
+        *((call, "details") for call in (CREATE, REPLACE, CHANGE)),
+        *((call, "description") for call in (CREATE_BY_USER, REPLACE_BY_USER)),
+        *((REGISTER, field) for field in ("email", "password", "name")),
+        *((LOGIN, field) for field in ("email", "password")),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("text", ["\x00", "password\x00", "a\x00b@example.com"], ids=ascii)
+def test_nul_characters_are_refused(ann, call, field, text):
+    """422 in each text, never a 500."""
+    answer = call(ann, ann.add()["id"], json={**call.body, field: text})
+
+    assert_problem(answer, 422, "validation_error", field)
+
+
+@EVERY_BODY
+@pytest.mark.parametrize(
+    "content_type",
+    [None, "", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonx", "json",
+     "application/problem+json", "application/vnd.api+json", "text/json"],
+)  # fmt: skip
+def test_a_body_that_is_not_declared_as_json_is_refused(ann, call, content_type):
+    """415, whatever the body holds."""
+    answer = call(ann, ann.add()["id"], data=json.dumps(call.body), content_type=content_type)
+
+    assert_problem(answer, 415, "unsupported_media_type")
+
+
+@EVERY_TASK_BODY
+@pytest.mark.parametrize(
+    "content_type", ["application/json; charset=utf-8", "Application/JSON", "application/json;x=y"]
+)
+def test_json_has_parameters_and_no_case(ann, call, content_type):
+    """Media types are compared without either (RFC 9110, section 8.3.1)."""
+    answer = call(ann, ann.add()["id"], data=json.dumps(call.body), content_type=content_type)
+
+    assert answer.status_code in (200, 201)
+
+
+@EVERY_TASK_BODY
+def test_a_body_of_the_largest_size_is_read(ann, call):
+    """128 KiB, announced or chunked, and not one byte less."""
+    body = json.dumps(call.body).encode().ljust(LARGEST)
+    announced = call(ann, ann.add()["id"], data=body, content_type="application/json")
+    chunks = call(ann, ann.add()["id"], **chunked(body))
+
+    assert announced.status_code in (200, 201)
+    assert chunks.status_code == announced.status_code
+
+
+@EVERY_BODY
+def test_a_larger_body_is_refused_however_it_is_sent(ann, call):
+    """413, announced or chunked, and nothing is written."""
+    task = ann.add()
+    body = json.dumps(call.body).encode().ljust(LARGEST + 1)
+
+    assert_problem(call(ann, task["id"], data=body, content_type="application/json"), 413, "payload_too_large")
+    assert_problem(call(ann, task["id"], **chunked(body)), 413, "payload_too_large")
+    assert_problem(call(ann, task["id"], **chunked(body * 9)), 413, "payload_too_large")
+    assert ann.get("/v1/tasks").json["items"] == [task]
+
+
+@EVERY_BODY
+@pytest.mark.parametrize("sent", [b"", b'{"title": "tea"', b'{"title": "tea"}'])
+def test_a_body_shorter_than_announced_is_a_bad_request(ann, call, sent):
+    """Even where what came is good JSON: the rest is missing."""
+    task = ann.add()
+    short = {"input_stream": BytesIO(sent), "environ_overrides": {"CONTENT_LENGTH": "100"}}
+
+    assert_problem(call(ann, task["id"], content_type="application/json", **short), 400, "bad_request")
+    assert ann.get("/v1/tasks").json["items"] == [task]
+
+
+def test_the_longest_details_fit_in_their_longest_spelling(ann):
+    """10,000 characters of two escapes each are a body within the limit."""
+    answer = ann.post(
+        "/v1/tasks", data=json.dumps({"title": "tea", "details": "🍵" * 10_000}), content_type="application/json"
+    )
+
+    assert (answer.status_code, answer.json["details"]) == (201, "🍵" * 10_000)
+
+
+def chunked(body):
+    """Options that send a body without a length, as gunicorn passes on a chunked one."""
+    return {
+        "input_stream": BytesIO(body),
+        "content_type": "application/json",
+        "headers": {"Transfer-Encoding": "chunked"},
+        "environ_overrides": {"wsgi.input_terminated": True},
+    }

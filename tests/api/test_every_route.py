@@ -1,0 +1,131 @@
+"""Rules about all routes, as the app has them: no list of routes can be forgotten here but that of the open ones."""
+
+import re
+from uuid import uuid4
+
+import pytest
+
+from tests.api.answers import assert_problem
+from tests.conftest import new_user_id
+
+# Whatever is not here needs a token.
+OPEN = {
+    "GET /",
+    "GET /healthz",
+    "GET /readyz",
+    "GET /openapi.json",
+    "GET /docs",
+    "GET /docs/errors",
+    "GET /docs/assets/<name>",
+    "POST /v1/auth/register",
+    "POST /v1/auth/login",
+    "POST /v1/auth/refresh",
+}
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+def routes(app):
+    """Every method of every route, by the name that OPEN uses."""
+    return {
+        f"{method} {rule.rule}": (method, rule)
+        for rule in app.url_map.iter_rules()
+        for method in METHODS
+        if method in rule.methods
+    }
+
+
+def path_of(rule, user_id=None, task_id=None):
+    values = {"user_id": user_id or new_user_id(), "task_id": task_id or uuid4(), "session_id": uuid4(), "name": "swagger-ui.css"}
+    return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: str(values[match[1]]), rule.rule)
+
+
+def test_the_open_routes_exist(app):
+    """The list names nothing that is gone."""
+    assert routes(app).keys() >= OPEN
+
+
+def test_every_other_route_asks_for_a_token_first(app, anonymous):
+    """An anonymous request is told nothing else, however invalid it is."""
+    closed = {name: route for name, route in routes(app).items() if name not in OPEN}
+    assert closed
+    for method, rule in closed.values():
+        bad = {"data": b"\xff{", "content_type": "text/plain", "query_string": "nonsense=1"}
+        for options in ({}, bad):
+            answer = anonymous.call(method, path_of(rule), **options)
+            assert_problem(answer, 401, "token_missing")
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_head_asks_for_a_token_where_get_does(app, anonymous):
+    """A HEAD request is a GET request without its body, in this too."""
+    for name, (method, rule) in routes(app).items():
+        if method == "GET" and name not in OPEN:
+            answer = anonymous.call("HEAD", path_of(rule))
+            assert (answer.status_code, answer.data) == (401, b"")
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("token", ["nonsense", "a.b.c", ""])
+def test_every_other_route_refuses_a_bad_token(app, anonymous, token):
+    """A bad token is no better than none."""
+    for name, (method, rule) in routes(app).items():
+        if name not in OPEN:
+            answer = anonymous.call(method, path_of(rule), headers={"Authorization": f"Bearer {token}"})
+            assert_problem(answer, 401, "token_malformed" if token else "token_missing")
+
+
+def test_the_open_routes_ignore_tokens(app, ann, anonymous):
+    """They answer alike to everybody, with a bad token too."""
+    for name in OPEN:
+        method, rule = routes(app)[name]
+        bad_token = {"Authorization": "Bearer nonsense"}
+        answers = [
+            ann.call(method, path_of(rule)),
+            anonymous.call(method, path_of(rule)),
+            anonymous.call(method, path_of(rule), headers=bad_token),
+        ]
+        statuses = {answer.status_code for answer in answers}
+        assert len(statuses) == 1, name
+        assert 401 not in statuses, name
+        for answer in answers:
+            answer.close()
+
+
+def test_head_answers_as_get_without_a_body(app, ann):
+    """Wherever GET works, with the same status and headers."""
+    task_id = ann.add()["id"]
+    for method, rule in routes(app).values():
+        if method == "GET":
+            path = path_of(rule, ann.user_id, task_id)
+            get, head = ann.get(path), ann.call("HEAD", path)
+            assert (get.status_code, head.status_code, head.data) == (200, 200, b""), path
+            assert headers_of(head) == headers_of(get), path
+            get.close()
+            head.close()
+
+
+def test_every_known_path_refuses_other_methods(app, ann):
+    """405, and Allow names exactly the methods that its routes have."""
+    methods = {}
+    for rule in app.url_map.iter_rules():
+        methods.setdefault(rule.rule, (rule, set()))[1].update(rule.methods)
+    for rule, allowed in methods.values():
+        for method in {*METHODS, "HEAD"} - allowed:
+            answer = ann.call(method, path_of(rule, ann.user_id))
+            assert answer.status_code == 405, f"{method} {rule.rule}"
+            assert set(answer.headers["Allow"].split(", ")) == allowed
+
+
+def test_every_answer_carries_its_request_id_and_is_private(app, ann):
+    """With `no-store` where it could hold a token."""
+    task_id = ann.add()["id"]
+    for method, rule in routes(app).values():
+        with ann.call(method, path_of(rule, ann.user_id, task_id)) as answer:
+            assert answer.status_code < 500
+            assert answer.headers["X-Request-ID"]
+            assert answer.headers["Cache-Control"] in ("private, no-cache", "no-store"), rule.rule
+
+
+def headers_of(answer):
+    """But for those that differ from one request to the next."""
+    return {name: value for name, value in answer.headers if name not in ("X-Request-ID", "Date")}

@@ -1,0 +1,114 @@
+"""Lists of /v1/tasks: filters, and a strict query."""
+
+import random
+
+import pytest
+
+from tests.api.answers import LIST, LIST_BY_USER, assert_problem, page
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ({"completed": "true"}, {"done tea"}),
+        ({"completed": "false"}, {"tea", "coffee"}),
+        ({"q": "tea"}, {"tea", "done tea", "coffee"}),
+        ({"q": "TEA", "completed": "true"}, {"done tea"}),
+        ({"q": "rather than"}, {"coffee"}),
+        ({"q": "nothing like it"}, set()),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("call", [LIST, LIST_BY_USER], ids=str)
+def test_filters_combine(ann, call, query, wanted):
+    """Each narrows the list; `q` looks into titles and details."""
+    ann.add(title="tea")
+    ann.add(title="done tea", completed=True)
+    ann.add(title="coffee", details="rather than tea")
+    answer = call(ann, query_string=query)
+
+    assert answer.status_code == 200
+    tasks = answer.json["items"] if call is LIST else answer.json
+    assert {task["title"] for task in tasks} == wanted
+
+
+@pytest.mark.parametrize(
+    "part", ["%", "_", "\\", "%%", "\\%", "a_b", "'", '"', "[a]", "*", "?", "$1", "%(q)s", ":q", "  "]
+)
+def test_no_character_of_a_search_is_special(ann, part):
+    """Only what holds these very characters is found."""
+    found = {ann.add(title=f"x{part}x")["id"], ann.add(details=part)["id"]}
+    ann.add(title="axb", details="nothing 100 special")
+
+    assert {task["id"] for task in page(ann, q=part)[0]} == found
+
+
+@pytest.mark.parametrize("field", ["title", "details"])
+@pytest.mark.parametrize(
+    "pair", ["tea TEA", "Äpfel äPFEL", "ÿ Ÿ", "čaj ČAJ", "ύδωρ ΎΔΩΡ", "οδός ΟΔΌΣ", "чай ЧАЙ", "թեյ ԹԵՅ", "𐐨 𐐀"]
+)
+def test_a_search_ignores_case_in_every_alphabet(ann, field, pair):
+    """Whichever of the two was written and whichever is looked for; the Greek final sigma is a sigma."""
+    one, other = pair.split()
+    written = {ann.add(**{field: f"x {one} x"})["id"], ann.add(**{field: f"x {other} x"})["id"]}
+
+    assert {task["id"] for task in page(ann, q=one)[0]} == written
+    assert {task["id"] for task in page(ann, q=other)[0]} == written
+
+
+@pytest.mark.parametrize(("call", "most"), [(LIST, 200), (LIST_BY_USER, 1000)], ids=str)
+def test_the_smallest_and_largest_limits_are_taken(ann, call, most):
+    """The bounds are part of the range."""
+    assert call(ann, query_string={"limit": 1}).status_code == 200
+    assert call(ann, query_string={"limit": most}).status_code == 200
+    assert_problem(call(ann, query_string={"limit": most + 1}), 422, "validation_error", "limit")
+
+
+LIMITS = [
+    "0",
+    "-1",
+    "1_000",
+    "%2B5",
+    "+5",
+    "%207",
+    "7%20",
+    "7%0A",
+    "٧",
+    "7.0",
+    "1e1",
+    "",
+    "9" * 30,
+    "0x7",
+    "7%00",
+    "null",
+]
+TRUTHS = ["yes", "1", "True", "TRUE", "", "null", "true%00"]
+ORDERS = ["id", "--title", "Title", "", "details", "user_id", "title,id", "-", "title%00"]
+TWICE = ["limit=7&limit=7", "q=a&q=a", "q=a&q=b", "sort=title&sort=title", "completed=true&completed=false"]
+UNKNOWN = ["nonsense=1", "Limit=7", "limit[]=7", "status=all", "user_id=ann", "offset=7", "json=1", "query=1"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *(f"limit={value}" for value in LIMITS),
+        *(f"completed={value}" for value in TRUTHS),
+        *(f"sort={value}" for value in ORDERS),
+        *("q=%00", "q=a%00b"),
+        *TWICE,
+        *UNKNOWN,
+    ],
+    ids=ascii,
+)
+def test_a_query_that_does_not_fit_is_refused(ann, query):
+    """Unknown and repeated parameters, other spellings of numbers and words, NUL: the parameter is named."""
+    assert_problem(LIST(ann, query_string=query), 422, "validation_error", query.partition("=")[0])
+
+
+def test_any_search_is_answered(ann):
+    """No text makes a search fail."""
+    ann.add(title="tea", details="green")
+    letters = random.Random(7)
+    for _ in range(50):
+        text = "".join(chr(letters.choice([*range(1, 0x3000), *range(0xE000, 0xFFFF)])) for _ in range(9))
+        assert page(ann, q=text) == ([], None)

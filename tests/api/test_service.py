@@ -1,0 +1,179 @@
+"""Around the tasks: /, health, the documentation's pages, and browsers of other origins."""
+
+import re
+
+import pytest
+
+from tests.api.answers import assert_problem
+from tests.conftest import Caller, make_app
+
+ORIGIN = "https://app.example.com"
+ALLOWED = {"Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-Request-ID"}
+EXPOSED = {
+    "ETag", "Idempotent-Replay", "Link", "Location", "Retry-After", "WWW-Authenticate", "X-Request-ID", "X-Total-Count",
+}  # fmt: skip
+
+
+def test_the_root_says_what_this_is_and_where_to_go(anonymous):
+    """Name, version, and links that work."""
+    answer = anonymous.get("/")
+
+    assert answer.status_code == 200
+    assert set(answer.json) == {"name", "version", "links"}
+    assert {"/docs", "/openapi.json", "/healthz", "/readyz"} <= set(answer.json["links"].values())
+    for path in answer.json["links"].values():
+        assert anonymous.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_a_good_service_is_well_and_ready(anonymous, path):
+    """Both say so, on either engine."""
+    answer = anonymous.get(path)
+
+    assert (answer.status_code, answer.json) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["sqlite:////nowhere/tasks.db", "postgresql://nobody@/nothing?host=/nowhere", "postgresql://nobody@127.0.0.1:1/x"],
+)
+def test_a_service_without_its_database_lives_but_is_not_ready(url):
+    """/healthz touches nothing; /readyz says when to ask again."""
+    caller = Caller(make_app(url))
+    health, readiness = caller.get("/healthz"), caller.get("/readyz")
+
+    assert (health.status_code, health.json) == (200, {"status": "ok"})
+    assert_problem(readiness, 503, "database_unavailable")
+    assert int(readiness.headers["Retry-After"]) > 0
+
+
+def test_a_service_without_tables_is_not_ready(new_database):
+    """It says what to run."""
+    app = make_app(new_database(migrated=False))
+    answer = Caller(app).get("/readyz")
+    app.extensions["database"].dispose()
+
+    assert_problem(answer, 503, "database_unavailable")
+    assert "flask db upgrade" in answer.json["detail"]
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_the_interactive_page_needs_nobody_else(anonymous):
+    """Every asset that it names is served from here, and no other host is named."""
+    page = anonymous.get("/docs")
+    named = re.findall(r'(?:src|href|url)\s*[=:]\s*"([^"]*)"', page.text)
+
+    assert (page.status_code, page.mimetype) == (200, "text/html")
+    assert len(named) >= 3
+    for path in named:
+        assert re.match(r"/[^/]", path)
+        with anonymous.get(path) as asset:
+            assert (asset.status_code, len(asset.data) > 100) == (200, True)
+    assert not re.search(r"https?:|[\"'(]//", page.text)
+
+
+def test_the_style_of_the_page_loads_nothing_from_elsewhere(anonymous):
+    """What it refers to is in itself."""
+    with anonymous.get("/docs/assets/swagger-ui.css") as style:
+        assert style.status_code == 200
+        assert all(target.startswith("data:") for target in re.findall(r"url\([\"']?([^)]*)", style.text))
+
+
+@pytest.mark.parametrize("name", ["", "nothing", "index.html", "..", "%2e%2e%2f__init__.py", "..%5c__init__.py"])
+def test_no_other_file_is_served(anonymous, name):
+    """Assets are a closed list."""
+    assert_problem(anonymous.get(f"/docs/assets/{name}"), 404, "not_found")
+
+
+def test_the_page_of_errors_explains_each_code_once(anonymous):
+    """Every code has an anchor, and there is nothing to load."""
+    page = anonymous.get("/docs/errors")
+    anchors = re.findall(r'id="(\w+)"', page.text)
+
+    assert (page.status_code, page.mimetype) == (200, "text/html")
+    assert len(anchors) == len(set(anchors)) > 20
+    assert not re.search(r"https?:|src=", page.text)
+
+
+PREFLIGHT = {
+    "Origin": ORIGIN,
+    "Access-Control-Request-Method": "PATCH",
+    "Access-Control-Request-Headers": ", ".join(ALLOWED),
+}
+
+
+@pytest.fixture
+def browser(new_database):
+    """Makes somebody whose requests reach a service with these CORS_ORIGINS."""
+    apps = []
+
+    def make(origins):
+        apps.append(make_app(new_database(), CORS_ORIGINS=origins))
+        return Caller(apps[-1])
+
+    yield make
+    for app in apps:
+        app.extensions["database"].dispose()
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/v1/tasks", "/nowhere", "/docs"])
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+def test_other_origins_are_shut_out_by_default(anonymous, path, method):
+    """No answer names an origin."""
+    answer = anonymous.call(method, path, headers=PREFLIGHT)
+
+    assert answer.status_code in (200, 401, 404)
+    assert not [name for name in dict(answer.headers) if name.startswith("Access-Control")]
+
+
+@pytest.mark.parametrize("path", ["/v1/tasks", "/v1/tasks/0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17", "/api/ann/tasks"])
+def test_a_listed_origin_may_send_what_the_service_reads(browser, path):
+    """A preflight request needs no token, and allows methods and headers."""
+    answer = browser(f"http://localhost:3000, {ORIGIN}").call("OPTIONS", path, headers=PREFLIGHT)
+
+    assert answer.status_code in (200, 204)
+    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert set(answer.headers["Access-Control-Allow-Headers"].split(", ")) == ALLOWED
+    assert set(answer.headers["Access-Control-Allow-Methods"].split(", ")) >= {"GET", "POST", "PUT", "PATCH", "DELETE"}
+    assert "Origin" in answer.headers["Vary"]
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/v1/tasks", "/nowhere"])
+def test_a_listed_origin_may_read_what_the_service_says(browser, path):
+    """On errors too: a front end must be able to tell why."""
+    answer = browser(ORIGIN).get(path, headers={"Origin": ORIGIN})
+
+    assert answer.status_code in (200, 401, 404)
+    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert set(answer.headers["Access-Control-Expose-Headers"].split(", ")) == EXPOSED
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("listed", "origin"),
+    [
+        (ORIGIN, "https://evil.example"),
+        (ORIGIN, f"{ORIGIN}.evil.example"),
+        (ORIGIN, "https://appXexample.com"),
+        (ORIGIN, "http://app.example.com"),
+        (ORIGIN, f"{ORIGIN}:8443"),
+        (ORIGIN, "null"),
+        ("http://[::1]:3000", "http://1:3000.evil.example"),
+        ("http://[::1]:3000", "http://::3000"),
+    ],
+)
+def test_another_origin_stays_shut_out(browser, listed, origin):
+    """Origins are compared whole, and as text."""
+    answer = browser(listed).get("/healthz", headers={"Origin": origin})
+
+    assert answer.status_code == 200
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1:3000", "http://[::1]:3000"])
+def test_every_spelling_of_a_host_can_be_listed(browser, origin):
+    """Names and addresses of both kinds."""
+    answer = browser(origin).get("/healthz", headers={"Origin": origin})
+
+    assert answer.status_code == 200
+    assert answer.headers["Access-Control-Allow-Origin"] == origin

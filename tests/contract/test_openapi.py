@@ -1,0 +1,259 @@
+"""The OpenAPI document: complete, well-formed, committed as it is served, and true of real answers."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.api.answers import (
+    COMPLETE,
+    CREATE,
+    CREATE_BY_USER,
+    LIST,
+    LIST_BY_USER,
+    ON_ONE_TASK,
+    ON_ONE_TASK_BY_USER,
+    Call,
+)
+from tests.conftest import Caller, make_app
+
+COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
+METHODS = ("get", "post", "put", "patch", "delete")
+UNDESCRIBED = re.compile(r"/docs(/.*)?|/openapi\.json")
+OPEN = {
+    ("get", "/"),
+    ("get", "/healthz"),
+    ("get", "/readyz"),
+    ("post", "/v1/auth/register"),
+    ("post", "/v1/auth/login"),
+    ("post", "/v1/auth/refresh"),
+}
+JSON_TYPES = {
+    "string": str,
+    "boolean": bool,
+    "integer": int,
+    "number": (int, float),
+    "object": dict,
+    "array": list,
+    "null": type(None),
+}
+
+
+@pytest.fixture(scope="module")
+def document():
+    """What a service with the default settings serves."""
+    answer = Caller(make_app("sqlite:////nowhere/tasks.db")).get("/openapi.json")
+    assert (answer.status_code, answer.mimetype) == (200, "application/json")
+    return answer.json
+
+
+def operations(document):
+    """Every operation, as (path, method, operation)."""
+    for path, item in document["paths"].items():
+        for method in METHODS:
+            if method in item:
+                yield path, method, item[method]
+
+
+def nodes(node):
+    """Every object in the document."""
+    if isinstance(node, dict):
+        yield node
+    for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from nodes(inner)
+
+
+def resolve(document, node):
+    """What a reference points at; anything else is itself."""
+    while "$ref" in node:
+        found = document
+        for name in node["$ref"].removeprefix("#/").split("/"):
+            found = found[name]
+        node = found
+    return node
+
+
+def parameters(document, path, operation):
+    found = (
+        resolve(document, each)
+        for each in document["paths"][path].get("parameters", []) + operation.get("parameters", [])
+    )
+    return {(each["in"], each["name"]): each for each in found}
+
+
+def test_the_committed_document_is_the_one_that_is_served(document):
+    """A change of the API shows in its diff."""
+    assert json.loads(COMMITTED.read_text()) == document
+
+
+def test_two_apps_in_one_process_describe_themselves():
+    """What one leaves out, the other keeps."""
+    whole = make_app("sqlite:////nowhere/tasks.db")
+    make_app("sqlite:////nowhere/tasks.db", LOCAL_AUTH="off")
+    answer = Caller(whole).get("/openapi.json")
+
+    assert answer.status_code == 200
+    assert "/v1/auth/login" in answer.json["paths"]
+
+
+def test_every_route_is_described(app, document):
+    """And nothing that is no route."""
+    routes = {
+        (method.lower(), re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+        if not UNDESCRIBED.fullmatch(rule.rule)
+    }
+
+    assert routes == {(method, path) for path, method, _ in operations(document)}
+
+
+def test_the_document_is_openapi_3_1(document):
+    """Its fixed fields are there, and all that has to be unique is."""
+    assert re.fullmatch(r"3\.1\.\d+", document["openapi"])
+    assert document["info"].keys() >= {"title", "version"}
+    assert all(path.startswith("/") for path in document["paths"])
+    ids = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(ids) == len(set(ids))
+    assert {tag for _, _, operation in operations(document) for tag in operation["tags"]} <= {
+        tag["name"] for tag in document["tags"]
+    }
+
+
+def test_every_reference_leads_somewhere(document):
+    """Within the document."""
+    references = {node["$ref"] for node in nodes(document) if isinstance(node.get("$ref"), str)}
+    assert references
+    assert all(resolve(document, {"$ref": reference}) for reference in references)
+
+
+def test_every_schema_is_of_json_schemas_own_words(document):
+    """Types are those of 2020-12: no `nullable`, no unknown type, patterns that compile."""
+    for node in nodes(document):
+        assert "nullable" not in node
+        types = node.get("type", [])
+        if isinstance(types, str | list):
+            assert set([types] if isinstance(types, str) else types) <= {*JSON_TYPES, "http"}
+        if isinstance(node.get("pattern"), str):
+            assert re.compile(node["pattern"])
+
+
+def test_every_operation_is_named_and_summed_up(document):
+    """An id, and one sentence."""
+    for path, method, operation in operations(document):
+        assert re.fullmatch("[a-z_]+", operation["operationId"]), (method, path)
+        assert re.fullmatch(r"[A-Z][^\n]+\.", operation["summary"]), (method, path)
+
+
+def test_every_answer_is_declared(document):
+    """One success at least, every error by its own status as problem+json, no `default`; each with its headers."""
+    for path, method, operation in operations(document):
+        responses = {status: resolve(document, response) for status, response in operation["responses"].items()}
+        assert all(re.fullmatch(r"[2345]\d\d", status) for status in responses), (method, path)
+        assert any(status.startswith("2") for status in responses), (method, path)
+        for status, response in responses.items():
+            assert response["description"]
+            assert response["headers"].keys() >= {"X-Request-ID", "Cache-Control"}, (method, path, status)
+            if status[0] in "45":
+                assert set(response["content"]) == {"application/problem+json"}, (method, path, status)
+        assert "content" not in responses.get("204", {}), (method, path)
+
+
+def test_every_parameter_is_declared(document):
+    """Each name in a path, required; each parameter with a schema."""
+    for path, method, operation in operations(document):
+        declared = parameters(document, path, operation)
+        in_path = {name for place, name in declared if place == "path"}
+        assert in_path == set(re.findall(r"{(\w+)}", path)), (method, path)
+        for (place, name), parameter in declared.items():
+            assert resolve(document, parameter["schema"]).get("type"), (method, path, name)
+            assert parameter.get("required", False) or place != "path"
+
+
+def test_a_token_is_asked_for_by_exactly_the_operations_that_need_one(document):
+    """These declare 401 and 503, too."""
+    assert document["components"]["securitySchemes"] == {
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    }
+    for path, method, operation in operations(document):
+        wanted = [] if (method, path) in OPEN else [{"bearer": []}]
+        assert operation.get("security", document.get("security")) == wanted, (method, path)
+        if wanted:
+            assert {"401", "503"} <= operation["responses"].keys(), (method, path)
+
+
+@pytest.mark.parametrize(
+    "refuse",
+    [
+        *((call, {}) for call in (*ON_ONE_TASK, *ON_ONE_TASK_BY_USER)),
+        *((call, {"query_string": "nonsense=1"}) for call in (CREATE, LIST, CREATE_BY_USER, LIST_BY_USER)),
+        *((call, {"data": "{", "content_type": "application/json"}) for call in (CREATE, CREATE_BY_USER, COMPLETE)),
+        *((call, {"data": "title=tea"}) for call in (CREATE, CREATE_BY_USER, COMPLETE)),
+        *((call, {"data": b" " * 200_000, "content_type": "application/json"}) for call in (CREATE, COMPLETE)),
+        *((call, {"user_id": "bob"}) for call in (CREATE_BY_USER, LIST_BY_USER, *ON_ONE_TASK_BY_USER)),
+        *((call, {"headers": {"Authorization": ""}}) for call in (CREATE, LIST, *ON_ONE_TASK)),
+    ],
+    ids=lambda refuse: f"{refuse[0]} {str(refuse[1])[:40]}",
+)
+def test_an_error_is_declared(ann, document, refuse):
+    """Its status, its media type, its headers and its body are as described."""
+    call, options = refuse
+
+    assert_described(document, call, call(ann, **options))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [CREATE, LIST, CREATE_BY_USER, LIST_BY_USER, *ON_ONE_TASK, *ON_ONE_TASK_BY_USER, Call("GET", "/v1/auth/me"),
+     Call("GET", "/"), Call("GET", "/healthz"), Call("GET", "/readyz")],
+    ids=str,
+)  # fmt: skip
+def test_a_success_is_declared(ann, document, call):
+    """Its status, its media type, its headers and its body are as described."""
+    task = ann.add(details="green")
+    ann.add(completed=True)
+    answer = call(ann, task["id"], **({"query_string": "limit=1"} if call in (LIST, LIST_BY_USER) else {}))
+
+    assert 200 <= answer.status_code < 300
+    assert_described(document, call, answer)
+
+
+def test_the_answers_of_accounts_are_declared(anonymous, document):
+    """Registering, signing in, and being refused."""
+    account = {"email": "openapi@example.com", "password": "correct horse"}
+    for call in (
+        Call("POST", "/v1/auth/register", account),
+        Call("POST", "/v1/auth/register", account),
+        Call("POST", "/v1/auth/login", account),
+        Call("POST", "/v1/auth/login", account | {"password": "wrong horse"}),
+    ):
+        assert_described(document, call, call(anonymous))
+
+
+def assert_described(document, call, answer):
+    operation = document["paths"][call.path][call.method.lower()]
+    assert str(answer.status_code) in operation["responses"], answer.text
+    response = resolve(document, operation["responses"][str(answer.status_code)])
+    usual = {"Content-Type", "Content-Length"}
+    assert set(dict(answer.headers)) - usual <= set(response["headers"])
+    if "content" in response:
+        assert_fits(document, answer.json, response["content"][answer.mimetype]["schema"])
+    else:
+        assert answer.data == b""
+
+
+def assert_fits(document, value, schema):
+    """As much of JSON Schema as this document uses for its answers; unknown members do not fit."""
+    schema = resolve(document, schema)
+    types = schema.get("type", [])
+    types = [types] if isinstance(types, str) else types
+    assert not types or any(isinstance(value, JSON_TYPES[name]) for name in types), (value, types)
+    if isinstance(value, dict) and "properties" in schema:
+        assert set(schema.get("required", ())) <= set(value) <= set(schema["properties"])
+        for name, inner in value.items():
+            assert_fits(document, inner, schema["properties"][name])
+    for inner in value if isinstance(value, list) else ():
+        assert_fits(document, inner, schema["items"])
+    if isinstance(value, str) and "enum" in schema:
+        assert value in schema["enum"]

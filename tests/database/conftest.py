@@ -1,0 +1,70 @@
+"""What the tests of the database share: apps of their own, and the `flask` command in a process of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from app.settings import PROJECT
+from tests.conftest import make_app, migrate, settings_for
+from tests.postgres import Server
+
+FLASK = Path(sys.executable).with_name("flask")
+
+NewApp = Callable[..., Flask]
+
+
+@pytest.fixture
+def new_app() -> Iterator[NewApp]:
+    """Makes apps for one test, and closes their connections behind it."""
+    made = []
+
+    def make(url: str, **changes: str) -> Flask:
+        made.append(make_app(url, **changes))
+        return made[-1]
+
+    yield make
+    for app in made:
+        app.extensions["database"].dispose()
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql: Server) -> str:
+    """The name of a migrated and empty database to copy."""
+    name = postgresql.create_database()
+    migrate(postgresql.url(name))
+    return name
+
+
+@pytest.fixture
+def postgresql_database(postgresql: Server, postgresql_template: str) -> str:
+    """The name of a migrated database of this test's own."""
+    return postgresql.create_database(template=postgresql_template)
+
+
+@pytest.fixture(scope="session")
+def postgresql_app(postgresql: Server, postgresql_template: str) -> Iterator[Flask]:
+    """One app on PostgreSQL, for what only PostgreSQL does."""
+    app = make_app(postgresql.url(postgresql.create_database(template=postgresql_template)))
+    yield app
+    app.extensions["database"].dispose()
+
+
+def start_flask(url: str, *arguments: str) -> subprocess.Popen[str]:
+    """The `flask` command on a database, as an operator runs it."""
+    environment = {"PATH": os.environ["PATH"], **settings_for(url)}
+    return subprocess.Popen(
+        [FLASK, *arguments], cwd=PROJECT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Its exit status and everything it said."""
+    with closing(process.stdout):
+        output, _ = process.communicate(timeout=60)
+    return process.returncode, output

@@ -1,0 +1,215 @@
+"""Users are kept apart twice: by what a query names, and by what the database lets it see."""
+
+import inspect
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, Executable, delete, exists, func, insert, select, update
+from sqlalchemy.exc import DBAPIError
+
+from app.auth.identity import Identity
+from app.auth.models import users
+from app.database import UnscopedStatement, execute, fetch_all, fetch_one, scope, transaction
+from app.problems import NotFound
+from app.tasks import listing, queries
+from app.tasks.models import tasks
+from tests.conftest import Caller, new_user_id
+
+INSUFFICIENT_PRIVILEGE = "42501"
+LIST = {"limit": 50, "sort": "-created_at"}
+
+# Every function that is told whose tasks it is about, called with the user and a task of theirs.
+QUERIES: dict[str, Callable[[str, str], Any]] = {
+    "create_task": lambda user, _: queries.create_task(Identity(user), {"title": "x", "details": None, "completed": 0}),
+    "get_task": queries.get_task,
+    "change_task": lambda user, task: queries.change_task(user, task, {"title": "changed"}),
+    "toggle_task": queries.toggle_task,
+    "delete_task": queries.delete_task,
+    "list_tasks": lambda user, _: list(listing.list_tasks(user, LIST).tasks),
+    "list_tasks_and_total": lambda user, _: listing.list_tasks_and_total(user, LIST)[1],
+}
+
+CURRENT_USER = "SELECT current_setting('app.user_id', true)"
+
+
+@pytest.fixture
+def anns(postgresql_app: Flask) -> Caller:
+    return Caller(postgresql_app, new_user_id())
+
+
+@pytest.fixture
+def bobs_id(postgresql_app: Flask) -> str:
+    bob = Caller(postgresql_app, new_user_id())
+    bob.add(title="Bob's")
+    return str(bob.user_id)
+
+
+@pytest.fixture
+def postgresql_engine(postgresql_app: Flask) -> Iterator[Engine]:
+    with postgresql_app.app_context():
+        yield postgresql_app.extensions["database"]
+
+
+@pytest.mark.parametrize("statement", ["SELECT id FROM tasks", "UPDATE tasks SET title = 'x' RETURNING id"])
+def test_an_unscoped_statement_sees_no_row(anns: Caller, postgresql_engine: Engine, statement: str) -> None:
+    """Even SQL that never passed through this program's own checks."""
+    task = anns.add()
+
+    with postgresql_engine.connect() as connection:
+        assert connection.exec_driver_sql(statement).all() == []
+        assert connection.exec_driver_sql("DELETE FROM tasks").rowcount == 0
+
+    assert anns.get(f"/v1/tasks/{task['id']}").json == task
+
+
+@pytest.mark.parametrize("scoped", [False, True], ids=["outside a scope", "in another's scope"])
+def test_an_insert_for_somebody_else_is_refused(
+    anns: Caller, bobs_id: str, postgresql_engine: Engine, scoped: bool
+) -> None:
+    """Nobody can put a row among another's."""
+    anns.add()
+    row = f"('{anns.user_id}', '{uuid.uuid4()}', 'x', now(), now(), 1)"
+    statement = f"INSERT INTO tasks (user_id, id, title, created_at, updated_at, version) VALUES {row}"
+
+    whose = scope(bobs_id) if scoped else nullcontext()
+    with whose, postgresql_engine.connect() as connection, pytest.raises(DBAPIError) as refused:
+        connection.exec_driver_sql(statement)
+
+    assert refused.value.orig.pgcode == INSUFFICIENT_PRIVILEGE
+
+
+def test_many_rows_at_once_outside_the_prefix_are_refused(anns: Caller, postgresql_engine: Engine) -> None:
+    """`executemany` carries no user, and so it fails closed even inside the scope."""
+    anns.add()
+    rows = [(anns.user_id, str(uuid.uuid4())) for _ in range(2)]
+    statement = "INSERT INTO tasks (user_id, id, title, created_at, updated_at, version) VALUES (%s,%s,'x',now(),now(),1)"
+
+    with scope(str(anns.user_id)), postgresql_engine.connect() as connection, pytest.raises(DBAPIError) as refused:
+        connection.exec_driver_sql(statement, rows)
+
+    assert refused.value.orig.pgcode == INSUFFICIENT_PRIVILEGE
+
+
+def outcome(query: Callable[[str, str], Any], user_id: str, task_id: str) -> Any:
+    try:
+        return query(user_id, task_id)
+    except NotFound:
+        return "nothing"
+    except DBAPIError as error:
+        return error.orig.pgcode
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_with_a_wrong_user_reaches_nothing(
+    anns: Caller, bobs_id: str, postgresql_engine: Engine, name: str
+) -> None:
+    """A fault in a query, inside Bob's scope and about Ann's task, shows and changes nothing."""
+    task = anns.add()
+
+    with scope(bobs_id):
+        reached = outcome(QUERIES[name], str(anns.user_id), task["id"])
+
+    assert reached in ("nothing", [], 0, INSUFFICIENT_PRIVILEGE)
+    assert anns.get("/v1/tasks").json["items"] == [task]
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_the_same_query_with_the_right_user_reaches_the_task(
+    anns: Caller, postgresql_engine: Engine, name: str
+) -> None:
+    """So it is the scope alone that kept the wrong one out."""
+    task = anns.add()
+
+    with scope(str(anns.user_id)):
+        assert outcome(QUERIES[name], str(anns.user_id), task["id"]) not in ("nothing", [], 0, INSUFFICIENT_PRIVILEGE)
+
+
+def test_every_query_is_tried_with_a_wrong_user() -> None:
+    """A new function that is told a user joins the list above."""
+    found = {
+        name
+        for module in (queries, listing)
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and not name.startswith("_")
+        if {"user_id", "identity"} & set(inspect.signature(function).parameters)
+    }
+
+    assert found == set(QUERIES)
+
+
+def test_the_user_is_gone_after_the_message(anns: Caller, postgresql_engine: Engine) -> None:
+    """Nothing stays on the connection, which a pooler lends to somebody else next."""
+    with postgresql_engine.connect() as connection:
+        with scope(str(anns.user_id)):
+            assert connection.exec_driver_sql(CURRENT_USER).scalar() == anns.user_id
+
+        assert not connection.exec_driver_sql(CURRENT_USER).scalar()
+        assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "0"
+
+
+def test_the_user_is_gone_after_an_error(anns: Caller, postgresql_engine: Engine) -> None:
+    """A statement that fails takes its setting with it."""
+    with postgresql_engine.connect() as connection:
+        with scope(str(anns.user_id)), pytest.raises(DBAPIError, match="division by zero"):
+            connection.exec_driver_sql("SELECT 1/0")
+
+        assert not connection.exec_driver_sql(CURRENT_USER).scalar()
+        assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "0"
+
+
+def test_the_user_is_gone_after_a_transaction(anns: Caller, postgresql_engine: Engine) -> None:
+    """A connection that served a transaction goes back clean."""
+    anns.add()
+    with scope(str(anns.user_id)), transaction():
+        assert len(fetch_all(select(tasks.c.id))) == 1
+
+    with postgresql_engine.connect() as connection:
+        assert not connection.exec_driver_sql(CURRENT_USER).scalar()
+
+
+@pytest.mark.parametrize("user_id", ["o'hara", 'a"b', "$$", "%s", "%(app_user)s", "a\\b", "; SELECT 1 --", "ä😀", " x"])
+def test_any_user_id_is_only_itself(postgresql_app: Flask, user_id: str) -> None:
+    """What SQL or its drivers would read as more than text finds its own rows, and those alone."""
+    caller = Caller(postgresql_app, user_id)
+    task = caller.add()
+
+    assert caller.get("/v1/tasks").json["items"][0] == task
+    assert task["user_id"] == user_id
+
+
+STATEMENTS: dict[str, Executable] = {
+    "select": select(tasks.c.id),
+    "count": select(func.count()).select_from(tasks),
+    "alias": select(tasks.alias().c.id),
+    "cte": select(select(tasks.c.id).cte("mine").c.id),
+    "subquery": select(users.c.id).where(users.c.id.in_(select(tasks.c.user_id))),
+    "scalar subquery": select(select(func.count()).select_from(tasks).scalar_subquery()),
+    "exists": select(users.c.id).where(exists().where(tasks.c.user_id == users.c.id)),
+    "join": select(users.c.id).join(tasks, tasks.c.user_id == users.c.id),
+    "insert": insert(tasks).values(user_id="x", id=str(uuid.uuid4())),
+    "insert from select": insert(users).from_select(["id", "name"], select(tasks.c.user_id, tasks.c.title)),
+    "update": update(tasks).values(title="x"),
+    "update from a subquery": update(users).values(name=select(tasks.c.title).limit(1).scalar_subquery()),
+    "delete": delete(tasks),
+    "union": select(tasks.c.id).union_all(select(users.c.id)),
+}
+
+
+@pytest.mark.parametrize("run", [fetch_one, fetch_all, execute])
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_statement_outside_a_scope_is_a_fault(app: Flask, run: Callable[..., Any], name: str) -> None:
+    """On both engines, and before it reaches the database."""
+    with app.app_context(), pytest.raises(UnscopedStatement):
+        run(STATEMENTS[name])
+
+
+def test_a_scope_ends_with_its_request(app: Flask, ann: Caller) -> None:
+    """The next one to run on this thread starts without a user."""
+    ann.add()
+
+    with app.app_context(), pytest.raises(UnscopedStatement):
+        fetch_all(select(tasks.c.id))

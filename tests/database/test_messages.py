@@ -1,0 +1,104 @@
+"""One request is one message to the database."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg2.extensions
+import pytest
+from flask import Flask
+from sqlalchemy import event
+
+from tests.conftest import Caller, new_user_id
+
+TASK = {"title": "tea"}
+
+# Method, path behind the family's, body, status.
+ON_BOTH = [
+    ("POST", "", TASK, 201),
+    ("GET", "", None, 200),
+    ("GET", "?limit=1", None, 200),
+    ("GET", "?completed=false&q=e&sort=title", None, 200),
+    ("GET", "/{id}", None, 200),
+    ("HEAD", "/{id}", None, 200),
+    ("PUT", "/{id}", TASK, 200),
+    ("DELETE", "/{id}", None, 204),
+]
+CALLS = [
+    *(("/v1/tasks", *call) for call in ON_BOTH),
+    ("/v1/tasks", "PATCH", "/{id}", {"completed": True}, 200),
+    ("/v1/tasks", "PATCH", "/{id}", {}, 200),
+    ("/v1/tasks", "POST", "/{id}/toggle", None, 200),
+    *(("/api/{user}/tasks", *call) for call in ON_BOTH),
+    ("/api/{user}/tasks", "PATCH", "/{id}/complete", None, 200),
+    ("/api/{user}/tasks", "PATCH", "/{id}/complete", {"completed": True}, 200),
+]
+
+
+@contextmanager
+def messages(app: Flask) -> Iterator[list[str]]:
+    """What is sent to the database meanwhile. In autocommit, each is a transaction of its own."""
+    sent: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        if isinstance(cursor, psycopg2.extensions.cursor):
+            assert cursor.connection.autocommit, "BEGIN and COMMIT would be messages too"
+        sent.append(statement)
+
+    engine = app.extensions["database"]
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize(("family", "method", "path", "body", "status"), CALLS)
+def test_a_request_is_one_message(
+    app: Flask, ann: Caller, family: str, method: str, path: str, body: dict[str, object] | None, status: int
+) -> None:
+    """No BEGIN, no COMMIT, and no read before a write."""
+    task = ann.add()
+    ann.add()
+
+    with messages(app) as sent:
+        answer = ann.call(method, (family + path).format(user=ann.user_id, id=task["id"]), json=body)
+
+    assert answer.status_code == status, answer.text
+    assert len(sent) == 1, sent
+
+
+@pytest.mark.parametrize("family", ["/v1/tasks", "/api/{user}/tasks"])
+def test_the_very_first_write_of_an_unknown_user_is_three_messages(app: Flask, family: str) -> None:
+    """The task, refused; the user; the task again. The second write is one message."""
+    caller = Caller(app, new_user_id())
+    path = family.format(user=caller.user_id)
+
+    counts = []
+    for _ in range(2):
+        with messages(app) as sent:
+            assert caller.post(path, json=TASK).status_code == 201
+        counts.append(len(sent))
+
+    assert counts == [3, 1]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/healthz", 200), ("GET", "/", 200), ("GET", "/v1/tasks?limit=0", 422), ("GET", "/nothing", 404)],
+)
+def test_what_needs_no_database_asks_nothing_of_it(
+    app: Flask, ann: Caller, method: str, path: str, status: int
+) -> None:
+    """Nor does a request that is refused for its form."""
+    with messages(app) as sent:
+        assert ann.call(method, path).status_code == status
+
+    assert sent == []
+
+
+def test_a_foreign_path_is_refused_before_the_database(app: Flask, ann: Caller) -> None:
+    """403 is decided from the token and the path alone."""
+    with messages(app) as sent:
+        assert ann.get("/api/somebody-else/tasks").status_code == 403
+
+    assert sent == []

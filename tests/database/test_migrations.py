@@ -1,0 +1,245 @@
+"""Migrations: complete, reversible, all or nothing, and careful with the rows that are there."""
+
+import ast
+import re
+import shutil
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import flask_migrate
+import pytest
+from alembic.script import ScriptDirectory
+from flask import Flask
+from sqlalchemy import Column, Engine, MetaData, func, inspect, select
+
+from app.database import rfc3339, scope
+from app.settings import PROJECT
+from tests.conftest import NewDatabase
+from tests.database.conftest import NewApp, finish, start_flask
+from tests.postgres import Server
+
+MIGRATIONS = PROJECT / "migrations"
+FILES = sorted((MIGRATIONS / "versions").glob("*.py"))
+REVISIONS = [path.name[:4] for path in FILES]
+USERS = ("user-0", "user-1", "user-2")
+
+FAILING = """
+    op.create_table("half_done", sa.Column("id", sa.Text))
+    op.execute("UPDATE users SET name = 'half done'")
+    raise RuntimeError("as far as here")
+"""
+REBUILDING = """
+    with op.batch_alter_table("users") as users:
+        users.alter_column("name", type_=sa.String(200))
+"""
+ORPHANING = """
+    op.execute("DELETE FROM users WHERE id = 'user-0'")
+"""
+
+
+@pytest.fixture
+def empty_app(new_app: NewApp, new_database: NewDatabase) -> Flask:
+    """An app whose database has no tables yet."""
+    return new_app(new_database(migrated=False))
+
+
+@pytest.fixture
+def next_migration(tmp_path: Path) -> Callable[[str], str]:
+    """Writes one more revision behind the newest; the folder to migrate with."""
+
+    def write(upgrade: str) -> str:
+        folder = Path(shutil.copytree(MIGRATIONS, tmp_path / "migrations"))
+        header = f'import sqlalchemy as sa\nfrom alembic import op\n\nrevision, down_revision = "next", "{REVISIONS[-1]}"\n'
+        (folder / "versions" / "next.py").write_text(f"{header}\ndef upgrade():{upgrade}")
+        return str(folder)
+
+    return write
+
+
+def engine_of(app: Flask) -> Engine:
+    return app.extensions["database"]
+
+
+def value_for(column: Column[Any], user_id: str) -> Any:
+    """Something that fits a column, whatever later revisions call it."""
+    if column.name in ("id", "user_id") and column.type.python_type is str and not getattr(column.type, "length", None):
+        return user_id
+    if isinstance(getattr(column.type, "length", None), int):
+        # SQLite keeps times and ids as texts of these lengths.
+        return {27: rfc3339(datetime.now(UTC)), 36: str(uuid.uuid4())}.get(column.type.length, "x")
+    kinds = {uuid.UUID: uuid.uuid4, datetime: lambda: datetime.now(UTC), int: lambda: 1, bool: lambda: True}
+    return kinds.get(column.type.python_type, lambda: user_id)()
+
+
+def fill(engine: Engine) -> None:
+    """One row for each user in each table, at whatever revision the database is."""
+    tables = MetaData()
+    tables.reflect(engine)
+    for user_id in USERS:
+        with scope(user_id), engine.connect() as connection:
+            for table in tables.sorted_tables:
+                if table.name != "alembic_version":
+                    connection.execute(table.insert().values({c.name: value_for(c, user_id) for c in table.c}))
+
+
+def count(engine: Engine) -> dict[str, int]:
+    """How many rows each table has, as its users see them."""
+    tables, rows = MetaData(), {}
+    tables.reflect(engine)
+    for user_id in USERS:
+        with scope(user_id), engine.connect() as connection:
+            for table in tables.sorted_tables:
+                seen = connection.execute(select(func.count()).select_from(table)).scalar_one()
+                rows[table.name] = rows.get(table.name, 0) + seen
+    return rows
+
+
+def outline(engine: Engine) -> dict[str, Any]:
+    """Tables with their columns, keys and indexes."""
+    found = inspect(engine)
+    return {
+        name: (
+            [(column["name"], str(column["type"]), column["nullable"]) for column in found.get_columns(name)],
+            found.get_pk_constraint(name)["constrained_columns"],
+            sorted(str(index) for index in found.get_indexes(name)),
+            sorted(str(key) for key in found.get_foreign_keys(name)),
+        )
+        for name in found.get_table_names()
+    }
+
+
+def test_the_models_and_the_migrations_agree(new_database: NewDatabase) -> None:
+    """`flask db check` finds nothing to migrate."""
+    status, output = finish(start_flask(new_database(), "db", "check"))
+
+    assert status == 0, output
+
+
+def test_down_and_up_again_is_where_it_was(empty_app: Flask) -> None:
+    """Every revision can be taken back, down to an empty database."""
+    with empty_app.app_context():
+        flask_migrate.upgrade()
+        at_first = outline(engine_of(empty_app))
+        flask_migrate.downgrade(revision="base")
+        assert list(outline(engine_of(empty_app))) == ["alembic_version"]
+        flask_migrate.upgrade()
+
+    assert outline(engine_of(empty_app)) == at_first
+
+
+def test_going_down_leaves_no_function_behind(postgresql: Server, new_app: NewApp) -> None:
+    """What is no table goes as well."""
+    database = postgresql.create_database()
+    app = new_app(postgresql.url(database))
+    with app.app_context():
+        flask_migrate.upgrade()
+        flask_migrate.downgrade(revision="base")
+
+    assert postgresql.sql("SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace", database) == []
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_an_upgrade_keeps_every_row(empty_app: Flask, revision: str) -> None:
+    """From any older revision to the newest, and down to it and up again, in each table that it had."""
+    engine = engine_of(empty_app)
+    with empty_app.app_context():
+        flask_migrate.upgrade(revision=revision)
+        fill(engine)
+        before = count(engine)
+        assert min(before.values()) >= len(USERS)
+        for move in (flask_migrate.upgrade, lambda: flask_migrate.downgrade(revision=revision), flask_migrate.upgrade):
+            move()
+            after = count(engine)
+            assert {name: after.get(name) for name in before} == before
+
+
+def test_rebuilding_a_table_keeps_what_refers_to_it(
+    empty_app: Flask, next_migration: Callable[[str], str]
+) -> None:
+    """SQLite changes a table by making it anew; the rows that cascade from it must not notice."""
+    with empty_app.app_context():
+        flask_migrate.upgrade()
+        fill(engine_of(empty_app))
+        before = count(engine_of(empty_app))
+        flask_migrate.upgrade(directory=next_migration(REBUILDING))
+
+    assert count(engine_of(empty_app)) == before
+    assert "VARCHAR(200)" in str(outline(engine_of(empty_app))["users"])
+
+
+@pytest.mark.parametrize("filled", [True, False], ids=["filled", "new"])
+def test_a_failing_migration_leaves_nothing_half_done(
+    empty_app: Flask, next_migration: Callable[[str], str], caplog: pytest.LogCaptureFixture, filled: bool
+) -> None:
+    """Neither its tables nor its rows, nor those of the revisions before it in the same run."""
+    engine = engine_of(empty_app)
+    with empty_app.app_context():
+        if filled:
+            flask_migrate.upgrade()
+            fill(engine)
+        before = outline(engine)
+        with pytest.raises(SystemExit):
+            flask_migrate.upgrade(directory=next_migration(FAILING))
+        after = outline(engine)
+
+    assert "as far as here" in caplog.text
+    assert after == before
+    with engine.connect() as connection:
+        names = connection.exec_driver_sql("SELECT name FROM users").scalars().all() if filled else []
+    assert "half done" not in names
+
+
+def test_a_migration_that_orphans_rows_is_refused_on_sqlite(
+    tmp_path: Path, new_app: NewApp, next_migration: Callable[[str], str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Foreign keys are off while SQLite migrates; what they guard is checked before the end."""
+    app = new_app(f"sqlite:///{tmp_path / 'tasks.db'}")
+    with app.app_context():
+        flask_migrate.upgrade()
+        fill(engine_of(app))
+        before = count(engine_of(app))
+        with pytest.raises(SystemExit):
+            flask_migrate.upgrade(directory=next_migration(ORPHANING))
+
+    assert "refer to nothing" in caplog.text
+    assert count(engine_of(app)) == before
+
+
+def test_four_upgrades_at_once_all_succeed(new_database: NewDatabase, new_app: NewApp) -> None:
+    """Several machines may be started on one new database."""
+    url = new_database(migrated=False)
+
+    ends = [finish(process) for process in [start_flask(url, "db", "upgrade") for _ in range(4)]]
+
+    assert [status for status, _ in ends] == [0, 0, 0, 0], ends
+    with engine_of(new_app(url)).connect() as connection:
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars().all() == REVISIONS[-1:]
+
+
+def test_an_upgrade_of_the_newest_changes_nothing(new_database: NewDatabase) -> None:
+    """`flask db upgrade` is safe to run twice."""
+    url = new_database()
+
+    assert [finish(start_flask(url, "db", "upgrade"))[0] for _ in range(2)] == [0, 0]
+
+
+def test_revisions_are_numbered_in_one_line() -> None:
+    """0001_, 0002_ and so on, each behind the one before it."""
+    chain = [(r.revision, r.down_revision) for r in ScriptDirectory(str(MIGRATIONS)).walk_revisions()][::-1]
+
+    assert [f"{number:04}" for number in range(1, len(FILES) + 1)] == REVISIONS
+    assert chain == list(zip(REVISIONS, [None, *REVISIONS], strict=False))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_revision_stands_alone(path: Path) -> None:
+    """It has a readable name and imports none of the service's code, which goes on changing."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    modules = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    modules += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+
+    assert re.fullmatch(r"\d{4}_[a-z0-9]+(_[a-z0-9]+)+", path.stem)
+    assert [module for module in modules if module.split(".")[0] in ("app", "wsgi", "tests", "")] == []

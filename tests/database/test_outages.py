@@ -1,0 +1,195 @@
+"""A database that is away is answered with 503 and `Retry-After`, and is used again once it is back."""
+
+import socket
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import psycopg2
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app import database
+from tests.conftest import Caller, NewDatabase, migrate, new_user_id
+from tests.database.conftest import NewApp
+from tests.postgres import Server
+
+A_TASK = "/v1/tasks/0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17"
+
+
+def is_unavailable(answer: TestResponse) -> bool:
+    assert answer.status_code == 503, answer.text
+    assert answer.content_type == "application/problem+json"
+    assert answer.json["code"] == "database_unavailable"
+    return int(answer.headers["Retry-After"]) > 0
+
+
+def closed_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.fixture(params=["closed port", "no socket", "missing folder", "a folder", "no folder"])
+def unreachable(request: pytest.FixtureRequest, tmp_path: Path, new_app: NewApp) -> Flask:
+    """An app whose database cannot be reached."""
+    return new_app(
+        {
+            "closed port": f"postgresql://tasks:tasks@127.0.0.1:{closed_port()}/tasks",
+            "no socket": f"postgresql://tasks@/tasks?host={tmp_path}",
+            "missing folder": f"sqlite:///{tmp_path}/missing/tasks.db",
+            "a folder": f"sqlite:///{tmp_path}",
+            "no folder": "sqlite:////dev/null/tasks.db",
+        }[request.param]
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/v1/tasks", None),
+        ("POST", "/v1/tasks", {"title": "tea"}),
+        ("GET", A_TASK, None),
+        ("PATCH", A_TASK, {"title": "tea"}),
+        ("DELETE", A_TASK, None),
+        ("GET", "/v1/auth/me", None),
+        ("POST", "/v1/auth/register", {"email": "ann@example.com", "password": "correct horse battery"}),
+        ("POST", "/v1/auth/login", {"email": "ann@example.com", "password": "correct horse battery"}),
+        ("GET", "/readyz", None),
+    ],
+)
+def test_an_unreachable_database_is_503(
+    unreachable: Flask, method: str, path: str, body: dict[str, str] | None
+) -> None:
+    """Never a 500, and the client is told when to come back."""
+    assert is_unavailable(Caller(unreachable, new_user_id()).call(method, path, json=body))
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/", "/docs", "/openapi.json"])
+def test_what_needs_no_database_goes_on(unreachable: Flask, path: str) -> None:
+    """The process lives, and a restart would not help."""
+    assert Caller(unreachable).get(path).status_code == 200
+
+
+def test_the_answer_shows_nothing_of_the_driver(unreachable: Flask) -> None:
+    """No host, no path, no SQL."""
+    answer = Caller(unreachable, new_user_id()).get("/v1/tasks")
+
+    assert is_unavailable(answer)
+    shown = [word for word in ("127.0.0.1", "psycopg", "sqlite", "SELECT", "tmp", "refused") if word in answer.text]
+    assert shown == []
+
+
+@pytest.fixture
+def own_app(new_app: NewApp, new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch) -> Flask:
+    """An app on a database of its own that waits for nothing long."""
+    monkeypatch.setattr(database, "POOL_WAIT_SECONDS", 0.05)
+    return new_app(new_database(), THREADS="1")
+
+
+def test_an_exhausted_pool_is_503(own_app: Flask) -> None:
+    """Until a connection comes back."""
+    ann = Caller(own_app, new_user_id())
+    with ExitStack() as held:
+        for _ in range(2):
+            held.enter_context(own_app.extensions["database"].connect())
+        assert is_unavailable(ann.get("/v1/tasks"))
+
+    assert ann.get("/v1/tasks").status_code == 200
+
+
+def test_a_locked_sqlite_file_is_503_for_writers_only(
+    tmp_path: Path, new_app: NewApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readers go on beside a writer that does not end."""
+    monkeypatch.setattr(database, "SQLITE_BUSY_MILLISECONDS", 50)
+    url = f"sqlite:///{tmp_path / 'tasks.db'}"
+    migrate(url)
+    app = new_app(url)
+    ann = Caller(app, new_user_id())
+    task = ann.add()
+    with app.extensions["database"].connect() as other:
+        other.exec_driver_sql("BEGIN IMMEDIATE")
+        assert is_unavailable(ann.post("/v1/tasks", json={"title": "tea"}))
+        assert ann.get("/v1/tasks").json["items"] == [task]
+        other.exec_driver_sql("ROLLBACK")
+
+    assert ann.post("/v1/tasks", json={"title": "tea"}).status_code == 201
+
+
+class Outage:
+    """A database on PostgreSQL that an operator can take away and give back."""
+
+    def __init__(self, server: Server, name: str, app: Flask) -> None:
+        self.server, self.name, self.app = server, name, app
+        self.caller = Caller(app, new_user_id())
+
+    def alter(self, change: str) -> None:
+        self.server.sql(f"ALTER DATABASE {self.name} {change}")
+        self.end_connections()
+
+    def end_connections(self) -> None:
+        self.server.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self.name}'")
+
+
+@pytest.fixture
+def outage(postgresql: Server, postgresql_database: str, new_app: NewApp) -> Outage:
+    return Outage(postgresql, postgresql_database, new_app(postgresql.url(postgresql_database)))
+
+
+@pytest.mark.parametrize(
+    ("away", "back"),
+    [("ALLOW_CONNECTIONS false", "ALLOW_CONNECTIONS true"), ("CONNECTION LIMIT 0", "CONNECTION LIMIT -1")],
+)
+def test_a_server_that_takes_no_connections_is_503_until_it_does(outage: Outage, away: str, back: str) -> None:
+    """No restart of the service is needed afterwards."""
+    task = outage.caller.add()
+    outage.alter(away)
+    for _ in range(4):
+        assert is_unavailable(outage.caller.get("/v1/tasks"))
+    outage.alter(back)
+
+    assert outage.caller.get("/v1/tasks").json["items"] == [task]
+
+
+def test_a_read_survives_a_connection_that_went_stale(outage: Outage) -> None:
+    """A restarted server, or one that scaled to zero, costs a reader nothing: the read is tried once more."""
+    task = outage.caller.add()
+    outage.end_connections()
+
+    assert outage.caller.get(f"/v1/tasks/{task['id']}").json == task
+
+
+def test_a_write_on_a_stale_connection_is_503_at_most_once(outage: Outage) -> None:
+    """It is not repeated by the service, which cannot know whether it was done; the pool is clean afterwards."""
+    outage.caller.add()
+    outage.end_connections()
+
+    first = outage.caller.post("/v1/tasks", json={"title": "tea"})
+    second = outage.caller.post("/v1/tasks", json={"title": "tea"})
+
+    assert first.status_code == 201 or is_unavailable(first)
+    assert second.status_code == 201
+
+
+def test_a_read_only_server_is_503_for_writers_only(outage: Outage) -> None:
+    """A failover in progress: what can be read is read."""
+    outage.caller.add()
+    outage.alter("SET default_transaction_read_only = on")
+    ann = Caller(outage.app, outage.caller.user_id)
+
+    answers = [ann.get("/v1/tasks").status_code for _ in range(3)]
+
+    assert answers[-1] == 200
+    assert is_unavailable(ann.post("/v1/tasks", json={"title": "tea"}))
+
+
+def test_a_row_locked_by_somebody_else_is_503_not_a_hang(outage: Outage) -> None:
+    """A statement that waits too long is ended by the database, and nothing is written."""
+    task = outage.caller.add()
+    url = outage.server.admin.set(database=outage.name).render_as_string(hide_password=False)
+    with closing(psycopg2.connect(url)) as other:
+        other.cursor().execute("SELECT 1 FROM tasks FOR UPDATE")
+        assert is_unavailable(outage.caller.patch(f"/v1/tasks/{task['id']}", json={"title": "late"}))
+
+    assert outage.caller.get(f"/v1/tasks/{task['id']}").json == task

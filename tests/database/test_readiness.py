@@ -1,0 +1,94 @@
+"""/readyz says no where requests would fail, or where users would not be kept apart."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from flask import Flask
+
+from tests.conftest import Caller, NewDatabase
+from tests.database.conftest import NewApp
+from tests.postgres import Server
+
+
+def readiness(app: Flask) -> tuple[int, str | None, str | None]:
+    answer = Caller(app).get("/readyz")
+    return answer.status_code, answer.json.get("code"), answer.headers.get("Retry-After")
+
+
+READY = (200, None, None)
+NOT_READY = (503, "database_unavailable", "2")
+
+
+def test_a_migrated_database_is_ready(new_app: NewApp, new_database: NewDatabase) -> None:
+    """The service serves."""
+    assert readiness(new_app(new_database())) == READY
+
+
+def test_an_empty_database_is_not_ready(new_app: NewApp, new_database: NewDatabase) -> None:
+    """Before the first migration; but the process lives."""
+    app = new_app(new_database(migrated=False))
+
+    assert readiness(app) == NOT_READY
+    assert Caller(app).get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("change", ["UPDATE alembic_version SET version_num = '0000'", "DELETE FROM alembic_version"])
+def test_another_migration_is_not_ready(new_app: NewApp, new_database: NewDatabase, change: str) -> None:
+    """Older, newer or interrupted: not this version's schema."""
+    app = new_app(new_database())
+    with app.extensions["database"].connect() as connection:
+        connection.exec_driver_sql(change)
+
+    assert readiness(app) == NOT_READY
+
+
+@contextmanager
+def altered(server: Server, there: str, back: str) -> Iterator[None]:
+    server.sql(there)
+    try:
+        yield
+    finally:
+        server.sql(back)
+
+
+def test_a_superuser_is_not_ready(postgresql: Server, postgresql_database: str, new_app: NewApp) -> None:
+    """Row-level security does not hold a superuser."""
+    url = postgresql.admin.set(database=postgresql_database).render_as_string(hide_password=False)
+
+    assert readiness(new_app(url)) == NOT_READY
+
+
+def test_a_role_that_bypasses_row_security_is_not_ready(
+    postgresql: Server, postgresql_database: str, new_app: NewApp
+) -> None:
+    """Nor one that was allowed to see everything, from that moment on."""
+    app = new_app(postgresql.url(postgresql_database))
+    role = postgresql.role
+
+    with altered(postgresql, f"ALTER ROLE {role} BYPASSRLS", f"ALTER ROLE {role} NOBYPASSRLS"):
+        assert readiness(app) == NOT_READY
+    assert readiness(app) == READY
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE tasks DISABLE ROW LEVEL SECURITY",
+        "ALTER TABLE tasks NO FORCE ROW LEVEL SECURITY",
+        "DROP POLICY own_rows ON tasks",
+        "ALTER POLICY own_rows ON tasks USING (true)",
+        "ALTER POLICY own_rows ON tasks WITH CHECK (true)",
+        "CREATE POLICY everything ON tasks USING (true)",
+    ],
+)
+def test_a_database_without_isolation_is_not_ready(
+    postgresql: Server, postgresql_database: str, new_app: NewApp, change: str
+) -> None:
+    """Whatever was switched off, taken away or opened: the rows of each user are theirs alone, or nobody is served."""
+    app = new_app(postgresql.url(postgresql_database))
+    assert readiness(app) == READY
+
+    postgresql.sql(change, postgresql_database)
+
+    assert readiness(app) == NOT_READY

@@ -1,0 +1,154 @@
+"""What is written together is written whole, and what is written at once is not lost."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from app.auth.models import users
+from app.auth.queries import add_outside_user, find_user
+from app.columns import now
+from app.database import execute, fetch_one, transaction
+from tests.conftest import Caller, new_user_id
+from tests.database.conftest import NewApp
+
+AT_ONCE = 8
+
+
+def all_at_once(calls: list[Callable[[], Any]]) -> list[Any]:
+    """Run the calls on a few threads that begin together; their results."""
+    ready = threading.Barrier(AT_ONCE)
+    with ThreadPoolExecutor(AT_ONCE, initializer=ready.wait) as pool:
+        return [future.result() for future in [pool.submit(call) for call in calls]]
+
+
+def exists_for_others(app: Flask, user_id: str) -> bool:
+    """Whether another connection sees this user."""
+    with app.extensions["database"].connect() as connection:
+        return connection.execute(select(users.c.id).where(users.c.id == user_id)).first() is not None
+
+
+def test_a_transaction_shows_nothing_before_its_end(app: Flask) -> None:
+    """Others see both rows or none; the transaction itself sees its own."""
+    first, second = new_user_id(), new_user_id()
+    with app.app_context():
+        with transaction():
+            add_outside_user(first)
+            assert find_user(first)
+            assert not exists_for_others(app, first)
+            add_outside_user(second)
+
+        assert exists_for_others(app, first)
+        assert exists_for_others(app, second)
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, IntegrityError], ids=lambda error: error.__name__)
+def test_a_transaction_that_fails_leaves_nothing(app: Flask, error: type[BaseException]) -> None:
+    """Whatever ended it: a fault, a signal, or the database's own refusal."""
+    user_id = new_user_id()
+    with app.app_context():
+        with pytest.raises(error), transaction():
+            add_outside_user(user_id)
+            if error is IntegrityError:
+                execute(users.insert().values(id=user_id, created_at=now()))
+            raise error
+
+        assert not exists_for_others(app, user_id)
+
+
+def test_after_a_failed_transaction_each_statement_commits_again(app: Flask) -> None:
+    """The connection goes back as it came."""
+    ids = [new_user_id() for _ in range(5)]
+    with app.app_context():
+        with pytest.raises(ZeroDivisionError), transaction():
+            add_outside_user(new_user_id())
+            raise ZeroDivisionError
+        for user_id in ids:
+            add_outside_user(user_id)
+
+        assert all(exists_for_others(app, user_id) for user_id in ids)
+
+
+def test_transactions_at_once_lose_no_write(app: Flask) -> None:
+    """Each reads and then writes what it read; SQLite makes them wait, PostgreSQL locks the row."""
+    user_id = new_user_id()
+    with app.app_context():
+        execute(users.insert().values(id=user_id, name="0", created_at=now()))
+
+    def increment() -> None:
+        with app.app_context(), transaction():
+            row = fetch_one(select(users.c.name).where(users.c.id == user_id).with_for_update())
+            execute(users.update().where(users.c.id == user_id).values(name=str(int(row.name) + 1)))
+
+    all_at_once([increment] * 50)
+
+    with app.app_context():
+        assert find_user(user_id).name == "50"
+
+
+def test_one_address_is_registered_once(app: Flask) -> None:
+    """However many ask at once and however they write it: one 201, the rest 409."""
+    name = new_user_id()
+    spellings = [f"{name}@example.com", f"{name.upper()}@Example.com"] * (AT_ONCE // 2)
+
+    def register(email: str) -> tuple[int, str | None]:
+        body = {"email": email, "password": "correct horse battery"}
+        answer = Caller(app).post("/v1/auth/register", json=body)
+        return answer.status_code, answer.json.get("code")
+
+    answers = all_at_once([lambda email=email: register(email) for email in spellings])
+
+    assert sorted(answers, key=str) == [(201, None), *[(409, "email_taken")] * (AT_ONCE - 1)]
+
+
+def test_a_refused_registration_leaves_no_user(app: Flask) -> None:
+    """The address, the user and the session are written together."""
+    body = {"email": f"{new_user_id()}@example.com", "password": "correct horse battery"}
+    assert Caller(app).post("/v1/auth/register", json=body).status_code == 201
+    assert Caller(app).post("/v1/auth/register", json=body).status_code == 409
+
+    with app.extensions["database"].connect() as connection:
+        assert len(connection.execute(select(users.c.id).where(users.c.email == body["email"])).all()) == 1
+
+
+def test_the_first_writes_of_one_user_at_once_all_succeed(app: Flask) -> None:
+    """They race to make the user, and none of them loses its task."""
+    user_id = new_user_id()
+
+    answers = all_at_once([lambda: Caller(app, user_id).post("/v1/tasks", json={"title": "tea"})] * 16)
+
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json["id"] for answer in answers}) == 16
+    assert len(Caller(app, user_id).get("/v1/tasks").json["items"]) == 16
+
+
+@pytest.mark.parametrize(("flips", "completed"), [(100, False), (101, True)])
+def test_toggles_at_once_lose_nothing(app: Flask, ann: Caller, flips: int, completed: bool) -> None:
+    """N toggles are N flips and N new versions."""
+    task = ann.add()
+    path = f"/v1/tasks/{task['id']}/toggle"
+
+    answers = all_at_once([lambda: Caller(app, ann.user_id).post(path)] * flips)
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.headers["ETag"] for answer in answers}) == flips
+    assert ann.get(f"/v1/tasks/{task['id']}").json["completed"] is completed
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 3000)]
+)
+def test_every_sqlite_connection_is_durable(tmp_path: Path, new_app: NewApp, pragma: str, value: object) -> None:
+    """An acknowledged write survives a power cut (FULL is 2), and references hold; on each connection of the pool."""
+    engine = new_app(f"sqlite:///{tmp_path / 'tasks.db'}").extensions["database"]
+
+    with engine.connect() as one, engine.connect() as other:
+        values = [connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() for connection in (one, other)]
+
+    assert values == [value, value]
