@@ -97,7 +97,7 @@ def read_settings(environment: Mapping[str, str], instance: Path = INSTANCE) -> 
         raise SettingsError("ARGON2_MEMORY_KIB and ARGON2_PASSES are too small: try 19456 and 2")
     if not (settings.local_auth or settings.better_auth_secrets or settings.auth_jwks_url):
         raise SettingsError(
-            "LOCAL_AUTH is off and nobody else may sign tokens: set BETTER_AUTH_SECRET or AUTH_JWKS_URL, or switch it on"
+            "LOCAL_AUTH is off and nobody else may sign: set BETTER_AUTH_SECRET or AUTH_JWKS_URL, or LOCAL_AUTH=on"
         )
     return settings
 
