@@ -11,7 +11,7 @@ except SettingsError as error:
     raise SystemExit(f"tasks: {error}") from None
 
 wsgi_app = "wsgi:app"
-bind = f"{settings.host}:{settings.port}"
+bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
 workers = settings.web_concurrency
 worker_class = "gthread"
 # Few: one interpreter lock serves them all, and eight threads list half as fast as two.

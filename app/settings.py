@@ -22,6 +22,9 @@ SECRET_BYTES = 32
 # OWASP's Password Storage Cheat Sheet: KiB of memory and passes, each pair as strong as the others.
 OWASP_ARGON2ID = ((47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5))
 
+# RFC 6454, section 6.2: scheme, host and port, as browsers send them.
+_ORIGIN = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+
 Value = TypeVar("Value")
 
 
@@ -153,10 +156,8 @@ def _secrets(text: str) -> tuple[str, ...]:
 
 def _origins(text: str) -> tuple[str, ...]:
     origins = tuple(origin.strip() for origin in text.split(","))
-    for origin in origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}" or not parts.netloc:
-            raise ValueError("must list origins such as https://app.example.com, separated by commas, without a path")
+    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError("must list origins such as https://app.example.com, separated by commas, without a path")
     return origins
 
 
@@ -170,8 +171,8 @@ def _http_url(text: str) -> str:
 def _database_url(text: str) -> URL:
     try:
         url = make_url(text)
-    except ArgumentError as error:
-        raise ValueError("is no URL: try postgresql://user:password@host:5432/name") from error
+    except (ArgumentError, ValueError) as error:
+        raise ValueError("must be a URL such as postgresql://user:password@host:5432/name") from error
     if url.drivername in ("postgres", "postgresql", "postgresql+psycopg2"):
         # SQLAlchemy 2.1 takes another driver for a bare postgresql://.
         return url.set(drivername="postgresql+psycopg2")
@@ -184,19 +185,25 @@ def _database_url(text: str) -> URL:
 
 def _kept_secret(path: Path) -> tuple[str, ...]:
     """The secret in this file; the first process that finds none writes one (mode 0600)."""
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        draft.touch(mode=0o600)
-        draft.write_text(secrets.token_urlsafe(48))
-        try:
-            # Unlike a rename, a link never replaces the secret that another process has just written.
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
     try:
+        if not path.exists():
+            _write_secret(path)
         return _secrets(path.read_text().strip())
+    except OSError as error:
+        raise SettingsError(f"AUTH_SECRET is not set and {path} cannot be kept ({error.strerror}): set it") from error
     except ValueError as error:
         raise SettingsError(f"AUTH_SECRET is not set and {path} {error}") from error
+
+
+def _write_secret(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    draft.touch(mode=0o600)
+    draft.write_text(secrets.token_urlsafe(48))
+    try:
+        # Unlike a rename, a link never replaces the secret that another process has just written.
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
