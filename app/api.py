@@ -34,12 +34,18 @@ HEADERS = {
     "X-Request-ID": "The id of this request: the caller's own, or a new one.",
     "Cache-Control": "`private, no-cache`; `no-store` where the answer holds a token.",
     "ETag": "The version of the task.",
+    "Idempotent-Replay": "`true` where this is the answer of an earlier request with the same Idempotency-Key.",
     "Location": "The path of what was made.",
     "Link": 'The next page, as `<path>; rel="next"`; absent on the last page.',
     "X-Total-Count": "How many tasks there are on all pages.",
     "WWW-Authenticate": "Why the token was refused (RFC 6750).",
     "Allow": "The methods that this path takes.",
     "Retry-After": "Seconds to wait before trying again.",
+}
+REQUEST_HEADERS = {
+    "If-Match": "Act only if the task still has one of these ETags; else 412.",
+    "If-None-Match": "Reading: 304 if the task has one of these ETags. Writing: 412.",
+    "Idempotency-Key": "1 to 255 visible ASCII characters: the request is done once, and answered alike for 24 hours.",
 }
 ON_EVERY_ANSWER = ("X-Request-ID", "Cache-Control")
 ON_STATUS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
@@ -132,6 +138,10 @@ class Blueprint(flask_smorest.Blueprint):
         errors = {str(status): _response_name(status) for status in {problem.status for problem in raised}}
         successes = {str(status): response for status, response in doc["responses"].items() if int(status) < 400}
         doc["responses"] = successes | dict(sorted(errors.items()))
+        if 304 in doc_info.get("also", ()):
+            not_modified = {"description": "Not Modified", "headers": _headers(*ON_EVERY_ANSWER, "ETag")}
+            doc["responses"] = dict(sorted({**doc["responses"], "304": not_modified}.items()))
+        doc["parameters"] = doc.get("parameters", []) + [_header_parameter(name) for name in doc_info.get("takes", ())]
         doc["operationId"] = doc_info["operation_id"]
         doc["security"] = [{BEARER: []}] if doc_info.get("needs_token") else []
         return doc
@@ -149,19 +159,37 @@ def raises(*problems: type[Problem], needs_token: bool = False) -> Callable[[Vie
     return decorator
 
 
+def takes(*headers: str, also: tuple[int, ...] = ()) -> Callable[[View], View]:
+    """Say in the description of an operation which request headers it heeds, and which other statuses follow."""
+
+    def decorator(view: View) -> View:
+        info = view.__dict__.setdefault("_apidoc", {})
+        info["takes"] = [*info.get("takes", ()), *headers]
+        info["also"] = [*info.get("also", ()), *also]
+        return view
+
+    return decorator
+
+
 def json_response(body: Any, status: int = 200) -> Response:
     """An answer that is JSON already when Flask sees it. Times arrive as text: orjson leaves zero microseconds out."""
     return Response(orjson.dumps(body), status, content_type="application/json")
 
 
-def no_content() -> Response:
-    response = Response(status=204)
+def no_content(status: int = 204) -> Response:
+    """An answer without a body."""
+    response = Response(status=status)
     del response.headers["Content-Type"]
     return response
 
 
 def _headers(*names: str) -> dict[str, str]:
     return {name: name for name in names}
+
+
+def _header_parameter(name: str) -> dict[str, Any]:
+    schema = {"type": "string", "minLength": 1, "maxLength": 255 if name == "Idempotency-Key" else 4096}
+    return {"name": name, "in": "header", "description": REQUEST_HEADERS[name], "schema": schema}
 
 
 def _response_name(status: int) -> str:

@@ -26,7 +26,8 @@ class StrictParser(FlaskParser):
     def load_json(self, req: Request, schema: Schema) -> Any:
         if req.mimetype != "application/json":
             raise UnsupportedMediaType
-        return _parse(read_body(req, BODY_BYTES))
+        g.body = read_body(req, BODY_BYTES)
+        return _parse(g.body)
 
     def load_optional_json(self, req: Request, schema: Schema) -> Any:
         """A body that may be missing; then its Content-Type does not matter."""

@@ -1,4 +1,4 @@
-"""The task table. A user's rows lie together, and every key begins with the user."""
+"""What users write. A user's rows lie together, and every key begins with the user."""
 
 from sqlalchemy import Column, ForeignKeyConstraint, Index, Integer, PrimaryKeyConstraint, Table, Text
 
@@ -23,5 +23,20 @@ tasks = Table(
     PrimaryKeyConstraint("user_id", "id"),
     ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
     Index(None, "user_id", "created_at", "id"),
+    info=OWNED,
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("user_id", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    # SHA-256 of method, path and body, in hexadecimal.
+    Column("request_hash", Text, nullable=False),
+    # Status, headers and body as JSON; NULL only within the transaction that makes it.
+    Column("answer", Text),
+    Column("created_at", Timestamp, nullable=False),
+    PrimaryKeyConstraint("user_id", "key"),
+    ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
     info=OWNED,
 )

@@ -5,16 +5,17 @@ from functools import lru_cache
 from typing import Any
 
 import uuid_utils
-from sqlalchemy import Boolean, Row, bindparam, case, false, func, insert, select, update
+from sqlalchemy import Boolean, Row, Update, bindparam, case, false, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.auth.identity import Identity
 from app.auth.problems import TokenRevoked
 from app.auth.queries import add_outside_user
 from app.columns import now
-from app.database import execute, fetch_one, violation
+from app.database import fetch_one, violation
 from app.problems import NotFound
 from app.tasks.models import tasks
+from app.tasks.preconditions import ANY, Precondition, PreconditionFailed
 
 # In the order of the answer's fields; the version, which becomes the ETag, behind them.
 TASK = (
@@ -36,7 +37,7 @@ _task_of_user = (
     tasks.c.id == bindparam("of_id"),
     tasks.c.deleted_at.is_(None),
 )
-_write = update(tasks).where(*_task_of_user).values(updated_at=now(), version=tasks.c.version + 1)
+_writing = update(tasks).where(*_task_of_user).values(updated_at=now(), version=tasks.c.version + 1)
 
 # How a field that a client may change is written. Completing again keeps the first time.
 _ASSIGNMENTS: dict[str, dict[str, Any]] = {
@@ -51,8 +52,8 @@ _create = (
     .returning(*TASK)
 )
 _get = select(*TASK).where(*_task_of_user)
-_toggle = _write.values(completed_at=case((tasks.c.completed_at.is_(None), now()))).returning(*TASK)
-_delete = _write.values(deleted_at=now())
+_toggling = _writing.values(completed_at=case((tasks.c.completed_at.is_(None), now()))).returning(*TASK)
+_deleting = _writing.values(deleted_at=now()).returning(*TASK)
 
 
 def create_task(identity: Identity, task: Mapping[str, Any]) -> Row[Any]:
@@ -74,31 +75,57 @@ def get_task(user_id: str, task_id: str) -> Row[Any]:
     return _found(fetch_one(_get, _key(user_id, task_id)))
 
 
-def change_task(user_id: str, task_id: str, changes: Mapping[str, Any]) -> Row[Any]:
+def change_task(user_id: str, task_id: str, changes: Mapping[str, Any], precondition: Precondition = ANY) -> Row[Any]:
     """Write the named fields; with none named, nothing is written."""
     if not changes:
-        return get_task(user_id, task_id)
-    return _found(fetch_one(_change(frozenset(changes)), {**_key(user_id, task_id), **changes}))
+        task = get_task(user_id, task_id)
+        if not precondition.allows(task.version):
+            raise PreconditionFailed
+        return task
+    return _write(_changing(frozenset(changes)), user_id, task_id, precondition, changes)
 
 
-def toggle_task(user_id: str, task_id: str) -> Row[Any]:
+def toggle_task(user_id: str, task_id: str, precondition: Precondition = ANY) -> Row[Any]:
     """Complete or reopen, atomically: N toggles at once leave exactly N flips."""
-    return _found(fetch_one(_toggle, _key(user_id, task_id)))
+    return _write(_toggling, user_id, task_id, precondition)
 
 
-def delete_task(user_id: str, task_id: str) -> None:
+def delete_task(user_id: str, task_id: str, precondition: Precondition = ANY) -> None:
     """Move a task to the trash."""
-    if not execute(_delete, _key(user_id, task_id)):
-        raise NotFound
+    _write(_deleting, user_id, task_id, precondition)
+
+
+def _write(
+    statement: Update, user_id: str, task_id: str, precondition: Precondition, values: Mapping[str, Any] | None = None
+) -> Row[Any]:
+    """Check and write in one statement; only a refusal takes a second, to tell its reason."""
+    parameters = {**_key(user_id, task_id), **(values or {})}
+    if precondition is ANY:
+        return _found(fetch_one(statement, parameters))
+    parameters |= {"wanted": precondition.wanted.numbers, "unwanted": precondition.unwanted.numbers}
+    row = fetch_one(_conditional(statement, precondition.wanted.every, precondition.unwanted.every), parameters)
+    if row is None:
+        get_task(user_id, task_id)
+        raise PreconditionFailed
+    return row
 
 
 @lru_cache
-def _change(names: frozenset[str]) -> Any:
+def _changing(names: frozenset[str]) -> Update:
     values = {column: value for name in names for column, value in _ASSIGNMENTS[name].items()}
-    return _write.values(values).returning(*TASK)
+    return _writing.values(values).returning(*TASK)
 
 
-def _key(user_id: str, task_id: str) -> dict[str, str]:
+@lru_cache
+def _conditional(statement: Update, every_wanted: bool, every_unwanted: bool) -> Update:
+    if not every_wanted:
+        statement = statement.where(tasks.c.version.in_(bindparam("wanted", expanding=True)))
+    if every_unwanted:
+        return statement.where(false())
+    return statement.where(tasks.c.version.not_in(bindparam("unwanted", expanding=True)))
+
+
+def _key(user_id: str, task_id: str) -> dict[str, Any]:
     return {"of_user": user_id, "of_id": task_id}
 
 

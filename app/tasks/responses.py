@@ -8,7 +8,8 @@ from flask import Response, request
 from marshmallow import Schema
 from sqlalchemy import Row
 
-from app.api import json_response
+from app.api import json_response, no_content
+from app.tasks.preconditions import etag, is_unchanged
 from app.tasks.schemas import Task, UserTask
 
 
@@ -27,7 +28,15 @@ class Encoder:
 
     def respond(self, row: Row[Any], status: int = 200) -> Response:
         response = json_response(self.fields(row), status)
-        response.headers["ETag"] = f'"{row.version}"'
+        response.headers["ETag"] = etag(row.version)
+        return response
+
+    def respond_unless_known(self, row: Row[Any]) -> Response:
+        """304 to a reader who has this version already."""
+        if not is_unchanged(request, row.version):
+            return self.respond(row)
+        response = no_content(304)
+        response.headers["ETag"] = etag(row.version)
         return response
 
     def created(self, row: Row[Any]) -> Response:

@@ -3,12 +3,14 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Response, g
+from flask import Response, g, request
 
-from app.api import Blueprint, json_response, no_content, raises
+from app.api import Blueprint, json_response, no_content, raises, takes
 from app.auth.identity import authenticated
 from app.problems import NotFound
 from app.tasks import listing, queries
+from app.tasks.idempotency import idempotent
+from app.tasks.preconditions import PreconditionFailed, for_writing
 from app.tasks.responses import TASK
 from app.tasks.schemas import Task, TaskIn, TaskPage, TaskPatch, TaskQuery
 
@@ -28,7 +30,8 @@ def list_tasks(query: dict[str, Any]) -> Response:
 @blueprint.post("")
 @authenticated
 @blueprint.arguments(TaskIn)
-@blueprint.response(201, Task, headers=("Location", "ETag"))
+@idempotent
+@blueprint.response(201, Task, headers=("Location", "ETag", "Idempotent-Replay"))
 def create_task(task: dict[str, Any]) -> Response:
     """Create a task."""
     return TASK.created(queries.create_task(g.identity, task))
@@ -37,46 +40,51 @@ def create_task(task: dict[str, Any]) -> Response:
 @blueprint.get("/<uuid:task_id>")
 @authenticated
 @raises(NotFound)
+@takes("If-None-Match", also=(304,))
 @blueprint.response(200, Task, headers=("ETag",))
 def get_task(task_id: UUID) -> Response:
     """Show one task."""
-    return TASK.respond(queries.get_task(g.identity.user_id, str(task_id)))
+    return TASK.respond_unless_known(queries.get_task(g.identity.user_id, str(task_id)))
 
 
 @blueprint.put("/<uuid:task_id>")
 @authenticated
-@raises(NotFound)
+@raises(NotFound, PreconditionFailed)
+@takes("If-Match", "If-None-Match")
 @blueprint.arguments(TaskIn)
 @blueprint.response(200, Task, headers=("ETag",))
 def replace_task(task: dict[str, Any], task_id: UUID) -> Response:
     """Replace one task; what the body leaves out goes back to its default."""
-    return TASK.respond(queries.change_task(g.identity.user_id, str(task_id), task))
+    return TASK.respond(queries.change_task(g.identity.user_id, str(task_id), task, for_writing(request)))
 
 
 @blueprint.patch("/<uuid:task_id>")
 @authenticated
-@raises(NotFound)
+@raises(NotFound, PreconditionFailed)
+@takes("If-Match", "If-None-Match")
 @blueprint.arguments(TaskPatch)
 @blueprint.response(200, Task, headers=("ETag",))
 def change_task(changes: dict[str, Any], task_id: UUID) -> Response:
     """Change the given fields of one task."""
-    return TASK.respond(queries.change_task(g.identity.user_id, str(task_id), changes))
+    return TASK.respond(queries.change_task(g.identity.user_id, str(task_id), changes, for_writing(request)))
 
 
 @blueprint.delete("/<uuid:task_id>")
 @authenticated
-@raises(NotFound)
+@raises(NotFound, PreconditionFailed)
+@takes("If-Match", "If-None-Match")
 @blueprint.response(204)
 def delete_task(task_id: UUID) -> Response:
     """Move one task to the trash."""
-    queries.delete_task(g.identity.user_id, str(task_id))
+    queries.delete_task(g.identity.user_id, str(task_id), for_writing(request))
     return no_content()
 
 
 @blueprint.post("/<uuid:task_id>/toggle")
 @authenticated
-@raises(NotFound)
+@raises(NotFound, PreconditionFailed)
+@takes("If-Match", "If-None-Match")
 @blueprint.response(200, Task, headers=("ETag",))
 def toggle_task(task_id: UUID) -> Response:
     """Complete an open task, or reopen a completed one."""
-    return TASK.respond(queries.toggle_task(g.identity.user_id, str(task_id)))
+    return TASK.respond(queries.toggle_task(g.identity.user_id, str(task_id), for_writing(request)))

@@ -6,11 +6,13 @@ from uuid import UUID
 
 from flask import Response, g, request
 
-from app.api import Blueprint, json_response, no_content, raises
+from app.api import Blueprint, json_response, no_content, raises, takes
 from app.auth.identity import authenticated, take_user_from_path
 from app.auth.problems import UserIdMismatch
 from app.problems import NotFound
 from app.tasks import listing, queries
+from app.tasks.idempotency import idempotent
+from app.tasks.preconditions import PreconditionFailed, for_writing
 from app.tasks.responses import USER_TASK
 from app.tasks.schemas import USER_SORTS, Completion, UserTask, UserTaskIn, UserTaskQuery
 
@@ -50,7 +52,8 @@ def list_tasks_of_user(query: dict[str, Any]) -> Response:
 @authenticated
 @raises(UserIdMismatch)
 @blueprint.arguments(UserTaskIn)
-@blueprint.response(201, UserTask, headers=("Location", "ETag"))
+@idempotent
+@blueprint.response(201, UserTask, headers=("Location", "ETag", "Idempotent-Replay"))
 def create_task_of_user(task: dict[str, Any]) -> Response:
     """Create a task."""
     return USER_TASK.created(queries.create_task(g.identity, task))
@@ -59,43 +62,47 @@ def create_task_of_user(task: dict[str, Any]) -> Response:
 @blueprint.get("/<uuid:task_id>")
 @authenticated
 @raises(UserIdMismatch, NotFound)
+@takes("If-None-Match", also=(304,))
 @blueprint.response(200, UserTask, headers=("ETag",))
 def get_task_of_user(task_id: UUID) -> Response:
     """Show one task."""
-    return USER_TASK.respond(queries.get_task(g.identity.user_id, str(task_id)))
+    return USER_TASK.respond_unless_known(queries.get_task(g.identity.user_id, str(task_id)))
 
 
 @blueprint.put("/<uuid:task_id>")
 @authenticated
-@raises(UserIdMismatch, NotFound)
+@raises(UserIdMismatch, NotFound, PreconditionFailed)
+@takes("If-Match", "If-None-Match")
 @blueprint.arguments(UserTaskIn)
 @blueprint.response(200, UserTask, headers=("ETag",))
 def replace_task_of_user(task: dict[str, Any], task_id: UUID) -> Response:
     """Replace one task; what the body leaves out goes back to its default."""
-    return USER_TASK.respond(queries.change_task(g.identity.user_id, str(task_id), task))
+    return USER_TASK.respond(queries.change_task(g.identity.user_id, str(task_id), task, for_writing(request)))
 
 
 @blueprint.delete("/<uuid:task_id>")
 @authenticated
-@raises(UserIdMismatch, NotFound)
+@raises(UserIdMismatch, NotFound, PreconditionFailed)
+@takes("If-Match", "If-None-Match")
 @blueprint.response(204)
 def delete_task_of_user(task_id: UUID) -> Response:
     """Move one task to the trash."""
-    queries.delete_task(g.identity.user_id, str(task_id))
+    queries.delete_task(g.identity.user_id, str(task_id), for_writing(request))
     return no_content()
 
 
 @blueprint.patch("/<uuid:task_id>/complete")
 @authenticated
-@raises(UserIdMismatch, NotFound)
+@raises(UserIdMismatch, NotFound, PreconditionFailed)
+@takes("If-Match", "If-None-Match")
 @blueprint.arguments(Completion, location="optional_json", required=False)
 @blueprint.response(200, UserTask, headers=("ETag",))
 def complete_task_of_user(completion: dict[str, Any], task_id: UUID) -> Response:
     """Complete or reopen one task; without a body, turn it around."""
-    user_id, wanted = g.identity.user_id, str(task_id)
-    return USER_TASK.respond(
-        queries.change_task(user_id, wanted, completion) if completion else queries.toggle_task(user_id, wanted)
-    )
+    precondition = for_writing(request)
+    if not completion:
+        return USER_TASK.respond(queries.toggle_task(g.identity.user_id, str(task_id), precondition))
+    return USER_TASK.respond(queries.change_task(g.identity.user_id, str(task_id), completion, precondition))
 
 
 def _canonical(query: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,109 @@
+"""Exactly-once writes: a request with an Idempotency-Key is done once, and answered alike each time."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import orjson
+from flask import Response, g, request
+from sqlalchemy import bindparam, delete, literal, select, update
+from sqlalchemy.exc import IntegrityError
+
+from app.api import raises, takes
+from app.auth.identity import Identity
+from app.auth.problems import TokenRevoked
+from app.auth.queries import add_outside_user
+from app.columns import both_engines, for_engine, from_now, now
+from app.database import execute, fetch_one, transaction, violation
+from app.problems import Problem, ValidationFailed
+from app.tasks.models import idempotency_keys
+
+HEADER = "Idempotency-Key"
+KEPT_SECONDS = 24 * 3600
+REPLAYED_HEADERS = ("Location", "ETag")
+
+_KEY = re.compile(r"[!-~]{1,255}")
+_this_key = (idempotency_keys.c.user_id == bindparam("of_user"), idempotency_keys.c.key == bindparam("of_key"))
+_is_old = idempotency_keys.c.created_at <= from_now(literal(-KEPT_SECONDS))
+
+
+class IdempotencyKeyReused(Problem):
+    """The key was used for another request within the last 24 hours."""
+
+    status, code, title = 422, "idempotency_key_reused", "The key belongs to another request"
+    detail = "Use a new Idempotency-Key for each new request, and the same only to repeat the same."
+
+
+def _claim_key(insert_for_engine: Any) -> Any:
+    """Take the key unless it is taken. Whoever comes second waits here until the first has committed or failed."""
+    statement = insert_for_engine(idempotency_keys).values(created_at=now())
+    anew = {"request_hash": statement.excluded.request_hash, "created_at": now(), "answer": None}
+    return statement.on_conflict_do_update(index_elements=["user_id", "key"], set_=anew, where=_is_old).returning(
+        idempotency_keys.c.key
+    )
+
+
+_claim = both_engines(_claim_key)
+_find = select(idempotency_keys.c.request_hash, idempotency_keys.c.answer).where(*_this_key)
+_keep = update(idempotency_keys).where(*_this_key).values(answer=bindparam("kept_answer"))
+_clear = delete(idempotency_keys).where(idempotency_keys.c.user_id == bindparam("of_user"), _is_old)
+
+
+def idempotent(view: Callable[..., Response]) -> Callable[..., Response]:
+    """Do what a view does once for each Idempotency-Key, in one transaction with keeping its answer."""
+
+    @wraps(view)
+    def wrapper(*args: Any, **kwargs: Any) -> Response:
+        key = request.headers.get(HEADER)
+        if key is None:
+            return view(*args, **kwargs)
+        if not _KEY.fullmatch(key):
+            raise ValidationFailed(errors={HEADER: ["Must be 1 to 255 visible ASCII characters."]})
+        return _once(g.identity, key, _request_hash(), lambda: view(*args, **kwargs))
+
+    return takes(HEADER)(raises(IdempotencyKeyReused)(wrapper))
+
+
+def _once(identity: Identity, key: str, request_hash: str, work: Callable[[], Response]) -> Response:
+    if not identity.is_local:
+        # Now, for a statement that fails within the transaction would end it.
+        add_outside_user(identity.user_id)
+    row = {"user_id": identity.user_id, "key": key, "request_hash": request_hash}
+    parameters = {"of_user": identity.user_id, "of_key": key}
+    try:
+        with transaction():
+            if fetch_one(for_engine(_claim), row) is None:
+                return _replay(parameters, request_hash)
+            answer = work()
+            execute(_keep, {**parameters, "kept_answer": _write_answer(answer)})
+            execute(_clear, parameters)
+            return answer
+    except IntegrityError as error:
+        if violation(error) != "foreign_key":
+            raise
+        # The account has been deleted since the token was made.
+        raise TokenRevoked from error
+
+
+def _replay(parameters: dict[str, str], request_hash: str) -> Response:
+    kept = fetch_one(_find, parameters)
+    if kept is None or kept.request_hash != request_hash:
+        raise IdempotencyKeyReused
+    return _read_answer(kept.answer)
+
+
+def _write_answer(answer: Response) -> str:
+    headers = {name: answer.headers[name] for name in REPLAYED_HEADERS if name in answer.headers}
+    return orjson.dumps([answer.status_code, headers, answer.get_data(as_text=True)]).decode()
+
+
+def _read_answer(kept: str) -> Response:
+    status, headers, body = orjson.loads(kept)
+    return Response(body, status, {**headers, "Idempotent-Replay": "true"}, content_type="application/json")
+
+
+def _request_hash() -> str:
+    """The request as the contract compares it: method, path, and the body's bytes."""
+    return hashlib.sha256(f"{request.method} {request.path}\n".encode() + g.body).hexdigest()
