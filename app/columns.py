@@ -11,7 +11,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from app.database import db, rfc3339
+from app.database import db
+from app.engines import rfc3339
 
 
 class Timestamp(TypeDecorator[str]):

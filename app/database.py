@@ -1,30 +1,32 @@
-"""The two engines, the scope that isolates users, transactions, and what an outage becomes.
+"""Statements: the scope that isolates users, transactions, and what an outage becomes.
 
 PostgreSQL keeps users apart itself (row-level security): the user of the current scope travels in the same
 message as each statement, so no session state exists that a pooler could hand to somebody else.
 """
 
-import functools
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, Self, TypeVar
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 
-import psycopg2.extensions
 from flask import Flask, current_app
-from sqlalchemy import Connection, CursorResult, Engine, Executable, MetaData, Row, Table, create_engine, event
+from sqlalchemy import Connection, CursorResult, Engine, Executable, MetaData, Row, Table
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql import visitors
 
+from app.engines import current_user, make_engine
 from app.problems import DatabaseUnavailable
 from app.settings import Settings
 
-POOL_WAIT_SECONDS = 3
-SQLITE_BUSY_MILLISECONDS = 3_000
-TRANSACTION_IDLE_SECONDS = 20
+# No transaction lives longer, so that whoever reads changes by time knows how far to look back.
+TRANSACTION_SECONDS = 20
+STATEMENT_SECONDS = 5
+STALE_SECONDS = 1
+SILENCE_SECONDS = 1
 
 Result = TypeVar("Result")
 
@@ -41,8 +43,29 @@ metadata = MetaData(
     }
 )
 
-_scope: ContextVar[str | None] = ContextVar("scope", default=None)
-_transaction: ContextVar[Connection | None] = ContextVar("transaction", default=None)
+_transaction: ContextVar["_Transaction | None"] = ContextVar("transaction", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Transaction:
+    connection: Connection
+    # Of time.monotonic().
+    ends_at: float
+
+    def require_time(self) -> None:
+        if time.monotonic() > self.ends_at:
+            raise DatabaseUnavailable("The transaction took too long and was undone. Try again.")
+
+
+@dataclass(slots=True)
+class _Silence:
+    """A server that just kept a request waiting in vain is left alone for a second.
+
+    Else all who queue behind that request would wait as long, one after the other.
+    """
+
+    # Of time.monotonic().
+    until: float = 0.0
 
 
 class UnscopedStatement(Exception):
@@ -55,7 +78,8 @@ class Database:
     metadata = metadata
 
     def init_app(self, app: Flask, settings: Settings) -> None:
-        app.extensions["database"] = _create_engine(settings)
+        app.extensions["database"] = make_engine(settings)
+        app.extensions["database_silence"] = _Silence()
 
     @property
     def engine(self) -> Engine:
@@ -73,11 +97,11 @@ db = Database()
 @contextmanager
 def scope(user_id: str) -> Iterator[None]:
     """Until its end, the database shows and takes the rows of this user only."""
-    token = _scope.set(user_id)
+    token = current_user.set(user_id)
     try:
         yield
     finally:
-        _scope.reset(token)
+        current_user.reset(token)
 
 
 def fetch_one(statement: Executable, parameters: Mapping[str, Any] | None = None) -> Row[Any] | None:
@@ -105,11 +129,13 @@ def transaction() -> Iterator[None]:
         yield
         return
     with _outages(), db.engine.connect() as connection, _begin(connection) as begun:
-        token = _transaction.set(begun)
+        here = _Transaction(begun, time.monotonic() + TRANSACTION_SECONDS)
+        token = _transaction.set(here)
         try:
             yield
         finally:
             _transaction.reset(token)
+        here.require_time()
 
 
 def violation(error: IntegrityError) -> Literal["unique", "foreign_key", "other"]:
@@ -126,16 +152,20 @@ def _run(
     statement: Executable, parameters: Mapping[str, Any] | None, read: Callable[[CursorResult[Any]], Result]
 ) -> Result:
     """Run one statement in the transaction under way, or alone."""
-    if _scope.get() is None and _names_owned_table(statement):
+    if current_user.get() is None and _names_owned_table(statement):
         raise UnscopedStatement("enter scope(user_id) before you touch what users own")
     with _outages():
-        if (connection := _transaction.get()) is not None:
-            return read(connection.execute(statement, parameters))
+        if (here := _transaction.get()) is not None:
+            here.require_time()
+            return read(here.connection.execute(statement, parameters))
+        began_at = time.monotonic()
         try:
             return _run_alone(statement, parameters, read)
         except DBAPIError as error:
-            # The server was restarted since the last request. Only a read can be repeated without knowing what it did.
-            if not (error.connection_invalidated and statement.is_select):
+            # The server was restarted since the last request: another connection will do. Only a read can be repeated
+            # without knowing what it did; and not after a long wait, or the answer would take twice as long.
+            was_stale = error.connection_invalidated and time.monotonic() - began_at < STALE_SECONDS
+            if not (was_stale and statement.is_select):
                 raise
         return _run_alone(statement, parameters, read)
 
@@ -166,22 +196,31 @@ def _begin(connection: Connection) -> Iterator[Connection]:
     else:
         connection = connection.execution_options(isolation_level="READ COMMITTED")
         with connection.begin():
-            connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{TRANSACTION_IDLE_SECONDS}s'")
+            connection.exec_driver_sql(
+                f"SET LOCAL idle_in_transaction_session_timeout = '{TRANSACTION_SECONDS}s';"
+                f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'"
+            )
             yield connection
 
 
 @contextmanager
 def _outages() -> Iterator[None]:
     """Turn what is the database's fault, and passes, into a 503."""
+    silence: _Silence = current_app.extensions["database_silence"]
+    began_at = time.monotonic()
+    if began_at < silence.until:
+        raise DatabaseUnavailable
     try:
         yield
     except PoolTimeout as error:
         raise DatabaseUnavailable("All connections to the database are busy. Try again shortly.") from error
     except DBAPIError as error:
-        if _is_outage(error):
-            current_app.logger.warning("database unavailable: %s", str(error.orig).strip())
-            raise DatabaseUnavailable from error
-        raise
+        if not _is_outage(error):
+            raise
+        current_app.logger.warning("database unavailable: %s", str(error.orig).strip())
+        if time.monotonic() - began_at > SILENCE_SECONDS:
+            silence.until = time.monotonic() + SILENCE_SECONDS
+        raise DatabaseUnavailable from error
 
 
 def _is_outage(error: DBAPIError) -> bool:
@@ -198,91 +237,3 @@ def _is_outage(error: DBAPIError) -> bool:
 def _sqlite_passes(error: sqlite3.OperationalError) -> bool:
     name = error.sqlite_errorname.split("_")[1]
     return name in ("BUSY", "LOCKED", "FULL", "IOERR", "CANTOPEN", "READONLY")
-
-
-def _create_engine(settings: Settings) -> Engine:
-    common: dict[str, Any] = {
-        "isolation_level": "AUTOCOMMIT",
-        # A failing statement must not put its users' data into the log.
-        "hide_parameters": True,
-        "pool_size": settings.threads,
-        "max_overflow": 1,
-        "pool_timeout": POOL_WAIT_SECONDS,
-    }
-    url = settings.database_url
-    if url.drivername == "sqlite":
-        engine = create_engine(url, connect_args={"factory": _SqliteConnection}, **common)
-        event.listen(engine, "connect", _prepare_sqlite)
-        return engine
-    # With keepalives and a connect time-out alone, a vanished server held a request for over 35 s.
-    limits = {"connect_timeout": 2, "tcp_user_timeout": 3_000, "keepalives_idle": 5, "application_name": "tasks"}
-    arguments = {name: value for name, value in limits.items() if name not in url.query}
-    return create_engine(
-        url, use_native_hstore=False, connect_args=arguments | {"cursor_factory": _ScopedCursor}, **common
-    )
-
-
-class _ScopedCursor(psycopg2.extensions.cursor):
-    """Sends the scope's user in the same message as each statement, as a setting of that transaction alone.
-
-    The user comes from the scope and from nowhere else, so a query that names a wrong user finds no row.
-    `executemany` is left alone: without the prefix, row-level security refuses everything.
-    """
-
-    def execute(self, query: Any, parameters: Any = None) -> None:
-        user_id = _scope.get()
-        if user_id is None:
-            super().execute(query, parameters)
-        else:
-            # A new dictionary, for SQLAlchemy keeps the one it passed.
-            super().execute("SELECT as_user(%(app_user)s); " + query, {**(parameters or {}), "app_user": user_id})
-
-
-class _SqliteConnection(sqlite3.Connection):
-    """A connection whose clock, like PostgreSQL's now(), stands still for the length of a statement."""
-
-    statement_time = datetime.min.replace(tzinfo=UTC)
-
-    def cursor(self, factory: Callable[..., sqlite3.Cursor] | None = None) -> sqlite3.Cursor:  # type: ignore[override]
-        return super().cursor(factory or _SqliteCursor)
-
-    def from_now(self, seconds: float = 0) -> str:
-        return rfc3339(self.statement_time + timedelta(seconds=seconds))
-
-
-class _SqliteCursor(sqlite3.Cursor):
-    connection: _SqliteConnection
-
-    def execute(self, sql: str, parameters: Any = (), /) -> Self:
-        self.connection.statement_time = datetime.now(UTC)
-        return super().execute(sql, parameters)
-
-
-def _prepare_sqlite(connection: _SqliteConnection, _record: object) -> None:
-    """Give SQLite what PostgreSQL has: durability, foreign keys, a clock, and letters beyond ASCII."""
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        f"busy_timeout={SQLITE_BUSY_MILLISECONDS}",
-    ):
-        connection.execute(f"PRAGMA {pragma}").close()
-    connection.create_function("now", 0, connection.from_now)
-    connection.create_function("from_now", 1, connection.from_now)
-    connection.create_function("fold", 1, _on_text(lambda text: text.lower().replace("ς", "σ")), deterministic=True)
-    connection.create_function("strpos", 2, _on_text(lambda text, part: text.find(part) + 1), deterministic=True)
-
-
-def _on_text(function: Callable[..., Any]) -> Callable[..., Any]:
-    """SQL's rule: NULL in, NULL out."""
-
-    @functools.wraps(function)
-    def wrapper(*arguments: str | None) -> Any:
-        return None if None in arguments else function(*arguments)
-
-    return wrapper
-
-
-def rfc3339(moment: datetime) -> str:
-    """An aware time as the API writes it: UTC, `Z`, always six digits of microseconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

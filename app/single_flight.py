@@ -19,6 +19,8 @@ class SingleFlight:
         self.began_at = float("-inf")
         self._work = work
         self._running = threading.Lock()
+        self._failure: Problem | None = None
+        self._failed_at = float("-inf")
 
     @property
     def age(self) -> float:
@@ -27,9 +29,12 @@ class SingleFlight:
 
     def run_if_older(self, seconds: float) -> None:
         """Have a run that began within the last `seconds`: wait for the one under way if that is enough, or do one."""
-        wanted_since = time.monotonic() - seconds
+        arrived_at = time.monotonic()
         with self._running:
-            if self.began_at < wanted_since:
+            if self._failed_at > arrived_at and self._failure is not None:
+                # It failed while this one waited; to try once more for each who waits would hold them for minutes.
+                raise self._failure
+            if self.began_at < arrived_at - seconds:
                 self._run()
 
     def run_in_background(self) -> None:
@@ -48,5 +53,9 @@ class SingleFlight:
 
     def _run(self) -> None:
         began_at = time.monotonic()
-        self._work()
+        try:
+            self._work()
+        except Problem as problem:
+            self._failure, self._failed_at = problem, time.monotonic()
+            raise
         self.began_at = began_at

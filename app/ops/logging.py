@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from flask import Flask, Response, g, request
 
-from app.database import rfc3339
+from app.engines import rfc3339
 from app.ops.request_id import request_id
 from app.settings import Settings
 

@@ -15,7 +15,8 @@ from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy import Column, Engine, MetaData, func, inspect, select
 
-from app.database import rfc3339, scope
+from app.database import scope
+from app.engines import rfc3339
 from app.settings import PROJECT
 from tests.conftest import NewDatabase
 from tests.database.conftest import NewApp, finish, start_flask

@@ -1,0 +1,133 @@
+"""The two engines: how each is reached, and what SQLite needs to behave like PostgreSQL."""
+
+import functools
+import sqlite3
+from collections.abc import Callable
+from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+import psycopg2.extensions
+from sqlalchemy import Engine, create_engine, event
+
+from app.settings import Settings
+from app.watchdog import Watchdog
+
+POOL_WAIT_SECONDS = 3
+SQLITE_BUSY_MILLISECONDS = 3_000
+
+# Whose rows the database shows; see database.scope().
+current_user: ContextVar[str | None] = ContextVar("current_user", default=None)
+
+watchdog = Watchdog()
+
+
+def make_engine(settings: Settings) -> Engine:
+    common: dict[str, Any] = {
+        "isolation_level": "AUTOCOMMIT",
+        # A failing statement must not put its users' data into the log.
+        "hide_parameters": True,
+        "pool_size": settings.threads,
+        "max_overflow": 1,
+        "pool_timeout": POOL_WAIT_SECONDS,
+    }
+    url = settings.database_url
+    if url.drivername == "sqlite":
+        engine = create_engine(url, connect_args={"factory": _SqliteConnection}, **common)
+        event.listen(engine, "connect", _prepare_sqlite)
+        return engine
+    # With keepalives and a connect time-out alone, a vanished server held a request for over 35 s.
+    limits = {"connect_timeout": 2, "tcp_user_timeout": 3_000, "keepalives_idle": 5, "application_name": "tasks"}
+    arguments = {name: value for name, value in limits.items() if name not in url.query}
+    arguments |= {"connection_factory": _WatchedConnection, "cursor_factory": _ScopedCursor}
+    engine = create_engine(url, use_native_hstore=False, connect_args=arguments, **common)
+    event.listen(engine, "connect", lambda *_: watchdog.start())
+    return engine
+
+
+class _WatchedConnection(psycopg2.extensions.connection):
+    """Ends a transaction under the watchdog's eyes; statements are watched by the cursor."""
+
+    def commit(self) -> None:
+        watchdog.begin(self)
+        try:
+            super().commit()
+        finally:
+            watchdog.end(self)
+
+    def rollback(self) -> None:
+        watchdog.begin(self)
+        try:
+            super().rollback()
+        finally:
+            watchdog.end(self)
+
+
+class _ScopedCursor(psycopg2.extensions.cursor):
+    """Sends the scope's user in the same message as each statement, as a setting of that transaction alone.
+
+    The user comes from the scope and from nowhere else, so a query that names a wrong user finds no row.
+    `executemany` is left alone: without the prefix, row-level security refuses everything.
+    """
+
+    def execute(self, query: Any, parameters: Any = None) -> None:
+        user_id = current_user.get()
+        if user_id is not None:
+            query = "SELECT as_user(%(app_user)s); " + query
+            # A new dictionary, for SQLAlchemy keeps the one it passed.
+            parameters = {**(parameters or {}), "app_user": user_id}
+        watchdog.begin(self.connection)
+        try:
+            super().execute(query, parameters)
+        finally:
+            watchdog.end(self.connection)
+
+
+class _SqliteConnection(sqlite3.Connection):
+    """A connection whose clock, like PostgreSQL's now(), stands still for the length of a statement."""
+
+    statement_time = datetime.min.replace(tzinfo=UTC)
+
+    def cursor(self, factory: Callable[..., sqlite3.Cursor] | None = None) -> sqlite3.Cursor:  # type: ignore[override]
+        return super().cursor(factory or _SqliteCursor)
+
+    def from_now(self, seconds: float = 0) -> str:
+        return rfc3339(self.statement_time + timedelta(seconds=seconds))
+
+
+class _SqliteCursor(sqlite3.Cursor):
+    connection: _SqliteConnection
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Self:
+        self.connection.statement_time = datetime.now(UTC)
+        return super().execute(sql, parameters)
+
+
+def _prepare_sqlite(connection: _SqliteConnection, _record: object) -> None:
+    """Give SQLite what PostgreSQL has: durability, foreign keys, a clock, and letters beyond ASCII."""
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={SQLITE_BUSY_MILLISECONDS}",
+    ):
+        connection.execute(f"PRAGMA {pragma}").close()
+    connection.create_function("now", 0, connection.from_now)
+    connection.create_function("from_now", 1, connection.from_now)
+    connection.create_function("fold", 1, _on_text(lambda text: text.lower().replace("ς", "σ")), deterministic=True)
+    connection.create_function("strpos", 2, _on_text(lambda text, part: text.find(part) + 1), deterministic=True)
+
+
+def _on_text(function: Callable[..., Any]) -> Callable[..., Any]:
+    """SQL's rule: NULL in, NULL out."""
+
+    @functools.wraps(function)
+    def wrapper(*arguments: str | None) -> Any:
+        return None if None in arguments else function(*arguments)
+
+    return wrapper
+
+
+def rfc3339(moment: datetime) -> str:
+    """An aware time as the API writes it: UTC, `Z`, always six digits of microseconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
