@@ -13,9 +13,17 @@ except SettingsError as error:
 wsgi_app = "wsgi:app"
 bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
 workers = settings.web_concurrency
-worker_class = "gthread"
+# gunicorn's gthread, with deadlines for slow clients.
+worker_class = "app.worker.Worker"
 # Few: one interpreter lock serves them all, and eight threads list half as fast as two.
 threads = settings.threads
+# Idle connections cost no thread.
+keepalive = 75
+# A worker makes room for a new one now and then, not all at once; against leaks that nobody has found.
+max_requests = 100_000
+max_requests_jitter = 20_000
+# How long a worker that stops may take to finish its requests.
+graceful_timeout = 30
 # Loaded once, shared by the workers; nothing is connected before they fork.
 preload_app = True
 # A heartbeat on a disk would stall with the disk.

@@ -1,8 +1,11 @@
 """The two engines: how each is reached, and what SQLite needs to behave like PostgreSQL."""
 
 import functools
+import os
+import socket
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -19,7 +22,21 @@ SQLITE_BUSY_MILLISECONDS = 3_000
 # Whose rows the database shows; see database.scope().
 current_user: ContextVar[str | None] = ContextVar("current_user", default=None)
 
-watchdog = Watchdog()
+# Longer than the server's own statement_timeout, which is the gentler end.
+SILENCE_SECONDS = 7
+
+
+def _shut_down(connection: psycopg2.extensions.connection) -> None:
+    """Let the waiting thread's read fail; it closes the connection itself."""
+    # It may be closed in this very moment.
+    with suppress(OSError, psycopg2.InterfaceError):
+        # A duplicate, since a socket object closes its descriptor.
+        duplicate = socket.socket(fileno=os.dup(connection.fileno()))
+        with duplicate:
+            duplicate.shutdown(socket.SHUT_RDWR)
+
+
+watchdog = Watchdog("database watchdog", SILENCE_SECONDS, _shut_down)
 
 
 def make_engine(settings: Settings) -> Engine:

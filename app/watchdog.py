@@ -1,23 +1,24 @@
-"""A deadline for servers that fall silent: a frozen PostgreSQL keeps every time-out of TCP content."""
+"""Deadlines for peers that fall silent, which no time-out of TCP ends: a frozen server, a client that drips bytes."""
 
 import os
-import socket
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
 
-import psycopg2.extensions
-
-# Longer than the server's own statement_timeout, which is the gentler end.
-DEADLINE_SECONDS = 7
 LOOK_SECONDS = 0.5
 
+Peer = TypeVar("Peer", bound=Hashable)
 
-class Watchdog:
-    """Shuts down the socket of a connection whose server has not answered within the deadline."""
 
-    def __init__(self) -> None:
-        self._waiting: dict[psycopg2.extensions.connection, float] = {}
+class Watchdog(Generic[Peer]):
+    """Calls `cut_off` with whomever a thread has been waiting for longer than `deadline` seconds."""
+
+    def __init__(self, name: str, deadline: float, cut_off: Callable[[Peer], None]) -> None:
+        self._name = name
+        self._deadline = deadline
+        self._cut_off = cut_off
+        self._waiting: dict[Peer, float] = {}
         self._starting = threading.Lock()
         self._process: int | None = None
 
@@ -26,28 +27,18 @@ class Watchdog:
         with self._starting:
             if self._process != os.getpid():
                 self._process = os.getpid()
-                threading.Thread(target=self._look, name="database watchdog", daemon=True).start()
+                threading.Thread(target=self._look, name=self._name, daemon=True).start()
 
-    def begin(self, connection: psycopg2.extensions.connection) -> None:
-        self._waiting[connection] = time.monotonic()
+    def begin(self, peer: Peer) -> None:
+        self._waiting[peer] = time.monotonic()
 
-    def end(self, connection: psycopg2.extensions.connection) -> None:
-        self._waiting.pop(connection, None)
+    def end(self, peer: Peer) -> None:
+        self._waiting.pop(peer, None)
 
     def _look(self) -> None:
         while True:
             time.sleep(LOOK_SECONDS)
-            for connection, since in list(self._waiting.items()):
-                if time.monotonic() - since > DEADLINE_SECONDS:
-                    self.end(connection)
-                    _shut_down(connection)
-
-
-def _shut_down(connection: psycopg2.extensions.connection) -> None:
-    """Let the waiting thread's read fail; it closes the connection itself."""
-    # It may be closed in this very moment.
-    with suppress(OSError, psycopg2.InterfaceError):
-        # A duplicate, since a socket object closes its descriptor.
-        duplicate = socket.socket(fileno=os.dup(connection.fileno()))
-        with duplicate:
-            duplicate.shutdown(socket.SHUT_RDWR)
+            for peer, since in list(self._waiting.items()):
+                if time.monotonic() - since > self._deadline:
+                    self.end(peer)
+                    self._cut_off(peer)
