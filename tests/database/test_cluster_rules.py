@@ -125,9 +125,7 @@ def test_names_follow_the_convention(app: Flask, table: Table) -> None:
     ],
     ids=["triggers", "sequences", "defaults"],
 )
-def test_the_migrated_database_does_nothing_by_itself(
-    postgresql: Server, postgresql_template: str, query: str
-) -> None:
+def test_the_migrated_database_does_nothing_by_itself(postgresql: Server, postgresql_template: str, query: str) -> None:
     """What the server really holds, not only what the metadata says."""
     assert postgresql.sql(query, postgresql_template) == []
 

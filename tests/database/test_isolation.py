@@ -86,7 +86,9 @@ def test_many_rows_at_once_outside_the_prefix_are_refused(anns: Caller, postgres
     """`executemany` carries no user, and so it fails closed even inside the scope."""
     anns.add()
     rows = [(anns.user_id, str(uuid.uuid4())) for _ in range(2)]
-    statement = "INSERT INTO tasks (user_id, id, title, created_at, updated_at, version) VALUES (%s,%s,'x',now(),now(),1)"
+    statement = (
+        "INSERT INTO tasks (user_id, id, title, created_at, updated_at, version) VALUES (%s,%s,'x',now(),now(),1)"
+    )
 
     with scope(str(anns.user_id)), postgresql_engine.connect() as connection, pytest.raises(DBAPIError) as refused:
         connection.exec_driver_sql(statement, rows)

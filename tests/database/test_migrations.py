@@ -52,7 +52,9 @@ def next_migration(tmp_path: Path) -> Callable[[str], str]:
 
     def write(upgrade: str) -> str:
         folder = Path(shutil.copytree(MIGRATIONS, tmp_path / "migrations"))
-        header = f'import sqlalchemy as sa\nfrom alembic import op\n\nrevision, down_revision = "next", "{REVISIONS[-1]}"\n'
+        header = (
+            f'import sqlalchemy as sa\nfrom alembic import op\n\nrevision, down_revision = "next", "{REVISIONS[-1]}"\n'
+        )
         (folder / "versions" / "next.py").write_text(f"{header}\ndef upgrade():{upgrade}")
         return str(folder)
 
@@ -156,9 +158,7 @@ def test_an_upgrade_keeps_every_row(empty_app: Flask, revision: str) -> None:
             assert {name: after.get(name) for name in before} == before
 
 
-def test_rebuilding_a_table_keeps_what_refers_to_it(
-    empty_app: Flask, next_migration: Callable[[str], str]
-) -> None:
+def test_rebuilding_a_table_keeps_what_refers_to_it(empty_app: Flask, next_migration: Callable[[str], str]) -> None:
     """SQLite changes a table by making it anew; the rows that cascade from it must not notice."""
     with empty_app.app_context():
         flask_migrate.upgrade()
