@@ -83,9 +83,8 @@ REFUSED = {
         "https://ann:pw@app.example.com/",
     ],
     "AUTH_RATE_LIMIT": ["0", "1000001", "none"],
-    # Too little together with the default of the other counts too.
-    "ARGON2_MEMORY_KIB": ["7167", "19455", "64M"],
-    "ARGON2_PASSES": ["0", "1"],
+    "ARGON2_MEMORY_KIB": ["7167", "64M"],
+    "ARGON2_PASSES": ["0", "101"],
     "ARGON2_LANES": ["0", "65"],
     "TRUSTED_PROXIES": ["-1", "11", "all"],
     "LOCAL_AUTH": ["yes", "true", "0"],
@@ -251,6 +250,18 @@ def test_every_setting_is_documented(tmp_path: Path) -> None:
     """.env.example names what is read, and nothing else."""
     environment = Recorder()
     read_settings(environment, tmp_path)
-    documented = re.findall(r"^#?([A-Z_]+)=", (PROJECT / ".env.example").read_text(), re.MULTILINE)
+    documented = re.findall(r"^#?([A-Z0-9_]+)=", (PROJECT / ".env.example").read_text(), re.MULTILINE)
 
     assert sorted(documented) == sorted(environment.asked) == sorted(FIELD)
+
+
+@pytest.mark.parametrize(("memory", "passes"), [("19455", "2"), ("19456", "1"), ("7168", "4")])
+def test_passwords_are_never_hashed_for_less_than_the_minimum(tmp_path: Path, memory: str, passes: str) -> None:
+    """Memory and passes count together: less of one needs more of the other."""
+    assert "too small together" in refusal(tmp_path, ARGON2_MEMORY_KIB=memory, ARGON2_PASSES=passes)
+
+
+@pytest.mark.parametrize(("memory", "passes"), [("47104", "1"), ("19456", "2"), ("7168", "5")])
+def test_less_memory_can_be_made_up_for(tmp_path: Path, memory: str, passes: str) -> None:
+    """The pairs that OWASP calls equally strong."""
+    assert read(tmp_path, ARGON2_MEMORY_KIB=memory, ARGON2_PASSES=passes).argon2_passes == int(passes)
