@@ -16,6 +16,8 @@ workers = settings.web_concurrency
 worker_class = "gthread"
 # Few: one interpreter lock serves them all, and eight threads list half as fast as two.
 threads = settings.threads
+# How long a worker that stops may take to finish its requests; no request takes longer.
+graceful_timeout = 15
 # Loaded once, shared by the workers; nothing is connected before they fork.
 preload_app = True
 # A heartbeat on a disk would stall with the disk.
