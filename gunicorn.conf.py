@@ -22,8 +22,8 @@ keepalive = 75
 # A worker makes room for a new one now and then, not all at once; against leaks that nobody has found.
 max_requests = 100_000
 max_requests_jitter = 20_000
-# How long a worker that stops may take to finish its requests.
-graceful_timeout = 30
+# How long a worker that stops may take to finish its requests; no request takes longer.
+graceful_timeout = 15
 # Loaded once, shared by the workers; nothing is connected before they fork.
 preload_app = True
 # A heartbeat on a disk would stall with the disk.

@@ -97,7 +97,7 @@ def read_settings(environment: Mapping[str, str], instance: Path = INSTANCE) -> 
     if not any(
         settings.argon2_memory_kib >= kib and settings.argon2_passes >= passes for kib, passes in OWASP_ARGON2ID
     ):
-        raise SettingsError("ARGON2_MEMORY_KIB and ARGON2_PASSES are too small: try 19456 and 2")
+        raise SettingsError("ARGON2_MEMORY_KIB and ARGON2_PASSES are too small together: try 19456 and 2")
     if not (settings.local_auth or settings.better_auth_secrets or settings.auth_jwks_url):
         raise SettingsError(
             "LOCAL_AUTH is off and nobody else may sign: set BETTER_AUTH_SECRET or AUTH_JWKS_URL, or LOCAL_AUTH=on"

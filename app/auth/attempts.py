@@ -1,13 +1,11 @@
 """Brute force: attempts are counted in the database, so that all workers and machines count together."""
 
 import hashlib
-import ipaddress
 import math
 import secrets
 from datetime import datetime
 from typing import Any
 
-from flask import current_app, request
 from sqlalchemy import bindparam, case, delete, literal, update
 
 from app.auth.models import login_attempts
@@ -19,8 +17,6 @@ from app.database import execute, fetch_one
 FAILURES = 10
 FAILURES_SECONDS = 15 * 60
 REQUESTS_SECONDS = 60
-# A host has 64 bits of addresses to itself (RFC 4291, section 2.5.4).
-IPV6_HOST_BITS = 64
 # One in so many new windows clears away the old ones.
 CLEARING = 100
 
@@ -45,9 +41,9 @@ _take_back = (
 _clear = delete(login_attempts).where(login_attempts.c.started_at < from_now(literal(-FAILURES_SECONDS)))
 
 
-def limit_by_client() -> None:
-    """A blueprint's `before_request`: raise RateLimited for a client address that calls too often."""
-    count_attempt(f"client {client_network()}", current_app.extensions["settings"].auth_rate_limit, REQUESTS_SECONDS)
+def count_request(client: str, most: int) -> None:
+    """Count a request of this client; raises RateLimited for more than `most` a minute."""
+    count_attempt(f"client {client}", most, REQUESTS_SECONDS)
 
 
 def count_failure(email: str) -> None:
@@ -72,17 +68,6 @@ def count_attempt(key: str, most: int, window: int) -> None:
         raise RateLimited(max(1, math.ceil(window - passed.total_seconds())))
     if row.attempts == 1 and secrets.randbelow(CLEARING) == 0:
         execute(_clear)
-
-
-def client_network() -> str:
-    """The client's address; of an IPv6 one the part that a host cannot choose."""
-    try:
-        address = ipaddress.ip_address(request.remote_addr or "")
-    except ValueError:
-        # A unix socket has none.
-        return request.remote_addr or "local"
-    bits = IPV6_HOST_BITS if address.version == 6 else 32
-    return str(ipaddress.ip_network((address, bits), strict=False))
 
 
 def _email_key(email: str) -> str:

@@ -7,6 +7,7 @@ from flask import Response, current_app, g
 
 from app.api import Blueprint, json_response, no_content, raises
 from app.auth import attempts, queries, sessions
+from app.auth.client import limit_client
 from app.auth.identity import authenticated
 from app.auth.passwords import Passwords
 from app.auth.problems import EmailTaken, InvalidCredentials, RateLimited, TokenMalformed, TokenRevoked
@@ -31,7 +32,7 @@ accounts = Blueprint(
 )
 caller = Blueprint("caller", __name__, url_prefix="/v1/auth", description="The caller, and the caller's sessions.")
 for blueprint in (accounts, caller):
-    blueprint.before_request(attempts.limit_by_client)
+    blueprint.before_request(limit_client)
 
 USER_FIELDS = tuple(User().fields)
 SESSION_FIELDS = tuple(Session().fields)[:-1]

@@ -52,11 +52,12 @@ def messages(app: Flask) -> Iterator[list[str]]:
         event.remove(engine, "before_cursor_execute", note)
 
 
-@pytest.mark.parametrize(("family", "method", "path", "body", "status"), CALLS)
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: " ".join(map(str, call)))
 def test_a_request_is_one_message(
-    app: Flask, ann: Caller, family: str, method: str, path: str, body: dict[str, object] | None, status: int
+    app: Flask, ann: Caller, call: tuple[str, str, str, dict[str, object] | None, int]
 ) -> None:
     """No BEGIN, no COMMIT, and no read before a write."""
+    family, method, path, body, status = call
     task = ann.add()
     ann.add()
 

@@ -48,31 +48,35 @@ def test_a_transaction_shows_nothing_before_its_end(app: Flask) -> None:
         assert exists_for_others(app, second)
 
 
+def write_and_fail(user_id: str, error: type[BaseException]) -> None:
+    """A transaction that adds a user and then goes wrong; a constraint's refusal is the database's own."""
+    with transaction():
+        add_outside_user(user_id)
+        if error is IntegrityError:
+            execute(users.insert().values(id=user_id, created_at=now()))
+        raise error
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, IntegrityError], ids=lambda error: error.__name__)
 def test_a_transaction_that_fails_leaves_nothing(app: Flask, error: type[BaseException]) -> None:
     """Whatever ended it: a fault, a signal, or the database's own refusal."""
     user_id = new_user_id()
-    with app.app_context():
-        with pytest.raises(error), transaction():
-            add_outside_user(user_id)
-            if error is IntegrityError:
-                execute(users.insert().values(id=user_id, created_at=now()))
-            raise error
+    with app.app_context(), pytest.raises(error):
+        write_and_fail(user_id, error)
 
-        assert not exists_for_others(app, user_id)
+    assert not exists_for_others(app, user_id)
 
 
 def test_after_a_failed_transaction_each_statement_commits_again(app: Flask) -> None:
     """The connection goes back as it came."""
     ids = [new_user_id() for _ in range(5)]
     with app.app_context():
-        with pytest.raises(ZeroDivisionError), transaction():
-            add_outside_user(new_user_id())
-            raise ZeroDivisionError
+        with pytest.raises(ZeroDivisionError):
+            write_and_fail(new_user_id(), ZeroDivisionError)
         for user_id in ids:
             add_outside_user(user_id)
 
-        assert all(exists_for_others(app, user_id) for user_id in ids)
+    assert all(exists_for_others(app, user_id) for user_id in ids)
 
 
 def test_transactions_at_once_lose_no_write(app: Flask) -> None:

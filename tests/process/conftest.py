@@ -1,0 +1,149 @@
+"""The service as an operator runs it: real processes on a loopback port, spoken to over HTTP."""
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from app.settings import PROJECT
+from tests.conftest import settings_for
+
+BIN = Path(sys.executable).parent
+# Only reached when something is broken.
+LONGEST_WAIT_SECONDS = 60
+# What an operator, or the machine's own shutdown, waits for a service to end.
+STOP_SECONDS = 20
+
+
+class Answer(NamedTuple):
+    status: int
+    body: Any
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def until(condition: Callable[[], Any], what: str) -> Any:
+    """Ask again and again; the first answer that is true."""
+    end = time.monotonic() + LONGEST_WAIT_SECONDS
+    while time.monotonic() < end:
+        if result := condition():
+            return result
+        time.sleep(0.02)
+    raise AssertionError(f"waited in vain for {what}")
+
+
+class Service:
+    """One started service, its log, and requests to it, each on a connection of its own."""
+
+    def __init__(self, command: list[str], folder: Path, port: int, log: Path, environment: dict[str, str]) -> None:
+        self.port, self.log_file = port, log
+        with log.open("w") as output:
+            self.process = subprocess.Popen(
+                command, cwd=folder, env=environment, stdout=output, stderr=output, start_new_session=True
+            )
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    def wait_until_ready(self) -> "Service":
+        def is_ready() -> bool:
+            assert self.process.poll() is None, self.log
+            with contextlib.suppress(OSError):
+                return self.call("GET", "/readyz").status == 200
+            return False
+
+        until(is_ready, "an answer")
+        return self
+
+    def call(self, method: str, path: str, token: str | None = None, body: Any = None) -> Answer:
+        headers = {"Connection": "close"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LONGEST_WAIT_SECONDS)
+        with contextlib.closing(connection):
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            response = connection.getresponse()
+            text = response.read()
+            return Answer(response.status, json.loads(text) if text else None)
+
+    def register(self, name: str = "ann") -> str:
+        """Make an account; its access token."""
+        answer = self.call(
+            "POST", "/v1/auth/register", body={"email": f"{name}@example.com", "password": "correct horse battery"}
+        )
+        assert answer.status == 201, answer
+        return str(answer.body["access_token"])
+
+    def workers(self) -> list[int]:
+        """The processes that answer."""
+        children = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
+        return [int(pid) for pid in Path(children).read_text().split()]
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to end; its exit status."""
+        self.process.send_signal(how)
+        return self.process.wait(STOP_SECONDS)
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(LONGEST_WAIT_SECONDS)
+
+    def is_gone(self) -> bool:
+        """Whether no process of it runs any more. One that nobody has waited for yet does not run."""
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                # Behind the name: state, parent, group.
+                state, _, group = stat.read_text().rpartition(")")[2].split()[:3]
+                if int(group) == self.process.pid and state != "Z":
+                    return False
+        return True
+
+
+Start = Callable[..., Service]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a command as a service on a free port, by default gunicorn; what is left of it is killed."""
+    started: list[Service] = []
+
+    def run(*command: str, folder: Path = PROJECT, **changes: str) -> Service:
+        port = free_port()
+        # A new group of processes that does not know of the make around the tests.
+        environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "HOST": "127.0.0.1", "PORT": str(port)}
+        log = tmp_path / f"{len(started)}.log"
+        words = list(command or (str(BIN / "gunicorn"), "wsgi:app"))
+        started.append(Service(words, folder, port, log, environment | changes))
+        return started[-1].wait_until_ready()
+
+    yield run
+    for service in started:
+        service.kill()
+
+
+@pytest.fixture
+def serve(start: Start) -> Start:
+    """Starts gunicorn on a migrated database."""
+
+    def run(url: str, **changes: str) -> Service:
+        return start(**settings_for(url, **changes))
+
+    return run

@@ -1,0 +1,244 @@
+"""The whole service, over real HTTP: it starts, keeps what it was given, and ends when it is told to."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from app.settings import PROJECT
+from tests.conftest import NewDatabase, migrate, new_user_id, shared_token
+from tests.process.conftest import BIN, Service, Start, until
+
+TASK = {"title": "tea", "details": "green"}
+NOT_OF_THE_TREE = (
+    ".git",
+    ".venv*",
+    "instance",
+    "__pycache__",
+    ".*_cache",
+    ".hypothesis",
+    ".env",
+    ".coverage*",
+    "tests",
+)
+
+
+def complete_a_task(service: Service, token: str) -> dict[str, object]:
+    created = service.call("POST", "/v1/tasks", token, TASK)
+    assert created.status == 201
+    completed = service.call("PATCH", f"/v1/tasks/{created.body['id']}", token, {"completed": True})
+    assert completed.status == 200
+    return dict(completed.body)
+
+
+def test_a_task_outlives_the_service(serve: Start, new_database: NewDatabase) -> None:
+    """Register, create, complete, stop, start again: the account, its token and its task are there."""
+    url = new_database()
+    service = serve(url)
+    token = service.register()
+    task = complete_a_task(service, token)
+    assert service.stop() == 0
+
+    service = serve(url)
+
+    assert service.call("GET", f"/v1/tasks/{task['id']}", token) == (200, task)
+    assert task["completed"] is True
+    login = {"email": "ann@example.com", "password": "correct horse battery"}
+    assert service.call("POST", "/v1/auth/login", body=login).status == 200
+
+
+def test_a_task_survives_a_kill(serve: Start, new_database: NewDatabase) -> None:
+    """What was acknowledged is kept, however the service ended."""
+    url = new_database()
+    service = serve(url)
+    token = service.register()
+    task = complete_a_task(service, token)
+    service.kill()
+
+    assert serve(url).call("GET", f"/v1/tasks/{task['id']}", token) == (200, task)
+
+
+def test_another_user_gets_404(serve: Start, new_database: NewDatabase) -> None:
+    """Of either kind of account, and of either family of routes; the task stays as it was."""
+    service = serve(new_database())
+    ann, bob = service.register("ann"), service.register("bob")
+    task = complete_a_task(service, ann)
+    carol = new_user_id()
+
+    for token in (bob, shared_token(carol)):
+        assert service.call("GET", f"/v1/tasks/{task['id']}", token).status == 404
+        assert service.call("DELETE", f"/v1/tasks/{task['id']}", token).status == 404
+    assert service.call("GET", f"/api/{carol}/tasks/{task['id']}", shared_token(carol)).status == 404
+    assert service.call("GET", f"/v1/tasks/{task['id']}", ann) == (200, task)
+
+
+@contextmanager
+def paused(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_two_workers_share_what_they_know(serve: Start, new_database: NewDatabase) -> None:
+    """What one worker wrote, the other answers with: each works while its colleague stands still."""
+    service = serve(new_database(), WEB_CONCURRENCY="2")
+    one, other = until(lambda: service.workers() if len(service.workers()) == 2 else None, "two workers")
+
+    with paused(one):
+        token = service.register()
+        task = complete_a_task(service, token)
+    with paused(other):
+        assert service.call("GET", f"/v1/tasks/{task['id']}", token) == (200, task)
+        assert service.call("DELETE", f"/v1/tasks/{task['id']}", token).status == 204
+    with paused(one):
+        assert service.call("GET", f"/v1/tasks/{task['id']}", token).status == 404
+
+
+def test_a_worker_that_dies_is_replaced(serve: Start, new_database: NewDatabase) -> None:
+    """The new one answers as the old one did."""
+    service = serve(new_database(), WEB_CONCURRENCY="1")
+    token = service.register()
+    task = complete_a_task(service, token)
+    (first,) = service.workers()
+    os.kill(first, signal.SIGKILL)
+    until(lambda: service.workers() not in ([], [first]), "a new worker")
+
+    assert service.call("GET", f"/v1/tasks/{task['id']}", token) == (200, task)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=lambda how: how.name)
+def test_it_ends_when_it_is_told_to(serve: Start, new_database: NewDatabase, how: signal.Signals) -> None:
+    """With status 0, without a stack trace or a process left."""
+    service = serve(new_database())
+    service.register()
+
+    assert service.stop(how) == 0
+
+    assert until(service.is_gone, "the end of all processes")
+    assert "Traceback" not in service.log
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["none", "half", "whole"]
+)
+def test_an_open_connection_does_not_keep_it(serve: Start, tmp_path: Path, sent: bytes) -> None:
+    """A browser holds connections open, and a slow client half a request; neither outlasts an operator's patience."""
+    url = f"sqlite:///{tmp_path / 'tasks.db'}"
+    migrate(url)
+    service = serve(url)
+    with contextlib.closing(socket.create_connection(("127.0.0.1", service.port))) as client:
+        client.sendall(sent)
+        # The workers take connections in the order in which they come: by this answer they have that one.
+        assert service.call("GET", "/healthz").status == 200
+        assert service.stop() == 0
+
+
+def test_the_first_request_that_it_prints_works(serve: Start, new_database: NewDatabase) -> None:
+    """A newcomer copies the line into a shell and has an account."""
+    service = serve(new_database())
+    curl = until(lambda: re.search(r"^ *(curl .*)$", service.log, re.MULTILINE), "a line with curl")[1]
+
+    assert run_in_bash(curl) == "201"
+    assert f"http://127.0.0.1:{service.port}/docs" in service.log
+
+
+def test_without_accounts_it_prints_a_request_that_works_too(serve: Start, new_database: NewDatabase) -> None:
+    """Nobody can register there, so it is another."""
+    service = serve(new_database(), LOCAL_AUTH="off")
+    curl = until(lambda: re.search(r"^ *(curl .*)$", service.log, re.MULTILINE), "a line with curl")[1]
+
+    assert run_in_bash(curl) == "200"
+
+
+def run_in_bash(curl: str) -> str:
+    """The status that a curl line answers with."""
+    quiet = f"{curl} --silent --output /dev/null --write-out '%{{http_code}}'"
+    return subprocess.run(["bash", "-c", quiet], capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The project as it was cloned, in a folder of its own, with the tests' own packages for its environment."""
+    folder = Path(shutil.copytree(PROJECT, tmp_path / "checkout", ignore=shutil.ignore_patterns(*NOT_OF_THE_TREE)))
+    venv = tmp_path / "venv"
+    venv.mkdir()
+    (venv / "bin").symlink_to(BIN)
+    for marker in (".created", ".runtime"):
+        # Newer than the requirements, so nothing is installed.
+        (venv / marker).touch()
+    return folder
+
+
+def make_run(start: Start, checkout: Path) -> Service:
+    return start("make", "--no-print-directory", "run", f"VENV={checkout.parent / 'venv'}", folder=checkout)
+
+
+def test_make_run_serves_and_keeps_its_data(start: Start, checkout: Path) -> None:
+    """With nothing set: it migrates, writes a secret, serves; run again it knows its users and their tokens."""
+    service = make_run(start, checkout)
+    token = service.register()
+    task = complete_a_task(service, token)
+    interrupt(service)
+
+    service = make_run(start, checkout)
+
+    assert service.call("GET", f"/v1/tasks/{task['id']}", token) == (200, task)
+    assert service.call("GET", "/v1/auth/me", token).body["email"] == "ann@example.com"
+    assert (checkout / "instance" / "auth_secret").stat().st_mode & 0o777 == 0o600
+    assert (checkout / "instance" / "tasks.db").is_file()
+
+
+def test_make_run_ends_cleanly_on_ctrl_c(start: Start, checkout: Path) -> None:
+    """No process and no stack trace is left."""
+    service = make_run(start, checkout)
+    assert service.call("GET", "/").status == 200
+
+    interrupt(service)
+
+    assert "Traceback" not in service.log
+
+
+def interrupt(service: Service) -> None:
+    """What a terminal does at Ctrl-C: everything in the foreground is told at once."""
+    os.killpg(service.process.pid, signal.SIGINT)
+    service.process.wait(60)
+    until(service.is_gone, "the end of all processes")
+
+
+def test_make_run_says_where_it_is(start: Start, checkout: Path) -> None:
+    """The address, the interactive description, and a first request that works."""
+    service = make_run(start, checkout)
+    curl = until(lambda: re.search(r"^ *(curl .*)$", service.log, re.MULTILINE), "a line with curl")[1]
+
+    assert f"http://127.0.0.1:{service.port}/docs" in service.log
+    assert run_in_bash(curl) == "201"
+
+
+@pytest.mark.parametrize("setting", ["PORT", "AUTH_SECRET"])
+def test_make_run_with_a_bad_setting_says_so_in_one_line(checkout: Path, setting: str) -> None:
+    """Before anything is made."""
+    done = subprocess.run(
+        ["make", "run", f"VENV={checkout.parent / 'venv'}"],
+        cwd=checkout,
+        env={"PATH": os.environ["PATH"], setting: "wrong"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("make")]
+    assert done.returncode != 0
+    assert len(lines) == 1
+    assert lines[0].startswith(f"tasks: {setting} ")
+    assert not (checkout / "instance" / "tasks.db").exists()

@@ -1,0 +1,113 @@
+"""The fast way out of the database says exactly what the schemas describe."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from marshmallow import Schema
+from sqlalchemy import Row, update
+
+from app.api import json_response
+from app.auth.identity import Identity
+from app.database import execute, scope
+from app.tasks import listing, queries
+from app.tasks.models import tasks
+from app.tasks.responses import TASK, USER_TASK, Encoder
+from app.tasks.schemas import Task, UserTask
+from tests.conftest import new_user_id
+
+BOTH = pytest.mark.parametrize(("encoder", "schema"), [(TASK, Task()), (USER_TASK, UserTask())], ids=["v1", "by user"])
+FIRST_MOMENT_OF_A_SECOND = "2026-03-14T09:26:53.000000Z"
+TASKS = {
+    "open": {"title": "tea", "details": None, "completed": False},
+    "completed": {"title": "tea", "details": None, "completed": True},
+    "detailed": {"title": "tea", "details": "", "completed": False},
+    "every alphabet": {"title": 'ä 茶 ☕ \u2028 "\\ </script>', "details": "\n\t\x01\x7f", "completed": True},
+}
+
+NewRow = Callable[..., Row[Any]]
+
+
+@pytest.fixture
+def new_row(app: Flask) -> NewRow:
+    """Makes a task, with columns changed behind it; its row as the database returns it."""
+
+    def make(task: dict[str, Any], **columns: str) -> Row[Any]:
+        user_id = new_user_id()
+        with app.app_context(), scope(user_id):
+            row = queries.create_task(Identity(user_id), task)
+            if columns:
+                execute(update(tasks).where(tasks.c.user_id == user_id).values(columns))
+            return queries.get_task(user_id, row.id)
+
+    return make
+
+
+@BOTH
+def test_columns_stand_in_the_order_of_the_fields(encoder: Encoder, schema: Schema) -> None:
+    """Names are matched by position: a field that moves must move in both."""
+    attributes = [field.attribute or name for name, field in schema.fields.items()]
+
+    assert [column.key for column in queries.TASK] == [*attributes, "version"]
+    assert encoder.names == tuple(schema.fields)
+
+
+@BOTH
+@pytest.mark.parametrize("name", TASKS)
+def test_a_row_is_encoded_as_its_schema_dumps_it(new_row: NewRow, encoder: Encoder, schema: Schema, name: str) -> None:
+    """Field by field, with the types of JSON, and fit to be read by the schema again."""
+    row = new_row(TASKS[name])
+
+    encoded = encoder.fields(row)
+
+    assert encoded == schema.dump(row)
+    assert list(map(type, encoded.values())) == list(map(type, schema.dump(row).values()))
+    assert schema.validate(encoded) == {}
+
+
+@BOTH
+def test_many_rows_are_encoded_one_by_one(new_row: NewRow, encoder: Encoder, schema: Schema) -> None:
+    """A list has no rules of its own."""
+    rows = [new_row(task) for task in TASKS.values()]
+
+    assert encoder.many(rows) == schema.dump(rows, many=True)
+
+
+def test_every_statement_returns_the_same_columns(app: Flask, new_row: NewRow) -> None:
+    """However a task is reached, it looks the same."""
+    row = new_row(TASKS["completed"])
+    query = {"limit": 5, "sort": "title"}
+    with app.app_context(), scope(row.user_id):
+        reached = [
+            queries.get_task(row.user_id, row.id),
+            *listing.list_tasks(row.user_id, query).tasks,
+            *listing.list_tasks_and_total(row.user_id, query)[0].tasks,
+            queries.change_task(row.user_id, row.id, {"title": "tea"}),
+            queries.toggle_task(row.user_id, row.id),
+        ]
+
+    keys = [tuple(found._fields[: len(row._fields)]) for found in reached]
+    assert keys == [row._fields] * 5
+    assert [TASK.fields(found) for found in reached[:3]] == [TASK.fields(row)] * 3
+
+
+@pytest.mark.parametrize("column", ["completed_at", "created_at", "updated_at"])
+def test_a_time_always_has_six_digits(new_row: NewRow, column: str) -> None:
+    """A moment without microseconds is written with zeros."""
+    row = new_row(TASKS["completed"], **{column: FIRST_MOMENT_OF_A_SECOND})
+    encoded = TASK.fields(row)
+
+    assert encoded[column] == FIRST_MOMENT_OF_A_SECOND
+    for name in ("completed_at", "created_at", "updated_at"):
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", encoded[name])
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_bytes_are_json_of_the_fields(app: Flask, new_row: NewRow, name: str) -> None:
+    """Any reader of JSON finds what the schema says."""
+    row = new_row(TASKS[name])
+    with app.app_context():
+        assert json.loads(json_response(TASK.fields(row)).data) == Task().dump(row)

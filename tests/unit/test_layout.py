@@ -1,0 +1,171 @@
+"""Where things may be: rules over the syntax tree, so that a promise is a place."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from app.problems import catalogue
+from app.settings import PROJECT
+
+FILES = {path.relative_to(PROJECT).as_posix(): path for path in sorted((PROJECT / "app").rglob("*.py"))}
+FILES |= {"migrations/env.py": PROJECT / "migrations" / "env.py", "wsgi.py": PROJECT / "wsgi.py"}
+TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
+
+VIEWS = {"app/auth/views.py", "app/tasks/views.py", "app/tasks/views_by_user.py"}
+# Around the views: the decorator that knows who calls, the parser, the writers of answers, and each request's log line.
+READ_THE_REQUEST = VIEWS | {
+    "app/api.py",
+    "app/auth/client.py",
+    "app/auth/identity.py",
+    "app/ops/logging.py",
+    "app/ops/request_id.py",
+    "app/parsing.py",
+    "app/problems.py",
+    "app/tasks/responses.py",
+}
+# Who knows whom: a room may import those behind it, never those before it.
+ROOMS = ["tasks", "auth", "database", "settings"]
+
+
+def imports(name: str) -> set[str]:
+    """The modules that a file imports, each name from a package counted as one."""
+    found: set[str] = set()
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def importers(module: str) -> set[str]:
+    return {name for name in TREES if any(found == module or found.startswith(f"{module}.") for found in imports(name))}
+
+
+def names_from(name: str, module: str) -> set[str]:
+    """What a file takes from a module, as `from module import x` or as `module.x`."""
+    tree = TREES[name]
+    taken = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == module
+        for alias in node.names
+    }
+    return taken | {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == module
+    }
+
+
+def test_only_the_tasks_room_names_the_task_table() -> None:
+    """So isolation is kept in one folder."""
+    outside = {name for name in importers("app.tasks.models") if not name.startswith("app/tasks/")}
+
+    assert outside == {"migrations/env.py"}
+
+
+def test_only_one_file_names_the_tables_of_users() -> None:
+    """They are read across users, so every statement on them stands in one file."""
+    assert importers("app.auth.models") == {
+        "app/auth/attempts.py",
+        "app/auth/queries.py",
+        "app/auth/sessions.py",
+        "migrations/env.py",
+    }
+
+
+@pytest.mark.parametrize("table", ["users", "user_emails", "sessions", "tasks"])
+def test_no_table_is_named_in_text(table: str) -> None:
+    """SQL as text would escape both rules."""
+    statement = re.compile(rf"\b(from|into|update|join|table)\s+{table}\b", re.IGNORECASE)
+    texts = [
+        (name, node.value)
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and statement.search(node.value)
+    ]
+    spoken = {
+        ast.get_docstring(node, clean=False) for tree in TREES.values() for node in ast.walk(tree) if documented(node)
+    }
+
+    assert [(name, text) for name, text in texts if text not in spoken] == []
+
+
+def documented(node: ast.AST) -> bool:
+    return isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+
+
+@pytest.mark.parametrize("views", sorted(VIEWS))
+def test_nothing_imports_a_view(views: str) -> None:
+    """Only the factory, which plugs them in."""
+    assert importers(views.removesuffix(".py").replace("/", ".")) == {"app/__init__.py"}
+
+
+def test_the_request_is_read_in_views_and_plumbing_only() -> None:
+    """A query gets its user as an argument, never from the air."""
+    readers = {name for name in TREES if {"g", "request"} & names_from(name, "flask")}
+
+    assert readers == READ_THE_REQUEST
+
+
+@pytest.mark.parametrize("room", ROOMS[1:])
+def test_imports_run_one_way(room: str) -> None:
+    """tasks → auth → database → settings."""
+    before = [f"app.{earlier}" for earlier in ROOMS[: ROOMS.index(room)]]
+    files = [name for name in TREES if name == f"app/{room}.py" or name.startswith(f"app/{room}/")]
+
+    assert files
+    back = {(name, module) for module in before for name in files if name in importers(module)}
+    assert back == set()
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_a_file_hides_nothing(name: str) -> None:
+    """No import inside a function to break a circle, and no `except` without a reason."""
+    inside = [
+        inner.lineno
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Import | ast.ImportFrom)
+    ]
+    bare = [node.lineno for node in ast.walk(TREES[name]) if isinstance(node, ast.ExceptHandler) and node.type is None]
+
+    assert (inside, bare) == ([], [])
+
+
+@pytest.mark.parametrize("name", [name for name in TREES if FILES[name].stat().st_size])
+def test_a_file_says_what_it_is_for(name: str) -> None:
+    """Its first line is a docstring."""
+    assert ast.get_docstring(TREES[name])
+
+
+def test_the_catalogue_of_errors_is_written_down(app: Flask) -> None:
+    """docs/errors.md is what `flask errors write -` prints."""
+    printed = app.test_cli_runner().invoke(args=["errors", "write", "-"])
+
+    assert printed.exit_code == 0, printed.output
+    assert printed.output == (PROJECT / "docs" / "errors.md").read_text()
+
+
+def test_every_code_has_its_paragraph() -> None:
+    """And no code is raised by two problems."""
+    codes = [problem.code for problem in catalogue()]
+
+    assert codes == re.findall(r"^## (\w+)$", (PROJECT / "docs" / "errors.md").read_text(), re.MULTILINE)
+    assert len(codes) == len(set(codes))
+
+
+@pytest.mark.parametrize("path", sorted(PROJECT.glob("requirements*.txt")), ids=lambda path: path.name)
+def test_a_lock_file_names_no_index(path: Path) -> None:
+    """It is installed from wherever the machine gets its packages: pinned by version and hash, not by place."""
+    lines = [line for line in path.read_text().splitlines() if not line.lstrip().startswith("#")]
+    requirements = [line for line in lines if line and not line.startswith(" ")]
+
+    assert [line for line in lines if re.search(r"://|\s@\s|^\s*-", line) and "--hash=" not in line] == []
+    assert [line for line in requirements if not re.match(r"[a-z0-9._-]+(\[[a-z,]+\])?==\S+ .*\\$", line)] == []

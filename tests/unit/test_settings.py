@@ -1,0 +1,267 @@
+"""Each setting: its default, what it takes, and the one line with which it refuses."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.settings import PROJECT, Settings, SettingsError, read_settings
+
+SECRET = "s" * 32
+OTHER = "t" * 32
+
+# Variable, field, default.
+DEFAULTS = [
+    ("BETTER_AUTH_SECRET", "better_auth_secrets", ()),
+    ("AUTH_JWKS_URL", "auth_jwks_url", None),
+    ("AUTH_ISSUER", "auth_issuer", None),
+    ("AUTH_AUDIENCE", "auth_audience", None),
+    ("AUTH_USER_ID_CLAIM", "auth_user_id_claim", "sub"),
+    ("LOCAL_AUTH", "local_auth", True),
+    ("ACCESS_TOKEN_SECONDS", "access_token_seconds", 900),
+    ("REFRESH_TOKEN_SECONDS", "refresh_token_seconds", 2_592_000),
+    ("AUTH_RATE_LIMIT", "auth_rate_limit", 30),
+    ("ARGON2_MEMORY_KIB", "argon2_memory_kib", 19_456),
+    ("ARGON2_PASSES", "argon2_passes", 2),
+    ("ARGON2_LANES", "argon2_lanes", 1),
+    ("CORS_ORIGINS", "cors_origins", ()),
+    ("TRUSTED_PROXIES", "trusted_proxies", 0),
+    ("HOST", "host", "127.0.0.1"),
+    ("PORT", "port", 8000),
+    ("WEB_CONCURRENCY", "web_concurrency", 2),
+    ("THREADS", "threads", 2),
+    ("LOG_LEVEL", "log_level", "info"),
+    ("LOG_FORMAT", "log_format", "auto"),
+]
+FIELD = {variable: field for variable, field, _ in DEFAULTS} | {
+    "AUTH_SECRET": "auth_secrets",
+    "DATABASE_URL": "database_url",
+}
+
+TAKEN = [
+    ("AUTH_SECRET", SECRET, (SECRET,)),
+    ("AUTH_SECRET", f" {SECRET} , {OTHER} ", (SECRET, OTHER)),
+    ("AUTH_SECRET", "ä" * 16, ("ä" * 16,)),
+    ("BETTER_AUTH_SECRET", f"{SECRET},{OTHER}", (SECRET, OTHER)),
+    ("AUTH_JWKS_URL", "http://web:3000/api/auth/jwks", "http://web:3000/api/auth/jwks"),
+    ("AUTH_RATE_LIMIT", "1000000", 1_000_000),
+    ("ARGON2_MEMORY_KIB", "65536", 65_536),
+    ("ARGON2_PASSES", "3", 3),
+    ("ARGON2_LANES", "4", 4),
+    ("TRUSTED_PROXIES", "2", 2),
+    ("AUTH_ISSUER", "https://app.example.com", "https://app.example.com"),
+    ("AUTH_AUDIENCE", "tasks", "tasks"),
+    ("AUTH_USER_ID_CLAIM", "uid", "uid"),
+    ("LOCAL_AUTH", "On", True),
+    ("ACCESS_TOKEN_SECONDS", "60", 60),
+    ("ACCESS_TOKEN_SECONDS", "86400", 86_400),
+    ("REFRESH_TOKEN_SECONDS", "3600", 3_600),
+    ("REFRESH_TOKEN_SECONDS", "31536000", 31_536_000),
+    (
+        "CORS_ORIGINS",
+        "http://localhost:3000, https://app.example.com",
+        ("http://localhost:3000", "https://app.example.com"),
+    ),
+    ("HOST", "0.0.0.0", "0.0.0.0"),
+    ("PORT", "1", 1),
+    ("PORT", " 65535 ", 65_535),
+    ("WEB_CONCURRENCY", "1", 1),
+    ("THREADS", "256", 256),
+    ("LOG_LEVEL", "WARNING", "warning"),
+    ("LOG_FORMAT", "json", "json"),
+]
+
+REFUSED = {
+    "AUTH_SECRET": ["short", "s" * 31, f"{SECRET},", f"{SECRET},short", ",", " " * 40],
+    "BETTER_AUTH_SECRET": ["short", f"short,{SECRET}"],
+    "AUTH_JWKS_URL": [
+        "app.example.com/jwks",
+        "ftp://app.example.com/jwks",
+        "https://",
+        "https://ann:pw@app.example.com/",
+    ],
+    "AUTH_RATE_LIMIT": ["0", "1000001", "none"],
+    "ARGON2_MEMORY_KIB": ["7167", "64M"],
+    "ARGON2_PASSES": ["0", "101"],
+    "ARGON2_LANES": ["0", "65"],
+    "TRUSTED_PROXIES": ["-1", "11", "all"],
+    "LOCAL_AUTH": ["yes", "true", "0"],
+    "ACCESS_TOKEN_SECONDS": ["59", "86401", "-900", "900.0", "9_00", "15m", "٩٠٠", "9" * 40],
+    "REFRESH_TOKEN_SECONDS": ["3599", "31536001"],
+    "CORS_ORIGINS": [
+        "*",
+        "null",
+        "app.example.com",
+        "https://app.example.com/",
+        "https://app.example.com/path",
+        "https://app.example.com?",
+        "https://*.example.com",
+        "https://.*",
+        "ftp://app.example.com",
+        "https://",
+        "https://app.example.com,",
+        "https://a.example.com https://b.example.com",
+    ],
+    "PORT": ["0", "65536", "http", "8000/tcp", "+80"],
+    "WEB_CONCURRENCY": ["0", "257", "auto"],
+    "THREADS": ["0", "257", "two"],
+    "LOG_LEVEL": ["verbose", "10"],
+    "LOG_FORMAT": ["xml"],
+    "DATABASE_URL": [
+        "tasks.db",
+        "mysql://localhost/tasks",
+        "postgresql+asyncpg://localhost/tasks",
+        "postgresql://localhost:port/tasks",
+        "sqlite://",
+        "sqlite:///:memory:",
+    ],
+}
+
+
+def read(instance: Path, **environment: str) -> Settings:
+    return read_settings({"AUTH_SECRET": SECRET, **environment}, instance)
+
+
+def refusal(instance: Path, **environment: str) -> str:
+    with pytest.raises(SettingsError) as error:
+        read(instance, **environment)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(("variable", "field", "default"), DEFAULTS, ids=[variable for variable, *_ in DEFAULTS])
+def test_a_setting_has_its_default(tmp_path: Path, variable: str, field: str, default: Any) -> None:
+    """Without an environment the service runs, on this machine alone."""
+    assert getattr(read(tmp_path), field) == default
+
+
+def test_the_default_database_is_a_file_of_the_instance(tmp_path: Path) -> None:
+    """Nothing to install, and nothing is made before it is used."""
+    assert str(read(tmp_path).database_url) == f"sqlite:///{tmp_path}/tasks.db"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_setting_is_tried_here() -> None:
+    """A new one joins the tables above."""
+    assert set(FIELD.values()) == {field.name for field in fields(Settings)}
+    assert {variable for variable, *_ in TAKEN} | {"DATABASE_URL"} == set(FIELD)
+
+
+@pytest.mark.parametrize(("variable", "text", "value"), TAKEN)
+def test_a_good_value_is_taken(tmp_path: Path, variable: str, text: str, value: Any) -> None:
+    """White space around it and the case of words do not matter; both ends of a range belong to it."""
+    assert getattr(read(tmp_path, **{variable: text}), FIELD[variable]) == value
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"), [(variable, text) for variable, texts in REFUSED.items() for text in texts]
+)
+def test_a_bad_value_is_refused_in_one_line(tmp_path: Path, variable: str, text: str) -> None:
+    """The line begins with the variable, says what it must be."""
+    message = refusal(tmp_path, **{variable: text})
+
+    assert re.fullmatch(rf"{variable} (must|is|has) .+", message)
+    assert len(message) < 200
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("AUTH_SECRET", "hunter2"),
+        ("BETTER_AUTH_SECRET", f"{SECRET},hunter2"),
+        ("DATABASE_URL", "ann:hunter2@localhost/tasks"),
+        ("DATABASE_URL", "mysql://ann:hunter2@localhost/tasks"),
+        ("DATABASE_URL", "postgresql://ann:hunter2@localhost:port/tasks"),
+    ],
+)
+def test_a_refusal_repeats_no_secret(tmp_path: Path, variable: str, text: str) -> None:
+    """The line goes into logs."""
+    message = refusal(tmp_path, **{variable: text})
+
+    assert "hunter2" not in message
+    assert SECRET not in message
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\t"])
+@pytest.mark.parametrize("variable", FIELD)
+def test_an_empty_value_is_refused(tmp_path: Path, variable: str, text: str) -> None:
+    """A variable that a script failed to fill in never passes for the default."""
+    assert refusal(tmp_path, **{variable: text}).startswith(f"{variable} ")
+
+
+def test_somebody_must_be_able_to_sign(tmp_path: Path) -> None:
+    """With no accounts and no outside issuer nobody could ever come in."""
+    assert "BETTER_AUTH_SECRET" in refusal(tmp_path, LOCAL_AUTH="off")
+    assert read(tmp_path, LOCAL_AUTH="off", BETTER_AUTH_SECRET=OTHER).local_auth is False
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
+def test_every_spelling_of_postgresql_is_taken(tmp_path: Path, scheme: str) -> None:
+    """What hosts hand out works as it is, its options included."""
+    options = "?sslmode=require&channel_binding=require"
+    url = read(tmp_path, DATABASE_URL=f"{scheme}://ann:p%40ss@db.example.com:6432/tasks{options}").database_url
+
+    assert (url.drivername, url.password, url.port) == ("postgresql+psycopg2", "p@ss", 6432)
+    assert dict(url.query) == {"sslmode": "require", "channel_binding": "require"}
+
+
+def test_several_hosts_are_kept(tmp_path: Path) -> None:
+    """A failover is followed by the driver."""
+    options = "host=a:5432&host=b:5432&target_session_attrs=read-write"
+    url = read(tmp_path, DATABASE_URL=f"postgresql://ann:x@/tasks?{options}").database_url
+
+    assert dict(url.query) == {"host": ("a:5432", "b:5432"), "target_session_attrs": "read-write"}
+
+
+@pytest.mark.parametrize("show", [repr, str, "{}".format])
+def test_secrets_are_not_shown(tmp_path: Path, show: Any) -> None:
+    """Settings can be printed and logged."""
+    settings = read(tmp_path, BETTER_AUTH_SECRET=OTHER, DATABASE_URL="postgresql://ann:hunter2@localhost/tasks")
+
+    shown = show(settings)
+
+    assert [secret for secret in (SECRET, OTHER, "hunter2") if secret in shown] == []
+
+
+def test_settings_do_not_change(tmp_path: Path) -> None:
+    """What was validated stays."""
+    with pytest.raises(AttributeError):
+        read(tmp_path).port = 1  # type: ignore[misc]
+
+
+class Recorder(dict[str, str]):
+    """An environment that notes what it is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(AUTH_SECRET=SECRET)
+        self.asked: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.asked.add(name)
+        return super().get(name, default)
+
+    def __contains__(self, name: object) -> bool:
+        self.asked.add(str(name))
+        return super().__contains__(name)
+
+
+def test_every_setting_is_documented(tmp_path: Path) -> None:
+    """.env.example names what is read, and nothing else."""
+    environment = Recorder()
+    read_settings(environment, tmp_path)
+    documented = re.findall(r"^#?([A-Z0-9_]+)=", (PROJECT / ".env.example").read_text(), re.MULTILINE)
+
+    assert sorted(documented) == sorted(environment.asked) == sorted(FIELD)
+
+
+@pytest.mark.parametrize(("memory", "passes"), [("19455", "2"), ("19456", "1"), ("7168", "4")])
+def test_passwords_are_never_hashed_for_less_than_the_minimum(tmp_path: Path, memory: str, passes: str) -> None:
+    """Memory and passes count together: less of one needs more of the other."""
+    assert "too small together" in refusal(tmp_path, ARGON2_MEMORY_KIB=memory, ARGON2_PASSES=passes)
+
+
+@pytest.mark.parametrize(("memory", "passes"), [("47104", "1"), ("19456", "2"), ("7168", "5")])
+def test_less_memory_can_be_made_up_for(tmp_path: Path, memory: str, passes: str) -> None:
+    """The pairs that OWASP calls equally strong."""
+    assert read(tmp_path, ARGON2_MEMORY_KIB=memory, ARGON2_PASSES=passes).argon2_passes == int(passes)

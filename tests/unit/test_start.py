@@ -1,0 +1,137 @@
+"""What happens before the first request: the kept secret, and the refusal of a bad environment."""
+
+import os
+import runpy
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from gunicorn.util import parse_address
+
+from app.settings import PROJECT, SECRET_BYTES, SettingsError, read_settings
+
+BIN = Path(sys.executable).parent
+READ_SECRET = """
+import sys
+from pathlib import Path
+from app.settings import read_settings
+print("ready", flush=True)
+sys.stdin.read()
+print(read_settings({}, Path(sys.argv[1])).auth_secrets[0])
+"""
+
+
+def run(*command: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(part) for part in command],
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"], "AUTH_SECRET": "s" * 32, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_secret_is_written_once(tmp_path: Path) -> None:
+    """Eight processes that begin at once end with one secret, which only its owner can read."""
+    instance = tmp_path / "new" / "instance"
+    gate, opener = os.pipe()
+    command = [sys.executable, "-c", READ_SECRET, str(instance)]
+    processes = [
+        subprocess.Popen(command, stdin=gate, stdout=subprocess.PIPE, text=True, cwd=PROJECT) for _ in range(8)
+    ]
+    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 8
+    for end in (gate, opener):
+        os.close(end)
+    secrets = {process.communicate(timeout=60)[0].strip() for process in processes}
+
+    assert [process.returncode for process in processes] == [0] * 8
+    assert secrets == {(instance / "auth_secret").read_text()}
+    assert len(secrets.pop().encode()) >= SECRET_BYTES
+    assert [path.name for path in instance.iterdir()] == ["auth_secret"]
+    assert stat.S_IMODE((instance / "auth_secret").stat().st_mode) == 0o600
+
+
+def test_the_kept_secret_is_used_again(tmp_path: Path) -> None:
+    """A restart logs nobody out; two services have two secrets."""
+    first = read_settings({}, tmp_path / "one").auth_secrets
+
+    assert read_settings({}, tmp_path / "one").auth_secrets == first
+    assert read_settings({}, tmp_path / "two").auth_secrets != first
+
+
+@pytest.mark.parametrize(
+    "environment", [{"AUTH_SECRET": "s" * 32}, {"LOCAL_AUTH": "off", "BETTER_AUTH_SECRET": "s" * 32}]
+)
+def test_no_secret_is_written_where_none_is_needed(tmp_path: Path, environment: dict[str, str]) -> None:
+    """One from the environment comes first, and without accounts nothing is signed."""
+    read_settings(environment, tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["", "short", "s" * 31])
+def test_a_damaged_secret_is_refused(tmp_path: Path, text: str) -> None:
+    """It is not replaced in silence, for tokens were signed with it."""
+    (tmp_path / "auth_secret").write_text(text)
+
+    with pytest.raises(SettingsError, match=r"^AUTH_SECRET is not set and .*auth_secret must have .*$"):
+        read_settings({}, tmp_path)
+    assert (tmp_path / "auth_secret").read_text() == text
+
+
+@pytest.mark.parametrize("below", ["", "instance"], ids=["no folder", "below no folder"])
+def test_a_place_that_takes_no_secret_is_refused_in_one_line(tmp_path: Path, below: str) -> None:
+    """A read-only or missing disk is told as a setting's mend, not as a stack trace."""
+    (tmp_path / "file").touch()
+
+    with pytest.raises(SettingsError, match=r"^AUTH_SECRET .*$"):
+        read_settings({}, tmp_path / "file" / below)
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"PORT": "http"}, {"AUTH_SECRET": "short"}, {"DATABASE_URL": "mysql://localhost/tasks"}, {"LOG_LEVEL": ""}],
+    ids=lambda environment: next(iter(environment)),
+)
+@pytest.mark.parametrize(
+    "command",
+    [(BIN / "flask", "db", "upgrade"), (BIN / "flask", "routes"), (BIN / "gunicorn", "wsgi:app"), (BIN / "gunicorn",)],
+    ids=lambda command: " ".join([command[0].name, *command[1:]]),
+)
+def test_a_bad_environment_stops_the_start_with_one_line(
+    command: tuple[object, ...], environment: dict[str, str]
+) -> None:
+    """No stack trace: an operator reads which variable to mend."""
+    done = run(*command, **environment)
+
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith(f"tasks: {next(iter(environment))} ")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "::1", "::"])
+def test_gunicorn_binds_to_the_host_that_is_set(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """Of either version of IP."""
+    for name, value in {"AUTH_SECRET": "s" * 32, "HOST": host, "PORT": "8123"}.items():
+        monkeypatch.setenv(name, value)
+
+    configured = runpy.run_path(str(PROJECT / "gunicorn.conf.py"))
+
+    assert parse_address(configured["bind"]) == (host, 8123)
+
+
+def test_gunicorn_has_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own file only passes the settings on."""
+    for name, value in {"AUTH_SECRET": "s" * 32, "WEB_CONCURRENCY": "3", "THREADS": "5"}.items():
+        monkeypatch.setenv(name, value)
+
+    configured = runpy.run_path(str(PROJECT / "gunicorn.conf.py"))
+
+    assert (configured["workers"], configured["threads"]) == (3, 5)
+    assert configured["control_socket_disable"] is True
+    assert configured["accesslog"] is None
