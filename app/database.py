@@ -218,7 +218,9 @@ def _outages() -> Iterator[None]:
         if not _is_outage(error):
             raise
         current_app.logger.warning("database unavailable: %s", str(error.orig).strip())
-        if time.monotonic() - began_at > SILENCE_SECONDS:
+        # Without a code the server did not say it; and SQLite, which never has one, is no server.
+        said_nothing = not db.on_sqlite and getattr(error.orig, "pgcode", None) is None
+        if said_nothing and time.monotonic() - began_at > SILENCE_SECONDS:
             silence.until = time.monotonic() + SILENCE_SECONDS
         raise DatabaseUnavailable from error
 

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app import database
+from app import engines
 from tests.conftest import Caller, NewDatabase, migrate, new_user_id
 from tests.database.conftest import NewApp
 from tests.postgres import Server
@@ -83,7 +83,7 @@ def test_the_answer_shows_nothing_of_the_driver(unreachable: Flask) -> None:
 @pytest.fixture
 def own_app(new_app: NewApp, new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch) -> Flask:
     """An app on a database of its own that waits for nothing long."""
-    monkeypatch.setattr(database, "POOL_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(engines, "POOL_WAIT_SECONDS", 0.05)
     return new_app(new_database(), THREADS="1")
 
 
@@ -102,7 +102,7 @@ def test_a_locked_sqlite_file_is_503_for_writers_only(
     tmp_path: Path, new_app: NewApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Readers go on beside a writer that does not end."""
-    monkeypatch.setattr(database, "SQLITE_BUSY_MILLISECONDS", 50)
+    monkeypatch.setattr(engines, "SQLITE_BUSY_MILLISECONDS", 50)
     url = f"sqlite:///{tmp_path / 'tasks.db'}"
     migrate(url)
     app = new_app(url)
