@@ -148,6 +148,9 @@ def _one_of(*choices: str) -> Callable[[str], str]:
 def _secrets(text: str) -> tuple[str, ...]:
     """Comma-separated: the first signs, all verify."""
     values = tuple(value.strip() for value in text.split(","))
+    if text.lstrip().startswith(("-----BEGIN", "ssh-")):
+        # Anybody who knows the public key could sign with it.
+        raise ValueError("must be a random secret, not a key: set AUTH_JWKS_URL for an issuer that publishes its keys")
     if any(len(value.encode()) < SECRET_BYTES for value in values):
         least = f"at least {SECRET_BYTES} bytes (each, where a comma separates several)"
         raise ValueError(f"must have {least}: try `openssl rand -base64 48`")

@@ -22,5 +22,7 @@ def client_network() -> str:
     except ValueError:
         # A unix socket has none.
         return request.remote_addr or "local"
+    if address.version == 6 and address.ipv4_mapped:
+        address = address.ipv4_mapped
     bits = IPV6_HOST_BITS if address.version == 6 else 32
     return str(ipaddress.ip_network((address, bits), strict=False))

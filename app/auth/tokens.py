@@ -17,7 +17,9 @@ AUDIENCE = "tasks-api"
 ACCESS_TOKEN_TYPE = "at+jwt"
 
 
-_REFRESH = re.compile(r"(usr_[0-9a-f]{32})~([0-9a-f-]{36})~([0-9]{1,9})~([A-Za-z0-9_-]{43})")
+_REFRESH = re.compile(
+    r"(usr_[0-9a-f]{32})~([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})~([0-9]{1,9})~([A-Za-z0-9_-]{43})"
+)
 
 
 @dataclass(frozen=True, slots=True)
