@@ -137,10 +137,10 @@ def download(url: str) -> bytes:
         connection.sock.settimeout(WHOLE_SECONDS)
         path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
         connection.request("GET", path, headers={"Accept": "application/json", "User-Agent": USER_AGENT})
-        answer = connection.getresponse()
-        if answer.status != http.HTTPStatus.OK:
-            raise ValueError(f"the issuer answered {answer.status}")
-        document = answer.read(ANSWER_BYTES + 1)
+        with connection.getresponse() as answer:
+            if answer.status != http.HTTPStatus.OK:
+                raise ValueError(f"the issuer answered {answer.status}")
+            document = answer.read(ANSWER_BYTES + 1)
         if not deadline.is_alive():
             raise TimeoutError(f"the issuer took longer than {WHOLE_SECONDS} s")
         if len(document) > ANSWER_BYTES:
