@@ -112,8 +112,9 @@ class KeySet:
             logger.warning("fetching the keys failed: %s", error)
         else:
             if keys != self._keys:
-                self._keys = keys
+                # In this order: whoever finds a key has had one.
                 self._had_keys = self._had_keys or bool(keys)
+                self._keys = keys
                 self._on_change()
         finally:
             # From the end of a fetch: a slow issuer must not be asked without a pause.
@@ -134,6 +135,8 @@ def download(url: str) -> bytes:
         connection.connect()
         # Kept here, for the connection lets go of it when the server says that it will close.
         connected.append(connection.sock)
+        if not deadline.is_alive():
+            raise TimeoutError(f"reaching the issuer took longer than {WHOLE_SECONDS} s")
         connection.sock.settimeout(WHOLE_SECONDS)
         path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
         connection.request("GET", path, headers={"Accept": "application/json", "User-Agent": USER_AGENT})

@@ -155,10 +155,12 @@ def test_the_first_secret_signs(trusting_with):
 
 
 @pytest.mark.parametrize("setting", ["AUTH_SECRET", "BETTER_AUTH_SECRET"])
-@pytest.mark.parametrize("form", ["PEM", "OpenSSH"])
-def test_a_public_key_given_as_a_secret_stops_the_start(new_verifier, setting, form):
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("algorithm", ["EdDSA", "ES256", "RS256"])
+@pytest.mark.parametrize("listed", ["{}", f"{NEW_SECRET},{{}}"], ids=["alone", "second"])
+def test_a_public_key_given_as_a_secret_stops_the_start(new_verifier, setting, form, algorithm, listed):
     """Everybody may know it, and no library verifies with it: it was meant for somewhere else."""
-    text = key_of("EdDSA").private.public_key().public_bytes(getattr(Encoding, form), FORMATS[form]).decode()
+    text = key_of(algorithm).private.public_key().public_bytes(getattr(Encoding, form), FORMATS[form]).decode()
 
     with pytest.raises(SettingsError, match=setting):
-        new_verifier(**{setting: text})
+        new_verifier(**{setting: listed.format(text)})

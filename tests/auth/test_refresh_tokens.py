@@ -135,8 +135,8 @@ NO_REFRESH_TOKENS = {
     "another alphabet's number": lambda token: token.replace("~0~", "~٠~"),
     "too large a number": lambda token: token.replace("~0~", "~99999999999~"),
     "no number": lambda token: token.replace("~0~", "~"),
-    "a session id of hyphens": lambda token: f"usr_{'0' * 32}~{'-' * 36}~0~{'A' * 43}",
-    "a session id without hyphens": lambda token: f"usr_{'0' * 32}~{'0' * 36}~0~{'A' * 43}",
+    "a session id of hyphens": lambda token: f"usr_{'0' * 32}~{'-' * 36}~0~{'B' * 22}~{'A' * 43}",
+    "a session id without hyphens": lambda token: f"usr_{'0' * 32}~{'0' * 36}~0~{'B' * 22}~{'A' * 43}",
 }
 
 
@@ -161,3 +161,13 @@ def test_a_refresh_token_that_is_no_text_of_its_size_does_not_fit(member, token)
     answer = member.post("/v1/auth/refresh", json={"refresh_token": token})
 
     assert_problem(answer, 422, "validation_error", "refresh_token")
+
+
+def test_nobody_ends_a_session_who_has_seen_none_of_its_refresh_tokens(member):
+    """User and session stand in every access token: knowing them is not enough to show a spent token."""
+    newest = member.renew().renew()
+    user_id, session_id, _, family, secret = newest.refresh_token.split("~")
+    forged = "~".join([user_id, session_id, "0", family[::-1], secret])
+
+    assert_problem(member.refresh(forged), 401, "token_revoked")
+    assert lives(newest)
