@@ -14,10 +14,7 @@ run: $(VENV)/.runtime ## Install, migrate and serve on http://127.0.0.1:8000.
 	@exec $(BIN)/gunicorn wsgi:app
 
 test: $(VENV)/.development ## Run all tests, on SQLite and PostgreSQL, and print the coverage.
-	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest
-	@$(BIN)/coverage combine --quiet
-	@$(BIN)/coverage report
+	@$(BIN)/pytest --numprocesses auto --cov --cov-report term
 
 check: $(VENV)/.development ## Check format, lint, types and the API's description.
 	@$(BIN)/ruff format --check

@@ -10,6 +10,8 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
+from jwt import InvalidKeyError
+from jwt.algorithms import HMACAlgorithm
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -151,6 +153,12 @@ def _secrets(text: str) -> tuple[str, ...]:
     if any(len(value.encode()) < SECRET_BYTES for value in values):
         least = f"at least {SECRET_BYTES} bytes (each, where a comma separates several)"
         raise ValueError(f"must have {least}: try `openssl rand -base64 48`")
+    try:
+        for value in values:
+            HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(value)
+    except InvalidKeyError as error:
+        # Anybody who knows the public key could sign with it.
+        raise ValueError("must be a random secret, not a key: set AUTH_JWKS_URL for published keys") from error
     return values
 
 

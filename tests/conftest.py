@@ -160,6 +160,17 @@ def anonymous(app: Flask) -> Caller:
     return Caller(app)
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tests that run side by side run in processes of their own, which report to the one that prints."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["engines"] = engines_used
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    engines_used.update(getattr(node, "workeroutput", {}).get("engines", {}))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ran = ", ".join(f"{name} {version}" for name, version in sorted(engines_used.items()))
     terminalreporter.write_line(f"engines: {ran or 'none'}")

@@ -65,7 +65,8 @@ def count_attempt(key: str, most: int, window: int) -> None:
     assert row is not None
     if row.attempts > most:
         passed = datetime.fromisoformat(row.counted_at) - datetime.fromisoformat(row.started_at)
-        raise RateLimited(max(1, math.ceil(window - passed.total_seconds())))
+        # An attempt that waited for another's row may have begun before the window did.
+        raise RateLimited(min(window, max(1, math.ceil(window - passed.total_seconds()))))
     if row.attempts == 1 and secrets.randbelow(CLEARING) == 0:
         execute(_clear)
 

@@ -72,7 +72,7 @@ def _is_utf8(path_info: str) -> bool:
 
 
 def _bearer_token() -> str:
-    header = request.headers.get("Authorization", "").strip()
+    header = request.headers.get("Authorization", "").strip(" ")
     if match := _BEARER.fullmatch(header):
         return match[1]
     if header.lower().startswith("bearer "):

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import jwt
@@ -44,13 +44,20 @@ _READERS: dict[str, Callable[[dict[str, Any]], Any]] = {
 logger = logging.getLogger("tasks.jwks")
 
 
+class PublishedKey(NamedTuple):
+    algorithm: str
+    kid: str | None
+    key: PublicKey
+
+
 class KeySet:
     """The published keys at one address. Keys that are known are found without waiting for anything."""
 
     def __init__(self, url: str, on_change: Callable[[], None]) -> None:
         self.url = url
         self._on_change = on_change
-        self._keys: dict[tuple[str, str | None], PublicKey] = {}
+        self._keys: list[PublishedKey] = []
+        self._had_keys = False
         self._fetching = threading.Lock()
         self._asked_at = float("-inf")
 
@@ -63,17 +70,21 @@ class KeySet:
         if not found:
             self._fetch_unless_just_done()
             found = self._known(algorithm, kid)
-        elif time.monotonic() - self._asked_at > FRESH_SECONDS:
-            self._fetch_in_background()
-        if not self._keys:
+        if not self._had_keys:
             raise KeysUnavailable
         return found
 
+    def keep_fresh(self) -> None:
+        """Fetch the keys anew in the background, if they are old."""
+        if self._had_keys and time.monotonic() - self._asked_at > FRESH_SECONDS:
+            self._fetch_in_background()
+
     def _known(self, algorithm: str, kid: str | None) -> list[PublicKey]:
-        keys = self._keys
-        if kid is not None:
-            return [keys[algorithm, kid]] if (algorithm, kid) in keys else []
-        return [key for (name, _), key in keys.items() if name == algorithm]
+        return [
+            published.key
+            for published in self._keys
+            if published.algorithm == algorithm and (kid is None or published.kid == kid)
+        ]
 
     def _fetch_unless_just_done(self) -> None:
         """One fetch at a time; who waits for another's fetch takes its result."""
@@ -101,6 +112,8 @@ class KeySet:
             logger.warning("fetching the keys failed: %s", error)
         else:
             if keys != self._keys:
+                # In this order: whoever finds a key has had one.
+                self._had_keys = self._had_keys or bool(keys)
                 self._keys = keys
                 self._on_change()
         finally:
@@ -114,18 +127,25 @@ def download(url: str) -> bytes:
     make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = make(parts.hostname or "", parts.port, timeout=CONNECT_SECONDS)
     # A time-out of a socket begins anew with each byte, so the whole has a clock of its own.
-    deadline = threading.Timer(WHOLE_SECONDS, _shut_down, [connection])
+    connected: list[socket.socket] = []
+    deadline = threading.Timer(WHOLE_SECONDS, _shut_down, [connected])
     deadline.daemon = True
     deadline.start()
     try:
         connection.connect()
+        # Kept here, for the connection lets go of it when the server says that it will close.
+        connected.append(connection.sock)
+        if not deadline.is_alive():
+            raise TimeoutError(f"reaching the issuer took longer than {WHOLE_SECONDS} s")
         connection.sock.settimeout(WHOLE_SECONDS)
         path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
         connection.request("GET", path, headers={"Accept": "application/json", "User-Agent": USER_AGENT})
-        answer = connection.getresponse()
-        if answer.status != http.HTTPStatus.OK:
-            raise ValueError(f"the issuer answered {answer.status}")
-        document = answer.read(ANSWER_BYTES + 1)
+        with connection.getresponse() as answer:
+            if answer.status != http.HTTPStatus.OK:
+                raise ValueError(f"the issuer answered {answer.status}")
+            document = answer.read(ANSWER_BYTES + 1)
+        if not deadline.is_alive():
+            raise TimeoutError(f"the issuer took longer than {WHOLE_SECONDS} s")
         if len(document) > ANSWER_BYTES:
             raise ValueError(f"the issuer's answer is larger than {ANSWER_BYTES} bytes")
         return document
@@ -134,27 +154,27 @@ def download(url: str) -> bytes:
         connection.close()
 
 
-def _shut_down(connection: http.client.HTTPConnection) -> None:
-    if connection.sock is not None:
+def _shut_down(connected: list[socket.socket]) -> None:
+    for connection in connected:
         with suppress(OSError):  # It has just been closed.
-            connection.sock.shutdown(socket.SHUT_RDWR)
+            connection.shutdown(socket.SHUT_RDWR)
 
 
-def read_keys(document: Any) -> dict[tuple[str, str | None], PublicKey]:
-    """The usable keys of a JWK Set, by algorithm and `kid`; ValueError if it is none."""
+def read_keys(document: Any) -> list[PublishedKey]:
+    """The usable keys of a JWK Set, once for each algorithm that they fit; ValueError if it is none."""
     members = document.get("keys") if isinstance(document, Mapping) else None
     if not isinstance(members, list) or len(members) > MOST_KEYS:
         raise ValueError(f"the issuer's answer is no JWK Set of at most {MOST_KEYS} keys")
     members = [member for member in members if isinstance(member, dict) and is_for_verifying(member)]
     times = Counter(member.get("kid") for member in members)
-    keys: dict[tuple[str, str | None], PublicKey] = {}
+    keys = []
     for member in members:
         kid = member.get("kid")
         if kid is not None and times[kid] > 1:
             logger.warning("two published keys have the same kid: neither is used")
             continue
         if (key := read_key(member)) is not None:
-            keys |= {(name, kid): key for name in algorithms_of(key) if member.get("alg", name) == name}
+            keys += [PublishedKey(name, kid, key) for name in algorithms_of(key) if member.get("alg", name) == name]
     return keys
 
 

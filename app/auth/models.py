@@ -33,7 +33,8 @@ sessions = Table(
     metadata,
     Column("user_id", Text, nullable=False),
     Column("id", Id, nullable=False),
-    # SHA-256 of the refresh token's secret, in hexadecimal.
+    # SHA-256, in hexadecimal, of what all refresh tokens of the session share, and of the newest one's secret.
+    Column("family_hash", Text, nullable=False),
     Column("refresh_hash", Text, nullable=False),
     # How often the refresh token was renewed: a token with a lower number has been spent.
     Column("generation", Integer, nullable=False),

@@ -1,7 +1,6 @@
 """Argon2id (RFC 9106); bcrypt is verified once and replaced."""
 
 import threading
-import unicodedata
 
 import bcrypt
 from argon2 import PasswordHasher
@@ -18,7 +17,7 @@ AT_ONCE = 2
 
 
 class Passwords:
-    """Hashes and verifies with the parameters of the settings."""
+    """Hashes and verifies, with the parameters of the settings, passwords as schemas.Password reads them."""
 
     def __init__(self, settings: Settings) -> None:
         self._hasher = PasswordHasher(settings.argon2_passes, settings.argon2_memory_kib, settings.argon2_lanes)
@@ -28,18 +27,18 @@ class Passwords:
 
     def hash(self, password: str) -> str:
         with self._at_once:
-            return self._hasher.hash(_normal(password))
+            return self._hasher.hash(password)
 
     def verify(self, password_hash: str | None, password: str) -> bool:
         """Whether this is the password. Without a hash it never is, and that takes as long to say."""
         with self._at_once:
             if password_hash and password_hash.startswith("$2"):
-                return _verify_bcrypt(password_hash, _normal(password))
+                return _verify_bcrypt(password_hash, password)
             try:
-                self._hasher.verify(password_hash or self._nobodys_hash, _normal(password))
+                self._hasher.verify(password_hash or self._nobodys_hash, password)
             except (VerificationError, InvalidHashError):
                 return False
-        return password_hash is not None
+        return bool(password_hash)
 
     def is_outdated(self, password_hash: str) -> bool:
         """Whether a hash was made in another way than new ones are."""
@@ -52,11 +51,8 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 def _verify_bcrypt(password_hash: str, password: str) -> bool:
     secret = password.encode()
-    # PHP and others write $2y$ for what the reference calls $2b$.
-    reference = password_hash.replace("$2y$", "$2b$", 1).encode()
-    return len(secret) <= BCRYPT_BYTES and bcrypt.checkpw(secret, reference)
-
-
-def _normal(password: str) -> str:
-    """One spelling for what looks the same from two keyboards (RFC 8265, section 4.2: NFC)."""
-    return unicodedata.normalize("NFC", password)
+    try:
+        return len(secret) <= BCRYPT_BYTES and bcrypt.checkpw(secret, password_hash.encode())
+    except ValueError:
+        # A damaged hash.
+        return False

@@ -1,5 +1,6 @@
 """What was revoked: a copy in each process, never older than a second, so that no request pays a query of its own."""
 
+import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ class Revocations:
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._of_user: dict[str, dict[str, Revocation]] = {}
+        self._adding = threading.Lock()
         self._copy = SingleFlight("reading revocations", self._read)
         self._read_until: datetime | None = None
         self._pruned_at = time.monotonic()
@@ -66,13 +68,15 @@ class Revocations:
 
     def add(self, rows: Iterable[Row[Any]]) -> None:
         """Take in rows of the table: those that were read, and at once those that this process has written."""
-        for row in rows:
-            # Made anew and put in place at once, for other threads read it meanwhile.
-            of_user = dict(self._of_user.get(row.user_id, {}))
-            known = of_user.get(row.subject)
-            if known is None or known.changed_at <= row.changed_at:
-                of_user[row.subject] = Revocation(_seconds(row.issued_until), row.changed_at, _seconds(row.expires_at))
-                self._of_user[row.user_id] = of_user
+        with self._adding:
+            for row in rows:
+                # Made anew and put in place at once, for other threads read it meanwhile.
+                of_user = dict(self._of_user.get(row.user_id, {}))
+                known = of_user.get(row.subject)
+                if known is None or known.changed_at <= row.changed_at:
+                    until, expires = _seconds(row.issued_until), _seconds(row.expires_at)
+                    of_user[row.subject] = Revocation(until, row.changed_at, expires)
+                    self._of_user[row.user_id] = of_user
 
     def _read(self) -> None:
         with self._app.app_context():
@@ -84,9 +88,10 @@ class Revocations:
 
     def _prune(self, now: float) -> None:
         """Drop what can refuse nothing any more."""
-        for user_id, of_user in list(self._of_user.items()):
-            if all(revocation.expires_at < now for revocation in of_user.values()):
-                del self._of_user[user_id]
+        with self._adding:
+            for user_id, of_user in list(self._of_user.items()):
+                if all(revocation.expires_at < now for revocation in of_user.values()):
+                    del self._of_user[user_id]
         self._pruned_at = time.monotonic()
 
 

@@ -1,5 +1,6 @@
 """What the account operations take and answer."""
 
+import unicodedata
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
@@ -22,15 +23,20 @@ class Email(Text):
         self.validators.append(validate.Email())
 
 
+class Password(Text):
+    """A password as typed; what looks the same from two keyboards is the same (RFC 8265, section 4.2: NFC)."""
+
+    def __init__(self, least: int = 1, description: str = "As typed, nothing trimmed.", **options: Any) -> None:
+        metadata = {"format": "password", "example": "correct horse battery", "description": description}
+        super().__init__(least, LONGEST, load_only=True, metadata=metadata, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        return unicodedata.normalize("NFC", super()._deserialize(value, attr, data, **kwargs))
+
+
 class Registration(Schema):
     email = Email()
-    password = Text(
-        SHORTEST,
-        LONGEST,
-        required=True,
-        load_only=True,
-        metadata={"format": "password", "example": "correct horse battery"},
-    )
+    password = Password(SHORTEST, required=True)
     name = Text(1, NAME_CHARACTERS, trimmed=True, load_default=None, allow_none=True, metadata={"example": "Ann"})
 
 
@@ -38,9 +44,7 @@ class Credentials(Schema):
     email = Text(
         1, EMAIL_CHARACTERS, trimmed=True, required=True, metadata={"format": "email", "example": "ann@example.com"}
     )
-    password = Text(
-        1, LONGEST, required=True, load_only=True, metadata={"format": "password", "example": "correct horse battery"}
-    )
+    password = Password(required=True)
 
 
 class Refresh(Schema):
@@ -51,8 +55,8 @@ class AccountPatch(Schema):
     """A new name, a new password beside the present one, or both."""
 
     name = Text(1, NAME_CHARACTERS, trimmed=True, allow_none=True, metadata={"example": "Ann"})
-    password = Text(1, LONGEST, load_only=True, metadata={"format": "password", "description": "The present one."})
-    new_password = Text(SHORTEST, LONGEST, load_only=True, metadata={"format": "password"})
+    password = Password(description="The present one.")
+    new_password = Password(SHORTEST)
 
     @validates_schema
     def both_passwords(self, changes: dict[str, Any], **_: Any) -> None:
@@ -64,7 +68,7 @@ class AccountPatch(Schema):
 class Farewell(Schema):
     """What deleting an account of this service needs."""
 
-    password = Text(1, LONGEST, load_only=True, metadata={"format": "password"})
+    password = Password()
 
 
 class User(Schema):

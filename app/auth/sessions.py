@@ -50,6 +50,7 @@ _rotate = (
 # A token from before the newest one, and not a retry: somebody has a copy.
 _reused = select(sessions.c.id).where(
     *_own,
+    sessions.c.family_hash == bindparam("family_hash"),
     sessions.c.generation > bindparam("spent_generation"),
     ~and_(
         sessions.c.generation == bindparam("spent_generation") + 1,
@@ -95,9 +96,9 @@ Revoked = Sequence[Row[Any]]
 
 def start_session(user_id: str, seconds: int) -> RefreshToken:
     """A new session that lives for `seconds` unless it is renewed, and the token that renews it."""
-    refresh = RefreshToken.new(user_id, str(uuid_utils.uuid7()), generation=0)
-    row = {"user_id": user_id, "id": refresh.session_id, "refresh_hash": refresh.secret_hash, "seconds": seconds}
-    execute(_start, row)
+    refresh = RefreshToken.first(user_id, str(uuid_utils.uuid7()))
+    hashes = {"family_hash": refresh.family_hash, "refresh_hash": refresh.secret_hash}
+    execute(_start, {"user_id": user_id, "id": refresh.session_id, **hashes, "seconds": seconds})
     return refresh
 
 
@@ -115,7 +116,10 @@ def renew_session(spent: RefreshToken, seconds: int) -> RefreshToken | None:
 
 def end_reused_session(spent: RefreshToken) -> Revoked:
     """End the session of a refresh token that was spent before, unless that was just now (RFC 9700, section 4.14.2)."""
-    parameters = _key(spent.user_id, spent.session_id) | {"spent_generation": spent.generation}
+    parameters = _key(spent.user_id, spent.session_id) | {
+        "family_hash": spent.family_hash,
+        "spent_generation": spent.generation,
+    }
     return end_session(spent.user_id, spent.session_id) if fetch_one(_reused, parameters) else []
 
 

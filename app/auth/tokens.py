@@ -4,7 +4,7 @@ import hashlib
 import re
 import secrets
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import jwt
 
@@ -17,24 +17,27 @@ AUDIENCE = "tasks-api"
 ACCESS_TOKEN_TYPE = "at+jwt"
 
 
-_REFRESH = re.compile(r"(usr_[0-9a-f]{32})~([0-9a-f-]{36})~([0-9]{1,9})~([A-Za-z0-9_-]{43})")
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_REFRESH = re.compile(rf"(usr_[0-9a-f]{{32}})~({_UUID})~([0-9]{{1,9}})~([A-Za-z0-9_-]{{22}})~([A-Za-z0-9_-]{{43}})")
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
     """Names its user and session beside its secret, so that it is looked up by user too.
 
-    `generation` counts a session's tokens from 0; all but the newest have been spent.
+    `generation` counts a session's tokens from 0; all but the newest have been spent. `family` is the same in all of
+    them: only who has seen one can show a spent one, so nobody else can end a session.
     """
 
     user_id: str
     session_id: str
     generation: int
+    family: str = field(repr=False)
     secret: str = field(repr=False)
 
     @classmethod
-    def new(cls, user_id: str, session_id: str, generation: int) -> "RefreshToken":
-        return cls(user_id, session_id, generation, secrets.token_urlsafe(32))
+    def first(cls, user_id: str, session_id: str) -> "RefreshToken":
+        return cls(user_id, session_id, 0, secrets.token_urlsafe(16), secrets.token_urlsafe(32))
 
     @classmethod
     def parse(cls, text: str) -> "RefreshToken":
@@ -42,18 +45,26 @@ class RefreshToken:
         match = _REFRESH.fullmatch(text)
         if match is None:
             raise TokenMalformed("Send the refresh token exactly as it was given.")
-        return cls(match[1], match[2], int(match[3]), match[4])
+        return cls(match[1], match[2], int(match[3]), match[4], match[5])
 
     def next(self) -> "RefreshToken":
-        return RefreshToken.new(self.user_id, self.session_id, self.generation + 1)
+        return replace(self, generation=self.generation + 1, secret=secrets.token_urlsafe(32))
 
     def __str__(self) -> str:
-        return f"{self.user_id}~{self.session_id}~{self.generation}~{self.secret}"
+        return f"{self.user_id}~{self.session_id}~{self.generation}~{self.family}~{self.secret}"
+
+    @property
+    def family_hash(self) -> str:
+        return _hash(self.family)
 
     @property
     def secret_hash(self) -> str:
-        """What is stored. The secret has 256 random bits, so a fast hash is enough."""
-        return hashlib.sha256(self.secret.encode()).hexdigest()
+        return _hash(self.secret)
+
+
+def _hash(secret: str) -> str:
+    """What is stored. A secret has at least 128 random bits, so a fast hash is enough."""
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def token_answer(refresh: RefreshToken, settings: Settings) -> dict[str, str | int]:

@@ -44,6 +44,8 @@ class Issuer:
             raise problems.TokenMalformed
         algorithm = header["alg"]
         claims = read_claims(token, self.keys(algorithm, kid), algorithm, self.issuer, self.audience)
+        # Required whichever claim names the user: without `sub` it is some other kind of token under the same secret.
+        read_user_id(claims, "sub")
         user_id = read_user_id(claims, self.user_id_claim)
         if user_id.startswith(LOCAL_USER_PREFIX) is not self.is_local:
             # Nobody outside can become a local account.
@@ -58,6 +60,7 @@ class Verifier:
     def __init__(self, settings: Settings) -> None:
         self._verified: dict[bytes, tuple[Identity, float]] = {}
         self._remembering = threading.Lock()
+        self._key_set: KeySet | None = None
         self._local = self._shared_secret = self._published_keys = None
         expected, claim = (settings.auth_issuer, settings.auth_audience), settings.auth_user_id_claim
         if settings.local_auth:
@@ -67,13 +70,16 @@ class Verifier:
         if settings.auth_jwks_url:
             # What Better Auth signs, unless it is told otherwise.
             origin = "{0.scheme}://{0.netloc}".format(urlsplit(settings.auth_jwks_url))
-            keys = KeySet(settings.auth_jwks_url, on_change=self._forget)
-            self._published_keys = Issuer(keys.find, expected[0] or origin, expected[1] or origin, claim)
+            self._key_set = KeySet(settings.auth_jwks_url, on_change=self._forget)
+            self._published_keys = Issuer(self._key_set.find, expected[0] or origin, expected[1] or origin, claim)
 
     def verify(self, token: str) -> Identity:
         """The identity that a token proves; raises TokenRefused, which says why not, or KeysUnavailable."""
         if len(token) > TOKEN_CHARACTERS:
             raise problems.TokenMalformed
+        if self._key_set:
+            # Whichever tokens come: one that is remembered asks for no key.
+            self._key_set.keep_fresh()
         digest = hashlib.sha256(token.encode()).digest()
         verified = self._verified
         identity, expires = verified.get(digest, (None, 0.0))

@@ -192,7 +192,9 @@ def _revoke(revoked: sessions.Revoked) -> None:
 
 
 def _user(row: Any) -> dict[str, str | None]:
-    """A user; one of another issuer who has written nothing yet has no row."""
+    """A user; one of another issuer who has written nothing yet has no row, an account of our own always has."""
+    if row is None and g.identity.is_local:
+        raise TokenRevoked
     return _fields(USER_FIELDS, row or (g.identity.user_id, None, None, None))
 
 

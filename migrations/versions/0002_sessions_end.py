@@ -13,13 +13,15 @@ def upgrade() -> None:
     on_postgresql = op.get_bind().dialect.name == "postgresql"
     moment = sa.DateTime(timezone=True) if on_postgresql else sa.String(27)
     op.add_column("users", sa.Column("disabled_at", moment))
-    # Sessions from before count from their first token. The default is only for them, so it goes again.
+    # Sessions from before count from their first token. The defaults are only for them, so they go again.
     with op.batch_alter_table("sessions") as sessions:
         sessions.add_column(sa.Column("generation", sa.Integer, nullable=False, server_default="0"))
+        sessions.add_column(sa.Column("family_hash", sa.Text, nullable=False, server_default=""))
         sessions.add_column(sa.Column("rotated_at", moment))
     op.execute("UPDATE sessions SET rotated_at = created_at")
     with op.batch_alter_table("sessions") as sessions:
         sessions.alter_column("generation", existing_type=sa.Integer, existing_nullable=False, server_default=None)
+        sessions.alter_column("family_hash", existing_type=sa.Text, existing_nullable=False, server_default=None)
         sessions.alter_column("rotated_at", existing_type=moment, nullable=False)
     op.create_table(
         "revocations",
@@ -44,6 +46,7 @@ def downgrade() -> None:
     op.drop_table("revocations")
     with op.batch_alter_table("sessions") as sessions:
         sessions.drop_column("rotated_at")
+        sessions.drop_column("family_hash")
         sessions.drop_column("generation")
     with op.batch_alter_table("users") as users:
         users.drop_column("disabled_at")

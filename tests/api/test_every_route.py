@@ -35,7 +35,12 @@ def routes(app):
 
 
 def path_of(rule, user_id=None, task_id=None):
-    values = {"user_id": user_id or new_user_id(), "task_id": task_id or uuid4(), "session_id": uuid4(), "name": "swagger-ui.css"}
+    values = {
+        "user_id": user_id or new_user_id(),
+        "task_id": task_id or uuid4(),
+        "session_id": uuid4(),
+        "name": "swagger-ui.css",
+    }
     return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: str(values[match[1]]), rule.rule)
 
 

@@ -17,7 +17,7 @@ from tests.api.answers import LIST, LIST_BY_USER, assert_problem, page
         ({"q": "rather than"}, {"coffee"}),
         ({"q": "nothing like it"}, set()),
     ],
-    ids=str,
+    ids=["completed", "open", "part", "both", "details", "none"],
 )
 @pytest.mark.parametrize("call", [LIST, LIST_BY_USER], ids=str)
 def test_filters_combine(ann, call, query, wanted):

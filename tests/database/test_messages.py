@@ -42,7 +42,9 @@ def messages(app: Flask) -> Iterator[list[str]]:
     def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
         if isinstance(cursor, psycopg2.extensions.cursor):
             assert cursor.connection.autocommit, "BEGIN and COMMIT would be messages too"
-        sent.append(statement)
+        # Each process reads what was revoked every half second, whatever the request is.
+        if "FROM (SELECT now() AS read_at)" not in statement.replace("\n", ""):
+            sent.append(statement)
 
     engine = app.extensions["database"]
     event.listen(engine, "before_cursor_execute", note)

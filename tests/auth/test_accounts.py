@@ -1,0 +1,224 @@
+"""Accounts: how they begin, what they show and how they change."""
+
+import pytest
+
+from tests.api.answers import TIME, assert_problem
+from tests.auth.people import (
+    MANY_THREADS,
+    PASSWORD,
+    another_app,
+    at_once,
+    log_in,
+    new_email,
+    register,
+    sign_up,
+    sql,
+)
+
+TOKENS = {"access_token", "token_type", "expires_in", "refresh_token", "refresh_expires_in"}
+USER = {"id", "email", "name", "created_at"}
+ANOTHER = "a newer and better one"
+
+
+@pytest.fixture
+def member(app):
+    return register(app)
+
+
+def assert_tokens(answer, status, **members):
+    """The tokens' members, what else is named, and no copy in any cache."""
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (status, "no-store"), answer.text
+    assert set(answer.json) == TOKENS | set(members)
+    fixed = {"token_type": "Bearer", "expires_in": 900, "refresh_expires_in": 2_592_000}
+    assert answer.json.items() >= fixed.items()
+
+
+def test_registering_answers_with_the_user_and_tokens(app):
+    """201: the account, and the tokens beside it, which work at once."""
+    email = new_email()
+    answer = sign_up(app, email, name="Ann")
+
+    assert_tokens(answer, 201, user=USER)
+    user = answer.json["user"]
+    assert set(user) == USER
+    assert (user["email"], user["name"]) == (email, "Ann")
+    assert user["id"].startswith("usr_")
+    assert TIME.fullmatch(user["created_at"])
+
+
+def test_logging_in_answers_with_tokens(app, member):
+    """200, and the tokens are of a session of their own."""
+    answer = log_in(app, member.email)
+
+    assert_tokens(answer, 200)
+    assert answer.json["refresh_token"] != member.refresh_token
+
+
+def test_refreshing_answers_with_tokens(member):
+    """200, in the same shape as a login."""
+    assert_tokens(member.refresh(), 200)
+
+
+def test_an_access_token_opens_its_own_users_tasks(app, member):
+    """What an account writes is its own, and another account sees nothing of it."""
+    task, other = member.add(), register(app)
+
+    assert task["user_id"] == member.user_id
+    assert member.get("/v1/tasks").json["items"] == [task]
+    assert other.get("/v1/tasks").json["items"] == []
+
+
+def test_me_is_the_user_that_registered(app):
+    """The same object, in an answer without tokens."""
+    made = sign_up(app, new_email(), name="Ann")
+    assert made.status_code == 201
+    shown = register(app).get("/v1/auth/me", headers={"Authorization": f"Bearer {made.json['access_token']}"})
+
+    assert (shown.status_code, shown.json) == (200, made.json["user"])
+    assert shown.headers["Cache-Control"] == "private, no-cache"
+
+
+@pytest.mark.parametrize("body", [{}, {"name": None}])
+def test_a_name_is_optional(app, body):
+    """Without one it is null."""
+    answer = sign_up(app, new_email(), **body)
+
+    assert (answer.status_code, answer.json["user"]["name"]) == (201, None)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("email", "ann"),
+        ("email", "ann@"),
+        ("email", "ann\x00@example.com"),
+        ("email", f"{'a' * 64}@{'b' * 63}.{'c' * 63}.{'d' * 63}.example"),
+        ("email", None),
+        ("email", 1),
+        ("password", None),
+        ("name", " "),
+        ("name", "a" * 101),
+        ("admin", True),
+    ],
+)
+def test_what_does_not_fit_is_refused(app, field, value):
+    """422 names the field, and the address stays free."""
+    email = new_email()
+    body = {"email": email, "password": PASSWORD, field: value}
+
+    assert_problem(sign_up(app, **body), 422, "validation_error", field)
+    assert_problem(log_in(app, email), 401, "invalid_credentials")
+
+
+def test_an_address_is_kept_as_written(app):
+    """But for blanks around it."""
+    email = new_email().replace("ann", "Ann.MÜLLER+Tasks")
+
+    assert register(app, f" {email} ").get("/v1/auth/me").json["email"] == email
+
+
+@pytest.mark.parametrize("spelling", [str.upper, str.title, lambda email: f" {email}\t"])
+def test_an_address_is_compared_whatever_its_case(app, spelling):
+    """One person, however the address is typed: for login and for registering again."""
+    email = f"märta.{new_email()}"
+    register(app, email)
+
+    assert log_in(app, spelling(email)).status_code == 200
+    assert_problem(sign_up(app, spelling(email)), 409, "email_taken")
+
+
+def test_one_of_many_registrations_at_once_wins(app):
+    """20 at once with one address: one account, 19 times 409, never a 500."""
+    email = new_email()
+    with another_app(app, **MANY_THREADS) as busy:
+        answers = at_once(20, lambda: sign_up(busy, email))
+
+    refused = [answer for answer in answers if answer.status_code != 201]
+    assert len(refused) == 19
+    for answer in refused:
+        assert_problem(answer, 409, "email_taken")
+    assert len(sql(app, "SELECT id FROM users WHERE email = :email", email=email)) == 1
+    assert log_in(app, email).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["Ann", None])
+def test_a_name_can_be_changed(app, name):
+    """The answer is the user as it is now."""
+    member = register(app, name="Anna")
+    changed = member.patch("/v1/auth/me", json={"name": name})
+    shown = member.get("/v1/auth/me")
+
+    assert (changed.status_code, shown.status_code) == (200, 200)
+    assert changed.json == shown.json
+    assert (changed.json["name"], changed.json["email"]) == (name, member.email)
+
+
+def test_an_empty_change_changes_nothing(member):
+    """200, with the user as before."""
+    before = member.get("/v1/auth/me").json
+    answer = member.patch("/v1/auth/me", json={})
+
+    assert (answer.status_code, answer.json) == (200, before)
+
+
+@pytest.mark.parametrize(
+    ("body", "missing"),
+    [
+        ({"password": PASSWORD}, "new_password"),
+        ({"new_password": ANOTHER}, "password"),
+        ({"password": PASSWORD, "new_password": "short"}, "new_password"),
+        ({"email": "other@example.com"}, "email"),
+    ],
+)
+def test_a_change_that_does_not_fit_changes_nothing(app, member, body, missing):
+    """Both passwords are needed, and the new one must be as a new account's."""
+    assert_problem(member.patch("/v1/auth/me", json={"name": "Ann", **body}), 422, "validation_error", missing)
+    assert member.get("/v1/auth/me").json["name"] is None
+    assert log_in(app, member.email).status_code == 200
+
+
+def test_a_new_password_takes_the_old_ones_place(app, member):
+    """The old one is refused from then on."""
+    changed = member.patch("/v1/auth/me", json={"password": PASSWORD, "new_password": ANOTHER, "name": "Ann"})
+
+    assert (changed.status_code, changed.json["name"]) == (200, "Ann")
+    assert_problem(log_in(app, member.email, PASSWORD), 401, "invalid_credentials")
+    assert log_in(app, member.email, ANOTHER).status_code == 200
+
+
+def test_a_new_password_ends_the_other_sessions_only(member):
+    """Whoever else is signed in is out; who changed it stays."""
+    other = member.sign_in()
+    changed = member.patch("/v1/auth/me", json={"password": PASSWORD, "new_password": ANOTHER})
+
+    assert changed.status_code == 200
+    assert_problem(other.get("/v1/tasks"), 401, "token_revoked")
+    assert_problem(other.refresh(), 401, "token_revoked")
+    assert member.get("/v1/tasks").status_code == 200
+    assert member.refresh().status_code == 200
+
+
+def test_a_wrong_present_password_changes_nothing(app, member):
+    """Nor does it end a session: 401 is about the password, not about the token."""
+    other = member.sign_in()
+    body = {"password": "wrong horse battery", "new_password": ANOTHER, "name": "Ann"}
+
+    assert_problem(member.patch("/v1/auth/me", json=body), 401, "invalid_credentials")
+    assert other.get("/v1/auth/me").json["name"] is None
+    assert log_in(app, member.email).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/register", "/login", "/refresh"])
+def test_there_are_no_accounts_when_they_are_off(app, ann, path):
+    """LOCAL_AUTH=off: what is for own accounts is 404, and outside users are served."""
+    with another_app(app, LOCAL_AUTH="off") as other:
+        ann = type(ann)(other, ann.user_id)
+
+        assert_problem(ann.post(f"/v1/auth{path}", json={}), 404, "not_found")
+        assert ann.get("/v1/auth/me").status_code == 200
+
+
+def test_an_own_token_opens_nothing_when_accounts_are_off(app, member):
+    """LOCAL_AUTH=off: this service's own tokens are no longer those of a trusted issuer."""
+    with another_app(app, LOCAL_AUTH="off") as other:
+        assert_problem(member.at(other).get("/v1/tasks"), 401, "token_algorithm")

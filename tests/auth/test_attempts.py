@@ -1,0 +1,190 @@
+"""Brute force: how often the password of an address may be guessed."""
+
+import hashlib
+import math
+import time
+from datetime import datetime
+
+import pytest
+
+from app.auth.queries import disable_user
+from tests.api.answers import assert_problem
+from tests.auth.people import (
+    MANY_THREADS,
+    PASSWORD,
+    ago,
+    another_app,
+    assert_limited,
+    at_once,
+    log_in,
+    new_email,
+    register,
+    sql,
+)
+
+WRONG = "wrong horse battery"
+WINDOW = 15 * 60
+
+
+@pytest.fixture
+def member(app):
+    return register(app)
+
+
+@pytest.fixture(params=["known", "unknown"])
+def email(app, request):
+    """Somebody's address, and nobody's."""
+    return register(app).email if request.param == "known" else new_email()
+
+
+def counted(app, email):
+    """What is counted of an address: how many attempts, and when the first was."""
+    key = f"email {hashlib.sha256(email.casefold().encode()).hexdigest()}"
+    rows = sql(app, "SELECT count AS attempts, started_at FROM login_attempts WHERE key = :key", key=key)
+    started = rows[0].started_at
+    return rows[0].attempts, datetime.fromisoformat(started) if isinstance(started, str) else started
+
+
+def let_pass(app, email, seconds):
+    """Move the window's beginning back."""
+    key = f"email {hashlib.sha256(email.casefold().encode()).hexdigest()}"
+    sql(app, "UPDATE login_attempts SET started_at = :moment WHERE key = :key", moment=ago(seconds), key=key)
+
+
+def fail(app, email, times):
+    for _ in range(times):
+        assert_problem(log_in(app, email, WRONG), 401, "invalid_credentials")
+
+
+def test_after_ten_failures_an_address_is_refused(app, email):
+    """Known or not, so that the answer tells nobody whether there is an account."""
+    fail(app, email, 10)
+
+    assert 0 < assert_limited(log_in(app, email, WRONG)) <= WINDOW
+    assert assert_limited(log_in(app, email, PASSWORD))
+
+
+def test_every_spelling_of_an_address_counts_for_one(app, email):
+    """As they are one for logging in."""
+    fail(app, email.upper(), 4)
+    fail(app, f" {email.title()} ", 6)
+
+    assert assert_limited(log_in(app, email))
+    assert assert_limited(log_in(app, email.swapcase()))
+
+
+def test_retry_after_is_the_end_of_the_window(app, email):
+    """Whoever waits that long is heard."""
+    fail(app, email, 10)
+    let_pass(app, email, 600)
+    before = time.time()
+    seconds = assert_limited(log_in(app, email))
+    end = counted(app, email)[1].timestamp() + WINDOW
+
+    assert math.ceil(end - time.time()) <= seconds <= math.ceil(end - before)
+    assert seconds <= 300
+
+
+def test_retry_after_is_never_more_than_a_window(app, email):
+    """Also for an attempt that was stamped before the one that was counted first."""
+    fail(app, email, 10)
+    let_pass(app, email, -1)
+
+    assert assert_limited(log_in(app, email)) <= WINDOW
+
+
+def test_nobody_is_refused_for_longer(app, member):
+    """Attempts that were refused prolong nothing, and once the window is over the password works."""
+    fail(app, member.email, 10)
+    let_pass(app, member.email, WINDOW - 60)
+    started = counted(app, member.email)[1]
+    for _ in range(3):
+        assert assert_limited(log_in(app, member.email)) <= 60
+    assert counted(app, member.email)[1] == started
+
+    let_pass(app, member.email, WINDOW)
+
+    assert log_in(app, member.email).status_code == 200
+
+
+def test_a_new_window_counts_from_the_beginning(app, email):
+    """Ten more failures, and the address is refused again."""
+    fail(app, email, 10)
+    let_pass(app, email, WINDOW)
+    fail(app, email, 10)
+
+    assert assert_limited(log_in(app, email, WRONG)) > WINDOW - 60
+
+
+def test_a_parallel_burst_counts_whole(app, email):
+    """Of 50 guesses at once 10 are looked at: there is no moment in which more slip through."""
+    with another_app(app, **MANY_THREADS) as busy:
+        answers = at_once(50, lambda: log_in(busy, email, WRONG))
+
+    refused = [answer for answer in answers if answer.status_code != 401]
+    assert len(refused) == 40
+    assert all(0 < assert_limited(answer) <= WINDOW for answer in refused)
+    assert counted(app, email)[0] == 50
+
+
+def test_a_success_takes_its_attempt_back(app, member):
+    """Whoever knows the password may sign in as often as they like; failures stay counted."""
+    fail(app, member.email, 9)
+    for _ in range(3):
+        assert log_in(app, member.email).status_code == 200
+    assert counted(app, member.email)[0] == 9
+    fail(app, member.email, 1)
+
+    assert assert_limited(log_in(app, member.email))
+
+
+def test_other_addresses_are_not_affected(app, email, member):
+    """Nor is the one who is signed in already."""
+    signed_in = register(app)
+    fail(app, signed_in.email, 10)
+
+    assert log_in(app, member.email).status_code == 200
+    assert signed_in.get("/v1/tasks").status_code == 200
+    assert signed_in.refresh().status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "body"),
+    [("PATCH", {"password": WRONG, "new_password": "a newer and better one"}), ("DELETE", {"password": WRONG})],
+)
+def test_guessing_with_a_stolen_token_counts_too(app, member, method, body):
+    """Wherever a password is asked for, it is one count."""
+    fail(app, member.email, 5)
+    for _ in range(5):
+        assert_problem(member.call(method, "/v1/auth/me", json=body), 401, "invalid_credentials")
+
+    assert assert_limited(member.call(method, "/v1/auth/me", json={**body, "password": PASSWORD}))
+    assert assert_limited(log_in(app, member.email))
+
+
+def test_a_disabled_accounts_password_can_still_be_guessed_only_ten_times(app, member):
+    """Disabled or not makes no difference to who guesses."""
+    with app.app_context():
+        disable_user(member.user_id)
+    fail(app, member.email, 10)
+
+    assert assert_limited(log_in(app, member.email))
+
+
+def test_a_count_holds_in_every_process(app, email):
+    """It is kept in the database."""
+    with another_app(app) as other:
+        fail(app, email, 5)
+        fail(other, email, 5)
+
+        assert assert_limited(log_in(app, email))
+        assert assert_limited(log_in(other, email))
+
+
+def test_no_address_is_kept_of_an_attempt(app):
+    """Who mistypes one leaves no trace of it."""
+    email = new_email()
+    fail(app, email, 1)
+
+    assert counted(app, email)[0] == 1
+    assert sql(app, "SELECT 1 FROM login_attempts WHERE key LIKE :part", part=f"%{email}%") == []

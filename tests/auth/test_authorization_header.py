@@ -1,0 +1,180 @@
+"""How a token is sent (RFC 6750, RFC 9110), how a refusal is answered, and what the log says of it."""
+
+import logging
+
+import pytest
+
+from app.ops.logging import EXTRAS, JsonFormatter, TextFormatter
+from tests.api.answers import LIST_BY_USER
+from tests.auth.tokens import KINDS, assert_refused, token_of
+from tests.conftest import SHARED_SECRET, Caller, new_user_id, shared_token
+
+TAKEN = [
+    "Bearer {}",
+    "bearer {}",
+    "BEARER {}",
+    "bEaReR {}",
+    "Bearer  {}",
+    "Bearer      {}",
+    "Bearer {}  ",
+    "  Bearer {}",
+]
+MISSING = [
+    "",
+    " ",
+    "Bearer",
+    "bearer",
+    "Bearer ",
+    "{}",
+    "Basic {}",
+    "Basic YW5uOnNlY3JldA==",
+    "Token {}",
+    "JWT {}",
+    "Digest {}",
+]
+UNUSUAL = ["Bearer{}", "Bearer={}", "Bearer:{}", "DPoP {}", "MAC {}", "Bearertoken {}"]
+MALFORMED = [
+    "Bearer {} {}",
+    "Bearer {}, Bearer {}",
+    "Bearer {},Basic x",
+    'Bearer "{}"',
+    "Bearer token={}",
+    "Bearer Bearer {}",
+]
+
+
+@pytest.fixture
+def lines():
+    """What the service logs about this test's requests, in both forms."""
+    records, logger = [], logging.getLogger("tasks")
+    handler = logging.Handler()
+    handler.emit = records.append
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    yield records
+    logger.setLevel(level)
+    logger.removeHandler(handler)
+
+
+def send(app, *headers, path="/v1/tasks"):
+    return app.test_client().get(path, headers=[("Authorization", header) for header in headers])
+
+
+@pytest.mark.parametrize("form", TAKEN)
+def test_a_token_is_taken_however_the_scheme_is_written(app, form):
+    """RFC 9110, section 11.1: the scheme's case does not matter; spaces behind it are nothing."""
+    answer = send(app, form.format(shared_token(new_user_id())))
+
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("form", [*MISSING, *UNUSUAL])
+def test_without_a_bearer_token_one_is_asked_for(app, form):
+    """RFC 6750, section 3.1: no error code where nobody tried to authenticate like this."""
+    assert_refused(send(app, form.format(shared_token(new_user_id()))), "token_missing")
+
+
+def test_without_a_header_a_token_is_asked_for(app):
+    """The same for none at all."""
+    assert_refused(send(app), "token_missing")
+
+
+@pytest.mark.parametrize("form", MALFORMED)
+def test_a_bearer_header_with_anything_but_one_token_is_refused(app, form):
+    """Which of several was meant is not guessed."""
+    token = shared_token(new_user_id())
+
+    assert_refused(send(app, form.format(token, token)), "token_malformed")
+
+
+@pytest.mark.parametrize("space", ["\xa0", "\x85"])
+def test_only_spaces_may_follow_a_token(app, space):
+    """RFC 9110, section 5.6.3: other kinds of space belong to the token, which is then none."""
+    assert_refused(send(app, f"Bearer {shared_token(new_user_id())}{space}"), "token_malformed")
+
+
+def test_two_headers_are_refused(app):
+    """Even where both are good: which user was meant is not guessed."""
+    headers = [f"Bearer {shared_token(new_user_id())}" for _ in range(2)]
+
+    assert_refused(send(app, *headers), "token_malformed")
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/tasks?access_token={}", "/v1/tasks?token={}", "/v1/tasks?authorization=Bearer {}"]
+)
+def test_a_token_in_the_address_is_not_taken(app, path):
+    """RFC 9700, section 4.3.2: addresses end up in logs and histories."""
+    token = shared_token(new_user_id())
+
+    assert_refused(app.test_client().get(path.format(token)), "token_missing")
+
+
+def test_a_token_in_a_cookie_or_a_form_is_not_taken(app):
+    """A browser sends cookies for whoever asks it to."""
+    token, client = shared_token(new_user_id()), app.test_client()
+    for name in ("token", "access_token", "Authorization", "better-auth.session_token"):
+        client.set_cookie(name, token)
+
+    assert_refused(client.get("/v1/tasks"), "token_missing")
+    assert_refused(client.post("/v1/tasks", data={"access_token": token}), "token_missing")
+
+
+@pytest.mark.parametrize("header", ["Bearer nonsense", "Basic x", ""])
+def test_a_bad_token_is_told_before_a_path_that_names_another(app, header):
+    """401 comes before 403, and before 422."""
+    code = "token_malformed" if header.startswith("Bearer") else "token_missing"
+
+    assert_refused(send(app, header, path="/api/somebody/tasks?limit=x"), code)
+
+
+def test_a_good_token_is_compared_with_the_path(app):
+    """Only then does the path count."""
+    ann = Caller(app, new_user_id())
+    answer = LIST_BY_USER(ann)
+
+    assert (answer.status_code, answer.json) == (200, [])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"exp": 1}, "token_expired"),
+        ({"sub": ""}, "token_claim"),
+        ({"sub": "usr_\udfff"}, "token_malformed"),
+        ({"nbf": 10**11}, "token_not_yet_valid"),
+    ],
+)
+def test_the_log_names_the_reason_and_the_request_but_not_the_token(trusting, front_end, lines, kind, changes, code):
+    """One line a request, with what a client can quote; never what would let its reader in."""
+    token = token_of(kind, front_end.origin, **changes)
+    answer = Caller(trusting, "somebody", token).get("/v1/tasks", headers={"X-Request-ID": f"quoted-{code}"})
+
+    assert_refused(answer, code)
+    [line] = [line for line in lines if line.name == "tasks.request"]
+    logged = {name: vars(line)[name] for name in EXTRAS if name != "milliseconds"}
+    expected = {"request_id": f"quoted-{code}", "method": "GET", "path": "/v1/tasks", "status": 401, "code": code}
+    assert logged == expected
+    assert_secret(lines, token)
+    assert not [part for part in token.split(".") if part in answer.text]
+
+
+def test_the_log_of_a_success_does_not_hold_the_token_either(app, lines):
+    """Nor does it hold a code."""
+    token = shared_token(new_user_id())
+    answer = Caller(app, "somebody", token).get("/v1/tasks")
+
+    assert answer.status_code == 200, answer.text
+    [line] = [line for line in lines if line.name == "tasks.request"]
+    assert "code" not in vars(line)
+    assert_secret(lines, token)
+
+
+def assert_secret(lines, token):
+    """No part of the token, nor of the secret, is in any line."""
+    for formatter in (JsonFormatter(), TextFormatter()):
+        written = "\n".join(formatter.format(line) for line in lines)
+        assert written
+        assert not [part for part in (*token.split("."), SHARED_SECRET) if part in written]

@@ -1,0 +1,117 @@
+"""How often one client may call /v1/auth, and who counts as one client."""
+
+from uuid import uuid4
+
+import pytest
+
+from tests.api.answers import assert_problem
+from tests.auth.people import MANY_THREADS, ago, another_app, assert_limited, at_once, sql
+from tests.conftest import Caller, new_user_id
+
+
+def every_call(app):
+    """Method and path of each operation under /v1/auth."""
+    rules = [rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/v1/auth/")]
+    assert len(rules) >= 8
+    for rule in rules:
+        for method in rule.methods - {"OPTIONS"}:
+            yield method, rule.rule.replace("<uuid:session_id>", str(uuid4()))
+
+
+@pytest.fixture
+def limited_app(new_database):
+    """Makes an app, with no client counted yet, that takes five requests a minute."""
+    made = []
+
+    def make(**changes):
+        made.append(another_app(new_database(), AUTH_RATE_LIMIT="5", **changes))
+        return made[-1].__enter__()
+
+    yield make
+    for app in made:
+        app.__exit__(None, None, None)
+
+
+def call_from(app, address, forwarded=None):
+    """The status of an anonymous request that this address sends."""
+    headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+    answer = Caller(app).get("/v1/auth/me", headers=headers, environ_overrides={"REMOTE_ADDR": address})
+    if answer.status_code == 429:
+        assert 0 < assert_limited(answer) <= 60
+    else:
+        assert_problem(answer, 401, "token_missing")
+    return answer.status_code
+
+
+def test_a_client_may_call_so_often_a_minute(limited_app):
+    """The sixth call is refused whichever it is, before its token and body are looked at."""
+    app = limited_app()
+    assert [call_from(app, "127.0.0.1") for _ in range(5)] == [401] * 5
+
+    for method, path in every_call(app):
+        assert 0 < assert_limited(Caller(app).call(method, path)) <= 60
+        assert 0 < assert_limited(Caller(app, new_user_id()).call(method, path, data="{")) <= 60
+
+
+def test_a_clients_minute_ends(limited_app):
+    """A new one begins with the next request."""
+    app = limited_app()
+    assert [call_from(app, "127.0.0.1") for _ in range(6)] == [401] * 5 + [429]
+    sql(app, "UPDATE login_attempts SET started_at = :moment", moment=ago(60))
+
+    assert call_from(app, "127.0.0.1") == 401
+
+
+def test_many_calls_at_once_count_whole(limited_app):
+    """Of 20 at once, five."""
+    app = limited_app(**MANY_THREADS)
+
+    assert sorted(at_once(20, lambda: call_from(app, "127.0.0.1"))) == [401] * 5 + [429] * 15
+
+
+def test_tasks_are_not_limited(limited_app):
+    """The limit is for guessing, not for working."""
+    ann = Caller(limited_app(), new_user_id())
+    assert [ann.get("/v1/auth/me").status_code for _ in range(6)] == [200] * 5 + [429]
+
+    assert [ann.get("/v1/tasks").status_code for _ in range(10)] == [200] * 10
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "is_one_client"),
+    [
+        ("0", "203.0.113.{}", True),
+        ("0", "203.0.113.{}, 198.51.100.1", True),
+        ("1", "203.0.113.{}", False),
+        ("1", "203.0.113.{}, 198.51.100.1", True),
+        ("1", "198.51.100.1, 203.0.113.{}", False),
+        ("2", "203.0.113.{}, 198.51.100.1", False),
+        ("2", "203.0.113.{}, 198.51.100.1, 198.51.100.2", True),
+        ("2", "198.51.100.1, 203.0.113.{}", True),
+        ("2", "203.0.113.{}", True),
+    ],
+)
+def test_a_client_is_told_by_as_many_proxies_as_are_trusted(limited_app, proxies, forwarded, is_one_client):
+    """What stands further left in X-Forwarded-For is the client's own word."""
+    app = limited_app(TRUSTED_PROXIES=proxies)
+
+    statuses = [call_from(app, "127.0.0.1", forwarded.format(last)) for last in range(1, 7)]
+
+    assert statuses == [401] * 5 + [429 if is_one_client else 401]
+
+
+@pytest.mark.parametrize(
+    ("address", "is_one_client"),
+    [
+        ("203.0.113.{}", False),
+        ("2001:db8:1:2::{}", True),
+        ("2001:db8:1:2:{}::1", True),
+        ("2001:db8:1:{}::1", False),
+        ("::ffff:203.0.113.{}", False),
+    ],
+)
+def test_a_host_counts_as_one_client(limited_app, address, is_one_client):
+    """An IPv4 address, also where a dual-stack socket maps it, or an IPv6 network of 64 bits."""
+    app = limited_app()
+
+    assert [call_from(app, address.format(last)) for last in range(1, 7)] == [401] * 5 + [429 if is_one_client else 401]

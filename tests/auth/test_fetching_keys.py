@@ -1,0 +1,124 @@
+"""One fetch of a published document: bounded in time and size, going nowhere but where it was sent."""
+
+import http.client
+import threading
+
+import pytest
+
+from app.auth import jwks
+from app.auth.jwks import ANSWER_BYTES, USER_AGENT, download
+from tests.auth.issuer import PATH, PATIENCE_SECONDS, answer_elsewhere, answer_with, drip
+
+# What the service takes for a failed fetch.
+FAILURE = (OSError, http.client.HTTPException, ValueError)
+
+OK, JSON = b"HTTP/1.1 200 OK\r\n", b'{"keys":[]'
+DRIPPING = {
+    "nothing at all": drip(endless=b""),
+    "status line": drip(b"HTTP/1.1 200 ", endless=b"O"),
+    "one header": drip(OK, b"X-Slow: ", endless=b"x"),
+    "many headers": drip(OK, endless=b"X: y\r\n"),
+    "interim answers": drip(endless=b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "body of a length": drip(OK, b"Content-Length: 200000\r\n\r\n", JSON, endless=b" "),
+    "body until the end": drip(OK, b"Connection: close\r\n\r\n", JSON, endless=b" "),
+    "body of HTTP/1.0": drip(b"HTTP/1.0 200 OK\r\n\r\n", JSON, endless=b" "),
+    "chunks": drip(OK, b"Transfer-Encoding: chunked\r\n\r\n", endless=b"1\r\n \r\n"),
+    "size of a chunk": drip(OK, b"Transfer-Encoding: chunked\r\n\r\n", endless=b"0"),
+    "trailers": drip(OK, b"Transfer-Encoding: chunked\r\n\r\n1\r\n \r\n0\r\n", endless=b"X: y\r\n"),
+}
+
+
+@pytest.mark.parametrize("dripping", DRIPPING)
+def test_a_fetch_ends_however_slowly_the_issuer_answers(issuer, monkeypatch, dripping):
+    """The whole has a clock of its own: a byte now and then would hold a time-out of the socket off for ever."""
+    monkeypatch.setattr(jwks, "WHOLE_SECONDS", 0.2)
+    issuer.answering = DRIPPING[dripping]
+    outcome = []
+
+    def fetch():
+        try:
+            outcome.append(download(issuer.url))
+        except FAILURE as failure:
+            outcome.append(failure)
+
+    thread = threading.Thread(target=fetch, daemon=True)
+    thread.start()
+    thread.join(PATIENCE_SECONDS / 4)
+    ended = not thread.is_alive()
+    issuer.released.set()
+    thread.join(PATIENCE_SECONDS)
+
+    assert ended
+    # Where it had an answer to show, that was cut short, and is no JSON.
+    assert isinstance(outcome[0], FAILURE) or b"}" not in outcome[0]
+
+
+def test_a_document_of_256_kib_is_read_whole(issuer):
+    """The bound itself is allowed."""
+    document = b"x" * ANSWER_BYTES
+    issuer.answering = answer_with(200, document)
+
+    assert download(issuer.url) == document
+
+
+@pytest.mark.parametrize("framing", ["length", "chunks", "close"])
+def test_a_larger_document_is_refused(issuer, framing):
+    """However it is sent, and without being read to its end."""
+    too_much = b"x" * (ANSWER_BYTES + 1)
+    chunk = b"%x\r\n%b\r\n" % (len(too_much), too_much)
+    issuer.answering = {
+        "length": answer_with(200, too_much),
+        "chunks": drip(OK, b"Transfer-Encoding: chunked\r\n\r\n", chunk, endless=chunk),
+        "close": drip(OK, b"Connection: close\r\n\r\n", too_much, endless=too_much),
+    }[framing]
+
+    with pytest.raises(ValueError, match="larger than"):
+        download(issuer.url)
+
+
+@pytest.mark.parametrize(
+    "status", [201, 203, 204, 206, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 429, 500, 503]
+)
+def test_nothing_but_a_200_is_an_answer(issuer, status):
+    """RFC 9110: any other is about something else than the document."""
+    issuer.answering = answer_with(status, issuer.document if status not in (204, 304) else b"")
+
+    with pytest.raises(ValueError, match=str(status)):
+        download(issuer.url)
+
+
+def test_a_redirect_is_not_followed(issuer):
+    """The address was set by whoever runs this service; no answer replaces it."""
+    issuer.answering = answer_elsewhere
+
+    with pytest.raises(ValueError, match="302"):
+        download(issuer.url)
+    assert [request["path"] for request in issuer.requests] == [PATH]
+
+
+def test_a_fetch_says_who_asks_and_for_what(issuer):
+    """Some firewalls refuse the name of a bare library; no secret goes along."""
+    assert download(f"{issuer.url}?set=1") == issuer.document
+
+    [request] = issuer.requests
+    assert request.pop("Host") == issuer.origin.removeprefix("http://")
+    assert request == {
+        "path": f"{PATH}?set=1",
+        "User-Agent": USER_AGENT,
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+    }
+
+
+def test_an_issuer_that_is_gone_is_a_failure(issuer):
+    """A refused connection is told like any other failure."""
+    issuer.close()
+
+    with pytest.raises(OSError, match="refused"):
+        download(issuer.url)
+
+
+def test_an_unknown_host_is_a_failure():
+    """RFC 6761: `.invalid` is never anybody's."""
+    with pytest.raises(FAILURE):
+        download("http://issuer.invalid/jwks")

@@ -1,0 +1,143 @@
+"""What is no JWT at all, or one that two readers could read in two ways (RFC 7515, 7519, 8725)."""
+
+import json
+
+import pytest
+
+from tests.auth.tokens import KINDS, as_json, assert_refused, claims_of, compact, signing_of, token_of
+from tests.conftest import Caller
+
+NO_OBJECTS = [b"", b"[]", b"null", b"7", b'"text"', b"true", b"{", b'{"a":1', b"{} {}", b"{}x", b"{'a': 1}"]
+NO_JSON = [
+    b'{"a":NaN,',
+    b'{"a":Infinity,',
+    b'{"a":01,',
+    b'{"a":"\\ud800",',
+    b'{"a":"\xff",',
+    b'{"a":"\xed\xa0\x80",',
+    b'{"a":"\x00",',
+    b'\xef\xbb\xbf{"a":1,',
+    b'{"a":' + b"[" * 2_000 + b"]" * 2_000 + b",",
+    b'{"a":' + b"9" * 5_000 + b",",
+    b'{"a":1,"a":1,',
+    b'{"a":{"b":1,"b":2},',
+]
+
+
+@pytest.fixture
+def send(trusting):
+    """Sends a token to the app that trusts all three kinds of issuers."""
+    return lambda token: Caller(trusting, "somebody", token).get("/v1/tasks")
+
+
+@pytest.fixture
+def origin(front_end):
+    return front_end.origin
+
+
+def short(part):
+    return repr(part[:24])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("payload", NO_OBJECTS, ids=short)
+def test_a_payload_that_is_no_object_is_refused(send, origin, kind, payload):
+    """RFC 7519, section 7.2: the claims are one JSON object, however well it is signed."""
+    header, key = signing_of(kind)
+
+    assert_refused(send(compact(header, payload, key)), "token_malformed")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("beginning", NO_JSON, ids=short)
+def test_a_payload_that_is_not_strict_json_is_refused(send, origin, kind, beginning):
+    """RFC 8725, section 2.4: one reader would see another token than the next."""
+    header, key = signing_of(kind)
+    payload = beginning + as_json(claims_of(kind, origin)).removeprefix(b"{")
+
+    assert_refused(send(compact(header, payload, key)), "token_malformed")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("header", NO_OBJECTS, ids=short)
+def test_a_header_that_is_no_object_is_refused(send, origin, kind, header):
+    """RFC 7515, section 5.2."""
+    signing, key = signing_of(kind)
+
+    assert_refused(send(compact(header, claims_of(kind, origin), key, signing["alg"])), "token_malformed")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("beginning", NO_JSON, ids=short)
+def test_a_header_that_is_not_strict_json_is_refused(send, origin, kind, beginning):
+    """RFC 7515, section 5.2: as for the payload."""
+    signing, key = signing_of(kind)
+    header = beginning + as_json(signing).removeprefix(b"{")
+
+    assert_refused(send(compact(header, claims_of(kind, origin), key, signing["alg"])), "token_malformed")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("claim", ["sub", "exp", "iat", "alg"])
+def test_a_name_that_stands_twice_is_refused(send, origin, kind, claim):
+    """RFC 7519, section 4, and RFC 7515, section 4: names are unique, even where the values agree."""
+    (header, key), claims = signing_of(kind), claims_of(kind, origin)
+    place = header if claim == "alg" else claims
+    doubled = as_json(place).removesuffix(b"}") + b"," + as_json({claim: place[claim]}).removeprefix(b"{")
+    parts = (doubled, claims) if place is header else (header, doubled)
+
+    assert_refused(send(compact(*parts, key, header["alg"])), "token_malformed")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_a_token_in_another_encoding_is_refused(send, origin, kind, encoding):
+    """RFC 8725, section 3.7: JSON is UTF-8."""
+    (header, key), claims = signing_of(kind), claims_of(kind, origin)
+    foreign = json.dumps(claims).encode(encoding)
+
+    assert_refused(send(compact(header, foreign, key)), "token_malformed")
+    assert_refused(send(compact(json.dumps(header).encode(encoding), claims, key, header["alg"])), "token_malformed")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("index", range(3))
+@pytest.mark.parametrize("end", ["=", "==", "===", "!", "+", "/", "%3D", "é", "A===", "."])
+def test_a_part_has_one_spelling(send, origin, kind, index, end):
+    """RFC 7515, section 2: base64url without padding, and no other text for the same bytes."""
+    parts = token_of(kind, origin).split(".")
+    parts[index] += end
+
+    assert_refused(send(".".join(parts)), "token_malformed")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_unused_bits_of_the_last_character_are_zero(send, origin, kind):
+    """RFC 4648, section 3.5: or the same bytes would have up to sixteen texts."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    token = token_of(kind, origin)
+    same_bytes = token[:-1] + alphabet[alphabet.index(token[-1]) | 1]
+
+    assert same_bytes != token
+    assert_refused(send(same_bytes), "token_malformed")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda parts: parts[0],
+        lambda parts: f"{parts[0]}.{parts[1]}",
+        lambda parts: f".{parts[1]}.{parts[2]}",
+        lambda parts: ".".join([*parts, ""]),
+        lambda parts: ".".join([*parts, parts[2]]),
+        lambda parts: ".".join([*parts, *parts[1:]]),
+        lambda parts: "..",
+        lambda parts: ".",
+        lambda parts: "x",
+        lambda parts: json.dumps(dict(zip(("protected", "payload", "signature"), parts, strict=True))).replace(" ", ""),
+    ],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_token_has_three_parts(send, origin, kind, change):
+    """The compact serialization of a JWS, not of a JWE, and not the JSON serialization."""
+    assert_refused(send(change(token_of(kind, origin).split("."))), "token_malformed")

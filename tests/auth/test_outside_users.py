@@ -1,0 +1,131 @@
+"""Users of an outside issuer in front of /v1/auth: they need no account, and may leave and come back."""
+
+import time
+
+import pytest
+
+from tests.api.answers import TIME, assert_problem
+from tests.conftest import Caller, new_user_id, shared_token
+
+ENDING = pytest.mark.parametrize(("method", "path"), [("POST", "/logout"), ("DELETE", "/sessions"), ("DELETE", "/me")])
+
+
+def with_token(caller, app, **claims):
+    """The same user with another token."""
+    return Caller(app, caller.user_id, shared_token(caller.user_id, **claims))
+
+
+def test_me_needs_no_row(ann):
+    """Before the first write there is an id and nothing else."""
+    answer = ann.get("/v1/auth/me")
+
+    assert answer.status_code == 200
+    assert answer.json == {"id": ann.user_id, "email": None, "name": None, "created_at": None}
+
+
+def test_me_shows_the_row_once_there_is_one(ann):
+    """The address stays unknown."""
+    ann.add()
+    answer = ann.get("/v1/auth/me")
+
+    assert (answer.status_code, answer.json["id"], answer.json["email"]) == (200, ann.user_id, None)
+    assert TIME.fullmatch(answer.json["created_at"])
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_name_can_be_set(ann, is_known):
+    """It may be the user's first write."""
+    if is_known:
+        ann.add()
+    changed = ann.patch("/v1/auth/me", json={"name": "Ann"})
+
+    assert (changed.status_code, changed.json["name"]) == (200, "Ann")
+    assert ann.get("/v1/auth/me").json == changed.json
+
+
+def test_a_password_cannot_be_set(ann):
+    """It is kept by the issuer; no row is made for it either."""
+    body = {"name": "Ann", "password": "correct horse battery", "new_password": "a newer and better one"}
+
+    assert_problem(ann.patch("/v1/auth/me", json=body), 422, "validation_error", "password")
+    assert ann.get("/v1/auth/me").json["created_at"] is None
+
+
+def test_there_are_no_sessions(ann):
+    """They are kept by the issuer."""
+    listed = ann.get("/v1/auth/sessions")
+
+    assert (listed.status_code, listed.json) == (200, {"items": []})
+    assert_problem(ann.delete(f"/v1/auth/sessions/{new_user_id()}"), 404, "not_found")
+
+
+@ENDING
+@pytest.mark.parametrize("issued", [-600, -1, 0])
+def test_ending_refuses_tokens_issued_until_now(app, ann, method, path, issued):
+    """Each of the user's tokens, not only the one that called."""
+    old = with_token(ann, app, iat=int(time.time()) + issued)
+    assert old.get("/v1/tasks").status_code == 200
+    assert ann.call(method, f"/v1/auth{path}").status_code == 204
+
+    assert_problem(old.get("/v1/tasks"), 401, "token_revoked")
+    assert_problem(ann.post("/v1/tasks", json={"title": "tea"}), 401, "token_revoked")
+
+
+@ENDING
+def test_ending_refuses_tokens_that_do_not_say_when_they_were_issued(app, ann, method, path):
+    """Without `iat` a token cannot be told from one that was made before."""
+    undated = with_token(ann, app, iat=None)
+    assert undated.get("/v1/tasks").status_code == 200
+    assert undated.call(method, f"/v1/auth{path}").status_code == 204
+
+    assert_problem(undated.get("/v1/tasks"), 401, "token_revoked")
+    assert_problem(with_token(ann, app, iat=None, jti="another").get("/v1/tasks"), 401, "token_revoked")
+
+
+@ENDING
+def test_ending_refuses_nobody_elses_tokens(ann, bob, method, path):
+    """Only the caller's."""
+    assert ann.call(method, f"/v1/auth{path}").status_code == 204
+
+    assert bob.get("/v1/tasks").status_code == 200
+
+
+def test_a_token_made_after_a_logout_finds_the_tasks_again(app, ann):
+    """Logging out is not leaving."""
+    task = ann.add()
+    assert ann.post("/v1/auth/logout").status_code == 204
+    later = with_token(ann, app, iat=int(time.time()) + 2)
+
+    assert later.get("/v1/tasks").json["items"] == [task]
+
+
+def test_a_token_made_after_a_deletion_starts_afresh(app, ann):
+    """No password is needed to leave; who comes back finds nothing, and may write again."""
+    ann.add()
+    assert ann.patch("/v1/auth/me", json={"name": "Ann"}).status_code == 200
+    assert ann.delete("/v1/auth/me").status_code == 204
+    later = with_token(ann, app, iat=int(time.time()) + 2)
+
+    assert later.get("/v1/tasks").json["items"] == []
+    assert later.get("/v1/auth/me").json == {"id": ann.user_id, "email": None, "name": None, "created_at": None}
+    task = later.add()
+    assert later.get("/v1/tasks").json["items"] == [task]
+    assert_problem(ann.get("/v1/tasks"), 401, "token_revoked")
+
+
+def test_who_never_wrote_can_leave_too(app, ann):
+    """The tokens are refused although there is no row to delete."""
+    assert ann.delete("/v1/auth/me").status_code == 204
+
+    assert_problem(ann.get("/v1/tasks"), 401, "token_revoked")
+    assert with_token(ann, app, iat=int(time.time()) + 2).get("/v1/tasks").status_code == 200
+
+
+def test_leaving_twice_refuses_what_was_made_in_between(app, ann):
+    """The later call counts."""
+    assert ann.delete("/v1/auth/me").status_code == 204
+    later = with_token(ann, app, iat=time.time() + 0.001)
+    time.sleep(0.002)
+    assert later.delete("/v1/auth/me").status_code == 204
+
+    assert_problem(later.get("/v1/tasks"), 401, "token_revoked")

@@ -1,0 +1,189 @@
+"""Passwords: how they are kept, and which ones are taken for the same."""
+
+import io
+import logging
+
+import bcrypt
+import pytest
+
+from app.ops.logging import JsonFormatter
+from tests.api.answers import assert_problem
+from tests.auth.people import PASSWORD, another_app, log_in, new_email, password_hash, register, sign_up, sql
+
+# OWASP's minimum: KiB of memory, passes, lanes.
+LEAST = "$argon2id$v=19$m=19456,t=2,p=1$"
+
+# What the service compares with when there is no hash.
+NOBODYS = "nobody's password"
+
+COMPOSED, DECOMPOSED = "pässwörter", "pa\u0308sswo\u0308rter"
+TAKEN = [
+    "a" * 8,
+    "a" * 256,
+    " " * 8,
+    " in blanks ",
+    "new\nlines\tand tabs",
+    "пароль-密码-🔑🔑🔑",
+    "🔑" * 256,
+    COMPOSED,
+    '"; DROP TABLE users; --',
+]
+
+
+def keep_bcrypt(member, password, version="$2b$"):
+    """Put a hash in the database that was made elsewhere."""
+    made = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode().replace("$2b$", version, 1)
+    sql(member.app, "UPDATE users SET password_hash = :hash WHERE id = :id", hash=made, id=member.user_id)
+
+
+def test_a_password_is_kept_as_argon2id(app):
+    """With OWASP's minimum at least, and salted: two people with one password have two hashes."""
+    hashes = {password_hash(register(app)) for _ in range(2)}
+
+    assert len(hashes) == 2
+    assert all(kept.startswith(LEAST) for kept in hashes)
+
+
+def test_what_a_hash_costs_is_a_setting(app):
+    """Memory, passes and lanes."""
+    changes = {"ARGON2_MEMORY_KIB": "12288", "ARGON2_PASSES": "4", "ARGON2_LANES": "2"}
+    with another_app(app, **changes) as costly:
+        assert password_hash(register(costly)).startswith("$argon2id$v=19$m=12288,t=4,p=2$")
+
+
+def test_a_login_renews_a_hash_of_other_parameters(app):
+    """Without anybody's doing, and the password stays the same; a hash of today's is left as it is."""
+    member = register(app)
+    before = password_hash(member)
+    with another_app(app, ARGON2_PASSES="3") as costly:
+        assert log_in(costly, member.email, "wrong horse battery").status_code == 401
+        assert password_hash(member) == before
+        assert log_in(costly, member.email).status_code == 200
+        renewed = password_hash(member)
+        assert log_in(costly, member.email).status_code == 200
+
+    assert renewed.startswith("$argon2id$v=19$m=19456,t=3,p=1$")
+    assert password_hash(member) == renewed
+
+
+@pytest.mark.parametrize("version", ["$2a$", "$2b$", "$2y$"])
+def test_a_bcrypt_hash_verifies_once_and_is_replaced(app, version):
+    """Accounts from elsewhere move in with their passwords."""
+    member = register(app)
+    keep_bcrypt(member, "their old password", version)
+
+    assert_problem(log_in(app, member.email, PASSWORD), 401, "invalid_credentials")
+    assert password_hash(member).startswith(version)
+    assert log_in(app, member.email, "their old password").status_code == 200
+    assert password_hash(member).startswith(LEAST)
+    assert log_in(app, member.email, "their old password").status_code == 200
+
+
+@pytest.mark.parametrize(("password", "status"), [("a" * 72, 200), ("a" * 73, 401), ("a" * 256, 401), ("ä" * 37, 401)])
+def test_bcrypt_cuts_nothing_off(app, password, status):
+    """A password of more than its 72 bytes is refused, though all that bcrypt would see is right."""
+    member = register(app)
+    keep_bcrypt(member, password.encode()[:72].decode())
+
+    assert log_in(app, member.email, password).status_code == status
+
+
+@pytest.mark.parametrize("kept", ["", "!", "plain", "$2b$", "$2b$04$short", "$argon2id$", "$argon2i$v=19$m=8,t=1,p=1$"])
+def test_a_damaged_hash_lets_nobody_in(app, kept):
+    """And is no failure of the service."""
+    member = register(app)
+    sql(app, "UPDATE users SET password_hash = :hash WHERE id = :id", hash=kept, id=member.user_id)
+
+    for password in (PASSWORD, NOBODYS):
+        assert_problem(log_in(app, member.email, password), 401, "invalid_credentials")
+
+
+def test_an_unknown_address_takes_no_password(app):
+    """Not even the one that stands in, so that it takes as long as a known one."""
+    assert_problem(log_in(app, new_email(), NOBODYS), 401, "invalid_credentials")
+
+
+@pytest.mark.parametrize("password", TAKEN, ids=ascii)
+def test_a_password_of_any_characters_is_taken(app, password):
+    """8 to 256 of them, and it is the whole of them that counts."""
+    email = new_email()
+    assert sign_up(app, email, password).status_code == 201
+
+    assert log_in(app, email, password).status_code == 200
+    assert_problem(log_in(app, email, password[:-1]), 401, "invalid_credentials")
+
+
+@pytest.mark.parametrize("password", ["", "a" * 7, "🔑" * 7, "a" * 257, "has a NUL\x00 inside"], ids=ascii)
+def test_a_password_of_another_length_or_with_nul_does_not_fit(app, password):
+    """422 names the field, for a new account and for a new password."""
+    member = register(app)
+    body = {"password": PASSWORD, "new_password": password}
+
+    assert_problem(sign_up(app, new_email(), password), 422, "validation_error", "password")
+    assert_problem(member.patch("/v1/auth/me", json=body), 422, "validation_error", "new_password")
+
+
+def test_nul_ends_no_password(app):
+    """What stands behind it is never ignored."""
+    assert_problem(log_in(app, register(app).email, f"{PASSWORD}\x00"), 422, "validation_error", "password")
+
+
+@pytest.mark.parametrize(("first", "second"), [(COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED)], ids=["nfc", "nfd"])
+def test_two_spellings_of_one_password_are_the_same(app, first, second):
+    """Keyboards differ in how they put an umlaut together (RFC 8265)."""
+    email = new_email()
+    assert sign_up(app, email, first).status_code == 201
+
+    assert log_in(app, email, second).status_code == 200
+    assert_problem(log_in(app, email, "passworter"), 401, "invalid_credentials")
+
+
+@pytest.mark.parametrize(("length", "status"), [(7, 422), (8, 201), (256, 201), (257, 422)])
+def test_a_passwords_length_is_the_same_in_both_spellings(app, length, status):
+    """Whoever chose a password on one keyboard can type it on the other."""
+    email = new_email()
+
+    assert sign_up(app, email, "a\u0308" * length).status_code == status
+    assert sign_up(app, new_email(), "ä" * length).status_code == status
+    if status == 201:
+        assert log_in(app, email, "ä" * length).status_code == 200
+
+
+@pytest.mark.parametrize("change", [str.upper, str.title, lambda text: f"{text} ", lambda text: f" {text}"])
+def test_nothing_is_trimmed_or_folded(app, change):
+    """Blanks and capitals count."""
+    assert_problem(log_in(app, register(app).email, change(PASSWORD)), 401, "invalid_credentials")
+
+
+@pytest.fixture
+def log():
+    """All that is logged meanwhile, by whomever: a handler for loggers that do not propagate, and its text."""
+    written, root = io.StringIO(), logging.getLogger()
+    handler, level = logging.StreamHandler(written), root.level
+    handler.setFormatter(JsonFormatter())
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield handler, written
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+def test_nothing_secret_is_logged(app, log):
+    """Neither passwords nor tokens, at any level, whether they are right or not."""
+    handler, written = log
+    with another_app(app, LOG_LEVEL="debug") as verbose:
+        logging.getLogger("tasks").addHandler(handler)
+        member = register(verbose, password="my secret password")
+        answers = [
+            log_in(verbose, member.email, "my secret guess"),
+            sign_up(verbose, member.email, "my secret password"),
+            sign_up(verbose, "no address", "my secret password"),
+            member.patch("/v1/auth/me", json={"password": member.password, "new_password": "my secret"}),
+            member.refresh(),
+            member.refresh(),
+        ]
+
+    assert [answer.status_code for answer in answers] == [401, 409, 422, 200, 200, 401]
+    assert "/v1/auth/login" in written.getvalue()
+    for secret in ("my secret", member.email, member.access_token, member.refresh_token.split("~")[-1]):
+        assert secret not in written.getvalue()

@@ -1,0 +1,215 @@
+"""Issuers that publish their keys: how keys are fetched, kept, renewed and withdrawn."""
+
+import threading
+
+import pytest
+
+from app.auth import jwks
+from app.problems import Problem
+from tests.api.answers import assert_problem
+from tests.auth.issuer import PATIENCE_SECONDS, answer_when_released, answer_with, drip, eventually
+from tests.auth.people import at_once, register
+from tests.auth.tokens import KINDS, PRIVATE_KEYS, claims_of, key_of, new_key, token_of
+from tests.conftest import Caller, new_user_id
+
+FAILURES = {
+    "error": answer_with(500, b'{"keys":[]}'),
+    "not found": answer_with(404),
+    "redirect": answer_with(302, Location="/elsewhere"),
+    "HTML": answer_with(200, b"<html></html>"),
+    "broken JSON": answer_with(200, b'{"keys":[{'),
+    "no JWK Set": answer_with(200, b'{"jwks":[]}'),
+    "a list": answer_with(200, b"[]"),
+    "no list of keys": answer_with(200, b'{"keys":{}}'),
+    "two lists of keys": answer_with(200, b'{"keys":[],"keys":[]}'),
+    "too large": answer_with(200, b'{"keys":[]}' + b" " * jwks.ANSWER_BYTES),
+    "no HTTP": drip(b"\x16\x03\x01\r\n\r\n", endless=b"\0"),
+}
+
+
+def verdict(verifier, token):
+    """What becomes of a token: accepted, or the code of the refusal."""
+    try:
+        verifier.verify(token)
+    except Problem as problem:
+        return problem.code
+    return "accepted"
+
+
+@pytest.mark.parametrize("algorithm", PRIVATE_KEYS)
+def test_a_token_under_a_published_key_creates_a_task(trusting, front_end, algorithm):
+    """Each algorithm, from the issuer's signature to the row."""
+    user_id = new_user_id()
+    caller = Caller(trusting, user_id, front_end.token(key_of(algorithm), sub=user_id))
+
+    task = caller.add(title=algorithm)
+
+    assert task["user_id"] == user_id
+    assert caller.get(f"/v1/tasks/{task['id']}").json == task
+
+
+def test_all_three_kinds_of_issuers_work_side_by_side(trusting, front_end):
+    """Each user sees what they made, whoever vouches for them."""
+    member = register(trusting)
+    users = {kind: (new_user_id(), kind) for kind in KINDS if kind != "own"}
+    callers = [Caller(trusting, user, token_of(kind, front_end.origin, sub=user)) for user, kind in users.values()]
+
+    for caller in [member, *callers]:
+        task = caller.add()
+        answer = caller.get("/v1/tasks")
+        assert (answer.status_code, answer.json["items"]) == (200, [task])
+
+
+def test_nothing_is_fetched_before_it_is_needed(verifier, issuer):
+    """The service starts without its front end."""
+    assert issuer.requests == []
+    assert verdict(verifier, issuer.token()) == "accepted"
+    assert len(issuer.requests) == 1
+
+
+def test_keys_are_fetched_once_for_many_tokens(verifier, issuer):
+    """They are kept; one that is known is found without asking."""
+    users = {verifier.verify(issuer.token()).user_id for _ in range(50)}
+
+    assert len(users) == 50
+    assert len(issuer.requests) == 1
+
+
+def test_many_threads_at_once_fetch_the_keys_once(verifier, issuer):
+    """One fetch at a time; who waits takes its result."""
+    users = at_once(20, lambda: verifier.verify(issuer.token()).user_id)
+
+    assert len(set(users)) == 20
+    assert len(issuer.requests) == 1
+
+
+def test_an_unknown_kid_asks_again_but_not_often(verifier, issuer, clock):
+    """At most once in 5 s: nobody can make this service flood the issuer."""
+    assert verdict(verifier, issuer.token()) == "accepted"
+    strangers = [new_key() for _ in range(10)]
+    for fetches in (1, 2, 3):
+        for stranger in strangers:
+            assert verdict(verifier, issuer.token(stranger)) == "token_signature"
+        assert len(issuer.requests) == fetches
+        clock.let_pass(jwks.ASK_AGAIN_SECONDS + 0.1)
+
+
+def test_an_issuer_that_fails_is_not_asked_often_either(verifier, issuer, clock):
+    """The pause counts from the last answer, good or bad."""
+    issuer.answering = FAILURES["error"]
+    for fetches in (1, 2):
+        for _ in range(5):
+            assert verdict(verifier, issuer.token()) == "keys_unavailable"
+        assert len(issuer.requests) == fetches
+        clock.let_pass(jwks.ASK_AGAIN_SECONDS + 0.1)
+
+
+def test_a_new_key_is_found_when_its_first_token_comes(verifier, issuer, clock):
+    """An issuer rotates without telling; tokens under the old key stay good."""
+    old = issuer.token()
+    assert verdict(verifier, old) == "accepted"
+    issuer.rotate()
+    new = issuer.token()
+    assert verdict(verifier, new) == "token_signature"
+
+    clock.let_pass(jwks.ASK_AGAIN_SECONDS + 0.1)
+
+    assert verdict(verifier, new) == "accepted"
+    assert verdict(verifier, old) == "accepted"
+    assert len(issuer.requests) == 2
+
+
+@pytest.mark.parametrize("asking", ["another token", "the same token"])
+def test_a_withdrawn_key_ends_with_its_tokens(verifier, issuer, clock, asking):
+    """The keys are fetched anew in the background, whichever tokens come; what was remembered is forgotten."""
+    old_key, token = issuer.signing, issuer.token()
+    assert verdict(verifier, token) == verdict(verifier, token) == "accepted"
+    issuer.rotate()
+    issuer.withdraw(old_key)
+    clock.let_pass(jwks.FRESH_SECONDS + 1)
+
+    def is_refused():
+        return verdict(verifier, token if asking == "the same token" else issuer.token(old_key)) != "accepted"
+
+    assert eventually(is_refused)
+    assert verdict(verifier, token) == "token_signature"
+    assert verdict(verifier, issuer.token()) == "accepted"
+
+
+def test_when_all_keys_are_withdrawn_their_tokens_are_refused(verifier, issuer, clock):
+    """That is an answer of the issuer, and no outage: a 503 is for when there has never been a key."""
+    assert verdict(verifier, issuer.token()) == "accepted"
+    issuer.publish()
+    clock.let_pass(jwks.FRESH_SECONDS + 1)
+
+    assert eventually(lambda: verdict(verifier, issuer.token()) != "accepted")
+    assert verdict(verifier, issuer.token()) == "token_signature"
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_the_last_good_keys_are_kept_when_a_fetch_fails(verifier, issuer, clock, failure):
+    """A front end that is down, or answers nonsense, logs nobody out."""
+    known = issuer.token()
+    assert verdict(verifier, known) == "accepted"
+    issuer.answering = FAILURES[failure]
+    clock.let_pass(jwks.ASK_AGAIN_SECONDS + 0.1)
+    assert verdict(verifier, issuer.token(new_key())) == "token_signature"
+
+    assert len(issuer.requests) == 2
+    assert verdict(verifier, known) == "accepted"
+    assert verdict(verifier, issuer.token()) == "accepted"
+
+
+def test_the_keys_are_kept_when_the_issuer_is_gone(verifier, issuer, clock):
+    """As when it refuses connections."""
+    assert verdict(verifier, issuer.token()) == "accepted"
+    issuer.close()
+    clock.let_pass(jwks.FRESH_SECONDS + 1)
+
+    for _ in range(3):
+        assert verdict(verifier, issuer.token()) == "accepted"
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_without_any_key_the_keys_are_unavailable(trusting_with, issuer, failure):
+    """A 503 that says when to try again: the token may well be good."""
+    issuer.answering = FAILURES[failure]
+    with trusting_with(AUTH_JWKS_URL=issuer.url) as app:
+        answer = Caller(app, "somebody", issuer.token()).get("/v1/tasks")
+
+        assert_problem(answer, 503, "keys_unavailable")
+        assert int(answer.headers["Retry-After"]) > 0
+        assert "WWW-Authenticate" not in answer.headers
+        for kind in ("own", "shared"):
+            assert Caller(app, "somebody", token_of(kind, issuer.origin)).get("/v1/tasks").status_code == 200
+
+
+@pytest.mark.parametrize("asking", ["a stranger", "the background"])
+def test_a_token_whose_key_is_known_never_waits(verifier, issuer, clock, asking):
+    """Neither for a fetch that somebody else waits for, nor for one that it started itself."""
+    assert verdict(verifier, issuer.token()) == "accepted"
+    issuer.asked.clear()
+    issuer.answering = answer_when_released
+    clock.let_pass(jwks.FRESH_SECONDS + 1)
+    token = issuer.token(new_key()) if asking == "a stranger" else issuer.token()
+    waiting = threading.Thread(target=verdict, args=(verifier, token), daemon=True)
+    waiting.start()
+    assert issuer.asked.wait(PATIENCE_SECONDS)
+
+    # The issuer answers only after these.
+    for _ in range(3):
+        assert verdict(verifier, issuer.token()) == "accepted"
+
+    assert len(issuer.requests) == 2
+    issuer.released.set()
+    waiting.join(PATIENCE_SECONDS)
+    assert not waiting.is_alive()
+
+
+def test_a_token_made_for_no_issuer_asks_nobody(verifier, issuer):
+    """Only a token that could be the issuer's makes this service fetch its keys."""
+    for kind in ("own", "shared"):
+        assert verdict(verifier, token_of(kind, issuer.origin)) == "accepted"
+
+    assert issuer.requests == []
+    assert verdict(verifier, issuer.signing.sign(claims_of("published", issuer.origin))) == "accepted"

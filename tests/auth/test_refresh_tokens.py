@@ -1,0 +1,173 @@
+"""Refresh tokens: each is spent for the next, and a stolen one is found out."""
+
+import pytest
+
+from tests.api.answers import assert_problem
+from tests.auth.people import MANY_THREADS, ago, another_app, at_once, listed, lives, refresh, register, sql
+
+
+@pytest.fixture
+def member(app):
+    return register(app)
+
+
+def let_pass(member, seconds):
+    """Move the session's last renewal back."""
+    moved = "UPDATE sessions SET rotated_at = :moment WHERE user_id = :user_id AND id = :id"
+    sql(member.app, moved, moment=ago(seconds), user_id=member.user_id, id=member.session_id)
+
+
+def test_a_refresh_token_is_spent_for_the_next(member):
+    """The session goes on under the same id, with two new tokens."""
+    renewed = member.renew()
+
+    assert renewed.session_id == member.session_id
+    assert renewed.user_id == member.user_id
+    assert renewed.refresh_token != member.refresh_token
+    assert lives(renewed)
+
+
+def test_a_refresh_token_is_kept_as_a_hash_only(member):
+    """Who reads the database can renew nothing."""
+    secret = member.refresh_token.split("~")[-1]
+    [row] = sql(member.app, "SELECT * FROM sessions WHERE user_id = :id", id=member.user_id)
+
+    assert not any(secret in str(value) for value in row)
+
+
+def test_of_many_uses_at_once_one_succeeds(app, member):
+    """20 at once: one spends it; the session outlives the other 19."""
+    with another_app(app, **MANY_THREADS) as busy:
+        answers = at_once(20, lambda: refresh(busy, member.refresh_token))
+
+    [renewed] = [answer.json for answer in answers if answer.status_code == 200]
+    for answer in answers:
+        if answer.status_code != 200:
+            assert_problem(answer, 401, "token_revoked")
+    assert refresh(app, renewed["refresh_token"]).status_code == 200
+
+
+def test_a_spent_token_shown_again_at_once_is_refused_and_nothing_more(member):
+    """The answer may have been lost, and the client asks again."""
+    renewed = member.renew()
+    let_pass(member, 8)
+
+    assert_problem(member.refresh(), 401, "token_revoked")
+    assert lives(renewed)
+
+
+def test_a_spent_token_shown_again_later_ends_its_session(member):
+    """Somebody has a copy: the newest refresh token and the access tokens stop, in this session alone."""
+    other, renewed = member.sign_in(), member.renew()
+    let_pass(member, 10.1)
+
+    assert_problem(member.refresh(), 401, "token_revoked")
+    assert not lives(renewed)
+    assert not lives(member)
+    assert lives(other)
+
+
+def test_a_token_from_before_the_last_ends_its_session_at_once(member):
+    """It is no retry, for its successor has been used."""
+    newest = member.renew().renew()
+
+    assert_problem(member.refresh(), 401, "token_revoked")
+    assert not lives(newest)
+
+
+@pytest.mark.parametrize("renewals", [0, 1])
+def test_a_wrong_secret_is_refused_and_the_session_lives(member, renewals):
+    """Guessing ends nobody's session."""
+    for _ in range(renewals):
+        member = member.renew()
+    *names, secret = member.refresh_token.split("~")
+    guess = "~".join([*names, secret[::-1]])
+
+    assert_problem(member.refresh(guess), 401, "token_revoked")
+    assert lives(member)
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_a_refresh_token_is_for_its_own_user_and_session_only(app, member, part):
+    """Parts of two people's tokens make no token."""
+    other = register(app)
+    mixed = member.refresh_token.split("~")
+    mixed[part] = other.refresh_token.split("~")[part]
+
+    assert_problem(member.refresh("~".join(mixed)), 401, "token_revoked")
+    assert lives(member)
+    assert lives(other)
+
+
+def test_an_expired_session_is_over(member):
+    """Its refresh token is refused, and it is not listed."""
+    sql(
+        member.app,
+        "UPDATE sessions SET expires_at = :moment WHERE user_id = :id",
+        moment=ago(0),
+        id=member.user_id,
+    )
+
+    assert_problem(member.refresh(), 401, "token_revoked")
+    assert listed(member) == []
+
+
+def test_renewing_prolongs_a_session(app, member):
+    """It ends so long after it was last used."""
+    let_pass(member, 3_600)
+    shortly = ago(-60)
+    sql(app, "UPDATE sessions SET expires_at = :moment WHERE user_id = :id", moment=shortly, id=member.user_id)
+    [session] = listed(member.renew())
+
+    assert session["expires_at"] > ago(-2_591_000)
+    assert session["used_at"] > session["created_at"]
+
+
+NO_REFRESH_TOKENS = {
+    "a word": lambda token: "refresh",
+    "cut short": lambda token: token[:-1],
+    "too long": lambda token: token + "A",
+    "a line's end": lambda token: token + "\n",
+    "a blank": lambda token: " " + token,
+    "capitals": lambda token: token.upper(),
+    "an outside user": lambda token: token.replace("usr_", ""),
+    "a negative number": lambda token: token.replace("~0~", "~-1~"),
+    "another alphabet's number": lambda token: token.replace("~0~", "~٠~"),
+    "too large a number": lambda token: token.replace("~0~", "~99999999999~"),
+    "no number": lambda token: token.replace("~0~", "~"),
+    "a session id of hyphens": lambda token: f"usr_{'0' * 32}~{'-' * 36}~0~{'B' * 22}~{'A' * 43}",
+    "a session id without hyphens": lambda token: f"usr_{'0' * 32}~{'0' * 36}~0~{'B' * 22}~{'A' * 43}",
+}
+
+
+@pytest.mark.parametrize("change", NO_REFRESH_TOKENS.values(), ids=NO_REFRESH_TOKENS)
+def test_what_is_no_refresh_token_is_malformed(member, change):
+    """401 rather than a failure, whatever the text is; the session lives."""
+    assert_problem(member.refresh(change(member.refresh_token)), 401, "token_malformed")
+    assert lives(member)
+
+
+def test_an_access_token_is_no_refresh_token(member):
+    """Neither is taken for the other."""
+    as_access = {"Authorization": f"Bearer {member.refresh_token}"}
+
+    assert_problem(member.refresh(member.access_token), 401, "token_malformed")
+    assert_problem(member.get("/v1/tasks", headers=as_access), 401, "token_malformed")
+
+
+@pytest.mark.parametrize("token", ["", "a" * 501, "a\x00", None, 7])
+def test_a_refresh_token_that_is_no_text_of_its_size_does_not_fit(member, token):
+    """422 names the field."""
+    answer = member.post("/v1/auth/refresh", json={"refresh_token": token})
+
+    assert_problem(answer, 422, "validation_error", "refresh_token")
+
+
+def test_nobody_ends_a_session_who_has_seen_none_of_its_refresh_tokens(member):
+    """User and session stand in every access token: knowing them is not enough to show a spent token."""
+    newest = member.renew().renew()
+    user_id, session_id, _, family, secret = newest.refresh_token.split("~")
+    forged = "~".join([user_id, session_id, "0", family[::-1], secret])
+
+    assert_problem(member.refresh(forged), 401, "token_revoked")
+    assert lives(newest)

@@ -1,0 +1,200 @@
+"""What a token must say, when every signature is good: contract, RFC 7519 and RFC 8725."""
+
+import time
+
+import pytest
+
+from app.auth.claims import LEEWAY_SECONDS
+from tests.auth.tokens import KINDS, LEFT_OUT, as_json, assert_refused, claims_of, compact, signing_of, token_of
+from tests.conftest import Caller
+
+OUTSIDE = ("shared", "published")
+NO_NUMBERS = ["9999999999", "", True, False, None, [], {}, [9999999999]]
+NO_TIMES = [10**12, 10**18, 10**30, 1e300, -(10**18)]
+NO_IDS = [
+    "",
+    " ",
+    "\t",
+    "\u3000",
+    "\u00a0 ",
+    "x" * 256,
+    "a\nb",
+    "a\0b",
+    "\x1f",
+    "a\x7f",
+    "a\x85b",
+    7,
+    1.5,
+    True,
+    None,
+    ["u"],
+    {},
+]
+IDS = [
+    "u",
+    "x" * 255,
+    "auth0|5f7c8ec7c33c6c004bbafe82",
+    "ann@example.com",
+    "日本語",
+    "💧" * 255,
+    " a ",
+    "a/b",
+    "%00",
+    "null",
+    "USR_1",
+]
+
+
+@pytest.fixture
+def send(trusting):
+    """Sends a token to the app that trusts all three kinds of issuers."""
+    return lambda token: Caller(trusting, "somebody", token).get("/v1/tasks")
+
+
+@pytest.fixture
+def origin(front_end):
+    return front_end.origin
+
+
+def short(value):
+    return repr(value)[:24]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seconds", [-LEEWAY_SECONDS - 2, -3_600.5, -(10**9)])
+def test_an_expired_token_is_refused(send, origin, kind, seconds):
+    """Past the leeway."""
+    assert_refused(send(token_of(kind, origin, exp=time.time() + seconds)), "token_expired")
+    assert_refused(send(token_of(kind, origin, exp=int(time.time() + seconds))), "token_expired")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("exp", [0, -1, -0.0, -1e9, 1])
+def test_a_token_that_was_never_valid_has_expired(send, origin, kind, exp):
+    """Zero and negative times are times, long ago."""
+    assert_refused(send(token_of(kind, origin, exp=exp)), "token_expired")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("claim", ["nbf", "iat"])
+@pytest.mark.parametrize("seconds", [LEEWAY_SECONDS + 60, 3_600.5, 10**9])
+def test_a_token_from_the_future_is_refused(send, origin, kind, claim, seconds):
+    """Its time has not begun, or it says that it was made later than now."""
+    token = token_of(kind, origin, **{claim: time.time() + seconds}, exp=time.time() + 2 * 10**9)
+
+    assert_refused(send(token), "token_not_yet_valid")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda now: {"exp": now - LEEWAY_SECONDS + 5},
+        lambda now: {"iat": now + LEEWAY_SECONDS - 5},
+        lambda now: {"nbf": now + LEEWAY_SECONDS - 5},
+        lambda now: {"exp": now + 60.25, "iat": now - 0.25, "nbf": now - 0.5},
+        lambda now: {"exp": 253_402_300_799, "iat": 0, "nbf": 0},
+    ],
+    ids=["just expired", "made just ahead", "begins just ahead", "fractions", "for ever"],
+)
+def test_clocks_may_differ_a_little(send, origin, kind, change):
+    """Ten seconds of leeway; times may be fractions (RFC 7519, section 2)."""
+    answer = send(token_of(kind, origin, **change(time.time())))
+
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
+@pytest.mark.parametrize("value", [*NO_NUMBERS, *NO_TIMES], ids=short)
+def test_a_time_that_is_no_number_of_seconds_is_refused(send, origin, kind, claim, value):
+    """Neither a string of digits nor anything beyond the calendar: milliseconds are no seconds."""
+    assert_refused(send(token_of(kind, origin, **{claim: value})), "token_claim")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_token_without_an_end_is_refused(send, origin, kind):
+    """`exp` is required."""
+    assert_refused(send(token_of(kind, origin, exp=LEFT_OUT)), "token_claim")
+
+
+@pytest.mark.parametrize("kind", OUTSIDE)
+@pytest.mark.parametrize("change", [{"iat": LEFT_OUT}, {"jti": 7}, {"sid": []}, {"scope": {"a": [1]}}], ids=repr)
+def test_other_claims_are_the_issuers_own_affair(send, origin, kind, change):
+    """`iat` is optional, and what this service does not read may be anything."""
+    answer = send(token_of(kind, origin, **change))
+
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("sub", [LEFT_OUT, *NO_IDS], ids=short)
+def test_a_token_without_a_usable_user_id_is_refused(send, origin, kind, sub):
+    """1 to 255 characters, not blank, no control characters; never a number that could be read as somebody's id."""
+    assert_refused(send(token_of(kind, origin, sub=sub)), "token_claim")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_user_id_with_half_a_character_is_refused(send, origin, kind):
+    """A lone surrogate is no text, so the payload is no JSON."""
+    (header, key), claims = signing_of(kind), claims_of(kind, origin, sub="usr_?")
+    payload = as_json(claims).replace(b"usr_?", b"usr_\\ud800")
+
+    assert_refused(send(compact(header, payload, key)), "token_malformed")
+
+
+@pytest.mark.parametrize("kind", OUTSIDE)
+@pytest.mark.parametrize("sub", IDS, ids=short)
+def test_a_user_id_is_opaque(send, origin, kind, sub):
+    """Any other text is somebody's id."""
+    answer = send(token_of(kind, origin, sub=sub))
+
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("kind", OUTSIDE)
+@pytest.mark.parametrize("sub", ["usr_", "usr_1", "usr_0123456789abcdef0123456789abcdef"])
+def test_nobody_outside_becomes_a_local_account(send, origin, kind, sub):
+    """Ids that start with `usr_` are given out here alone."""
+    assert_refused(send(token_of(kind, origin, sub=sub)), "token_claim")
+
+
+@pytest.mark.parametrize(
+    "change", [{"sub": "somebody"}, {"sub": "Usr_1"}, *({name: LEFT_OUT} for name in ("sid", "jti"))]
+)
+@pytest.mark.parametrize("value", [LEFT_OUT, 7, None, ["x"]], ids=short)
+def test_an_access_token_of_this_service_names_a_session(send, origin, change, value):
+    """Without `sid` and `jti`, or with a user that is none of ours, it was not made by this service."""
+    changes = {name: value if old is LEFT_OUT else old for name, old in change.items()}
+
+    assert_refused(send(token_of("own", origin, **changes)), "token_claim")
+
+
+@pytest.mark.parametrize("wrong", [LEFT_OUT, "", "Tasks-API", "tasks-api ", "https://front.example", 7, None])
+def test_an_access_token_of_this_service_names_this_service(send, origin, wrong):
+    """Its `iss` and `aud` are fixed, so that no other token under the same secret is taken for one (RFC 9068)."""
+    assert_refused(send(token_of("own", origin, iss=wrong)), "token_issuer")
+    assert_refused(send(token_of("own", origin, aud=wrong)), "token_audience")
+
+
+@pytest.mark.parametrize("kind", OUTSIDE)
+def test_the_user_id_can_be_read_from_another_claim(trusting_with, origin, kind):
+    """AUTH_USER_ID_CLAIM stands in for `sub`, under the same rules; `sub` must be there all the same."""
+    with trusting_with(AUTH_USER_ID_CLAIM="email") as app:
+
+        def call(**claims):
+            return Caller(app, "somebody", token_of(kind, origin, **claims)).get("/v1/auth/me")
+
+        answer = call(email="ann@example.com", sub="somebody else")
+        assert (answer.status_code, answer.json["id"]) == (200, "ann@example.com")
+        for email in (LEFT_OUT, "", 7, "usr_1"):
+            assert_refused(call(email=email), "token_claim")
+        assert_refused(call(email="ann@example.com", sub=LEFT_OUT), "token_claim")
+
+
+def test_own_tokens_name_their_user_in_sub_whatever_outside_ones_do(trusting_with, origin):
+    """AUTH_USER_ID_CLAIM is about outside issuers."""
+    with trusting_with(AUTH_USER_ID_CLAIM="email") as app:
+        answer = Caller(app, "somebody", token_of("own", origin, sub="usr_1", email="usr_2")).get("/v1/auth/me")
+
+        assert (answer.status_code, answer.json["id"]) == (200, "usr_1")

@@ -1,0 +1,223 @@
+"""What a token must be before anybody looks at its claims: RFC 8725 and RFC 9700, point by point."""
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from tests.auth.issuer import Issuer
+from tests.auth.tokens import (
+    KINDS,
+    LEFT_OUT,
+    PRIVATE_KEYS,
+    as_json,
+    assert_refused,
+    claims_of,
+    compact,
+    flip_bit,
+    key_of,
+    new_key,
+    signing_of,
+    token_of,
+    with_part,
+)
+from tests.conftest import OWN_SECRET, SHARED_SECRET, Caller
+
+NONES = ["none", "None", "NONE", "nOnE", "none ", " none", "", None, LEFT_OUT, True, 0, [], ["HS256"], {"alg": "HS256"}]
+UNTRUSTED = [
+    "HS384",
+    "HS512",
+    "RS384",
+    "RS512",
+    "PS384",
+    "PS512",
+    "ES384",
+    "ES256K",
+    "Ed25519",
+    "hs256",
+    "HS256 ",
+    "dir",
+]
+IGNORED_KIDS = [
+    "",
+    "../../../../dev/null",
+    "/etc/passwd",
+    "x' OR '1'='1",
+    "a\0b",
+    "http://127.0.0.1/",
+    "é",
+    "%00",
+    "💧",
+]
+
+
+@pytest.fixture
+def send(trusting):
+    """Sends a token to the app that trusts all three kinds of issuers."""
+    return lambda token: Caller(trusting, "somebody", token).get("/v1/tasks")
+
+
+@pytest.fixture
+def origin(front_end):
+    return front_end.origin
+
+
+def test_a_token_of_each_issuer_lets_its_user_in(send, origin):
+    """The tokens of this module are right but for the one thing that each test makes wrong."""
+    for kind in KINDS:
+        answer = send(token_of(kind, origin))
+        assert (answer.status_code, answer.json) == (200, {"items": [], "next_cursor": None})
+
+
+@pytest.mark.parametrize("algorithm", [*NONES, *UNTRUSTED], ids=repr)
+@pytest.mark.parametrize("typ", ["JWT", "at+jwt", LEFT_OUT], ids=["JWT", "at+jwt", "no typ"])
+@pytest.mark.parametrize("signed", [True, False], ids=["signed", "unsigned"])
+def test_an_algorithm_that_no_issuer_uses_is_refused(send, origin, algorithm, typ, signed):
+    """RFC 8725, sections 3.1 and 3.2: the algorithms are a fixed list, and `none` is not on it."""
+    key = OWN_SECRET if typ == "at+jwt" else SHARED_SECRET
+    token = compact({"alg": algorithm, "typ": typ}, claims_of("shared", origin), key, "HS256")
+
+    assert_refused(send(token if signed else with_part(token, 2, lambda _: b"")), "token_algorithm")
+
+
+@pytest.mark.parametrize("algorithm", ["HS256", *PRIVATE_KEYS])
+def test_a_token_without_a_signature_is_refused(send, origin, algorithm):
+    """An empty signature is none, whatever the header says."""
+    kid = key_of(algorithm).kid if algorithm in PRIVATE_KEYS else LEFT_OUT
+    token = compact({"alg": algorithm, "kid": kid}, claims_of("published", origin), SHARED_SECRET, "HS256")
+
+    assert_refused(send(with_part(token, 2, lambda _: b"")), "token_signature")
+
+
+@pytest.mark.parametrize("algorithm", PRIVATE_KEYS)
+@pytest.mark.parametrize("form", ["PEM", "DER", "JWK"])
+@pytest.mark.parametrize("typ", ["JWT", "at+jwt"])
+def test_a_public_key_is_no_shared_secret(send, origin, algorithm, form, typ):
+    """RFC 8725, section 2.1: what everybody may read signs nothing."""
+    key = key_of(algorithm)
+    secret = as_json(key.jwk())
+    if form != "JWK":
+        secret = key.private.public_key().public_bytes(getattr(Encoding, form), PublicFormat.SubjectPublicKeyInfo)
+    claims = claims_of("own" if typ == "at+jwt" else "shared", origin)
+
+    assert_refused(send(compact({"alg": "HS256", "typ": typ, "kid": key.kid}, claims, secret)), "token_signature")
+
+
+@pytest.mark.parametrize("named", ["known kid", "unknown kid", "no kid"])
+@pytest.mark.parametrize("member", ["jwk", "jku", "x5u", "x5c", "nothing"])
+def test_a_key_that_the_token_brings_is_ignored(send, origin, member, named):
+    """RFC 8725, section 3.10: nobody's own key is taken, and no address that a token names is asked."""
+    attacker = new_key()
+    kid = {"known kid": key_of("EdDSA").kid, "unknown kid": attacker.kid, "no kid": LEFT_OUT}[named]
+    with Issuer(attacker) as elsewhere:
+        brought = {"jwk": attacker.jwk(), "jku": elsewhere.url, "x5u": elsewhere.url, "x5c": [attacker.jwk()["x"]]}
+        header = {"alg": "EdDSA", "kid": kid} | {name: brought[name] for name in brought if name == member}
+
+        assert_refused(send(compact(header, claims_of("published", origin), attacker.private)), "token_signature")
+        assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize("algorithm", PRIVATE_KEYS)
+def test_another_issuers_key_signs_nothing_here(send, origin, algorithm):
+    """The right claims and the right kid are no signature."""
+    theirs = new_key(algorithm)
+    token = compact({"alg": algorithm, "kid": key_of(algorithm).kid}, claims_of("published", origin), theirs.private)
+
+    assert_refused(send(token), "token_signature")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("crit", [["exp"], ["b64"], [], None, "exp"], ids=repr)
+def test_an_extension_that_must_be_understood_is_refused(send, origin, kind, crit):
+    """RFC 7515, section 4.1.11: none is understood here."""
+    assert_refused(send(token_of(kind, origin, {"crit": crit, "b64": True})), "token_claim")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_payload_outside_of_base64_is_refused(send, origin, kind):
+    """RFC 7797 is an extension like others, also where the token does not say so."""
+    assert_refused(send(token_of(kind, origin, {"b64": False})), "token_claim")
+
+
+@pytest.mark.parametrize("kid", IGNORED_KIDS)
+def test_a_kid_only_picks_from_the_published_keys(send, origin, kid):
+    """It is no path, no query and no address; a secret has none."""
+    assert_refused(send(token_of("published", origin, {"kid": kid})), "token_signature")
+    for kind in ("own", "shared"):
+        assert send(token_of(kind, origin, {"kid": kid})).status_code == 200
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kid", [7, 1.5, True, [], ["a"], {}], ids=repr)
+def test_a_kid_that_is_no_string_is_refused(send, origin, kind, kid):
+    """RFC 7515, section 4.1.4."""
+    assert_refused(send(token_of(kind, origin, {"kid": kid})), "token_malformed")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kid_of_null_is_refused(send, origin, kind):
+    """It is not the same as no kid."""
+    assert_refused(send(token_of(kind, origin, {"kid": None})), "token_claim")
+
+
+@pytest.mark.parametrize(
+    ("kind", "typ"),
+    [
+        *[("shared", typ) for typ in ("JWT", "jwt", "application/jwt", "APPLICATION/JWT")],
+        *[("own", typ) for typ in ("at+jwt", "AT+JWT", "application/at+jwt", "Application/At+Jwt")],
+        *[("published", typ) for typ in ("JWT", "jwt", "application/jwt", "at+jwt", "application/at+jwt")],
+    ],
+)
+def test_the_type_of_an_access_token_is_taken_in_any_spelling(send, origin, kind, typ):
+    """RFC 7515, section 4.1.9: a media type, whose case does not matter, with or without `application/`."""
+    assert send(token_of(kind, origin, {"typ": typ})).status_code == 200
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "typ",
+    [
+        "JWE",
+        "dpop+jwt",
+        "logout+jwt",
+        "refresh+jwt",
+        "rt+jwt",
+        "",
+        " JWT",
+        "application/",
+        "text/jwt",
+        7,
+        None,
+        ["JWT"],
+    ],
+    ids=repr,
+)
+def test_a_token_of_another_type_is_refused(send, origin, kind, typ):
+    """RFC 8725, section 3.11: a token made for something else is no access token."""
+    assert_refused(send(token_of(kind, origin, {"typ": typ})), "token_claim")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_smallest_change_breaks_the_signature(send, origin, kind):
+    """A bit in the payload or signature, a byte less of the signature, or no payload."""
+    token = token_of(kind, origin)
+    for index, change in [(1, flip_bit), (2, flip_bit), (2, lambda part: part[:-1]), (1, lambda _: b"")]:
+        assert_refused(send(with_part(token, index, change)), "token_signature")
+    assert_refused(send(with_part(token, 0, flip_bit)), "token_malformed")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("length", [8 * 1024, 8 * 1024 + 1, 9 * 1024, 60_000])
+def test_a_token_over_8_kib_is_refused_unread(send, origin, kind, length):
+    """As are those whose length comes from their header."""
+    header, key = signing_of(kind)
+    claims = as_json(claims_of(kind, origin))
+    missing = length - len(compact(header, claims, key))
+    # Base64 makes four characters of three bytes; white space belongs to JSON.
+    token = compact(header, claims + b" " * (missing * 3 // 4), key)
+    over = len(token) > 8 * 1024
+
+    assert abs(len(token) - length) <= 2
+    answer = send(token)
+    assert answer.status_code == (401 if over else 200), answer.text
+    if over:
+        assert_refused(answer, "token_malformed")
+    assert_refused(send(token_of(kind, origin, {"kid": "k" * 10_000})), "token_malformed")

@@ -1,0 +1,45 @@
+"""A token that was verified is remembered, so that its signature is not checked with each request; within bounds."""
+
+import time
+
+from app.auth import verifier as verifier_module
+from app.auth.claims import LEEWAY_SECONDS
+from app.auth.problems import TokenExpired
+from tests.auth.issuer import eventually
+from tests.conftest import new_user_id, shared_token
+
+
+def test_a_remembered_token_is_the_same_user_each_time(new_verifier):
+    """And no other token is."""
+    verifier, users = new_verifier(), [new_user_id() for _ in range(5)]
+    tokens = [shared_token(user) for user in users]
+
+    for _ in range(3):
+        assert [verifier.verify(token).user_id for token in tokens] == users
+
+
+def test_a_remembered_token_expires(new_verifier):
+    """It is remembered for as long as it is good."""
+    verifier = new_verifier()
+    token = shared_token("ann", exp=int(time.time()) - LEEWAY_SECONDS + 3)
+    assert verifier.verify(token) == verifier.verify(token)
+
+    def has_expired():
+        try:
+            verifier.verify(token)
+        except TokenExpired:
+            return True
+        return False
+
+    assert eventually(has_expired)
+
+
+def test_a_bounded_number_of_tokens_is_remembered(new_verifier, monkeypatch):
+    """The oldest go first, and are verified anew when they come again."""
+    monkeypatch.setattr(verifier_module, "REMEMBERED_TOKENS", 3)
+    verifier, users = new_verifier(), [new_user_id() for _ in range(10)]
+    tokens = [shared_token(user) for user in users]
+
+    for _ in range(2):
+        assert [verifier.verify(token).user_id for token in tokens] == users
+    assert len(verifier._verified) == 3

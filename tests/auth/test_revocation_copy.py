@@ -1,0 +1,182 @@
+"""Each process's copy of what was revoked: never too old, read by one for all, complete, and bounded."""
+
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import event
+
+from app.auth import revocation, sessions
+from app.auth.queries import disable_user, enable_user
+from app.database import rfc3339
+from tests.api.answers import assert_problem
+from tests.auth.people import MANY_THREADS, ago, another_app, at_once, keep_copy, make_copy_old, register
+from tests.conftest import Caller, new_user_id
+
+# Refused for its form, once it is known who calls.
+NEEDS_NO_QUERY = "/v1/tasks?limit=0"
+
+
+@pytest.fixture
+def member(app):
+    return register(app)
+
+
+@pytest.fixture
+def other(app):
+    """A second process on the same database."""
+    with another_app(app, **MANY_THREADS) as other:
+        yield other
+
+
+@contextmanager
+def reads(app):
+    """The reads of revocations meanwhile. Each takes its time, so that others come while it is under way."""
+    seen = []
+
+    def note(connection, cursor, statement, *rest):
+        if statement.startswith("SELECT") and "FROM revocations" in statement.replace("LEFT OUTER JOIN", "FROM"):
+            seen.append(statement)
+            time.sleep(0.05)
+
+    engine = app.extensions["database"]
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def test_a_copy_that_is_too_old_is_never_used(member, other):
+    """A second is the limit, whoever has called or not called meanwhile."""
+    assert revocation.STALE_SECONDS <= 1
+    assert revocation.REFRESH_SECONDS < revocation.STALE_SECONDS
+    there, copy = member.at(other), other.extensions["revocations"]._copy
+    assert there.get("/v1/tasks").status_code == 200
+    assert member.post("/v1/auth/logout").status_code == 204
+    copy.began_at = time.monotonic() - revocation.STALE_SECONDS
+
+    assert_problem(there.get("/v1/tasks"), 401, "token_revoked")
+
+
+def test_requests_ask_nothing_of_their_own_while_the_copy_is_new(app, ann):
+    """A burst of them costs no read."""
+    assert ann.get("/v1/tasks").status_code == 200
+    keep_copy(app)
+    with reads(app) as seen:
+        assert [ann.get("/v1/tasks").status_code for _ in range(20)] == [200] * 20
+
+    assert seen == []
+
+
+def test_many_that_wait_share_one_read(member, other, monkeypatch):
+    """20 requests that find an old copy: one reads, and all know what it read."""
+    monkeypatch.setattr(revocation, "REFRESH_SECONDS", 3_600)
+    monkeypatch.setattr(revocation, "STALE_SECONDS", 7_200)
+    there = member.at(other)
+    assert member.post("/v1/auth/logout").status_code == 204
+    make_copy_old(other)
+    with reads(other) as seen:
+        answers = at_once(20, lambda: Caller(other, there.user_id, there.access_token).get("/v1/tasks"))
+
+    for answer in answers:
+        assert_problem(answer, 401, "token_revoked")
+    assert len(seen) == 1
+
+
+def test_an_aging_copy_is_read_again_behind_the_requests(member, other, monkeypatch):
+    """Who comes meanwhile does not wait, and there is one read at a time."""
+    there, copy = member.at(other), other.extensions["revocations"]._copy
+    assert there.get("/v1/tasks").status_code == 200
+    monkeypatch.setattr(revocation, "STALE_SECONDS", 3_600)
+    copy.began_at = aged = time.monotonic() - revocation.REFRESH_SECONDS
+    with reads(other) as seen:
+        assert at_once(10, lambda: there.at(other).get("/v1/tasks").status_code) == [200] * 10
+        copy.run_if_older(time.monotonic() - aged)
+
+    assert len(seen) == 1
+    assert copy.began_at > aged
+
+
+def row(user_id, subject, issued_until=sessions.EVER, changed=0.0, expires=-60.0):
+    """A row of the table, which changed and expires so many seconds ago."""
+    moments = {"issued_until": rfc3339(issued_until), "changed_at": ago(changed), "expires_at": ago(expires)}
+    return SimpleNamespace(user_id=user_id, subject=subject, **moments)
+
+
+def test_an_older_row_never_takes_a_newer_ones_place(app, member):
+    """Rows may come late: from a slow thread, or read a second time."""
+    revocations = app.extensions["revocations"]
+    with app.app_context():
+        disabled, enabled = disable_user(member.user_id), enable_user(member.user_id)
+    for rows in (enabled, disabled):
+        revocations.add(rows)
+    assert member.get("/v1/tasks").status_code == 200
+
+    with app.app_context():
+        revocations.add(disable_user(member.user_id))
+    revocations.add(enabled)
+    assert_problem(member.get("/v1/tasks"), 401, "token_revoked")
+
+
+def test_nothing_is_lost_when_many_are_added_at_once(app):
+    """Sessions of one user that end together in several threads."""
+    user_id, interval = new_user_id(), sys.getswitchinterval()
+    revocations, subjects = app.extensions["revocations"], iter([str(number) for number in range(1_000)])
+    sys.setswitchinterval(1e-6)
+    try:
+        at_once(10, lambda: [revocations.add([row(user_id, next(subjects))]) for _ in range(100)])
+    finally:
+        sys.setswitchinterval(interval)
+
+    assert len(revocations._of_user[user_id]) == 1_000
+
+
+def test_what_can_refuse_nothing_any_more_is_forgotten(app, ann, monkeypatch):
+    """By the process's copy: else it would grow for ever."""
+    monkeypatch.setattr(revocation, "PRUNE_SECONDS", -1)
+    revocations, kept = app.extensions["revocations"], new_user_id()
+    revocations.add([row(ann.user_id, sessions.EVERY_TOKEN, expires=1.0), row(kept, sessions.EVERY_TOKEN)])
+    assert_problem(ann.get("/v1/tasks"), 401, "token_revoked")
+    make_copy_old(app)
+
+    assert ann.get("/v1/tasks").status_code == 200
+    assert ann.user_id not in revocations._of_user
+    assert kept in revocations._of_user
+
+
+@contextmanager
+def taken_away(app, request):
+    """The app's database is gone meanwhile: no server, or no folder."""
+    url = app.extensions["settings"].database_url
+    if url.drivername == "sqlite":
+        folder = Path(url.database).parent
+        app.extensions["database"].dispose()
+        folder.rename(folder.with_name(f"{folder.name}-gone"))
+        yield
+        folder.with_name(f"{folder.name}-gone").rename(folder)
+    else:
+        server = request.getfixturevalue("postgresql")
+        server.sql(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS false")
+        server.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{url.database}'")
+        yield
+        server.sql(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS true")
+
+
+def test_what_cannot_be_known_is_503(new_database, request):
+    """With the database gone and the copy old, nobody is let in; and nobody is taken for revoked."""
+    with another_app(new_database()) as app:
+        ann = Caller(app, new_user_id())
+        assert_problem(ann.get(NEEDS_NO_QUERY), 422, "validation_error")
+        with taken_away(app, request):
+            keep_copy(app)
+            assert_problem(ann.get(NEEDS_NO_QUERY), 422, "validation_error")
+            make_copy_old(app)
+            answer = ann.get(NEEDS_NO_QUERY)
+            assert_problem(answer, 503, "database_unavailable")
+            assert int(answer.headers["Retry-After"]) > 0
+
+        assert_problem(ann.get(NEEDS_NO_QUERY), 422, "validation_error")

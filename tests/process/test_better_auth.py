@@ -1,0 +1,153 @@
+"""A real Better Auth server as the issuer: its tokens are taken, and nothing else that it signs."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from http.cookiejar import CookieJar
+from pathlib import Path
+
+import jwt
+import pytest
+
+from tests.api.answers import assert_problem
+from tests.auth.people import another_app, new_email
+from tests.conftest import SHARED_SECRET, Caller
+
+HERE = Path(__file__).parent / "better_auth"
+MISSING = [program for program in ("node", "npm") if shutil.which(program) is None]
+
+# The algorithm of each server's keys, and what signs its session cookies.
+SERVERS = {"EdDSA": "secret", "ES256": "keys", "RS256": "secret"}
+
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not on this machine: {' and '.join(MISSING)}")
+
+
+class BetterAuth:
+    """A server, and somebody who has signed up there."""
+
+    def __init__(self, url: str) -> None:
+        self.url, self.jwks_url, self.cookies = url, f"{url}/api/auth/jwks", CookieJar()
+        # Loopback is never behind a proxy, whatever the environment says.
+        self._client = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(self.cookies)
+        )
+        person = {"email": new_email(), "password": "correct horse battery", "name": "Ann"}
+        self.user_id = json.loads(self.ask("/api/auth/sign-up/email", person))["user"]["id"]
+
+    def ask(self, path: str, body: object = None) -> str:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json", "Origin": self.url}
+        request = urllib.request.Request(self.url + path, data, headers)
+        with self._client.open(request, timeout=20) as answer:
+            return answer.read().decode()
+
+    def token(self) -> str:
+        """What its `jwt` plugin signs for a front end to send."""
+        return str(json.loads(self.ask("/api/auth/token"))["token"])
+
+    def cookie(self, name: str) -> str:
+        return str(next(cookie.value for cookie in self.cookies if cookie.name == f"better-auth.{name}"))
+
+
+@pytest.fixture(scope="session")
+def installed() -> Path:
+    """Where Better Auth's modules are: installed once for each version of the lock, outside the tree."""
+    lock = HERE / "package-lock.json"
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tasks-better-auth"
+    modules = home / hashlib.sha256(lock.read_bytes()).hexdigest()[:16] / "node_modules"
+    if not modules.is_dir():
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=home) as draft:
+            for file in (HERE / "package.json", lock):
+                shutil.copy(file, draft)
+            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            done = subprocess.run(command, cwd=draft, capture_output=True, text=True, timeout=300, check=False)
+            assert done.returncode == 0, done.stderr
+            modules.parent.mkdir(exist_ok=True)
+            Path(draft, "node_modules").rename(modules)
+    return modules
+
+
+@contextmanager
+def started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        ["node", "server.mjs", *arguments], cwd=folder, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="session")
+def servers(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, BetterAuth]]:
+    """A server for each algorithm. All have one secret."""
+    folder = tmp_path_factory.mktemp("better-auth")
+    shutil.copy(HERE / "server.mjs", folder)
+    (folder / "node_modules").symlink_to(installed)
+    with ExitStack() as stack:
+        processes = {
+            algorithm: stack.enter_context(started(folder, algorithm, SHARED_SECRET, cookies))
+            for algorithm, cookies in SERVERS.items()
+        }
+        yield {algorithm: BetterAuth(process.stdout.readline().strip()) for algorithm, process in processes.items()}
+
+
+@pytest.mark.parametrize("algorithm", SERVERS)
+def test_a_token_of_the_jwt_plugin_creates_a_task(servers, new_database, algorithm):
+    """AUTH_JWKS_URL is all there is to set; the task is its user's, who needs no registration."""
+    issuer = servers[algorithm]
+    token = issuer.token()
+    assert jwt.get_unverified_header(token)["alg"] == algorithm
+    with another_app(new_database(), AUTH_JWKS_URL=issuer.jwks_url) as app:
+        ann = Caller(app, issuer.user_id, token)
+        task = ann.add()
+
+        assert task["user_id"] == issuer.user_id
+        listed = ann.get(f"/api/{issuer.user_id}/tasks")
+        assert (listed.status_code, [found["id"] for found in listed.json]) == (200, [task["id"]])
+        assert_problem(ann.get("/api/somebody-else/tasks"), 403, "user_id_mismatch")
+
+
+@pytest.mark.parametrize("algorithm", SERVERS)
+@pytest.mark.parametrize("signed", ["session cookie", "session token", "mailed token"])
+def test_nothing_else_that_it_signs_is_taken(servers, new_database, algorithm, signed):
+    """Neither with the shared secret nor with the published keys: these name a session or an address, not a caller."""
+    issuer = servers[algorithm]
+    text, code = {
+        "session cookie": (issuer.cookie("session_data"), "token_claim"),
+        "session token": (issuer.cookie("session_token"), "token_malformed"),
+        "mailed token": (issuer.ask("/mailed"), "token_claim"),
+    }[signed]
+    with another_app(new_database(), AUTH_JWKS_URL=issuer.jwks_url, BETTER_AUTH_SECRET=SHARED_SECRET) as app:
+        assert_problem(Caller(app, issuer.user_id, text).get("/v1/tasks"), 401, code)
+
+
+def test_a_mailed_token_names_nobody_by_another_claim(servers, new_database):
+    """AUTH_USER_ID_CLAIM picks who the user is, not what an access token is: one without `sub` stays none."""
+    mailed = servers["EdDSA"].ask("/mailed")
+    assert "email" in jwt.decode(mailed, options={"verify_signature": False})
+    with another_app(new_database(), AUTH_USER_ID_CLAIM="email") as app:
+        assert_problem(Caller(app, "ann", mailed).get("/v1/tasks"), 401, "token_claim")
+
+
+def test_the_user_id_can_be_read_from_another_claim(servers, new_database):
+    """Better Auth puts the whole user into its tokens."""
+    issuer = servers["EdDSA"]
+    token = issuer.token()
+    email = jwt.decode(token, options={"verify_signature": False})["email"]
+    with another_app(new_database(), AUTH_JWKS_URL=issuer.jwks_url, AUTH_USER_ID_CLAIM="email") as app:
+        assert Caller(app, email, token).add()["user_id"] == email
+
+
+def test_another_servers_token_is_refused(servers, new_database):
+    """Its key is not among the published ones."""
+    issuer, other = servers["EdDSA"], servers["RS256"]
+    with another_app(new_database(), AUTH_JWKS_URL=issuer.jwks_url) as app:
+        assert_problem(Caller(app, other.user_id, other.token()).get("/v1/tasks"), 401, "token_signature")

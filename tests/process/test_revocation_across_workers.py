@@ -1,0 +1,74 @@
+"""Several real workers: a token that one of them has revoked is refused by all within a second."""
+
+import sys
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from tests.conftest import migrate
+from tests.postgres import Server
+from tests.process.conftest import Service, Start, until
+
+WORKERS = 4
+CLIENTS = 6
+SECONDS = 2.0
+# What the contract grants.
+LATEST = 1.0
+
+
+@pytest.fixture
+def service(serve: Start, postgresql: Server) -> Service:
+    """gunicorn with several workers, on PostgreSQL."""
+    url = postgresql.url(postgresql.create_database())
+    migrate(url)
+    return serve(url, WEB_CONCURRENCY=str(WORKERS))
+
+
+class Clients:
+    """Threads that send one token without a pause, each time on a fresh connection, which any worker may take.
+
+    `answers` tells when each request was started, and what it was answered.
+    """
+
+    def __init__(self, service: Service, token: str) -> None:
+        self.answers: list[tuple[float, int, Any]] = []
+        self._service, self._token, self._stopping = service, token, threading.Event()
+        self._threads = [threading.Thread(target=self._call) for _ in range(CLIENTS)]
+
+    def __enter__(self) -> "Clients":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _call(self) -> None:
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            self.answers.append((started, *self._service.call("GET", "/v1/tasks", self._token)))
+
+
+def test_a_logout_is_known_to_every_worker_within_a_second(service: Service, capsys: pytest.CaptureFixture) -> None:
+    """Of the requests that start later than that, none is served, whichever worker takes the connection."""
+    until(lambda: len(service.workers()) == WORKERS, "all workers")
+    token = service.register()
+    with Clients(service, token) as clients:
+        time.sleep(SECONDS)
+        assert {status for _, status, _ in clients.answers} == {200}
+        assert service.call("POST", "/v1/auth/logout", token).status == 204
+        logged_out = time.monotonic()
+        time.sleep(SECONDS)
+
+    served = [started - logged_out for started, status, _ in clients.answers if status == 200]
+    refused = [body["code"] for _, status, body in clients.answers if status != 200]
+    with capsys.disabled():
+        counts = f"{len(served)} requests served, {len(refused)} refused"
+        sys.stdout.write(f"\nlogout: {counts}; the last served one started {max(served):+.3f} s from the answer\n")
+    assert min(len(served), len(refused)) > 10 * WORKERS
+    assert set(refused) == {"token_revoked"}
+    assert max(served) <= LATEST
