@@ -37,8 +37,6 @@ class Problem(Exception):
     def response(self) -> Response:
         # For the log's line of this request.
         g.problem = self.code
-        # For the log's line of this request.
-        g.problem = self.code
         body: dict[str, Any] = {
             "type": f"{ERRORS_PAGE}#{self.code}",
             "title": self.title,
@@ -145,6 +143,10 @@ def _refuse_other_spellings() -> None:
     path = request.environ["PATH_INFO"]
     if path.startswith("//") or not path:
         raise NotFound
+    try:
+        request.query_string.decode()
+    except UnicodeDecodeError as error:
+        raise BadRequest("The query is not UTF-8. Percent-encode it.") from error
 
 
 def _answer_http_exception(error: HTTPException) -> Response:

@@ -1,10 +1,9 @@
 """If-Match and If-None-Match (RFC 9110, section 13): in which versions of a task a request may act."""
 
-from collections.abc import Iterable
+import re
 from dataclasses import dataclass
 
 from flask import Request
-from werkzeug.datastructures import ETags
 
 from app.problems import Problem
 
@@ -43,6 +42,11 @@ class Precondition:
 
 ANY = Precondition()
 
+# RFC 9110, sections 8.8.3 and 5.6.1: empty elements of a list are to be ignored.
+_TAGS = r'[ \t]*(?:(?:W/)?"[^"]*"[ \t]*)?'
+_LIST = re.compile(f"{_TAGS}(?:,{_TAGS})*")
+_OUR_TAG = re.compile(r'(W/)?"([1-9][0-9]{0,8})"')
+
 
 def etag(version: int) -> str:
     """The strong tag of a version."""
@@ -53,18 +57,19 @@ def for_writing(request: Request) -> Precondition:
     """What the headers ask of a change: If-Match by strong comparison, If-None-Match by weak (section 8.8.3.2)."""
     if "If-Match" not in request.headers and "If-None-Match" not in request.headers:
         return ANY
-    wanted = _versions(request.if_match, strong=True) if "If-Match" in request.headers else EVERY
-    return Precondition(wanted, _versions(request.if_none_match, strong=False))
+    wanted = _versions(request.headers["If-Match"], strong=True) if "If-Match" in request.headers else EVERY
+    return Precondition(wanted, _versions(request.headers.get("If-None-Match", ""), strong=False))
 
 
 def is_unchanged(request: Request, version: int) -> bool:
     """Whether a reader has this version already, and 304 will do."""
-    return "If-None-Match" in request.headers and version in _versions(request.if_none_match, strong=False)
+    return version in _versions(request.headers.get("If-None-Match", ""), strong=False)
 
 
-def _versions(tags: ETags, strong: bool) -> Versions:
-    if tags.star_tag:
+def _versions(header: str, strong: bool) -> Versions:
+    """What a list of tags names; what is no such list names nothing, nor does a tag that this service did not make."""
+    if header.strip(" \t") == "*":
         return EVERY
-    found: Iterable[str] = tags.as_set(include_weak=not strong)
-    # Tags that this service did not make match nothing.
-    return Versions(tuple(int(tag) for tag in found if tag.isascii() and tag.isdecimal() and len(tag) < 10))
+    if not _LIST.fullmatch(header):
+        return NO_VERSION
+    return Versions(tuple(int(number) for weak, number in _OUR_TAG.findall(header) if not (strong and weak)))

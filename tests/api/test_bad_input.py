@@ -1,0 +1,215 @@
+"""Input of every kind, well-meant or not: never a fault of the service, and the same answer on both engines."""
+
+import gzip
+import json
+import uuid
+from io import BytesIO
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.api.answers import (
+    CHANGE,
+    COMPLETE,
+    CREATE,
+    CREATE_BY_USER,
+    LIST,
+    LIST_BY_USER,
+    ON_ONE_TASK,
+    ON_ONE_TASK_BY_USER,
+    REPLACE,
+    REPLACE_BY_USER,
+    Call,
+    assert_problem,
+)
+from tests.api.test_bodies import LARGEST, MALFORMED, chunked
+from tests.conftest import Caller, make_app, migrate, new_user_id
+
+PASSWORDS = {"password": "correct horse", "new_password": "battery staple"}
+REFRESH = Call("POST", "/v1/auth/refresh", {"refresh_token": "x"})
+CHANGE_ME, DELETE_ME = Call("PATCH", "/v1/auth/me", PASSWORDS), Call("DELETE", "/v1/auth/me", {"password": "x"})
+SIGNING_IN = [
+    Call("POST", "/v1/auth/register", {"email": "a@example.com", "password": "x"}),
+    Call("POST", "/v1/auth/login", {"email": "a@example.com"}),
+    REFRESH,
+]
+ON_ME = [CHANGE_ME, DELETE_ME]
+ON_TASKS = [CREATE, REPLACE, CHANGE, CREATE_BY_USER, REPLACE_BY_USER, COMPLETE]
+WITH_BODY = [*ON_TASKS, *SIGNING_IN, *ON_ME]
+EVERY_CALL = [LIST, CREATE, LIST_BY_USER, CREATE_BY_USER, *ON_ONE_TASK, *ON_ONE_TASK_BY_USER]
+
+FIELDS = ["title", "details", "description", "completed", "email", "password", "new_password", "name", "refresh_token"]
+PARAMETERS = ["limit", "sort", "completed", "q", "cursor", "status"]
+CONDITIONS = ["If-Match", "If-None-Match", "Idempotency-Key"]
+HEADERS = [
+    *("X-Request-ID", "Content-Type", "Content-Encoding", "Authorization", "Accept", "Host", "Origin", "Cookie"),
+    *("Range", "Expect", "Forwarded", "X-Forwarded-For", "X-Forwarded-Prefix", "X-HTTP-Method-Override"),
+]
+SEGMENTS = [*("v1", "api", "tasks", "auth", "me", "sessions", "toggle", "complete", "docs", "assets"), "", ".", ".."]
+
+bounded = settings(
+    max_examples=20, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+some_more = settings(bounded, max_examples=80)
+some_text = st.text(max_size=20) | st.sampled_from(["\x00", "\ud800", "true", "7", "1_000", "é", "title", "x" * 300])
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(-1e300, 1e300) | some_text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(some_text, inner, max_size=3),
+    max_leaves=6,
+)
+json_bodies = json_values | st.dictionaries(st.sampled_from(FIELDS) | some_text, json_values, max_size=4)
+bodies = json_bodies.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=30)
+visible = st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f")
+header_values = st.text(visible, max_size=30) | st.sampled_from(['""', '"1"', 'W/"1"', '"1", "2"', "*", '"'])
+
+
+@pytest.fixture(scope="module")
+def apps(postgresql, tmp_path_factory):
+    """The same service on both engines."""
+    urls = [
+        f"sqlite:///{tmp_path_factory.mktemp('database') / 'tasks.db'}",
+        postgresql.url(postgresql.create_database()),
+    ]
+    for url in urls:
+        migrate(url)
+    made = [make_app(url) for url in urls]
+    yield made
+    for app in made:
+        app.extensions["database"].dispose()
+
+
+def told(answer):
+    """What an answer says, but for what the service itself chose: ids, times, cursors and tokens."""
+    with answer:
+        content = answer.json if answer.is_json and answer.data else None
+        content = content if isinstance(content, dict) else {"items": content}
+        kept = {name: content.get(name) for name in ("code", "detail", "errors", *FIELDS[:4])}
+        titles = [task["title"] for task in content.get("items") or ()] if answer.status_code == 200 else None
+        return answer.status_code, kept, titles
+
+
+def ask_both(apps, call, **options):
+    """What both engines say to one request of the same user about the same task; and that it harmed nothing."""
+    user_id, answers = new_user_id(), []
+    for app in apps:
+        ann = Caller(app, user_id)
+        task = ann.add()
+        answer = told(call(ann, task["id"], **options))
+        if answer[0] >= 400:
+            assert ann.get("/v1/tasks").json["items"] == [task]
+        answers.append(answer)
+    on_sqlite, on_postgresql = answers
+    assert on_sqlite == on_postgresql
+    assert on_sqlite[0] < 500
+    return on_sqlite
+
+
+@pytest.mark.parametrize("call", WITH_BODY, ids=str)
+@bounded
+@given(body=bodies)
+def test_any_body_is_answered_alike(apps, call, body):
+    """Random JSON, under known names and others, and random bytes."""
+    if body or call not in (DELETE_ME, COMPLETE):
+        ask_both(apps, call, data=body, content_type="application/json")
+
+
+@pytest.mark.parametrize("call", EVERY_CALL, ids=str)
+@bounded
+@given(query=st.lists(st.tuples(st.sampled_from(PARAMETERS) | some_text, some_text), max_size=3))
+def test_any_query_is_answered_alike(apps, call, query):
+    """Random values of known parameters, and random parameters."""
+    ask_both(apps, call, query_string=urlencode(query, errors="surrogatepass"))
+
+
+@some_more
+@given(query=st.binary(max_size=20), call=st.sampled_from(EVERY_CALL))
+def test_any_octets_of_a_query_are_answered_alike(apps, call, query):
+    """Also those that nobody has encoded."""
+    ask_both(apps, call, environ_overrides={"QUERY_STRING": query.decode("latin-1")})
+
+
+@some_more
+@given(
+    method=st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"]),
+    segments=st.lists(st.sampled_from(SEGMENTS).map(str.encode) | st.binary(max_size=6), max_size=5),
+    last=st.sampled_from([b"", str(uuid.uuid4()).encode(), b"%00", b"\xff"]),
+)
+def test_any_path_is_answered_alike(apps, method, segments, last):
+    """Known segments in any order, ids of nothing, and random octets."""
+    path = b"/".join([b"", *segments, last]).decode("latin-1")
+    ask_both(apps, Call(method, "/"), environ_overrides={"PATH_INFO": path})
+
+
+@some_more
+@given(
+    call=st.sampled_from(EVERY_CALL),
+    headers=st.dictionaries(st.sampled_from(CONDITIONS) | st.sampled_from(HEADERS), header_values, max_size=3),
+)
+def test_any_header_is_answered_alike(apps, call, headers):
+    """Whatever of visible octets stands in it."""
+    ask_both(apps, call, headers=headers)
+
+
+@pytest.mark.parametrize("call", [REFRESH, *ON_ME], ids=str)
+def test_the_bodies_about_oneself_are_read_as_strictly(ann, call):
+    """Not one JSON text is 400; the wrong shape, an unknown field or NUL is 422."""
+    malformed = {name: body for name, body in MALFORMED.items() if body or call is not DELETE_ME}
+    unfit = [[], "x", None, 7, True, {"nonsense": 1}, {**call.body, "Password": "x"}, dict.fromkeys(call.body, "\x00")]
+    refused = {name: call(ann, data=body, content_type="application/json") for name, body in malformed.items()}
+    misfits = [call(ann, data=json.dumps(body), content_type="application/json") for body in unfit]
+
+    assert {name: answer.json["code"] for name, answer in refused.items()} == dict.fromkeys(malformed, "malformed_json")
+    assert [answer.json["code"] for answer in misfits] == ["validation_error"] * len(unfit)
+
+
+@pytest.mark.parametrize("call", [REFRESH, *ON_ME], ids=str)
+def test_the_bodies_about_oneself_have_the_same_bounds(ann, call):
+    """Their size, however it is sent, their end, and their Content-Type."""
+    body = json.dumps(call.body).encode()
+    short = {"input_stream": BytesIO(body), "environ_overrides": {"CONTENT_LENGTH": "100"}}
+
+    assert_problem(call(ann, data=body.ljust(LARGEST + 1), content_type="application/json"), 413, "payload_too_large")
+    assert_problem(call(ann, **chunked(body.ljust(LARGEST + 1))), 413, "payload_too_large")
+    assert_problem(call(ann, **short, content_type="application/json"), 400, "bad_request")
+    assert_problem(call(ann, data=body, content_type="text/plain"), 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(
+    "number", ["9223372036854775808", "-9223372036854775809", "1" + "0" * 300, "1e308", "0.1", "-0"]
+)
+@pytest.mark.parametrize("field", ["title", "details", "description", "completed"])
+def test_no_number_is_a_text_or_a_truth(apps, field, number):
+    """However large it is; the field is named."""
+    for call in (call for call in ON_TASKS if call.path.startswith("/api") or field != "description"):
+        body = f'{{"title": "tea", "{field}": {number}}}'.replace('"title": "tea", "title"', '"title"')
+        status, content, _ = ask_both(apps, call, data=body, content_type="application/json")
+        assert (status, content["code"]) == (422, "validation_error")
+        assert field in content["errors"]
+
+
+@pytest.mark.parametrize("call", ON_TASKS, ids=str)
+@pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "gzip"}], ids=str)
+def test_a_packed_body_is_not_unpacked(apps, call, headers):
+    """So a small one cannot become a large one."""
+    packed = gzip.compress(json.dumps(call.body).encode())
+    status, content, _ = ask_both(apps, call, data=packed, content_type="application/json", headers=headers)
+
+    assert (status, content["code"]) in [(400, "malformed_json"), (415, "unsupported_media_type")]
+
+
+@pytest.mark.parametrize("call", [LIST, LIST_BY_USER], ids=str)
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [("\xff=1", None), ("n%00=1", "n\x00"), ("=1", ""), ("limit", "limit"), ("q", "q"), ("cursor=", "cursor"),
+     ("q=" + "x" * 201, "q"), ("cursor=" + "x" * 2001, "cursor"), ("limit=7;sort=title", "limit"),
+     ("limit=7&%6Cimit=7", "limit"), ("&".join(f"p{n}=1" for n in range(900)), "p899")],
+    ids=lambda value: ascii(value)[:20],
+)  # fmt: skip
+def test_an_odd_query_is_refused_by_its_name(apps, call, query, name):
+    """422, and never half of it is taken."""
+    status, content, _ = ask_both(apps, call, environ_overrides={"QUERY_STRING": query})
+
+    assert status in ((400, 422) if name is None else (422,))
+    assert name is None or name in content["errors"]

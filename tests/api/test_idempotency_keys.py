@@ -1,0 +1,177 @@
+"""What is kept of an Idempotency-Key: for how long, together with its task, and for its user alone."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import delete, insert, literal, select, text, update
+from sqlalchemy.exc import DBAPIError
+
+from app.auth import queries
+from app.auth.models import users
+from app.auth.tokens import token_answer
+from app.columns import from_now, now
+from app.database import UnscopedStatement, execute, fetch_all, scope
+from app.tasks.models import idempotency_keys
+from tests.api.answers import CREATE, assert_problem
+from tests.api.test_idempotency import EVERY_CREATE, KEY, is_replay, tasks_of, told
+from tests.conftest import Caller, make_app, new_user_id, shared_token
+
+DAY = 24 * 3600
+ONLY_POSTGRESQL = pytest.mark.parametrize("engine", ["postgresql"], indirect=True, scope="session")
+INSUFFICIENT_PRIVILEGE = "42501"
+
+# After the task has been written and before its key is complete.
+FAILING = {
+    "sqlite": ["CREATE TRIGGER failing BEFORE UPDATE ON idempotency_keys BEGIN SELECT RAISE(ABORT, 'failing'); END"],
+    "postgresql": [
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''failing''; END'",
+        "CREATE TRIGGER failing BEFORE UPDATE ON idempotency_keys FOR EACH ROW EXECUTE FUNCTION fail()",
+    ],
+}
+MENDED = {"sqlite": "DROP TRIGGER failing", "postgresql": "DROP TRIGGER failing ON idempotency_keys"}
+
+
+def keys_of(app, user_id):
+    """The keys that are kept for a user."""
+    with app.app_context(), scope(user_id):
+        return [
+            row.key for row in fetch_all(select(idempotency_keys.c.key).where(idempotency_keys.c.user_id == user_id))
+        ]
+
+
+def age_keys(app, user_id, seconds):
+    """Move a user's keys that far into the past."""
+    older = update(idempotency_keys).where(idempotency_keys.c.user_id == user_id)
+    with app.app_context(), scope(user_id):
+        assert execute(older.values(created_at=from_now(literal(-seconds)))) == 1
+
+
+@EVERY_CREATE
+def test_a_key_lives_for_24_hours(app, ann, create):
+    """A minute before it still answers; after them it is a new key, for any body, which lives as long again."""
+    first = create(ann, headers=KEY)
+    age_keys(app, ann.user_id, DAY - 60)
+    replay = create(ann, headers=KEY)
+    age_keys(app, ann.user_id, DAY + 1)
+    anew, again = (create(ann, headers=KEY, json={"title": "coffee"}) for _ in range(2))
+
+    assert told(replay) == told(first)
+    assert [is_replay(answer) for answer in (replay, anew, again)] == [True, False, True]
+    assert told(again) == told(anew)
+    assert [task["title"] for task in tasks_of(ann)] == ["coffee", "tea"]
+
+
+@EVERY_CREATE
+def test_an_old_key_is_new_to_one_of_many(app, ann, create):
+    """However many find it expired at once, one makes a task."""
+    assert create(ann, headers=KEY).status_code == 201
+    age_keys(app, ann.user_id, DAY + 1)
+    callers = [Caller(app, ann.user_id) for _ in range(20)]
+    with ThreadPoolExecutor(len(callers)) as pool:
+        answers = list(pool.map(lambda caller: create(caller, headers=KEY), callers))
+
+    assert len({told(answer)[0] for answer in answers}) == 1
+    assert sum(map(is_replay, answers)) == 19
+    assert len(tasks_of(ann)) == 2
+
+
+def test_old_keys_are_cleared_away(app, ann, bob):
+    """By their user's next creation with a key; young ones and another's stay."""
+    for caller in (ann, bob):
+        assert CREATE(caller, headers={"Idempotency-Key": "old"}).status_code == 201
+        age_keys(app, caller.user_id, DAY + 1)
+    for key in ("young", "new"):
+        assert CREATE(ann, headers={"Idempotency-Key": key}).status_code == 201
+
+    assert sorted(keys_of(app, ann.user_id)) == ["new", "young"]
+    assert keys_of(app, bob.user_id) == ["old"]
+
+
+@pytest.fixture
+def own_app(new_database):
+    """An app on a database that a test may break."""
+    app = make_app(new_database())
+    yield app
+    app.extensions["database"].dispose()
+
+
+@EVERY_CREATE
+def test_a_transaction_that_fails_keeps_neither_task_nor_key(own_app, engine, create):
+    """Whoever repeats the request after a fault makes the task, once."""
+    ann = Caller(own_app, new_user_id())
+    with own_app.app_context():
+        for statement in FAILING[engine]:
+            execute(text(statement))
+    failed = create(ann, headers=KEY)
+    assert_problem(failed, 500, "internal_error")
+    assert (tasks_of(ann), keys_of(own_app, ann.user_id)) == ([], [])
+
+    with own_app.app_context():
+        execute(text(MENDED[engine]))
+    mended, again = create(ann, headers=KEY), create(ann, headers=KEY)
+    assert told(again) == told(mended)
+    assert (is_replay(mended), is_replay(again), len(tasks_of(ann))) == (False, True, 1)
+
+
+@EVERY_CREATE
+@pytest.mark.parametrize("headers", [KEY, {}], ids=["with a key", "without"])
+def test_an_account_that_is_gone_creates_nothing(app, create, headers):
+    """Its token was good when it was made: 401, with a key or without, and no row comes back."""
+    with app.app_context():
+        user, refresh = queries.register(f"{new_user_id()}@example.com", "no hash", None, DAY)
+        token = token_answer(refresh, app.extensions["settings"])["access_token"]
+        execute(delete(users).where(users.c.id == user.id))
+        gone = Caller(app, user.id, token)
+        assert_problem(create(gone, headers=headers), 401, "token_revoked")
+        assert queries.find_user(user.id) is None
+
+
+@EVERY_CREATE
+def test_keys_go_with_their_user(app, ann, create):
+    """Somebody of another issuer who comes back after deleting everything starts afresh."""
+    first = create(ann, headers=KEY)
+    assert ann.delete("/v1/auth/me").status_code == 204
+    assert_problem(create(ann, headers=KEY), 401, "token_revoked")
+    back = Caller(app, ann.user_id, shared_token(ann.user_id, iat=int(time.time()) + 5))
+    anew = create(back, headers=KEY)
+
+    assert (first.status_code, anew.status_code, is_replay(anew)) == (201, 201, False)
+    assert [task["id"] for task in tasks_of(back)] == [anew.json["id"]]
+
+
+def test_keys_are_read_and_written_inside_a_scope_only(app, ann):
+    """On both engines, as tasks are."""
+    assert CREATE(ann, headers=KEY).status_code == 201
+
+    with app.app_context():
+        for statement in (select(idempotency_keys), delete(idempotency_keys), insert(idempotency_keys)):
+            with pytest.raises(UnscopedStatement):
+                execute(statement)
+
+
+@ONLY_POSTGRESQL
+def test_the_database_shows_nobody_anothers_keys(app, ann, bob):
+    """Row-level security: a query that names Ann inside Bob's scope finds and changes nothing."""
+    first = CREATE(ann, headers=KEY)
+    anns = idempotency_keys.c.user_id == ann.user_id
+    with app.app_context(), scope(bob.user_id):
+        assert fetch_all(select(idempotency_keys)) == []
+        assert execute(update(idempotency_keys).where(anns).values(answer="stolen")) == 0
+        assert execute(delete(idempotency_keys).where(anns)) == 0
+    replay = CREATE(ann, headers=KEY)
+
+    assert told(replay) == told(first)
+    assert is_replay(replay)
+
+
+@ONLY_POSTGRESQL
+def test_the_database_takes_no_key_for_another(app, ann, bob):
+    """Nobody can plant an answer that Ann would be given."""
+    ann.add()
+    row = {"user_id": ann.user_id, "key": "planted", "request_hash": "x", "created_at": now()}
+    with app.app_context(), scope(bob.user_id), pytest.raises(DBAPIError) as refused:
+        execute(insert(idempotency_keys).values(row))
+
+    assert refused.value.orig.pgcode == INSUFFICIENT_PRIVILEGE
+    assert keys_of(app, ann.user_id) == []

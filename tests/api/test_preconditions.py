@@ -1,0 +1,252 @@
+"""If-Match and If-None-Match: a reader is spared what it has, and no update is lost (RFC 9110, section 13)."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.api.answers import (
+    COMPLETE,
+    CREATE,
+    CREATE_BY_USER,
+    ON_ONE_TASK,
+    ON_ONE_TASK_BY_USER,
+    REPLACE,
+    Call,
+    assert_problem,
+)
+from tests.conftest import Caller
+from tests.database.test_messages import messages
+
+READS = [call for call in (*ON_ONE_TASK, *ON_ONE_TASK_BY_USER) if call.method == "GET"]
+READS += [Call("HEAD", call.path) for call in READS]
+EMPTY_PATCH = ON_ONE_TASK[3]
+WRITES = [call for call in (*ON_ONE_TASK, *ON_ONE_TASK_BY_USER) if call.method != "GET"]
+EVERY_READ = pytest.mark.parametrize("read", READS, ids=str)
+EVERY_WRITE = pytest.mark.parametrize("write", WRITES, ids=str)
+
+# Headers about a task in its version 2, whose tag stands for {tag}, after a version 1.
+STRONG = [
+    "{tag}",
+    "*",
+    " {tag} ",
+    "{tag},{tag}",
+    '"x", {tag}',
+    '{tag} , "1"',
+    '"a,b",{tag}',
+    'W/"2", {tag}',
+    ',{tag},"x"',
+]
+WEAK = ["W/{tag}", 'W/"x", W/{tag}', '"x", W/{tag}']
+OTHERS = [
+    '"1"',
+    '"3"',
+    '"x"',
+    '""',
+    'W/"1"',
+    '"1", "3", "x"',
+    '"*"',
+    '"20"',
+    '"22"',
+    '"-2"',
+    '"2.0"',
+    '"é"',
+    '"99999999999"',
+]
+NEARLY = [
+    '"02"',
+    '"0000000002"',
+    '"+2"',
+    '"2 "',
+    '" 2"',
+    '"٢"',
+    '"２"',
+    "2",
+    "W/2",
+    "'2'",
+    '"2',
+    '2"',
+    '"2"x',
+    "W/*",
+    "",
+    ",",
+]
+
+
+@pytest.fixture
+def task(ann):
+    """A task in its second version, as a GET answers with it."""
+    path = f"/v1/tasks/{ann.add(details='green')['id']}"
+    assert ann.patch(path, json={"title": "tea, changed"}).status_code == 200
+    answer = ann.get(path)
+    assert (answer.status_code, answer.headers["ETag"]) == (200, '"2"')
+    return answer
+
+
+def on(task, header, value):
+    """Options that send a condition about the task; a list of values is one header line each."""
+    values = [each.format(tag=task.headers["ETag"]) for each in ([value] if isinstance(value, str) else value)]
+    return {"headers": {header: [each.encode().decode("latin-1") for each in values]}}
+
+
+def assert_unchanged(ann, task):
+    """Neither the task nor its version is another."""
+    now = ann.get(f"/v1/tasks/{task.json['id']}")
+    assert (now.status_code, now.json, now.headers["ETag"]) == (200, task.json, task.headers["ETag"])
+
+
+@EVERY_READ
+@pytest.mark.parametrize("value", [*STRONG, *WEAK, ["{tag}"], ['"x"', "W/{tag}"]], ids=str)
+def test_a_reader_who_has_this_version_is_told_so(ann, task, read, value):
+    """304 without a body, with the tag; comparison is weak (section 13.1.2)."""
+    answer = read(ann, task.json["id"], **on(task, "If-None-Match", value))
+
+    assert (answer.status_code, answer.data) == (304, b"")
+    assert answer.headers["ETag"] == task.headers["ETag"]
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert not {"Content-Type", "Content-Length"} & set(answer.headers.keys())
+
+
+@EVERY_READ
+def test_a_reader_of_another_version_gets_this_one(ann, task, read):
+    """What is no tag of this version, or no tag at all, spares nothing."""
+    answers = {value: read(ann, task.json["id"], **on(task, "If-None-Match", value)) for value in OTHERS + NEARLY}
+
+    assert {value: answer.status_code for value, answer in answers.items()} == dict.fromkeys(answers, 200)
+    assert {answer.headers["ETag"] for answer in answers.values()} == {task.headers["ETag"]}
+
+
+@EVERY_WRITE
+@pytest.mark.parametrize("value", [*STRONG, ['"x"', "{tag}"]], ids=str)
+def test_a_write_to_the_wanted_version_succeeds(ann, task, write, value):
+    """One tag of a list is enough, over several lines too; `*` is any version."""
+    answer = write(ann, task.json["id"], **on(task, "If-Match", value))
+
+    assert answer.status_code in (200, 204)
+
+
+@EVERY_WRITE
+def test_a_write_to_another_version_is_refused(ann, task, write):
+    """412, and nothing is written: comparison is strong (section 13.1.1), and what is no tag matches nothing."""
+    values = [*WEAK, *OTHERS, *NEARLY]
+    answers = {value: write(ann, task.json["id"], **on(task, "If-Match", value)) for value in values}
+
+    assert {value: answer.status_code for value, answer in answers.items()} == dict.fromkeys(values, 412)
+    assert_problem(answers["W/{tag}"], 412, "precondition_failed")
+    assert_unchanged(ann, task)
+
+
+@EVERY_WRITE
+@pytest.mark.parametrize("value", ["{tag}", "W/{tag}", "*", '"x", W/{tag}', ["{tag}", '"x"']], ids=str)
+def test_a_write_to_an_unwanted_version_is_refused(ann, task, write, value):
+    """412 to If-None-Match, and nothing is written; here comparison is weak."""
+    answer = write(ann, task.json["id"], **on(task, "If-None-Match", value))
+
+    assert_problem(answer, 412, "precondition_failed")
+    assert_unchanged(ann, task)
+
+
+@EVERY_WRITE
+@pytest.mark.parametrize("value", ['"1"', 'W/"1"', '"1", "3"', '"x"', '"*"'])
+def test_a_write_to_any_but_an_unwanted_version_succeeds(ann, task, write, value):
+    """If-None-Match of other versions is no hindrance."""
+    assert write(ann, task.json["id"], **on(task, "If-None-Match", value)).status_code in (200, 204)
+
+
+@EVERY_WRITE
+@pytest.mark.parametrize(
+    ("wanted", "unwanted"), [('"2"', '"2"'), ("*", "*"), ("*", 'W/"2"'), ('"1"', '"1"'), ('"1"', '"9"')]
+)
+def test_both_conditions_must_hold(ann, task, write, wanted, unwanted):
+    """A version that is wanted and unwanted is refused, as is one that is neither."""
+    answer = write(ann, task.json["id"], headers={"If-Match": wanted, "If-None-Match": unwanted})
+
+    assert_problem(answer, 412, "precondition_failed")
+    assert_unchanged(ann, task)
+
+
+@pytest.mark.parametrize("call", [*READS, *WRITES], ids=str)
+@pytest.mark.parametrize("header", ["If-Match", "If-None-Match"])
+def test_an_absent_task_is_absent_under_every_condition(ann, call, header):
+    """404 whether there was one or never, and whatever the header says."""
+    gone = ann.add()["id"]
+    assert ann.delete(f"/v1/tasks/{gone}").status_code == 204
+
+    values = ['"1"', "*", 'W/"1"', '"x"', "", "1"]
+    answers = [call(ann, task_id, headers={header: value}) for task_id in (gone, None) for value in values]
+    assert [answer.status_code for answer in answers] == [404] * len(answers)
+    assert call.method == "HEAD" or {answer.json["code"] for answer in answers} == {"not_found"}
+
+
+@pytest.mark.parametrize("write", [CREATE, CREATE_BY_USER, *WRITES], ids=str)
+def test_the_etag_of_an_answer_is_that_of_the_next_read(ann, task, write):
+    """In both families; so a client can go on changing without reading."""
+    answer = write(ann, task.json["id"])
+    task_id = task.json["id"] if answer.status_code != 201 else answer.json["id"]
+    reads = [read(ann, task_id) for read in READS]
+
+    if write.method == "DELETE":
+        assert (answer.status_code, [read.status_code for read in reads]) == (204, [404] * len(reads))
+    else:
+        assert {read.headers["ETag"] for read in reads} == {answer.headers["ETag"]}
+        assert (answer.headers["ETag"] == task.headers["ETag"]) is (write is EMPTY_PATCH)
+
+
+def test_the_chain_of_tags_never_breaks(ann, task):
+    """Each change under the tag of the one before it succeeds, whichever operation it is; an old tag never does."""
+    tag, writes = task.headers["ETag"], [write for write in WRITES if write.method != "DELETE"]
+    seen = {tag}
+    for write in writes:
+        answer = write(ann, task.json["id"], headers={"If-Match": tag})
+        assert answer.status_code == 200, write
+        tag = answer.headers["ETag"]
+        seen.add(tag)
+
+    assert len(seen) == len(writes)
+    for old in seen - {tag}:
+        assert_problem(REPLACE(ann, task.json["id"], headers={"If-Match": old}), 412, "precondition_failed")
+
+
+@pytest.mark.parametrize("write", [write for write in WRITES if write is not EMPTY_PATCH], ids=str)
+def test_check_and_write_are_one_statement(app, ann, task, write):
+    """Nothing can come between them; only a refusal takes a second, to tell why."""
+    counts = []
+    for condition in ({"If-Match": '"1"'}, {"If-Match": '"2"', "If-None-Match": '"1"'}):
+        with messages(app) as sent:
+            answer = write(ann, task.json["id"], headers=condition)
+        on_tasks = [statement for statement in sent if "tasks" in statement]
+        counts.append((answer.status_code == 412, len(on_tasks)))
+
+    assert counts == [(True, 2), (False, 1)]
+
+
+@pytest.mark.parametrize("write", [REPLACE, COMPLETE, *(w for w in WRITES if w.body is None)], ids=str)
+def test_of_many_writes_under_one_tag_one_succeeds(app, ann, task, write):
+    """Thirty at once: the others are told that it was not they."""
+    callers = [Caller(app, ann.user_id) for _ in range(30)]
+    with ThreadPoolExecutor(len(callers)) as pool:
+        answers = list(
+            pool.map(lambda caller: write(caller, task.json["id"], **on(task, "If-Match", "{tag}")), callers)
+        )
+
+    statuses = sorted(answer.status_code for answer in answers)
+    assert statuses == ([204] + [404] * 29 if write.method == "DELETE" else [200] + [412] * 29)
+
+
+def test_of_many_writes_the_one_that_succeeded_is_kept(app, ann, task):
+    """What the winner was answered is what everybody reads."""
+    callers = [Caller(app, ann.user_id) for _ in range(30)]
+    bodies = [{"title": f"coffee {number}"} for number in range(30)]
+    with ThreadPoolExecutor(len(callers)) as pool:
+        answers = list(
+            pool.map(
+                lambda caller, body: REPLACE(caller, task.json["id"], json=body, **on(task, "If-Match", "{tag}")),
+                callers, bodies,
+            )
+        )  # fmt: skip
+
+    (won,) = [answer for answer in answers if answer.status_code == 200]
+    for answer in answers:
+        if answer is not won:
+            assert_problem(answer, 412, "precondition_failed")
+    now = ann.get(f"/v1/tasks/{task.json['id']}")
+    assert (now.status_code, now.json, now.headers["ETag"]) == (200, won.json, won.headers["ETag"])
