@@ -12,9 +12,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+import psycopg2
 from flask import Flask, current_app
 from sqlalchemy import Connection, CursorResult, Engine, Executable, MetaData, Row, Table
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql import visitors
 
@@ -154,7 +155,7 @@ def _run(
     """Run one statement in the transaction under way, or alone."""
     if current_user.get() is None and _names_owned_table(statement):
         raise UnscopedStatement("enter scope(user_id) before you touch what users own")
-    with _outages():
+    with _outages(writes=not statement.is_select):
         if (here := _transaction.get()) is not None:
             here.require_time()
             return read(here.connection.execute(statement, parameters))
@@ -204,34 +205,37 @@ def _begin(connection: Connection) -> Iterator[Connection]:
 
 
 @contextmanager
-def _outages() -> Iterator[None]:
+def _outages(writes: bool = True) -> Iterator[None]:
     """Turn what is the database's fault, and passes, into a 503."""
     silence: _Silence = current_app.extensions["database_silence"]
     began_at = time.monotonic()
-    if began_at < silence.until:
+    # Readers of SQLite wait for nobody.
+    if began_at < silence.until and (writes or not db.on_sqlite):
         raise DatabaseUnavailable
     try:
         yield
     except PoolTimeout as error:
         raise DatabaseUnavailable("All connections to the database are busy. Try again shortly.") from error
-    except DBAPIError as error:
-        if not _is_outage(error):
+    except (DBAPIError, psycopg2.Error) as error:
+        # SQLAlchemy does not wrap what fails while it changes a connection's isolation level.
+        orig = error.orig if isinstance(error, DBAPIError) else error
+        if not _is_outage(orig):
             raise
-        current_app.logger.warning("database unavailable: %s", str(error.orig).strip())
-        # Without a code the server did not say it; and SQLite, which never has one, is no server.
-        said_nothing = not db.on_sqlite and getattr(error.orig, "pgcode", None) is None
+        current_app.logger.warning("database unavailable: %s", str(orig).strip())
+        # Without a code the server did not say it. SQLite never has one: a writer waited for its lock in vain.
+        said_nothing = getattr(orig, "pgcode", None) is None
         if said_nothing and time.monotonic() - began_at > SILENCE_SECONDS:
             silence.until = time.monotonic() + SILENCE_SECONDS
         raise DatabaseUnavailable from error
 
 
-def _is_outage(error: DBAPIError) -> bool:
-    if isinstance(error.orig, sqlite3.Error):
+def _is_outage(error: BaseException | None) -> bool:
+    if isinstance(error, sqlite3.Error):
         # Locked by another process, disk full, unreadable: all of them are operational.
-        return isinstance(error.orig, sqlite3.OperationalError) and _sqlite_passes(error.orig)
-    code = getattr(error.orig, "pgcode", None)
+        return isinstance(error, sqlite3.OperationalError) and _sqlite_passes(error)
+    code = getattr(error, "pgcode", None)
     if code is None:
-        return isinstance(error, OperationalError | InterfaceError)
+        return isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
     # Connection lost, out of resources, an operator's intervention, lock not available, read-only.
     return code[:2] in ("08", "53", "57") or code in ("55P03", "25006")
 

@@ -11,8 +11,6 @@ from app import strict_json
 from app.problems import BadRequest, Errors, MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
 
 BODY_BYTES = 128 * 1024
-# In a request's environ, where the server has a deadline for slow clients: to be called when the body is there.
-RECEIVED = "tasks.received"
 
 
 class StrictParser(FlaskParser):
@@ -77,8 +75,6 @@ def read_body(req: Request, limit: int) -> bytes:
     while size <= limit and (chunk := req.stream.read(limit + 1 - size)):
         chunks.append(chunk)
         size += len(chunk)
-    if RECEIVED in req.environ:
-        req.environ[RECEIVED]()
     if size > limit:
         raise PayloadTooLarge(f"Send a body of at most {limit} bytes.")
     if announced is not None and size < announced:

@@ -107,10 +107,10 @@ class InternalError(Problem):
 
 
 class DatabaseUnavailable(Problem):
-    """The database does not answer, or cannot take the request just now. Nothing was written."""
+    """The database does not answer, or cannot take the request just now. A write may or may not have been done."""
 
     status, code, title = 503, "database_unavailable", "The database is unavailable"
-    detail = "Try again after the time that Retry-After names."
+    detail = "Try again after the time that Retry-After names: a write with If-Match or the same Idempotency-Key."
 
     def __init__(self, detail: str | None = None) -> None:
         super().__init__(detail, headers={"Retry-After": "2"})

@@ -29,11 +29,14 @@ class Watchdog(Generic[Peer]):
                 self._process = os.getpid()
                 threading.Thread(target=self._look, name=self._name, daemon=True).start()
 
-    def begin(self, peer: Peer) -> None:
-        self._waiting[peer] = time.monotonic()
+    def begin(self, peer: Peer, spent: float = 0) -> None:
+        """Wait for a peer that has used up so many seconds of its deadline already."""
+        self._waiting[peer] = time.monotonic() - spent
 
-    def end(self, peer: Peer) -> None:
-        self._waiting.pop(peer, None)
+    def end(self, peer: Peer) -> float:
+        """How many seconds of its deadline the peer has used up."""
+        now = time.monotonic()
+        return now - self._waiting.pop(peer, now)
 
     def _look(self) -> None:
         while True:

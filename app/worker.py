@@ -2,12 +2,10 @@
 
 import socket
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from gunicorn.workers.gthread import _DEFER, DEFAULT_WORKER_DATA_TIMEOUT, TConn, ThreadWorker
 
-from app.parsing import RECEIVED
 from app.watchdog import Watchdog
 
 # From a request's first byte until it has been received whole.
@@ -57,18 +55,45 @@ class Worker(ThreadWorker):
         finally:
             _leftovers.end(conn.sock)
 
+    def set_accept_enabled(self, enabled: bool) -> None:
+        super().set_accept_enabled(enabled)
+        if not enabled and not self.alive:
+            self._take_last_connections()
+
+    def _take_last_connections(self) -> None:
+        """Take whom the kernel has accepted already: they would be reset once nobody listens any more."""
+        for listener in self.sockets:
+            before = -1
+            while before != self.nr_conns:
+                before = self.nr_conns
+                self.accept(listener)
+            listener.close()
+
     def load_wsgi(self) -> None:
         super().load_wsgi()
         application: Any = self.wsgi
 
         def answer(environ: dict[str, Any], start_response: Any) -> Any:
-            # Whoever reads the body says when it is there.
-            environ[RECEIVED] = partial(_received.end, environ["gunicorn.socket"])
-            if "CONTENT_LENGTH" not in environ and "HTTP_TRANSFER_ENCODING" not in environ:
-                environ[RECEIVED]()
-            try:
-                return application(environ, start_response)
-            finally:
-                environ[RECEIVED]()
+            client = environ["gunicorn.socket"]
+            # From here on the client is not waited for, but for its body.
+            environ["wsgi.input"] = _Body(environ["wsgi.input"], client, _received.end(client))
+            return application(environ, start_response)
 
         self.wsgi: Any = answer
+
+
+class _Body:
+    """A body that must have come before the deadline; the time in which nobody reads does not count."""
+
+    def __init__(self, body: Any, client: socket.socket, spent: float) -> None:
+        self._body, self._client, self._spent = body, client, spent
+
+    def read(self, *size: int) -> bytes:
+        _received.begin(self._client, self._spent)
+        try:
+            return bytes(self._body.read(*size))
+        finally:
+            self._spent = _received.end(self._client) or self._spent
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._body, name)

@@ -1,0 +1,113 @@
+"""A PostgreSQL server to break: started, killed, frozen and filled by the tests."""
+
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy.engine import URL, make_url
+
+from tests.postgres import Server, _find_programs, _run, _unprivileged_user
+from tests.process.conftest import free_port
+
+# Little enough to be used up by others in no time.
+MOST_CONNECTIONS = 30
+
+
+class Cluster:
+    """One server on a loopback port and a unix socket, in a folder of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.user, self.port = home, _unprivileged_user(), free_port()
+        home.chmod(0o755)
+        self.programs = _find_programs(home if self.user else None)
+        if self.user:
+            shutil.chown(home, self.user)
+        self._run("initdb", "-A", "trust", "-U", "admin", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
+        # Unlike the server of the other tests, this one writes to the disk before it acknowledges.
+        with (home / "data" / "postgresql.conf").open("a") as file:
+            file.write(
+                f"port = {self.port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{home}'\n"
+                f"max_connections = {MOST_CONNECTIONS}\n"
+            )
+        self.start()
+        self.server = Server(URL.create("postgresql", "admin", database="postgres", query=self._socket()))
+
+    def url(self, database: str, port: int) -> str:
+        """Where the service finds a database, over TCP."""
+        url = make_url(self.server.url(database))
+        return url.set(host="127.0.0.1", port=port, query={}).render_as_string(hide_password=False)
+
+    def admin_url(self, database: str) -> str:
+        return self.server.admin.set(database=database).render_as_string(hide_password=False)
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections."""
+        self._run("pg_ctl", "-w", "-l", self.home / "server.log", "start")
+
+    def stop(self) -> None:
+        """As if its process had been killed: no checkpoint, no goodbye."""
+        self._run("pg_ctl", "-m", "immediate", "stop")
+
+    def restart(self) -> None:
+        self._run("pg_ctl", "-w", "-l", self.home / "server.log", "-m", "immediate", "restart")
+
+    def freeze(self) -> None:
+        """Stop its processes where they are: the kernel goes on to take connections and data for them."""
+        for process in self._processes():
+            os.kill(process, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        for process in reversed(self._processes()):
+            os.kill(process, signal.SIGCONT)
+
+    def set(self, setting: str) -> None:
+        """Change a setting for all sessions, those under way included."""
+        self.server.sql(f"ALTER SYSTEM {setting}")
+        self.server.sql("SELECT pg_reload_conf()")
+
+    def end_sessions(self, database: str) -> None:
+        self.server.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            f"WHERE datname = '{database}' AND application_name = 'tasks'"
+        )
+
+    def sessions(self, database: str) -> list[str]:
+        """What the service's connections do, once those that are about to end have ended."""
+        time.sleep(0.3)
+        return [
+            state
+            for (state,) in self.server.sql(
+                f"SELECT state FROM pg_stat_activity WHERE datname = '{database}' AND application_name = 'tasks'"
+            )
+        ]
+
+    def _processes(self) -> list[int]:
+        postmaster = int((self.home / "data" / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text()
+        return [postmaster, *map(int, children.split())]
+
+    def _socket(self) -> dict[str, str]:
+        return {"host": str(self.home), "port": str(self.port)}
+
+    def _run(self, program: str, *arguments: object) -> None:
+        _run(self.home, self.user, self.programs / program, "-D", self.home / "data", *arguments)
+
+
+@contextmanager
+def cluster() -> Iterator[Cluster]:
+    """A cluster for as long as it is needed."""
+    home = Path(tempfile.mkdtemp(prefix="tasks-pg-"))
+    try:
+        made = Cluster(home)
+        try:
+            yield made
+        finally:
+            made.thaw()
+            made.stop()
+    finally:
+        shutil.rmtree(home)

@@ -1,0 +1,59 @@
+"""What the tests of reliability share: a server to break, and services that do not wait for their database."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.settings import PROJECT
+from tests.conftest import engines_used, migrate, settings_for
+from tests.process.conftest import BIN, Service, free_port
+from tests.reliability.cluster import Cluster, cluster
+from tests.reliability.faults import Site
+from tests.reliability.network import Network
+
+Launch = Callable[..., Service]
+
+
+@pytest.fixture(scope="module")
+def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
+    """Starts gunicorn with two workers, and does not wait; what is left of it is killed."""
+    folder, started = tmp_path_factory.mktemp("services"), []
+
+    def run(url: str, *options: str, **changes: str) -> Service:
+        port = free_port()
+        environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PORT": str(port), "WEB_CONCURRENCY": "2"}
+        command = [str(BIN / "gunicorn"), *options, "wsgi:app"]
+        log = folder / f"{len(started)}.log"
+        started.append(Service(command, PROJECT, port, log, environment | settings_for(url, **changes)))
+        return started[-1]
+
+    yield run
+    for service in started:
+        service.kill()
+
+
+@pytest.fixture(scope="module")
+def broken_cluster() -> Iterator[Cluster]:
+    """A server of these tests' own, since nobody else wants what they do to it."""
+    with cluster() as made:
+        engines_used["postgresql"] = made.server.sql("SHOW server_version")[0][0]
+        yield made
+
+
+@pytest.fixture(scope="module")
+def site(broken_cluster: Cluster) -> Iterator[Site]:
+    """A migrated database behind a network."""
+    database = broken_cluster.server.create_database()
+    migrate(broken_cluster.url(database, broken_cluster.port))
+    network = Network(broken_cluster.port)
+    yield Site(broken_cluster, network, database)
+    network.end()
+
+
+@pytest.fixture
+def sqlite_file(tmp_path: Path) -> Path:
+    """A migrated database of one test's own."""
+    migrate(f"sqlite:///{tmp_path / 'tasks.db'}")
+    return tmp_path / "tasks.db"

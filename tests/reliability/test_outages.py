@@ -1,0 +1,103 @@
+"""PostgreSQL goes away in every way there is, under load: nothing is lost, and nothing hangs."""
+
+import os
+import time
+from collections import Counter
+
+import pytest
+
+from tests.process.conftest import Service, until
+from tests.reliability.audit import audit
+from tests.reliability.conftest import Launch
+from tests.reliability.faults import (
+    ANSWER_SECONDS,
+    FAULTS,
+    RECOVERY_SECONDS,
+    Fault,
+    Incident,
+    Site,
+    inject,
+    rows_locked,
+    stopped,
+)
+from tests.reliability.load import Client, Load, User
+
+# How long faults follow one another; each happens once at least.
+SECONDS = float(os.environ.get("RELIABILITY_SECONDS", "0"))
+THREADS = 2
+# Two workers, each with one for each thread and one more.
+MOST_SESSIONS = 2 * (THREADS + 1)
+
+
+@pytest.fixture(scope="module")
+def service(site: Site, launch: Launch) -> Service:
+    return launch(site.url, THREADS=str(THREADS)).wait_until_ready()
+
+
+def test_a_database_that_is_down_at_the_start_is_waited_for(site: Site, launch: Launch) -> None:
+    """The service starts, refuses clearly, and serves once the database is there."""
+    with stopped(site):
+        service = launch(site.url)
+        client = Client(service.port, User().token, kept=False)
+        until(lambda: client.call("GET", "/healthz").status == 200, "a process that lives")
+        for path in ("/readyz", "/v1/tasks"):
+            reply = client.call("GET", path)
+            assert (reply.status, "Retry-After" in reply.headers) == (503, True)
+            assert reply.ended - reply.began < ANSWER_SECONDS
+    returned = time.monotonic()
+    until(lambda: client.call("POST", "/v1/tasks", {"title": "tea"}).status == 201, "a task")
+
+    assert time.monotonic() - returned < RECOVERY_SECONDS
+    assert service.stop() == 0
+
+
+def test_an_exhausted_pool_is_a_short_503_and_loses_nothing(site: Site, launch: Launch) -> None:
+    """More threads than connections: who gets none is told so before the others are done."""
+    service = launch(site.url, "--threads", "6", THREADS="1").wait_until_ready()
+    load = Load(service.port)
+    with load.running():
+        time.sleep(0.5)
+        incident = inject(load, Fault(rows_locked, 3.7), site)
+
+    assert incident.verdict() == []
+    assert load.failures() == []
+    assert not (findings := audit(load, site.query)), findings
+    assert service.stop() == 0
+
+
+def summary(load: Load, incidents: list[Incident], lost: int, doubled: int, late: int) -> str:
+    counts = Counter(incident.fault.name for incident in incidents)
+    figures = {
+        "writes acknowledged": load.acknowledged(),
+        "writes refused": sum(write.is_unknown for writes in load.writes.values() for write in writes),
+        "of these done nevertheless": late,
+        **{f"faults, {name}": count for name, count in counts.items()},
+        "neither answered nor refused clearly": len(load.failures()),
+        "lost": lost,
+        "doubled": doubled,
+        "longest unavailability after the return": f"{max(each.unavailable for each in incidents):.1f} s",
+    }
+    for name in counts:
+        slowest = max(incident.slowest for incident in incidents if incident.fault.name == name)
+        figures[f"slowest answer, {name}"] = f"{slowest:.1f} s"
+    return "\n".join(f"{name:45} {figure}" for name, figure in figures.items())
+
+
+def test_nothing_is_lost_in_outage_after_outage(
+    site: Site, service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each answer comes in time, the service recovers by itself, and every acknowledged write is there once."""
+    load, incidents = Load(service.port), []
+    end = time.monotonic() + SECONDS
+    with load.running():
+        while time.monotonic() < end or len(incidents) < len(FAULTS):
+            incidents.append(inject(load, FAULTS[len(incidents) % len(FAULTS)], site))
+            assert len(site.cluster.sessions(site.database)) <= MOST_SESSIONS
+    findings = audit(load, site.query)
+    with capsys.disabled():
+        print(f"\n{summary(load, incidents, len(findings.lost), len(findings.doubled), findings.late)}")  # noqa: T201
+
+    assert not findings, findings
+    assert load.failures() == []
+    assert [text for incident in incidents for text in incident.verdict()] == []
+    assert set(site.cluster.sessions(site.database)) <= {"idle"}

@@ -1,0 +1,200 @@
+"""The service's processes end, are replaced and are killed under load; slow clients hold nobody up for long."""
+
+import contextlib
+import math
+import os
+import signal
+import socket
+import sqlite3
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from app.worker import RECEIVE_SECONDS, SEND_SECONDS
+from tests.process.conftest import Service, until
+from tests.reliability.audit import audit, sqlite_query
+from tests.reliability.conftest import Launch
+from tests.reliability.faults import MARGIN_SECONDS
+from tests.reliability.load import Client, Load, User
+
+THREADS = 2
+WORKERS = 2
+SLOW_CLIENTS = THREADS * WORKERS
+# All may have come to one worker, whose threads then take them wave after wave.
+WAVES = math.ceil(SLOW_CLIENTS / THREADS)
+NOTICED_SECONDS = 2
+CALM_SECONDS = 1
+MANY_TASKS = """
+WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 900)
+INSERT INTO tasks (user_id, id, title, details, created_at, updated_at, version)
+SELECT ?, printf('0199b1f2-7c3e-7a41-9d5b-%012d', n), 'tea', ?,
+    '2026-03-14T09:26:53.589793Z', '2026-03-14T09:26:53.589793Z', 1
+FROM numbers
+"""
+
+
+@pytest.fixture
+def service(launch: Launch, sqlite_file: Path) -> Service:
+    return launch(f"sqlite:///{sqlite_file}", THREADS=str(THREADS)).wait_until_ready()
+
+
+@contextlib.contextmanager
+def locked(file: Path):
+    """Whoever writes waits until the end."""
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+
+
+def test_a_service_that_is_told_to_end_answers_what_it_accepted(service: Service, sqlite_file: Path) -> None:
+    """Requests under way are finished, however many connections, and the process ends with 0."""
+    clients = [Client(service.port, User().token, kept=bool(number % 2)) for number in range(THREADS * WORKERS * 2)]
+    with ThreadPoolExecutor(len(clients)) as threads:
+        with locked(sqlite_file):
+            replies = [threads.submit(client.call, "POST", "/v1/tasks", {"title": "tea"}) for client in clients]
+            time.sleep(0.5)
+            service.process.send_signal(signal.SIGTERM)
+            time.sleep(1)
+        statuses = [reply.result().status for reply in replies]
+    for client in clients:
+        client.close()
+
+    assert statuses == [201] * len(clients)
+    assert service.process.wait(20) == 0
+
+
+def test_a_service_that_is_told_to_end_under_load_loses_nothing(
+    launch: Launch, service: Service, sqlite_file: Path
+) -> None:
+    """Until it refuses connections, each request is answered; and all that was acknowledged is there afterwards."""
+    load = Load(service.port)
+    with load.running():
+        time.sleep(1)
+        assert service.stop() == 0
+        time.sleep(0.2)
+
+    load.port = launch(f"sqlite:///{sqlite_file}").wait_until_ready().port
+    assert load.of_status(-1) != []
+    assert [reply for reply in load.failures() if reply.status != -1] == []
+    assert not (findings := audit(load, sqlite_query(sqlite_file))), findings
+
+
+def test_a_reload_under_load_fails_no_request(service: Service, sqlite_file: Path) -> None:
+    """Twice, each with all new workers."""
+    load = Load(service.port)
+    with load.running():
+        for _ in range(2):
+            time.sleep(0.5)
+            before = set(service.workers())
+            service.process.send_signal(signal.SIGHUP)
+            until(lambda before=before: len(set(service.workers()) - before) >= WORKERS, "new workers")
+            until(lambda before=before: not before & set(service.workers()), "the old workers' end")
+
+    assert load.failures() == []
+    assert load.of_status(503) == []
+    assert not (findings := audit(load, sqlite_query(sqlite_file))), findings
+
+
+def test_a_killed_worker_costs_only_its_own_requests(service: Service, sqlite_file: Path) -> None:
+    """Each client loses at most the one answer that it waited for, and a new worker takes the place."""
+    load = Load(service.port)
+    with load.running():
+        time.sleep(1)
+        killed = service.workers()[0]
+        os.kill(killed, signal.SIGKILL)
+        at = time.monotonic()
+        until(lambda: len(set(service.workers()) - {killed}) == WORKERS, "a new worker")
+        time.sleep(1)
+
+    lost = load.failures()
+    assert len(lost) <= load.writers
+    assert [reply for reply in lost if reply.status != 0 or abs(reply.began - at) > MARGIN_SECONDS] == []
+    assert not (findings := audit(load, sqlite_query(sqlite_file))), findings
+
+
+def test_workers_that_make_room_for_new_ones_fail_no_request(launch: Launch, sqlite_file: Path) -> None:
+    """Here after 60 to 100 requests each, so that it happens often."""
+    options = ("--max-requests", "60", "--max-requests-jitter", "40")
+    service = launch(f"sqlite:///{sqlite_file}", *options).wait_until_ready()
+    load, seen = Load(service.port), set()
+    with load.running():
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            seen |= set(service.workers())
+            time.sleep(0.05)
+
+    assert len(seen) > 2 * WORKERS
+    assert load.failures() == []
+    assert not (findings := audit(load, sqlite_query(sqlite_file))), findings
+
+
+class SlowClient:
+    """Sends what it has a byte at a time, or does not read what it gets, until it is cut off."""
+
+    def __init__(self, service: Service, at_once: bytes, slowly: bytes = b"") -> None:
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.socket.connect(("127.0.0.1", service.port))
+        self.socket.sendall(at_once)
+        self.slowly = slowly
+        self.thread = threading.Thread(target=self.drip)
+        self.thread.start()
+
+    def drip(self) -> None:
+        with contextlib.suppress(OSError):
+            for byte in self.slowly:
+                self.socket.sendall(bytes([byte]))
+                time.sleep(1)
+
+    def end(self) -> None:
+        self.socket.close()
+        self.thread.join()
+
+
+def longest_wait(service: Service, limit: float) -> float:
+    """The longest that others waited for an answer, until they have not waited for a while."""
+    client, waits = Client(service.port, "", kept=False), [0.0]
+    now = calm_since = time.monotonic()
+    end = now + limit
+    while now < end and (max(waits) < NOTICED_SECONDS or now - calm_since < CALM_SECONDS):
+        reply = client.call("GET", "/healthz")
+        assert reply.status == 200
+        now, wait = reply.ended, reply.ended - reply.began
+        waits.append(wait)
+        calm_since = now if wait > NOTICED_SECONDS else calm_since
+        time.sleep(0.05)
+    return max(waits)
+
+
+def hold_up(service: Service, requests: list[tuple[bytes, bytes]], deadline: float) -> None:
+    """As many slow clients as threads hold others up, but not for longer than a deadline for each wave."""
+    slow = [SlowClient(service, *request) for request in requests]
+    limit = WAVES * deadline + MARGIN_SECONDS
+    waited = longest_wait(service, limit)
+    for client in slow:
+        client.end()
+    assert NOTICED_SECONDS < waited < limit
+
+
+def test_clients_that_send_a_byte_a_second_hold_others_up_for_a_bounded_time(service: Service) -> None:
+    """Headers or body: the deadline is for the whole request."""
+    start = f"POST /v1/tasks HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {User().token}\r\n"
+    head = f"{start}Content-Type: application/json\r\nContent-Length: 99\r\n"
+    headers = (head.encode(), b"X-Slow: " + 60 * b"a")
+    body = (f"{head}\r\n".encode(), b'{"title": "' + 60 * b"a")
+
+    hold_up(service, [headers, body] * (SLOW_CLIENTS // 2), RECEIVE_SECONDS)
+
+
+def test_clients_that_do_not_read_hold_others_up_for_a_bounded_time(service: Service, sqlite_file: Path) -> None:
+    """An answer larger than what the kernel keeps for them."""
+    user = User()
+    assert Client(service.port, user.token, kept=False).call("POST", "/v1/tasks", {"title": "tea"}).status == 201
+    with contextlib.closing(sqlite3.connect(sqlite_file)) as connection, connection:
+        connection.execute(MANY_TASKS, (user.id, 10_000 * "茶"))
+    request = f"GET /api/{user.id}/tasks HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {user.token}\r\n\r\n"
+
+    hold_up(service, [(request.encode(), b"")] * SLOW_CLIENTS, SEND_SECONDS)
