@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 from app.auth import revocation, sessions
 from app.auth.queries import disable_user, enable_user
-from app.database import rfc3339
+from app.engines import rfc3339
 from tests.api.answers import assert_problem
 from tests.auth.people import MANY_THREADS, ago, another_app, at_once, keep_copy, make_copy_old, register
 from tests.conftest import Caller, new_user_id
