@@ -7,14 +7,17 @@ LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes
 	--custom-compile-command 'make lock' --quiet
 
 help: ## Show this list.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 run: $(VENV)/.runtime ## Install, migrate and serve on http://127.0.0.1:8000.
 	@$(BIN)/flask db upgrade
 	@exec $(BIN)/gunicorn wsgi:app
 
 test: $(VENV)/.development ## Run all tests, on SQLite and PostgreSQL, and print the coverage.
-	@$(BIN)/pytest --numprocesses auto --cov --cov-report term
+	@$(BIN)/pytest --numprocesses auto --cov --cov-report term --ignore tests/reliability
+
+test-reliability: $(VENV)/.development ## Stop, freeze and restart real servers under load, and compare (two minutes).
+	@$(BIN)/pytest tests/reliability
 
 check: $(VENV)/.development ## Check format, lint, types and the API's description.
 	@$(BIN)/ruff format --check
@@ -49,4 +52,4 @@ $(VENV)/.development: requirements-dev.txt $(VENV)/.runtime
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-.PHONY: help run test check format docs lock
+.PHONY: help run test test-reliability check format docs lock
