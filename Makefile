@@ -19,11 +19,21 @@ test: $(VENV)/.development ## Run all tests, on SQLite and PostgreSQL, and print
 test-reliability: $(VENV)/.development ## Stop, freeze and restart real servers under load, and compare (two minutes).
 	@$(BIN)/pytest tests/reliability
 
-check: $(VENV)/.development ## Check format, lint, types and the API's description.
+test-pgbouncer: $(VENV)/.development ## Run the API's tests with PgBouncer (transaction mode) in front of PostgreSQL.
+	@# Without the outage after which everything must work at once: PgBouncer waits a second before it tries again.
+	@TEST_PGBOUNCER=1 $(BIN)/pytest --numprocesses auto tests/api tests/auth \
+		--deselect tests/auth/test_revocation_copy.py::test_what_cannot_be_known_is_503
+
+check: $(VENV)/.development ## Check format, lint, types, the API's description, and the service against it.
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
 	@$(BIN)/flask openapi write - | diff -u docs/openapi.json - || { echo "docs/openapi.json is out of date: run 'make docs'"; exit 1; }
+	@tests/contract/spectral/lint docs/openapi.json
+	@$(MAKE) --no-print-directory conformance
+
+conformance: $(VENV)/.development ## Send random requests for two minutes; judge the answers by docs/openapi.json.
+	@$(BIN)/python -m tests.contract.conformance
 
 format: $(VENV)/.development ## Format the code and mend what the linter can.
 	@$(BIN)/ruff check --fix-only --quiet
@@ -52,4 +62,4 @@ $(VENV)/.development: requirements-dev.txt $(VENV)/.runtime
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-.PHONY: help run test test-reliability check format docs lock
+.PHONY: help run test test-reliability test-pgbouncer check conformance format docs lock

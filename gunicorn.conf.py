@@ -24,6 +24,8 @@ max_requests = 100_000
 max_requests_jitter = 20_000
 # How long a worker that stops may take to finish its requests; no request takes longer.
 graceful_timeout = 15
+# The most there is: a cursor, a search and a user id together are longer than the default.
+limit_request_line = 8190
 # Loaded once, shared by the workers; nothing is connected before they fork.
 preload_app = True
 # A heartbeat on a disk would stall with the disk.

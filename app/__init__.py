@@ -25,7 +25,8 @@ OPENAPI = {
             "description": "Tasks for many users, each of whom sees only their own.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "servers": [{"url": "/"}],
+        # x-internal, for programs that sort APIs by their audience: this one is for everybody.
+        "servers": [{"url": "/", "x-internal": False}],
     },
 }
 

@@ -9,8 +9,10 @@ import orjson
 from flask import Flask, Response, request
 from flask_smorest.utils import resolve_schema_instance
 from marshmallow import Schema, fields
+from werkzeug.routing import UUIDConverter
 
-from app.parsing import StrictParser, refuse_unread_query
+from app.fields import Text
+from app.parsing import ERRORS_SHOWN, StrictParser, refuse_unread_query
 from app.problems import (
     CONTENT_TYPE,
     BadRequest,
@@ -27,45 +29,73 @@ View = Callable[..., Any]
 
 VERSION = "0.1.0"
 BEARER = "bearer"
+BEARER_SCHEME = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "A signed JWT, verified as RFC8725 recommends: the issuer fixes the algorithm, not the token.",
+}
 ALWAYS = (BadRequest, ValidationFailed, InternalError)
 WITH_BODY = (MalformedJson, PayloadTooLarge, UnsupportedMediaType)
 
+# What each means, and a pattern that it fits.
 HEADERS = {
-    "X-Request-ID": "The id of this request: the caller's own, or a new one.",
-    "Cache-Control": "`private, no-cache`; `no-store` where the answer holds a token.",
-    "ETag": "The version of the task.",
-    "Idempotent-Replay": "`true` where this is the answer of an earlier request with the same Idempotency-Key.",
-    "Location": "The path of what was made.",
-    "Link": 'The next page, as `<path>; rel="next"`; absent on the last page.',
-    "X-Total-Count": "How many tasks there are on all pages.",
-    "WWW-Authenticate": "Why the token was refused (RFC 6750).",
-    "Allow": "The methods that this path takes.",
-    "Retry-After": "Seconds to wait before trying again.",
+    "X-Request-ID": ("The id of this request: the caller's own, or a new one.", "^[!-~]{1,128}$"),
+    "Cache-Control": (
+        "`private, no-cache`; `no-store` where the answer holds a token.",
+        "^(private, no-cache|no-store)$",
+    ),
+    "Access-Control-Allow-Origin": ("The caller's origin, where CORS_ORIGINS lists it; else absent.", "^https?://"),
+    "ETag": ("The version of the task.", '^"[0-9]+"$'),
+    "Idempotent-Replay": (
+        "`true` where this is the answer of an earlier request with the same Idempotency-Key.",
+        "^true$",
+    ),
+    "Location": ("The path of what was made.", "^/"),
+    "Link": ('The next page, as `<path>; rel="next"`; absent on the last page.', '^</.+>; rel="next"$'),
+    "X-Total-Count": ("How many tasks there are on all pages.", "^[0-9]+$"),
+    "WWW-Authenticate": ("Why the token was refused (RFC 6750).", "^Bearer "),
+    "Allow": ("The methods that this path takes.", "^[A-Z, ]+$"),
+    "Retry-After": ("Seconds to wait before trying again.", "^[0-9]+$"),
 }
-REQUEST_HEADERS = {
-    "If-Match": "Act only if the task still has one of these ETags; else 412.",
-    "If-None-Match": "Reading: 304 if the task has one of these ETags. Writing: 412.",
-    "Idempotency-Key": "1 to 255 visible ASCII characters: the request is done once, and answered alike for 24 hours.",
+# gunicorn's bound for a whole line: name, colon, space, value, end.
+HEADER_LINE_BYTES = 8190
+# What a header's value may hold (RFC 9110, section 5.5).
+FIELD_VALUE = {"pattern": r"^[\t -~\x80-\xff]*$"}
+REQUEST_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "If-Match": ("Act only if the task still has one of these ETags; else 412.", FIELD_VALUE),
+    "If-None-Match": ("Reading: 304 if the task has one of these ETags. Writing: 412.", FIELD_VALUE),
+    "Idempotency-Key": (
+        "1 to 255 visible ASCII characters: the request is done once, and answered alike for 24 hours.",
+        {"pattern": "^[!-~]+$", "minLength": 1, "maxLength": 255},
+    ),
 }
-ON_EVERY_ANSWER = ("X-Request-ID", "Cache-Control")
+ON_EVERY_ANSWER = ("X-Request-ID", "Cache-Control", "Access-Control-Allow-Origin")
 ON_STATUS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 
 
 class ProblemDetails(Schema):
     """The body of every error (RFC 9457)."""
 
-    type = fields.String(
-        required=True, metadata={"description": "Where this code is explained.", "example": "/docs/errors#not_found"}
+    type = Text(
+        1,
+        100,
+        required=True,
+        metadata={
+            "pattern": "^/docs/errors#[a-z_]+$",
+            "description": "Where this code is explained.",
+            "example": "/docs/errors#not_found",
+        },
     )
-    title = fields.String(required=True)
-    status = fields.Integer(required=True, metadata={"minimum": 400, "maximum": 599})
-    detail = fields.String(required=True, metadata={"description": "What to do next."})
-    code = fields.String(required=True, metadata={"description": "The reason, for programs."})
-    request_id = fields.String(required=True)
+    title = Text(1, 100, required=True)
+    status = fields.Integer(required=True, metadata={"minimum": 400, "maximum": 599, "format": "int32"})
+    detail = Text(1, 1_000, required=True, metadata={"description": "What to do next."})
+    code = Text(1, 50, required=True, metadata={"pattern": "^[a-z_]+$", "description": "The reason, for programs."})
+    request_id = Text(1, 128, required=True, metadata={"pattern": "^[!-~]+$"})
     errors = fields.Dict(
         keys=fields.String(),
-        values=fields.List(fields.String()),
-        metadata={"description": "Field → what is wrong with it."},
+        values=fields.List(Text(1, 1_000), metadata={"maxItems": 10}),
+        metadata={"maxProperties": ERRORS_SHOWN, "description": "Field → what is wrong with it."},
     )
 
 
@@ -76,14 +106,20 @@ class Api(flask_smorest.Api):
 
     def init_app(self, app: Flask, **options: Any) -> None:
         super().init_app(app, **options)
-        self.spec.components.security_scheme(BEARER, {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
+        self.spec.components.security_scheme(BEARER, BEARER_SCHEME)
+        # flask-smorest's own has no bound, which linters look for beside every string.
+        self.register_converter(UUIDConverter, lambda _: {"type": "string", "format": "uuid", "maxLength": 36})
+
+    def _register_pagination_header(self) -> None:
+        """Left out: pages here are linked by cursors."""
 
     def _register_error_handlers(self) -> None:
         """Left out: errors are made in problems.py."""
 
     def _register_responses(self) -> None:
-        for name, description in HEADERS.items():
-            self.spec.components.header(name, {"description": description, "schema": {"type": "string"}}, lazy=True)
+        for name, (description, pattern) in HEADERS.items():
+            schema = {"type": "string", "pattern": pattern, "maxLength": _most_characters(name)}
+            self.spec.components.header(name, {"description": description, "schema": schema}, lazy=True)
         for status in {problem.status for problem in catalogue()}:
             codes = ", ".join(f"`{problem.code}`" for problem in catalogue() if problem.status == status)
             response = {
@@ -188,8 +224,13 @@ def _headers(*names: str) -> dict[str, str]:
 
 
 def _header_parameter(name: str) -> dict[str, Any]:
-    schema = {"type": "string", "minLength": 1, "maxLength": 255 if name == "Idempotency-Key" else 4096}
-    return {"name": name, "in": "header", "description": REQUEST_HEADERS[name], "schema": schema}
+    description, schema = REQUEST_HEADERS[name]
+    schema = {"type": "string", "maxLength": _most_characters(name), **schema}
+    return {"name": name, "in": "header", "description": description, "schema": schema}
+
+
+def _most_characters(header: str) -> int:
+    return HEADER_LINE_BYTES - len(f"{header}: \r\n")
 
 
 def _response_name(status: int) -> str:

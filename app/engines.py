@@ -17,6 +17,11 @@ from app.settings import Settings
 from app.watchdog import Watchdog
 
 POOL_WAIT_SECONDS = 3
+# Beside one connection for each thread: for what is read in the background.
+SPARE_CONNECTIONS = 1
+CONNECT_SECONDS = 2
+# For what was sent to be acknowledged by the other side's kernel.
+UNACKNOWLEDGED_MILLISECONDS = 3_000
 SQLITE_BUSY_MILLISECONDS = 3_000
 
 # Whose rows the database shows; see database.scope().
@@ -45,7 +50,7 @@ def make_engine(settings: Settings) -> Engine:
         # A failing statement must not put its users' data into the log.
         "hide_parameters": True,
         "pool_size": settings.threads,
-        "max_overflow": 1,
+        "max_overflow": SPARE_CONNECTIONS,
         "pool_timeout": POOL_WAIT_SECONDS,
     }
     url = settings.database_url
@@ -54,7 +59,12 @@ def make_engine(settings: Settings) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
     # With keepalives and a connect time-out alone, a vanished server held a request for over 35 s.
-    limits = {"connect_timeout": 2, "tcp_user_timeout": 3_000, "keepalives_idle": 5, "application_name": "tasks"}
+    limits = {
+        "connect_timeout": CONNECT_SECONDS,
+        "tcp_user_timeout": UNACKNOWLEDGED_MILLISECONDS,
+        "keepalives_idle": 5,
+        "application_name": "tasks",
+    }
     arguments = {name: value for name, value in limits.items() if name not in url.query}
     arguments |= {"connection_factory": _WatchedConnection, "cursor_factory": _ScopedCursor}
     engine = create_engine(url, use_native_hstore=False, connect_args=arguments, **common)

@@ -6,21 +6,51 @@ from typing import Any
 from marshmallow import fields
 from marshmallow.validate import Length, Range
 
+# What Text takes, in JSON Schema's words: anything but NUL; where it is trimmed and needed, more than white space.
+NO_NUL = r"^[^\x00]*$"
+NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
+
+EXAMPLE_TIME = "2026-03-14T09:26:53.589793Z"
+
 
 class Text(fields.String):
     """A string of `least` to `most` characters without NUL, which PostgreSQL cannot keep; trimmed on request."""
 
     default_error_messages = {"nul": "Must not contain NUL characters."}
 
-    def __init__(self, least: int = 0, most: int | None = None, *, trimmed: bool = False, **options: Any) -> None:
+    def __init__(
+        self,
+        least: int = 0,
+        most: int | None = None,
+        *,
+        trimmed: bool = False,
+        metadata: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
         self.trimmed = trimmed
-        super().__init__(validate=Length(least, most), **options)
+        described = {"pattern": NOT_BLANK if trimmed and least else NO_NUL, **(metadata or {})}
+        super().__init__(validate=Length(least, most), metadata=described, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text: str = super()._deserialize(value, attr, data, **kwargs)
         if "\x00" in text:
             raise self.make_error("nul")
         return text.strip() if self.trimmed else text
+
+
+class Id(fields.String):
+    """A UUID in an answer."""
+
+    def __init__(self, **metadata: Any) -> None:
+        super().__init__(required=True, metadata={"format": "uuid", "maxLength": 36, **metadata})
+
+
+class Time(fields.String):
+    """A time in an answer: RFC 3339, in UTC, with microseconds."""
+
+    def __init__(self, description: str, *, allow_none: bool = False) -> None:
+        described = {"format": "date-time", "maxLength": 27, "example": EXAMPLE_TIME, "description": description}
+        super().__init__(required=True, allow_none=allow_none, metadata=described)
 
 
 class Boolean(fields.Boolean):
@@ -45,7 +75,7 @@ class QueryInteger(fields.Integer):
     """Decimal ASCII digits in a query. Python's own reading takes "1_000" and " 7" too."""
 
     def __init__(self, least: int, most: int, **options: Any) -> None:
-        super().__init__(validate=Range(least, most), **options)
+        super().__init__(validate=Range(least, most), metadata={"format": "int32"}, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value):

@@ -1,6 +1,7 @@
 """How bodies and queries are read: strictly, so that a typo never passes for success."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, NoReturn
 
 from flask import Request, g
@@ -11,6 +12,8 @@ from app import strict_json
 from app.problems import BadRequest, Errors, MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
 
 BODY_BYTES = 128 * 1024
+# A body of nothing but mistakes is not answered with a longer one.
+ERRORS_SHOWN = 1_000
 
 
 class StrictParser(FlaskParser):
@@ -53,13 +56,13 @@ class StrictParser(FlaskParser):
     def handle_error(self, error: ValidationError, *args: Any, **kwargs: Any) -> NoReturn:
         # webargs puts the messages under the name of their location.
         (messages,) = error.messages_dict.values()
-        raise ValidationFailed(errors=dict(_flat(messages))) from error
+        raise ValidationFailed(errors=dict(islice(_flat(messages), ERRORS_SHOWN))) from error
 
 
 def refuse_unread_query(req: Request) -> None:
     """An operation that takes no query parameters refuses any."""
     if req.query_string and "query_is_read" not in g:
-        unknown: Errors = {name: ["Unknown parameter."] for name in req.args}
+        unknown: Errors = {name: ["Unknown parameter."] for name in islice(req.args, ERRORS_SHOWN)}
         raise ValidationFailed(errors=unknown)
 
 

@@ -1,5 +1,6 @@
 """The fixtures that every room shares: both engines, an app on each, and people who call it."""
 
+import os
 import secrets
 import sqlite3
 import time
@@ -15,9 +16,10 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.settings import read_settings
-from tests.postgres import Server, postgres_server
+from tests.postgres import PGBOUNCER, Server, postgres_server
 
-ENGINES = ("sqlite", "postgresql")
+# Behind a pooler there is only one.
+ENGINES = ("postgresql",) if PGBOUNCER in os.environ else ("sqlite", "postgresql")
 SHARED_SECRET = "a secret that only tests share: 0123456789"
 OWN_SECRET = "a secret that only this service has: 0123456789"
 
@@ -28,7 +30,8 @@ engines_used: dict[str, str] = {}
 def postgresql() -> Iterator[Server]:
     """A real server, with nothing in it but what this run makes."""
     with postgres_server() as server:
-        engines_used["postgresql"] = server.sql("SHOW server_version")[0][0]
+        pooler = " behind PgBouncer" if PGBOUNCER in os.environ else ""
+        engines_used["postgresql"] = server.sql("SHOW server_version")[0][0] + pooler
         yield server
 
 

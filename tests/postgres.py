@@ -6,8 +6,9 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 import psycopg2
@@ -15,6 +16,28 @@ from sqlalchemy.engine import URL, make_url
 
 # A superuser's URL of a server that is there already.
 GIVEN_URL = "TEST_POSTGRESQL_URL"
+# Set, it puts PgBouncer between the service and the server, in transaction mode.
+PGBOUNCER = "TEST_PGBOUNCER"
+PGBOUNCER_PORT = 6432
+PGBOUNCER_INI = """
+[databases]
+* = host={home}
+
+[pgbouncer]
+unix_socket_dir = {home}
+listen_port = {port}
+auth_type = plain
+auth_file = {home}/users.txt
+pool_mode = transaction
+max_client_conn = 500
+; Fewer than the tests have clients, so that connections do change hands.
+default_pool_size = 3
+; As docs/operations.md advises.
+query_wait_timeout = 3
+server_login_retry = 1
+"""
+PASSWORD = "tasks"
+STARTING_SECONDS = 10
 
 
 class Server:
@@ -22,22 +45,26 @@ class Server:
 
     def __init__(self, admin: URL) -> None:
         self.admin = admin
-        self.role = f"tasks_test_{os.getpid()}"
+        self.role = role_of_this_run()
         self.databases: list[str] = []
-        self.sql(f"CREATE ROLE {self.role} LOGIN PASSWORD 'tasks'")
+        self.sql(f"CREATE ROLE {self.role} LOGIN PASSWORD '{PASSWORD}'")
 
     def create_database(self, template: str | None = None) -> str:
         """Make a database, empty or a copy of another; its name."""
         name = f"{self.role}_{len(self.databases)}"
+        if template:
+            # A pooler may still hold connections to it, and a template must have none.
+            self.sql(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{template}'")
         self.sql(f"CREATE DATABASE {name} OWNER {self.role}" + (f" TEMPLATE {template}" if template else ""))
         self.databases.append(name)
         return name
 
     def url(self, database: str) -> str:
         """Where the service finds a database."""
-        return self.admin.set(database=database, username=self.role, password="tasks").render_as_string(
-            hide_password=False
-        )
+        service = self.admin.set(database=database, username=self.role, password=PASSWORD)
+        if PGBOUNCER in os.environ:
+            service = service.set(port=PGBOUNCER_PORT)
+        return service.render_as_string(hide_password=False)
 
     def sql(self, statement: str, database: str | None = None) -> list[tuple]:
         """Run a statement as the superuser, whom row-level security does not hold."""
@@ -62,6 +89,8 @@ class Server:
 def postgres_server() -> Iterator[Server]:
     """The server that the environment names, else a throwaway one."""
     if url := os.environ.get(GIVEN_URL):
+        if PGBOUNCER in os.environ:
+            raise RuntimeError(f"{PGBOUNCER} needs a server of its own: unset {GIVEN_URL}.")
         server = Server(make_url(url))
         try:
             yield server
@@ -102,11 +131,40 @@ def _throwaway_server() -> Iterator[URL]:
         options = f"-k {home} -c listen_addresses= -c fsync=off -c max_connections=200"
         _run(home, user, programs / "pg_ctl", "-D", data, "-w", "-l", home / "server.log", "-o", options, "start")
         try:
-            yield URL.create("postgresql", "admin", database="postgres", query={"host": str(home)})
+            with _pooler(home, user) if PGBOUNCER in os.environ else nullcontext():
+                yield URL.create("postgresql", "admin", database="postgres", query={"host": str(home)})
         finally:
             _run(home, user, programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
     finally:
         shutil.rmtree(home)
+
+
+@contextmanager
+def _pooler(home: Path, user: str | None) -> Iterator[None]:
+    """PgBouncer on a unix socket beside the cluster's."""
+    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    if program is None:
+        raise RuntimeError("There is no pgbouncer to test with (Debian: apt-get install pgbouncer).")
+    (home / "users.txt").write_text(f'"{role_of_this_run()}" "{PASSWORD}"\n')
+    (home / "pgbouncer.ini").write_text(PGBOUNCER_INI.format(home=home, port=PGBOUNCER_PORT))
+    with (home / "pgbouncer.log").open("w+") as log:
+        # It refuses to run as root.
+        running = subprocess.Popen([program, "pgbouncer.ini"], stdout=log, stderr=log, cwd=home, user=user)
+        try:
+            end = time.monotonic() + STARTING_SECONDS
+            while not (home / f".s.PGSQL.{PGBOUNCER_PORT}").exists():
+                if running.poll() is not None or time.monotonic() > end:
+                    log.seek(0)
+                    raise RuntimeError(f"pgbouncer did not start: {log.read()}")
+                time.sleep(0.02)
+            yield
+        finally:
+            running.terminate()
+            running.wait(STARTING_SECONDS)
+
+
+def role_of_this_run() -> str:
+    return f"tasks_test_{os.getpid()}"
 
 
 def _run(home: Path, user: str | None, *command: object) -> None:

@@ -15,7 +15,11 @@ LEEWAY_SECONDS = 10
 # The end of the year 9999: anything later is no time.
 LATEST_TIME = 253_402_300_799
 
-_USER_ID = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,255}")
+USER_ID_CHARACTERS = 255
+# The same in JSON Schema's words: JSON knows no lone surrogates.
+USER_ID_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]+$"
+
+_USER_ID = re.compile(rf"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{{1,{USER_ID_CHARACTERS}}}")
 
 
 def read_header(token: str) -> dict[str, Any]:

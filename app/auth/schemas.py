@@ -5,12 +5,14 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from app.auth.claims import TOKEN_CHARACTERS, USER_ID_CHARACTERS, USER_ID_PATTERN
 from app.auth.passwords import LONGEST, SHORTEST
-from app.fields import Text
+from app.auth.sessions import MOST_SESSIONS
+from app.auth.tokens import JWT_PATTERN, REFRESH_PATTERN, REFRESH_TOKEN_CHARACTERS
+from app.fields import Id, Text, Time
 
 EMAIL_CHARACTERS = 254
 NAME_CHARACTERS = 100
-REFRESH_TOKEN_CHARACTERS = 500
 
 
 class Email(Text):
@@ -48,7 +50,9 @@ class Credentials(Schema):
 
 
 class Refresh(Schema):
-    refresh_token = Text(1, REFRESH_TOKEN_CHARACTERS, required=True, load_only=True)
+    refresh_token = Text(
+        1, REFRESH_TOKEN_CHARACTERS, required=True, load_only=True, metadata={"pattern": REFRESH_PATTERN}
+    )
 
 
 class AccountPatch(Schema):
@@ -72,24 +76,34 @@ class Farewell(Schema):
 
 
 class User(Schema):
-    id = fields.String(required=True, metadata={"example": "usr_0192f0c1a2b37c4d8e5f60718293a4b5"})
-    email = fields.String(
-        required=True, allow_none=True, metadata={"description": "null for a user of another issuer."}
+    id = Text(
+        1,
+        USER_ID_CHARACTERS,
+        required=True,
+        metadata={"pattern": USER_ID_PATTERN, "example": "usr_0192f0c1a2b37c4d8e5f60718293a4b5"},
     )
-    name = fields.String(required=True, allow_none=True)
-    created_at = fields.String(
+    email = Text(
+        3,
+        EMAIL_CHARACTERS,
         required=True,
         allow_none=True,
-        metadata={"format": "date-time", "description": "null before the user's first write."},
+        metadata={"description": "null for a user of another issuer."},
     )
+    name = Text(1, NAME_CHARACTERS, required=True, allow_none=True)
+    created_at = Time("null before the user's first write.", allow_none=True)
+
+
+def _seconds(most: int, example: int) -> fields.Integer:
+    limits = {"minimum": 1, "maximum": most, "format": "int32"}
+    return fields.Integer(required=True, metadata={**limits, "description": "Seconds.", "example": example})
 
 
 class Tokens(Schema):
-    access_token = fields.String(required=True)
+    access_token = Text(1, TOKEN_CHARACTERS, required=True, metadata={"pattern": JWT_PATTERN})
     token_type = fields.String(required=True, validate=validate.OneOf(["Bearer"]))
-    expires_in = fields.Integer(required=True, metadata={"description": "Seconds.", "example": 900})
-    refresh_token = fields.String(required=True)
-    refresh_expires_in = fields.Integer(required=True, metadata={"description": "Seconds.", "example": 2592000})
+    expires_in = _seconds(86_400, example=900)
+    refresh_token = Text(1, REFRESH_TOKEN_CHARACTERS, required=True, metadata={"pattern": REFRESH_PATTERN})
+    refresh_expires_in = _seconds(31_536_000, example=2_592_000)
 
 
 class Registered(Tokens):
@@ -97,12 +111,12 @@ class Registered(Tokens):
 
 
 class Session(Schema):
-    id = fields.String(required=True, metadata={"format": "uuid"})
-    created_at = fields.String(required=True, metadata={"format": "date-time"})
-    used_at = fields.String(required=True, metadata={"format": "date-time", "description": "When it was last renewed."})
-    expires_at = fields.String(required=True, metadata={"format": "date-time"})
+    id = Id()
+    created_at = Time("When it began.")
+    used_at = Time("When it was last renewed.")
+    expires_at = Time("When it ends unless it is renewed.")
     current = fields.Boolean(required=True, metadata={"description": "Whether the request's token belongs to it."})
 
 
 class Sessions(Schema):
-    items = fields.List(fields.Nested(Session), required=True)
+    items = fields.List(fields.Nested(Session), required=True, metadata={"maxItems": MOST_SESSIONS})

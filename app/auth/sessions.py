@@ -18,6 +18,8 @@ DISABLED = "disabled"
 
 # What is left of an access token's life is at most this: the largest ACCESS_TOKEN_SECONDS, and the leeway.
 ACCESS_TOKENS_GONE_SECONDS = 86_400 + 60
+# As many are listed, the newest; more are kept.
+MOST_SESSIONS = 200
 # A spent refresh token may be a retry of a request whose answer was lost.
 RETRY_SECONDS = 10
 
@@ -61,6 +63,7 @@ _list = (
     select(sessions.c.id, sessions.c.created_at, sessions.c.rotated_at.label("used_at"), sessions.c.expires_at)
     .where(sessions.c.user_id == bindparam("of_user"), _live)
     .order_by(sessions.c.created_at.desc(), sessions.c.id.desc())
+    .limit(MOST_SESSIONS)
 )
 _end_one = delete(sessions).where(*_own).returning(sessions.c.id)
 _end_others = (

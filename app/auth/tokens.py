@@ -16,9 +16,13 @@ ISSUER = "tasks-api"
 AUDIENCE = "tasks-api"
 ACCESS_TOKEN_TYPE = "at+jwt"
 
+REFRESH_TOKEN_CHARACTERS = 500
+# JSON Schema's words for a JWT.
+JWT_PATTERN = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _REFRESH = re.compile(rf"(usr_[0-9a-f]{{32}})~({_UUID})~([0-9]{{1,9}})~([A-Za-z0-9_-]{{22}})~([A-Za-z0-9_-]{{43}})")
+REFRESH_PATTERN = f"^{_REFRESH.pattern}$"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,13 @@ from functools import lru_cache
 from alembic.script import ScriptDirectory
 from flask import Response
 from marshmallow import Schema, fields
+from marshmallow.validate import OneOf
 from sqlalchemy import String, column, func, literal, select, table
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from app.api import VERSION, Blueprint, json_response, raises
 from app.database import OWNED, db, fetch_all, fetch_one, metadata
+from app.fields import Text
 from app.problems import DatabaseUnavailable
 from app.settings import PROJECT
 
@@ -28,13 +30,18 @@ OWN_ROWS = "(user_id = current_setting('app.user_id'::text, true))"
 
 
 class Service(Schema):
-    name = fields.String(required=True)
-    version = fields.String(required=True)
-    links = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+    name = fields.String(required=True, validate=OneOf(["tasks"]))
+    version = Text(1, 50, required=True)
+    links = fields.Dict(
+        keys=fields.String(),
+        values=Text(1, 100, metadata={"pattern": "^/"}),
+        required=True,
+        metadata={"maxProperties": 20},
+    )
 
 
 class Status(Schema):
-    status = fields.String(required=True, metadata={"example": "ok"})
+    status = fields.String(required=True, validate=OneOf(["ok"]))
 
 
 @blueprint.get("/")

@@ -5,7 +5,8 @@ from typing import Any
 from marshmallow import Schema, fields
 from marshmallow.validate import OneOf
 
-from app.fields import Boolean, QueryBoolean, QueryInteger, Text
+from app.auth.claims import USER_ID_CHARACTERS, USER_ID_PATTERN
+from app.fields import Boolean, Id, QueryBoolean, QueryInteger, Text, Time
 
 TITLE_CHARACTERS = 200
 DETAILS_CHARACTERS = 10_000
@@ -16,21 +17,22 @@ PAGE_SIZE, LARGEST_PAGE = 50, 200
 LARGEST_ARRAY = 1_000
 
 EXAMPLE_ID = "0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17"
-EXAMPLE_TIME = "2026-03-14T09:26:53.589793Z"
 
 
 def _title(**options: Any) -> Text:
-    return Text(1, TITLE_CHARACTERS, trimmed=True, metadata={"pattern": r"\S", "example": "Buy tea"}, **options)
+    return Text(1, TITLE_CHARACTERS, trimmed=True, metadata={"example": "Buy tea"}, **options)
 
 
 def _details(**options: Any) -> Text:
     return Text(0, DETAILS_CHARACTERS, allow_none=True, metadata={"example": "Green, loose"}, **options)
 
 
-def _time(description: str, **options: Any) -> fields.String:
-    return fields.String(
-        required=True, metadata={"format": "date-time", "description": description, "example": EXAMPLE_TIME}, **options
-    )
+def _user_id() -> Text:
+    described = {"pattern": USER_ID_PATTERN, "description": "Always the caller."}
+    return Text(1, USER_ID_CHARACTERS, required=True, metadata=described)
+
+
+CURSOR_PATTERN = "^[A-Za-z0-9_-]+$"
 
 
 class TaskIn(Schema):
@@ -52,19 +54,25 @@ class TaskPatch(Schema):
 class Task(Schema):
     """A task as `/v1` answers with it."""
 
-    id = fields.String(required=True, metadata={"format": "uuid", "example": EXAMPLE_ID})
-    title = fields.String(required=True, metadata={"example": "Buy tea"})
-    details = fields.String(required=True, allow_none=True, metadata={"example": "Green, loose"})
+    id = Id(example=EXAMPLE_ID)
+    title = _title(required=True)
+    details = _details(required=True)
     completed = fields.Boolean(required=True)
-    completed_at = _time("When it became completed.", allow_none=True)
-    created_at = _time("The database's clock.")
-    updated_at = _time("The database's clock.")
-    user_id = fields.String(required=True, metadata={"description": "Always the caller."})
+    completed_at = Time("When it became completed.", allow_none=True)
+    created_at = Time("The database's clock.")
+    updated_at = Time("The database's clock.")
+    user_id = _user_id()
 
 
 class TaskPage(Schema):
-    items = fields.List(fields.Nested(Task), required=True)
-    next_cursor = fields.String(required=True, allow_none=True, metadata={"description": "null on the last page."})
+    items = fields.List(fields.Nested(Task), required=True, metadata={"maxItems": LARGEST_PAGE})
+    next_cursor = Text(
+        1,
+        CURSOR_CHARACTERS,
+        required=True,
+        allow_none=True,
+        metadata={"pattern": CURSOR_PATTERN, "description": "null on the last page."},
+    )
 
 
 class _Filters(Schema):
@@ -75,7 +83,10 @@ class _Filters(Schema):
     cursor = Text(
         1,
         CURSOR_CHARACTERS,
-        metadata={"description": "Where the page before this one ended. Belongs to its filters and sort."},
+        metadata={
+            "pattern": CURSOR_PATTERN,
+            "description": "Where the page before this one ended. Belongs to its filters and sort.",
+        },
     )
 
 
@@ -102,16 +113,14 @@ class UserTaskIn(Schema):
 class UserTask(Schema):
     """A task as `/api/{user_id}` answers with it: `description` for `details`."""
 
-    id = fields.String(required=True, metadata={"format": "uuid", "example": EXAMPLE_ID})
-    title = fields.String(required=True, metadata={"example": "Buy tea"})
-    description = fields.String(
-        required=True, allow_none=True, attribute="details", metadata={"example": "Green, loose"}
-    )
+    id = Id(example=EXAMPLE_ID)
+    title = _title(required=True)
+    description = _details(required=True, attribute="details")
     completed = fields.Boolean(required=True)
-    completed_at = _time("When it became completed.", allow_none=True)
-    created_at = _time("The database's clock.")
-    updated_at = _time("The database's clock.")
-    user_id = fields.String(required=True, metadata={"description": "Always the caller."})
+    completed_at = Time("When it became completed.", allow_none=True)
+    created_at = Time("The database's clock.")
+    updated_at = Time("The database's clock.")
+    user_id = _user_id()
 
 
 # The names of before, and those of `/v1`.

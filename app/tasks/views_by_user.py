@@ -7,6 +7,7 @@ from uuid import UUID
 from flask import Response, g, request
 
 from app.api import Blueprint, json_response, no_content, raises, takes
+from app.auth.claims import USER_ID_CHARACTERS, USER_ID_PATTERN
 from app.auth.identity import authenticated, take_user_from_path
 from app.auth.problems import UserIdMismatch
 from app.problems import NotFound
@@ -14,7 +15,7 @@ from app.tasks import listing, queries
 from app.tasks.idempotency import idempotent
 from app.tasks.preconditions import PreconditionFailed, for_writing
 from app.tasks.responses import USER_TASK
-from app.tasks.schemas import USER_SORTS, Completion, UserTask, UserTaskIn, UserTaskQuery
+from app.tasks.schemas import LARGEST_ARRAY, USER_SORTS, Completion, UserTask, UserTaskIn, UserTaskQuery
 
 blueprint = Blueprint(
     "tasks_by_user",
@@ -29,7 +30,7 @@ USER_ID = {
     "in": "path",
     "required": True,
     "description": "Your own user id: the one in your token.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "schema": {"type": "string", "minLength": 1, "maxLength": USER_ID_CHARACTERS, "pattern": USER_ID_PATTERN},
 }
 
 
@@ -37,7 +38,9 @@ USER_ID = {
 @authenticated
 @raises(UserIdMismatch)
 @blueprint.arguments(UserTaskQuery, location="query")
-@blueprint.response(200, UserTask(many=True), headers=("Link", "X-Total-Count"))
+@blueprint.response(
+    200, {"type": "array", "maxItems": LARGEST_ARRAY, "items": UserTask}, headers=("Link", "X-Total-Count")
+)
 def list_tasks_of_user(query: dict[str, Any]) -> Response:
     """List tasks as a bare array, newest first."""
     page, total = listing.list_tasks_and_total(g.identity.user_id, _canonical(query))

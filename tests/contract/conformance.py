@@ -1,0 +1,135 @@
+"""Random requests against a real service, judged by docs/openapi.json: `python -m tests.contract.conformance`.
+
+No 5xx; no status, header or body that the document does not describe; nothing taken that it refuses, nothing refused
+that it takes; nobody let in without a token, and no way for one user to what another has made.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import schemathesis
+from schemathesis.openapi.checks import RejectedPositiveData
+
+from app.settings import PROJECT
+from tests.conftest import ENGINES, migrate, new_user_id, settings_for, shared_token
+from tests.postgres import postgres_server
+from tests.process.conftest import BIN, Service, free_port
+
+# For all engines together; usually it takes half of it.
+SECONDS = 120
+# These end their caller's token, so each call of them has a caller of its own.
+REVOKING = ("logout", "end_sessions", "delete_me")
+# Sessions of Ann's that may be ended, beside the one that her token belongs to.
+SPARE_SESSIONS = 5
+# Tasks of Ann's, so that most requests find one although some delete them.
+TASKS = 50
+LOG_CHARACTERS = 10_000
+# What no schema says: a cursor belongs to its list and a key to its request, an address has its own grammar, and one
+# field may need another.
+BEYOND_SCHEMAS = (
+    b'"invalid_cursor"',
+    b'"idempotency_key_reused"',
+    b'"errors":{"email":["Not a valid email address."]}',
+    b'"errors":{"password":["Needed beside new_password."]}',
+    b'"errors":{"new_password":["Needed beside password."]}',
+    b'"errors":{"password":["Your password is not kept here: leave it out."]}',
+)
+
+# What Service.register() makes.
+ACCOUNT = {"email": "ann@example.com", "password": "correct horse battery"}
+CONFIGURATION = PROJECT / "tests" / "contract" / "schemathesis.toml"
+DOCUMENT = "docs/openapi.json"
+
+
+@schemathesis.hook
+def before_call(_context: Any, case: Any, _options: Any) -> None:
+    """Mend what would end too many requests early: a cursor of no list, and a token that an earlier one has ended."""
+    if case.meta and case.meta.generation.mode.is_positive and len(case.query) > 1:
+        case.query.pop("cursor", None)
+    ends_own_session = (case.path_parameters or {}).get("session_id") == os.environ["CONFORMANCE_SESSION"]
+    ends_tokens = case.operation.definition.raw["operationId"] in REVOKING
+    if (ends_tokens or ends_own_session) and case.headers.get("Authorization") == os.environ["CONFORMANCE_TOKEN"]:
+        case.headers["Authorization"] = f"Bearer {shared_token(new_user_id())}"
+
+
+@schemathesis.hook
+def filter_failure(_context: Any, failure: Any, _case: Any, response: Any) -> bool:
+    """Whether it is one: a valid request may be refused for what no schema says, and HTTP has limits of its own."""
+    if response.status_code == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
+        return False
+    is_refusal = isinstance(failure, RejectedPositiveData)
+    return not (is_refusal and any(words in response.content for words in BEYOND_SCHEMAS))
+
+
+def main() -> int:
+    """Try each engine; the worst exit status."""
+    with tempfile.TemporaryDirectory(prefix="tasks-conformance-") as folder, ExitStack() as stack:
+        worst, ends_at = 0, time.monotonic() + SECONDS
+        for engine in sys.argv[1:] or ENGINES:
+            if engine == "sqlite":
+                url = f"sqlite:///{folder}/tasks.db"
+            else:
+                server = stack.enter_context(postgres_server())
+                url = server.url(server.create_database())
+            migrate(url)
+            worst = max(worst, try_service(engine, url, Path(folder), ends_at - time.monotonic()))
+        return worst
+
+
+def try_service(engine: str, url: str, folder: Path, seconds: float) -> int:
+    """Start the service on a migrated database and let random requests loose on it; their exit status."""
+    port = free_port()
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "HOST": "127.0.0.1", "PORT": str(port)}
+    log = folder / f"{engine}.log"
+    service = Service([str(BIN / "gunicorn"), "wsgi:app"], PROJECT, port, log, environment | settings_for(url))
+    try:
+        service.wait_until_ready()
+        status = try_requests(service, folder, seconds)
+    finally:
+        service.kill()
+    if status:
+        sys.stderr.write(f"The end of the service's log on {engine}:\n{service.log[-LOG_CHARACTERS:]}\n")
+    return status
+
+
+def try_requests(service: Service, folder: Path, seconds: float) -> int:
+    """Two users, one of each kind: an account of the service's own, and somebody whose token has the shared secret."""
+    own = service.register()
+    (session,) = service.call("GET", "/v1/auth/sessions", own).body["items"]
+    for _ in range(SPARE_SESSIONS):
+        assert service.call("POST", "/v1/auth/login", body=ACCOUNT).status == HTTPStatus.OK
+    tasks = [service.call("POST", "/v1/tasks", own, {"title": "tea"}).body["id"] for _ in range(TASKS)]
+    (folder / "tasks.txt").write_text("\n".join(f'"{task}"' for task in tasks))
+    users = {"ann": f"Bearer {own}", "bob": f"Bearer {shared_token(new_user_id())}"}
+    headers = {name: [{"name": "Authorization", "value": value}] for name, value in users.items()}
+    entries = [{"name": name, "fixedHeaders": fixed} for name, fixed in headers.items()]
+    (folder / "users.json").write_text(json.dumps({"auth": entries}))
+    variables = {
+        "CONFORMANCE_USERS": str(folder / "users.json"),
+        "CONFORMANCE_USER_ID": service.call("GET", "/v1/auth/me", own).body["id"],
+        "CONFORMANCE_TOKEN": users["ann"],
+        "CONFORMANCE_SESSION": session["id"],
+    }
+    command = [
+        *(BIN / "schemathesis", "--config-file", shutil.copy(CONFIGURATION, folder), "run", DOCUMENT),
+        *("--url", f"http://127.0.0.1:{service.port}"),
+    ]
+    done = subprocess.run(
+        list(map(str, command)), cwd=PROJECT, env=os.environ | variables, check=False, timeout=seconds
+    )
+    if service.call("GET", "/v1/auth/me", own).status != HTTPStatus.OK:
+        raise SystemExit("Ann's token has ended on the way: what was asked after that says nothing.")
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

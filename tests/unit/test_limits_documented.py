@@ -1,0 +1,84 @@
+"""docs/operations.md names every limit with the value that it has."""
+
+import ast
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gunicorn.config import KNOWN_SETTINGS
+
+from app.settings import PROJECT, read_settings
+
+PAGE = (PROJECT / "docs" / "operations.md").read_text()
+ROWS = re.findall(r"^\| (.+) \| ([0-9.]+)(?: (\w+))? \| (gunicorn )?`([\w.]+)` \|$", PAGE, re.MULTILINE)
+DOCUMENTED = {name: (float(number), unit) for _, number, unit, _, name in ROWS}
+# By what a constant's name ends with, in units of the page.
+UNITS = {
+    "SECONDS": {"s": 1, "min": 60, "h": 3600},
+    "MILLISECONDS": {"ms": 1},
+    "BYTES": {"B": 1, "KiB": 1024},
+    "KIB": {"KiB": 1},
+    "": {"": 1, "s": 1, "B": 1},
+}
+LIMIT = re.compile(r"[A-Z_]*(SECONDS|BYTES|CHARACTERS|FAILURES|AT_ONCE|REMEMBERED\w*|MOST_\w+|LARGEST_\w+|\w+_SHOWN)")
+# They measure something else.
+NO_LIMITS = {
+    "app.api.HEADER_LINE_BYTES",
+    "app.auth.sessions.ACCESS_TOKENS_GONE_SECONDS",
+    "app.auth.sessions.FOR_EVER_SECONDS",
+    "app.settings.SECRET_BYTES",
+    "app.tasks.listing.CHECKSUM_BYTES",
+}
+
+
+def constants() -> dict[str, Any]:
+    """Every constant of the package whose name says that it is a limit."""
+    found = {}
+    for path in sorted((PROJECT / "app").rglob("*.py")):
+        module = ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__")
+        for node in ast.parse(path.read_text()).body:
+            for target in ast.walk(node) if isinstance(node, ast.Assign) else ():
+                if isinstance(target, ast.Name) and isinstance(target.ctx, ast.Store) and LIMIT.fullmatch(target.id):
+                    found[f"{module}.{target.id}"] = getattr(importlib.import_module(module), target.id)
+    return found
+
+
+def gunicorn_setting(name: str) -> int:
+    """What gunicorn.conf.py says, else gunicorn's own default."""
+    defaults = {setting.name: setting.default for setting in KNOWN_SETTINGS}
+    for node in ast.parse((PROJECT / "gunicorn.conf.py").read_text()).body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            defaults |= {target.id: node.value.value for target in node.targets if isinstance(target, ast.Name)}
+    return int(defaults[name])
+
+
+def value_of(name: str, is_gunicorns: bool, instance: Path) -> Any:
+    if is_gunicorns:
+        return gunicorn_setting(name)
+    if name.isupper():
+        return getattr(read_settings({}, instance), name.lower())
+    module, _, constant = name.rpartition(".")
+    return getattr(importlib.import_module(module), constant)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[-1])
+def test_a_documented_limit_has_that_value(row: tuple[str, ...], tmp_path: Path) -> None:
+    """In the unit that the page gives."""
+    _, number, unit, gunicorns, name = row
+    kind = name.rpartition("_")[2]
+
+    assert float(number) * UNITS.get(kind, UNITS[""])[unit] == value_of(name, bool(gunicorns), tmp_path)
+
+
+def test_every_limit_is_documented() -> None:
+    """A new one comes with its row."""
+    assert set(constants()) - NO_LIMITS <= set(DOCUMENTED)
+
+
+def test_a_header_is_described_as_long_as_the_server_takes_it() -> None:
+    """The OpenAPI document counts with gunicorn's bound."""
+    api = importlib.import_module("app.api")
+
+    assert gunicorn_setting("limit_request_field_size") == api.HEADER_LINE_BYTES
