@@ -15,8 +15,9 @@ run: $(VENV)/.runtime ## Install, migrate and serve on http://127.0.0.1:8000.
 
 test: $(VENV)/.development ## Run all tests, on SQLite and PostgreSQL, and print the coverage.
 	@$(BIN)/pytest --numprocesses auto --cov --cov-report term --ignore tests/reliability
+	@$(MAKE) --no-print-directory test-reliability
 
-test-reliability: $(VENV)/.development ## Stop, freeze and restart real servers under load, and compare (two minutes).
+test-reliability: $(VENV)/.development ## Stop, freeze and restart real servers under load, and compare (two minutes of `make test`).
 	@$(BIN)/pytest tests/reliability
 
 test-pgbouncer: $(VENV)/.development ## Run the API's tests with PgBouncer (transaction mode) in front of PostgreSQL.

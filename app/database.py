@@ -44,6 +44,9 @@ metadata = MetaData(
     }
 )
 
+# Nobody's user id: PostgreSQL shows no owned row, but ends a statement in time all the same.
+NOBODY = ""
+
 _transaction: ContextVar["_Transaction | None"] = ContextVar("transaction", default=None)
 
 
@@ -153,8 +156,11 @@ def _run(
     statement: Executable, parameters: Mapping[str, Any] | None, read: Callable[[CursorResult[Any]], Result]
 ) -> Result:
     """Run one statement in the transaction under way, or alone."""
-    if current_user.get() is None and _names_owned_table(statement):
-        raise UnscopedStatement("enter scope(user_id) before you touch what users own")
+    if current_user.get() is None:
+        if _names_owned_table(statement):
+            raise UnscopedStatement("enter scope(user_id) before you touch what users own")
+        with scope(NOBODY):
+            return _run(statement, parameters, read)
     with _outages(writes=not statement.is_select):
         if (here := _transaction.get()) is not None:
             here.require_time()

@@ -60,6 +60,12 @@ class Worker(ThreadWorker):
         if not enabled and not self.alive:
             self._take_last_connections()
 
+    def _cap_keepalive(self, deadline: float) -> None:
+        super()._cap_keepalive(deadline)
+        # Nor is a connection waited for on which nothing was sent yet: browsers open some in advance.
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout, deadline)
+
     def _take_last_connections(self) -> None:
         """Take whom the kernel has accepted already: they would be reset once nobody listens any more."""
         for listener in self.sockets:

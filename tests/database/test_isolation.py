@@ -3,7 +3,7 @@
 import inspect
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
@@ -151,6 +151,19 @@ def test_the_user_is_gone_after_the_message(anns: Caller, postgresql_engine: Eng
 
         assert not connection.exec_driver_sql(CURRENT_USER).scalar()
         assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "0"
+
+
+@pytest.mark.parametrize(
+    "around", [nullcontext, transaction, lambda: scope("ann")], ids=["alone", "in one", "in a scope"]
+)
+def test_a_statement_has_a_time_limit_wherever_it_runs(
+    postgresql_engine: Engine, around: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """Also where it is nobody's: a login, say, whose user is not known yet."""
+    with around():
+        row = fetch_one(select(func.current_setting("statement_timeout")))
+
+    assert tuple(row) == ("5s",)
 
 
 def test_the_user_is_gone_after_an_error(anns: Caller, postgresql_engine: Engine) -> None:

@@ -1,6 +1,9 @@
 """What the tests of reliability share: a server to break, and services that do not wait for their database."""
 
 import os
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +17,10 @@ from tests.reliability.faults import Site
 from tests.reliability.network import Network
 
 Launch = Callable[..., Service]
+
+# More than PostgreSQL's empty database, and than the 4 MB to which SQLite's write-ahead log grows by itself: else it
+# would be full without a fault.
+DISK = "32m"
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +57,21 @@ def site(broken_cluster: Cluster) -> Iterator[Site]:
     network = Network(broken_cluster.port)
     yield Site(broken_cluster, network, database)
     network.end()
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A folder on a disk of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="tasks-disk-"))
+    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=755", "tasks", str(folder)]
+    if os.geteuid() != 0 or not shutil.which("mount") or subprocess.run(command, check=False).returncode:
+        folder.rmdir()
+        pytest.skip("a disk that is full is not tested: only root can mount a small one")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        folder.rmdir()
 
 
 @pytest.fixture

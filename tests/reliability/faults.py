@@ -6,9 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg2
 
+from tests.process.conftest import Service
+from tests.reliability.audit import Query, audit
 from tests.reliability.cluster import Cluster
 from tests.reliability.load import Load, Reply
 from tests.reliability.network import Network
@@ -107,6 +110,17 @@ def network_gone(site: Site) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def disk_full(disk: Path) -> Iterator[None]:
+    """Something else has taken what was left of it."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as output, contextlib.suppress(OSError):
+        while True:
+            output.write(bytes(4096))
+    yield
+    filler.unlink()
+
+
+@contextlib.contextmanager
 def rows_locked(site: Site) -> Iterator[None]:
     """Each statement waits, and keeps its connection out of the pool."""
     with closing(psycopg2.connect(site.cluster.admin_url(site.database))) as other:
@@ -201,6 +215,19 @@ def inject(load: Load, fault: Fault, *where: object) -> Incident:
     returned = time.monotonic()
     wait_for_calm(load)
     return Incident(fault, returned, load.replies[first:])
+
+
+def endure(service: Service, query: Query, fault: Fault, *where: object) -> Incident:
+    """Let a fault happen to a service under load; all that is promised holds."""
+    load = Load(service.port)
+    with load.running():
+        time.sleep(0.5)
+        incident = inject(load, fault, *where)
+
+    assert incident.verdict() == []
+    assert load.failures() == []
+    assert not (findings := audit(load, query)), findings
+    return incident
 
 
 def wait_for_calm(load: Load) -> None:

@@ -1,11 +1,15 @@
 """PostgreSQL goes away in every way there is, under load: nothing is lost, and nothing hangs."""
 
 import os
+import shutil
 import time
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.conftest import migrate
 from tests.process.conftest import Service, until
 from tests.reliability.audit import audit
 from tests.reliability.conftest import Launch
@@ -16,6 +20,8 @@ from tests.reliability.faults import (
     Fault,
     Incident,
     Site,
+    disk_full,
+    endure,
     inject,
     rows_locked,
     stopped,
@@ -54,14 +60,32 @@ def test_a_database_that_is_down_at_the_start_is_waited_for(site: Site, launch: 
 def test_an_exhausted_pool_is_a_short_503_and_loses_nothing(site: Site, launch: Launch) -> None:
     """More threads than connections: who gets none is told so before the others are done."""
     service = launch(site.url, "--threads", "6", THREADS="1").wait_until_ready()
-    load = Load(service.port)
-    with load.running():
-        time.sleep(0.5)
-        incident = inject(load, Fault(rows_locked, 3.7), site)
 
-    assert incident.verdict() == []
-    assert load.failures() == []
-    assert not (findings := audit(load, site.query)), findings
+    endure(service, site.query, Fault(rows_locked, 3.7), site)
+
+    assert service.stop() == 0
+
+
+@pytest.fixture
+def small_site(site: Site, small_disk: Path) -> Iterator[Site]:
+    """The same server, with a migrated database on a small disk."""
+    server = site.cluster.server
+    shutil.chown(small_disk, site.cluster.user)
+    server.sql(f"CREATE TABLESPACE small LOCATION '{small_disk}'")
+    database = server.create_database()
+    server.sql(f"ALTER DATABASE {database} SET TABLESPACE small")
+    migrate(site.cluster.url(database, site.cluster.port))
+    yield Site(site.cluster, site.network, database)
+    server.sql(f"DROP DATABASE {database} WITH (FORCE)")
+    server.sql("DROP TABLESPACE small")
+
+
+def test_a_full_disk_is_a_short_503_and_loses_nothing(small_site: Site, launch: Launch, small_disk: Path) -> None:
+    """What was acknowledged before is there, and once there is room again, so is the service."""
+    service = launch(small_site.url).wait_until_ready()
+
+    endure(service, small_site.query, Fault(disk_full, 2), small_disk)
+
     assert service.stop() == 0
 
 
