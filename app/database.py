@@ -1,4 +1,4 @@
-"""Statements: the scope that isolates users, transactions, and what an outage becomes.
+"""Statements: the scope that isolates users, and transactions.
 
 PostgreSQL keeps users apart itself (row-level security): the user of the current scope travels in the same
 message as each statement, so no session state exists that a pooler could hand to somebody else.
@@ -6,30 +6,45 @@ message as each statement, so no session state exists that a pooler could hand t
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from types import MappingProxyType
+from typing import Any, Literal
 
 import psycopg2
 from flask import Flask, current_app
-from sqlalchemy import Connection, CursorResult, Engine, Executable, MetaData, Row, Table
-from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy import Engine, Executable, MetaData, Table
+from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.sql import visitors
 
-from app.engines import current_user, make_engine
+from app.engines import MADE_AT, STATEMENT_SECONDS, current_user, make_engine
+from app.outages import DRIVER_ERRORS, Trouble, outages
 from app.problems import DatabaseUnavailable
 from app.settings import Settings
+from app.statements import Result, Row, compiled
 
 # No transaction lives longer, so that whoever reads changes by time knows how far to look back.
 TRANSACTION_SECONDS = 20
-STATEMENT_SECONDS = 5
 STALE_SECONDS = 1
-SILENCE_SECONDS = 1
+# A lock that does not come: two of them one after the other must still be answered within 5 s.
+LOCK_SECONDS = 2
 
-Result = TypeVar("Result")
+IntegrityError = (psycopg2.IntegrityError, sqlite3.IntegrityError)
+
+# READ COMMITTED, whatever the server's default. IMMEDIATE: a read that turns into a write later would fail when
+# somebody else wrote in between.
+BEGIN = {
+    "postgresql": (
+        "BEGIN ISOLATION LEVEL READ COMMITTED;"
+        f"SET LOCAL idle_in_transaction_session_timeout = '{TRANSACTION_SECONDS}s';"
+        f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s';"
+        f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"
+    ),
+    "sqlite": "BEGIN IMMEDIATE",
+}
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 # A table with this in its `info` holds what users write: it is read and written inside a scope only.
 OWNED = {"owned_by_user": True}
@@ -52,7 +67,8 @@ _transaction: ContextVar["_Transaction | None"] = ContextVar("transaction", defa
 
 @dataclass(frozen=True, slots=True)
 class _Transaction:
-    connection: Connection
+    # The driver's.
+    connection: Any
     # Of time.monotonic().
     ends_at: float
 
@@ -60,16 +76,10 @@ class _Transaction:
         if time.monotonic() > self.ends_at:
             raise DatabaseUnavailable("The transaction took too long and was undone. Try again.")
 
-
-@dataclass(slots=True)
-class _Silence:
-    """A server that just kept a request waiting in vain is left alone for a second.
-
-    Else all who queue behind that request would wait as long, one after the other.
-    """
-
-    # Of time.monotonic().
-    until: float = 0.0
+    def commit(self) -> None:
+        # PostgreSQL answers ROLLBACK, and no error, where a statement has failed before.
+        if getattr(_command(self.connection, "COMMIT"), "statusmessage", "COMMIT") != "COMMIT":
+            raise RuntimeError("a failed statement was passed over, and with it the transaction was undone")
 
 
 class UnscopedStatement(Exception):
@@ -83,12 +93,17 @@ class Database:
 
     def init_app(self, app: Flask, settings: Settings) -> None:
         app.extensions["database"] = make_engine(settings)
-        app.extensions["database_silence"] = _Silence()
+        app.extensions["database_trouble"] = Trouble()
 
     @property
     def engine(self) -> Engine:
         engine: Engine = current_app.extensions["database"]
         return engine
+
+    def here(self) -> tuple[Engine, Trouble]:
+        """What a statement needs of the current app."""
+        extensions = current_app.extensions
+        return extensions["database"], extensions["database_trouble"]
 
     @property
     def on_sqlite(self) -> bool:
@@ -99,7 +114,7 @@ db = Database()
 
 
 @contextmanager
-def scope(user_id: str) -> Iterator[None]:
+def scope(user_id: str | None) -> Iterator[None]:
     """Until its end, the database shows and takes the rows of this user only."""
     token = current_user.set(user_id)
     try:
@@ -108,43 +123,54 @@ def scope(user_id: str) -> Iterator[None]:
         current_user.reset(token)
 
 
-def fetch_one(statement: Executable, parameters: Mapping[str, Any] | None = None) -> Row[Any] | None:
+def fetch_one(statement: Executable, parameters: Mapping[str, Any] = NOTHING) -> Row | None:
     """Run one statement; its only row, or None."""
-    return _run(statement, parameters, CursorResult.one_or_none)
+    rows, _ = _run(statement, parameters)
+    return rows[0] if rows else None
 
 
-def fetch_all(statement: Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
+def fetch_all(statement: Executable, parameters: Mapping[str, Any] = NOTHING) -> list[Row]:
     """Run one statement; its rows."""
-    return _run(statement, parameters, CursorResult.all)
+    rows, _ = _run(statement, parameters)
+    return rows
 
 
-def execute(statement: Executable, parameters: Mapping[str, Any] | None = None) -> int:
+def execute(statement: Executable, parameters: Mapping[str, Any] = NOTHING) -> int:
     """Run one statement that returns no rows; how many it changed."""
-    return _run(statement, parameters, lambda result: result.rowcount)
+    _, count = _run(statement, parameters)
+    return count
 
 
 @contextmanager
 def transaction() -> Iterator[None]:
     """Everything inside is one transaction, and part of the one around it, if there is one.
 
-    The engine is in autocommit, so nothing else spans two statements.
+    The connections are in autocommit, so nothing else spans two statements.
     """
     if _transaction.get() is not None:
         yield
         return
-    with _outages(), db.engine.connect() as connection, _begin(connection) as begun:
-        here = _Transaction(begun, time.monotonic() + TRANSACTION_SECONDS)
+    engine, trouble = db.here()
+    with outages(trouble), _Lease(engine, trouble) as connection:
+        _command(connection, BEGIN[engine.dialect.name])
+        here = _Transaction(connection, time.monotonic() + TRANSACTION_SECONDS)
         token = _transaction.set(here)
         try:
             yield
+            here.require_time()
+            here.commit()
+        except BaseException:
+            # Where the connection broke there is nothing left to roll back.
+            with suppress(*DRIVER_ERRORS):
+                _command(connection, "ROLLBACK")
+            raise
         finally:
             _transaction.reset(token)
-        here.require_time()
 
 
-def violation(error: IntegrityError) -> Literal["unique", "foreign_key", "other"]:
+def violation(error: BaseException) -> Literal["unique", "foreign_key", "other"]:
     """Which kind of constraint refused. By code, since a cluster does not tell its name."""
-    code = getattr(error.orig, "pgcode", None) or getattr(error.orig, "sqlite_errorname", None)
+    code = getattr(error, "pgcode", None) or getattr(error, "sqlite_errorname", None)
     if code in ("23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"):
         return "unique"
     if code in ("23503", "SQLITE_CONSTRAINT_FOREIGNKEY"):
@@ -152,100 +178,71 @@ def violation(error: IntegrityError) -> Literal["unique", "foreign_key", "other"
     return "other"
 
 
-def _run(
-    statement: Executable, parameters: Mapping[str, Any] | None, read: Callable[[CursorResult[Any]], Result]
-) -> Result:
+def _run(statement: Any, parameters: Mapping[str, Any]) -> Result:
     """Run one statement in the transaction under way, or alone."""
     if current_user.get() is None:
         if _names_owned_table(statement):
             raise UnscopedStatement("enter scope(user_id) before you touch what users own")
         with scope(NOBODY):
-            return _run(statement, parameters, read)
-    with _outages(writes=not statement.is_select):
+            return _run(statement, parameters)
+    engine, trouble = db.here()
+    is_read = statement.is_select
+    ready = compiled(statement, engine.dialect, tuple(parameters) if statement.is_insert else None)
+    with outages(trouble, writes=not is_read):
         if (here := _transaction.get()) is not None:
             here.require_time()
-            return read(here.connection.execute(statement, parameters))
-        began_at = time.monotonic()
+            return ready.run(here.connection, parameters)
+        began_at, lease = time.monotonic(), _Lease(engine, trouble)
         try:
-            return _run_alone(statement, parameters, read)
-        except DBAPIError as error:
+            with lease as connection:
+                return ready.run(connection, parameters)
+        except psycopg2.Error:
             # The server was restarted since the last request: another connection will do. Only a read can be repeated
             # without knowing what it did; and not after a long wait, or the answer would take twice as long.
-            was_stale = error.connection_invalidated and time.monotonic() - began_at < STALE_SECONDS
-            if not (was_stale and statement.is_select):
+            if not (is_read and lease.is_broken and time.monotonic() - began_at < STALE_SECONDS):
                 raise
-        return _run_alone(statement, parameters, read)
+        with _Lease(engine, trouble) as connection:
+            return ready.run(connection, parameters)
 
 
-def _run_alone(
-    statement: Executable, parameters: Mapping[str, Any] | None, read: Callable[[CursorResult[Any]], Result]
-) -> Result:
-    with db.engine.connect() as connection:
-        return read(connection.execute(statement, parameters))
+class _Lease:
+    """A driver's connection from the pool. Once one breaks, those made before it are given up."""
+
+    is_broken = False
+
+    def __init__(self, engine: Engine, trouble: Trouble) -> None:
+        self._engine, self._trouble = engine, trouble
+
+    def __enter__(self) -> Any:
+        self._pooled = self._take()
+        while self._pooled.info[MADE_AT] <= self._trouble.broken_at:
+            self._pooled.invalidate()
+            self._pooled = self._take()
+        self._connection = self._pooled.driver_connection
+        return self._connection
+
+    def _take(self) -> PoolProxiedConnection:
+        # At the very first one SQLAlchemy asks the server about itself: that is nobody's.
+        with scope(None):
+            return self._engine.raw_connection()
+
+    def __exit__(self, *error: object) -> None:
+        self.is_broken = bool(getattr(self._connection, "closed", False))
+        if self.is_broken:
+            self._trouble.broken_at = time.monotonic()
+            self._pooled.invalidate()
+        else:
+            self._pooled.close()
+
+
+def _command(connection: Any, text: str) -> Any:
+    """Send what is nobody's: before BEGIN, nothing else may stand in its message."""
+    with scope(None):
+        cursor = connection.cursor()
+        cursor.execute(text)
+        return cursor
 
 
 def _names_owned_table(statement: Executable) -> bool:
     parts = visitors.iterate(statement)  # type: ignore[arg-type]
     return any(isinstance(part, Table) and part.info == OWNED for part in parts)
-
-
-@contextmanager
-def _begin(connection: Connection) -> Iterator[Connection]:
-    if connection.dialect.name == "sqlite":
-        # IMMEDIATE: a read that turns into a write later would fail when somebody else wrote in between.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        try:
-            yield connection
-        except BaseException:
-            connection.exec_driver_sql("ROLLBACK")
-            raise
-        connection.exec_driver_sql("COMMIT")
-    else:
-        connection = connection.execution_options(isolation_level="READ COMMITTED")
-        with connection.begin():
-            connection.exec_driver_sql(
-                f"SET LOCAL idle_in_transaction_session_timeout = '{TRANSACTION_SECONDS}s';"
-                f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'"
-            )
-            yield connection
-
-
-@contextmanager
-def _outages(writes: bool = True) -> Iterator[None]:
-    """Turn what is the database's fault, and passes, into a 503."""
-    silence: _Silence = current_app.extensions["database_silence"]
-    began_at = time.monotonic()
-    # Readers of SQLite wait for nobody.
-    if began_at < silence.until and (writes or not db.on_sqlite):
-        raise DatabaseUnavailable
-    try:
-        yield
-    except PoolTimeout as error:
-        raise DatabaseUnavailable("All connections to the database are busy. Try again shortly.") from error
-    except (DBAPIError, psycopg2.Error) as error:
-        # SQLAlchemy does not wrap what fails while it changes a connection's isolation level.
-        orig = error.orig if isinstance(error, DBAPIError) else error
-        if not _is_outage(orig):
-            raise
-        current_app.logger.warning("database unavailable: %s", str(orig).strip())
-        # Without a code the server did not say it. SQLite never has one: a writer waited for its lock in vain.
-        said_nothing = getattr(orig, "pgcode", None) is None
-        if said_nothing and time.monotonic() - began_at > SILENCE_SECONDS:
-            silence.until = time.monotonic() + SILENCE_SECONDS
-        raise DatabaseUnavailable from error
-
-
-def _is_outage(error: BaseException | None) -> bool:
-    if isinstance(error, sqlite3.Error):
-        # Locked by another process, disk full, unreadable: all of them are operational.
-        return isinstance(error, sqlite3.OperationalError) and _sqlite_passes(error)
-    code = getattr(error, "pgcode", None)
-    if code is None:
-        return isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
-    # Connection lost, out of resources, an operator's intervention, lock not available, read-only.
-    return code[:2] in ("08", "53", "57") or code in ("55P03", "25006")
-
-
-def _sqlite_passes(error: sqlite3.OperationalError) -> bool:
-    name = error.sqlite_errorname.split("_")[1]
-    return name in ("BUSY", "LOCKED", "FULL", "IOERR", "CANTOPEN", "READONLY")

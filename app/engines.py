@@ -4,6 +4,7 @@ import functools
 import os
 import socket
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
@@ -12,20 +13,30 @@ from typing import Any, Self
 
 import psycopg2.extensions
 from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.settings import Settings
 from app.watchdog import Watchdog
 
-POOL_WAIT_SECONDS = 3
+POOL_WAIT_SECONDS = 2
 # Beside one connection for each thread: for what is read in the background.
 SPARE_CONNECTIONS = 1
 CONNECT_SECONDS = 2
 # For what was sent to be acknowledged by the other side's kernel.
 UNACKNOWLEDGED_MILLISECONDS = 3_000
 SQLITE_BUSY_MILLISECONDS = 3_000
+# On PostgreSQL it is set by as_user(), and for a transaction by its BEGIN.
+STATEMENT_SECONDS = 5
+# Steps of SQLite's virtual machine, some milliseconds, after which it looks at the clock.
+SQLITE_STEPS = 10_000
+
+# Where the pool keeps when a connection was made, of time.monotonic().
+MADE_AT = "made_at"
 
 # Whose rows the database shows; see database.scope().
 current_user: ContextVar[str | None] = ContextVar("current_user", default=None)
+
+WHOLE_TIMESTAMP = len("2026-03-14 09:26:53.589793")
 
 # Longer than the server's own statement_timeout, which is the gentler end.
 SILENCE_SECONDS = 7
@@ -52,6 +63,8 @@ def make_engine(settings: Settings) -> Engine:
         "pool_size": settings.threads,
         "max_overflow": SPARE_CONNECTIONS,
         "pool_timeout": POOL_WAIT_SECONDS,
+        # Nothing is left to be undone: a transaction that fails undoes itself.
+        "pool_reset_on_return": None,
     }
     url = settings.database_url
     if url.drivername == "sqlite":
@@ -66,28 +79,33 @@ def make_engine(settings: Settings) -> Engine:
         "application_name": "tasks",
     }
     arguments = {name: value for name, value in limits.items() if name not in url.query}
-    arguments |= {"connection_factory": _WatchedConnection, "cursor_factory": _ScopedCursor}
+    arguments |= {"cursor_factory": _ScopedCursor}
     engine = create_engine(url, use_native_hstore=False, connect_args=arguments, **common)
-    event.listen(engine, "connect", lambda *_: watchdog.start())
+    event.listen(engine, "connect", _prepare_postgresql)
     return engine
 
 
-class _WatchedConnection(psycopg2.extensions.connection):
-    """Ends a transaction under the watchdog's eyes; statements are watched by the cursor."""
+def _prepare_postgresql(connection: psycopg2.extensions.connection, record: ConnectionPoolEntry) -> None:
+    """Read ids and times as the text that the API answers with."""
+    record.info[MADE_AT] = time.monotonic()
+    watchdog.start()
+    for type_ in (_UUID, _TIMESTAMP):
+        psycopg2.extensions.register_type(type_, connection)
 
-    def commit(self) -> None:
-        watchdog.begin(self)
-        try:
-            super().commit()
-        finally:
-            watchdog.end(self)
 
-    def rollback(self) -> None:
-        watchdog.begin(self)
-        try:
-            super().rollback()
-        finally:
-            watchdog.end(self)
+def _read_timestamp(text: str | None, _cursor: object) -> str | None:
+    """PostgreSQL's `2026-03-14 09:26:53.5` as `2026-03-14T09:26:53.500000Z`."""
+    if text is None:
+        return None
+    if len(text) < WHOLE_TIMESTAMP:
+        # PostgreSQL leaves out the last zeros.
+        text = (text if "." in text else text + ".").ljust(WHOLE_TIMESTAMP, "0")
+    return text.replace(" ", "T") + "Z"
+
+
+_UUID = psycopg2.extensions.new_type((2950,), "UUID", psycopg2.extensions.UNICODE)
+# Without a time zone, as _in_utc() in columns.py makes them.
+_TIMESTAMP = psycopg2.extensions.new_type((1114,), "TIMESTAMP", _read_timestamp)
 
 
 class _ScopedCursor(psycopg2.extensions.cursor):
@@ -114,6 +132,8 @@ class _SqliteConnection(sqlite3.Connection):
     """A connection whose clock, like PostgreSQL's now(), stands still for the length of a statement."""
 
     statement_time = datetime.min.replace(tzinfo=UTC)
+    # Of time.monotonic().
+    statement_ends_at = 0.0
 
     def cursor(self, factory: Callable[..., sqlite3.Cursor] | None = None) -> sqlite3.Cursor:  # type: ignore[override]
         return super().cursor(factory or _SqliteCursor)
@@ -127,11 +147,13 @@ class _SqliteCursor(sqlite3.Cursor):
 
     def execute(self, sql: str, parameters: Any = (), /) -> Self:
         self.connection.statement_time = datetime.now(UTC)
+        self.connection.statement_ends_at = time.monotonic() + STATEMENT_SECONDS
         return super().execute(sql, parameters)
 
 
-def _prepare_sqlite(connection: _SqliteConnection, _record: object) -> None:
+def _prepare_sqlite(connection: _SqliteConnection, record: ConnectionPoolEntry) -> None:
     """Give SQLite what PostgreSQL has: durability, foreign keys, a clock, and letters beyond ASCII."""
+    record.info[MADE_AT] = time.monotonic()
     for pragma in (
         "journal_mode=WAL",
         "synchronous=FULL",
@@ -139,6 +161,7 @@ def _prepare_sqlite(connection: _SqliteConnection, _record: object) -> None:
         f"busy_timeout={SQLITE_BUSY_MILLISECONDS}",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
+    connection.set_progress_handler(lambda: time.monotonic() > connection.statement_ends_at, SQLITE_STEPS)
     connection.create_function("now", 0, connection.from_now)
     connection.create_function("from_now", 1, connection.from_now)
     connection.create_function("fold", 1, _on_text(lambda text: text.lower().replace("ς", "σ")), deterministic=True)
@@ -157,4 +180,4 @@ def _on_text(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def rfc3339(moment: datetime) -> str:
     """An aware time as the API writes it: UTC, `Z`, always six digits of microseconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"

@@ -1,4 +1,4 @@
-"""Deadlines for peers that fall silent, which no time-out of TCP ends: a frozen server, a client that drips bytes."""
+"""Deadlines for peers that fall silent, which no time-out of TCP ends: a frozen server's kernel still acknowledges."""
 
 import os
 import threading
@@ -29,14 +29,13 @@ class Watchdog(Generic[Peer]):
                 self._process = os.getpid()
                 threading.Thread(target=self._look, name=self._name, daemon=True).start()
 
-    def begin(self, peer: Peer, spent: float = 0) -> None:
-        """Wait for a peer that has used up so many seconds of its deadline already."""
-        self._waiting[peer] = time.monotonic() - spent
+    def begin(self, peer: Peer) -> None:
+        """A thread waits for this one from now on."""
+        self._waiting[peer] = time.monotonic()
 
-    def end(self, peer: Peer) -> float:
-        """How many seconds of its deadline the peer has used up."""
-        now = time.monotonic()
-        return now - self._waiting.pop(peer, now)
+    def end(self, peer: Peer) -> None:
+        """It waits no more."""
+        self._waiting.pop(peer, None)
 
     def _look(self) -> None:
         while True:

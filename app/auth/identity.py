@@ -40,9 +40,10 @@ def authenticated(view: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        identity = g.identity = current_app.extensions["verifier"].verify(_bearer_token())
-        revocations = current_app.extensions["revocations"]
-        if g.get("path_user_id", identity.user_id) != identity.user_id:
+        extensions, here = current_app.extensions, g._get_current_object()
+        identity = here.identity = extensions["verifier"].verify(_bearer_token())
+        revocations = extensions["revocations"]
+        if here.get("path_user_id", identity.user_id) != identity.user_id:
             # A token known to be revoked is no better here; but this answer asks nothing of the database.
             revocations.refuse_known(identity)
             raise UserIdMismatch
@@ -56,10 +57,10 @@ def authenticated(view: Callable[..., Any]) -> Callable[..., Any]:
 def take_user_from_path(endpoint: str | None, values: dict[str, Any] | None) -> None:
     """A blueprint's `url_value_preprocessor`: move `user_id` out of the path's values, for `authenticated`."""
     if values:
-        g.path_user_id = values.pop("user_id")
-        if "\ufffd" in g.path_user_id and not _is_utf8(request.environ["PATH_INFO"]):
-            # Werkzeug reads octets that are not UTF-8 as U+FFFD, which could equal somebody's id.
-            g.path_user_id = None
+        user_id = values.pop("user_id")
+        # Werkzeug reads octets that are not UTF-8 as U+FFFD, which could equal somebody's id.
+        is_exact = "\ufffd" not in user_id or _is_utf8(request.environ["PATH_INFO"])
+        g.path_user_id = user_id if is_exact else None
 
 
 def _is_utf8(path_info: str) -> bool:

@@ -1,11 +1,9 @@
 """Accounts: users, their addresses and passwords. Sessions are in sessions.py, attempts in attempts.py."""
 
 import unicodedata
-from typing import Any
 
 import uuid_utils
-from sqlalchemy import Row, bindparam, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from app.auth import sessions
 from app.auth.identity import LOCAL_USER_PREFIX, Identity
@@ -14,7 +12,8 @@ from app.auth.problems import EmailTaken
 from app.auth.sessions import Revoked
 from app.auth.tokens import RefreshToken
 from app.columns import both_engines, for_engine, now
-from app.database import execute, fetch_one, transaction, violation
+from app.database import IntegrityError, execute, fetch_one, transaction, violation
+from app.statements import Row
 
 USER = (users.c.id, users.c.email, users.c.name, users.c.created_at)
 
@@ -38,7 +37,7 @@ _release_email = delete(user_emails).where(
 _delete_user = delete(users).where(_this_user)
 
 
-def register(email: str, password_hash: str, name: str | None, session_seconds: int) -> tuple[Row[Any], RefreshToken]:
+def register(email: str, password_hash: str, name: str | None, session_seconds: int) -> tuple[Row, RefreshToken]:
     """Make an account and its first session; EmailTaken if the address is somebody's."""
     user_id = f"{LOCAL_USER_PREFIX}{uuid_utils.uuid7().hex}"
     with transaction():
@@ -58,12 +57,12 @@ def add_outside_user(user_id: str) -> None:
     execute(for_engine(_add_outside_user), {"id": user_id})
 
 
-def find_user(user_id: str) -> Row[Any] | None:
+def find_user(user_id: str) -> Row | None:
     """The user, password hash included."""
     return fetch_one(_user, {"of_user": user_id})
 
 
-def find_user_by_email(email: str) -> Row[Any] | None:
+def find_user_by_email(email: str) -> Row | None:
     """The account with this address. An unknown one takes the same statements, and so the same time."""
     owner = fetch_one(_owner_of_email, {"email": fold(email)})
     return find_user(owner.user_id if owner else "")

@@ -5,15 +5,15 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from flask import Flask
-from sqlalchemy import Row
 
 from app.auth import sessions
 from app.auth.identity import Identity
 from app.auth.problems import TokenRevoked
+from app.engines import rfc3339
 from app.single_flight import SingleFlight
+from app.statements import Row
 
 # A copy of this age is read again in the background, as long as there are requests: a database that goes to sleep
 # when nobody calls must be able to.
@@ -66,7 +66,7 @@ class Revocations:
         ):
             raise TokenRevoked
 
-    def add(self, rows: Iterable[Row[Any]]) -> None:
+    def add(self, rows: Iterable[Row]) -> None:
         """Take in rows of the table: those that were read, and at once those that this process has written."""
         with self._adding:
             for row in rows:
@@ -80,7 +80,7 @@ class Revocations:
 
     def _read(self) -> None:
         with self._app.app_context():
-            read_at, rows = sessions.read_revocations(self._read_until and self._read_until - OVERLAP)
+            read_at, rows = sessions.read_revocations(rfc3339(self._read_until - OVERLAP) if self._read_until else None)
         self.add(rows)
         self._read_until = datetime.fromisoformat(read_at)
         if time.monotonic() - self._pruned_at > PRUNE_SECONDS:

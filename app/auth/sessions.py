@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import uuid_utils
-from sqlalchemy import Row, and_, bindparam, delete, exists, insert, literal, select, update
+from sqlalchemy import and_, bindparam, delete, exists, insert, literal, select, update
 
 from app.auth.models import revocations, sessions, users
 from app.auth.tokens import RefreshToken
 from app.columns import Timestamp, both_engines, for_engine, from_now, now
 from app.database import execute, fetch_all, fetch_one, transaction
+from app.engines import rfc3339
+from app.statements import Row
 
 # Subjects of a revocation beside the ids of sessions.
 EVERY_TOKEN = "every token"
@@ -25,8 +27,8 @@ RETRY_SECONDS = 10
 
 # Some 7,900 years: as far as both engines can count.
 FOR_EVER_SECONDS = 250_000_000_000
-EVER = datetime(9999, 12, 31, tzinfo=UTC)
-NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+EVER = "9999-12-31T00:00:00.000000Z"
+NEVER = "1970-01-01T00:00:00.000000Z"
 
 _seconds: Any = bindparam("seconds")
 _own = (sessions.c.user_id == bindparam("of_user"), sessions.c.id == bindparam("of_id"))
@@ -94,7 +96,7 @@ _clock = select(now().label("read_at")).subquery("clock")
 _changed = and_(revocations.c.changed_at > bindparam("since", type_=Timestamp()), revocations.c.expires_at > now())
 _read_revocations = select(_clock.c.read_at, *revocations.c).select_from(_clock.outerjoin(revocations, _changed))
 
-Revoked = Sequence[Row[Any]]
+Revoked = Sequence[Row]
 
 
 def start_session(user_id: str, seconds: int) -> RefreshToken:
@@ -126,7 +128,7 @@ def end_reused_session(spent: RefreshToken) -> Revoked:
     return end_session(spent.user_id, spent.session_id) if fetch_one(_reused, parameters) else []
 
 
-def list_sessions(user_id: str) -> Sequence[Row[Any]]:
+def list_sessions(user_id: str) -> Sequence[Row]:
     """A user's live sessions, newest first."""
     return fetch_all(_list, {"of_user": user_id})
 
@@ -145,10 +147,10 @@ def end_sessions(user_id: str, kept: str | None = None) -> Revoked:
     )
 
 
-def revoke_tokens(user_id: str, issued_until: datetime | None = None) -> Revoked:
+def revoke_tokens(user_id: str, issued_until: str | None = None) -> Revoked:
     """Refuse every token of a user that was issued until then, or until now."""
     # For ever: how long another issuer's tokens live is not known.
-    return [_write_revocation(user_id, EVERY_TOKEN, issued_until or datetime.now(UTC), FOR_EVER_SECONDS)]
+    return [_write_revocation(user_id, EVERY_TOKEN, issued_until or rfc3339(datetime.now(UTC)), FOR_EVER_SECONDS)]
 
 
 def revoke_user(user_id: str, disabled: bool) -> Revoked:
@@ -156,7 +158,7 @@ def revoke_user(user_id: str, disabled: bool) -> Revoked:
     return [_write_revocation(user_id, DISABLED, EVER if disabled else NEVER, FOR_EVER_SECONDS)]
 
 
-def read_revocations(since: datetime | None) -> tuple[str, Revoked]:
+def read_revocations(since: str | None) -> tuple[str, Revoked]:
     """The database's time, and what was revoked, or changed since."""
     rows = fetch_all(_read_revocations, {"since": since or NEVER})
     return rows[0].read_at, [row for row in rows if row.user_id is not None]
@@ -169,7 +171,7 @@ def _end(user_id: str, statement: Any, parameters: dict[str, Any]) -> Revoked:
         return [_write_revocation(user_id, row.id, EVER, ACCESS_TOKENS_GONE_SECONDS) for row in ended]
 
 
-def _write_revocation(user_id: str, subject: str, issued_until: datetime, seconds: int) -> Row[Any]:
+def _write_revocation(user_id: str, subject: str, issued_until: str, seconds: int) -> Row:
     row = {"user_id": user_id, "subject": subject, "issued_until": issued_until, "seconds": seconds}
     written = fetch_one(for_engine(_revoke), row)
     assert written is not None

@@ -1,7 +1,6 @@
 """/v1/auth: the service's own accounts, and the caller, whoever signed the token."""
 
 from typing import Any
-from uuid import UUID
 
 from flask import Response, current_app, g
 
@@ -97,13 +96,13 @@ def list_sessions() -> Response:
     return json_response({"items": [{**_fields(SESSION_FIELDS, row), "current": row.id == current} for row in rows]})
 
 
-@caller.delete("/sessions/<uuid:session_id>")
+@caller.delete("/sessions/<id:session_id>")
 @authenticated
 @raises(NotFound, RateLimited)
 @caller.response(204)
-def end_session(session_id: UUID) -> Response:
+def end_session(session_id: str) -> Response:
     """End one session."""
-    ended = sessions.end_session(g.identity.user_id, str(session_id))
+    ended = sessions.end_session(g.identity.user_id, session_id)
     if not ended:
         raise NotFound
     _revoke(ended)

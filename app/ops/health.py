@@ -6,12 +6,12 @@ from alembic.script import ScriptDirectory
 from flask import Response
 from marshmallow import Schema, fields
 from marshmallow.validate import OneOf
-from sqlalchemy import String, column, func, literal, select, table
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy import String, column, func, literal, or_, select, table
 
 from app.api import VERSION, Blueprint, json_response, raises
 from app.database import OWNED, db, fetch_all, fetch_one, metadata
 from app.fields import Text
+from app.outages import DRIVER_ERRORS
 from app.problems import DatabaseUnavailable
 from app.settings import PROJECT
 
@@ -76,7 +76,7 @@ def _newest_migration() -> str | None:
 def _require_newest_migration() -> None:
     try:
         row = fetch_one(select(column("version_num", String)).select_from(table("alembic_version")))
-    except (ProgrammingError, OperationalError) as error:
+    except DRIVER_ERRORS as error:
         raise DatabaseUnavailable("The database has no tables yet: run `flask db upgrade`.") from error
     if row is None or row.version_num != _newest_migration():
         raise DatabaseUnavailable("The database is not at this version's migration: run `flask db upgrade`.")
@@ -93,6 +93,10 @@ def _require_isolation() -> None:
             "The database role can see every user's rows: use one that is neither superuser nor BYPASSRLS."
         )
     columns = [column(name, String) for name in ("tablename", "qual", "with_check")]
-    policies = fetch_all(select(*columns).select_from(table("pg_policies")).where(columns[0].in_(owned)))
+    policies = fetch_all(
+        select(*columns)
+        .select_from(table("pg_policies"))
+        .where(column("schemaname") == func.current_schema(), or_(*(columns[0] == name for name in owned)))
+    )
     if sorted(map(tuple, policies)) != [(name, OWN_ROWS, OWN_ROWS) for name in owned]:
         raise DatabaseUnavailable("The policies that keep users apart are not those of `flask db upgrade`.")

@@ -14,24 +14,22 @@ import orjson
 from sqlalchemy import (
     ColumnElement,
     Integer,
-    Row,
     Select,
     Text,
     asc,
     bindparam,
-    case,
     desc,
     func,
     or_,
     select,
-    true,
     tuple_,
 )
 
 from app import strict_json
 from app.columns import folded
-from app.database import fetch_all
+from app.database import fetch_all, fetch_one
 from app.problems import Problem
+from app.statements import Row
 from app.tasks.models import tasks
 from app.tasks.queries import TASK
 
@@ -59,7 +57,7 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    tasks: Sequence[Row[Any]]
+    tasks: Sequence[Row]
     next_cursor: str | None
 
 
@@ -75,10 +73,13 @@ def list_tasks(user_id: str, query: Mapping[str, Any]) -> Page:
 def list_tasks_and_total(user_id: str, query: Mapping[str, Any]) -> tuple[Page, int]:
     """One page, and how many tasks there are on all pages."""
     after, filters = _read(user_id, query)
-    statement = _page_and_total(frozenset(filters), query["sort"], after is not None)
-    rows = fetch_all(statement, _parameters(user_id, query, filters, after))
-    # There is always one row, for the total; without a task in it the page is empty.
-    return _cut(user_id, query, filters, [row for row in rows if row.id]), rows[0].total
+    parameters = _parameters(user_id, query, filters, after)
+    rows = fetch_all(_page_and_total(frozenset(filters), query["sort"], after is not None), parameters)
+    if not rows and after:
+        # The tasks behind the cursor are gone; those before it count.
+        rest = fetch_one(_count(frozenset(filters)), parameters)
+        return Page(rows, None), rest.total if rest else 0
+    return _cut(user_id, query, filters, rows), rows[0].total if rows else 0
 
 
 def _filter_values(query: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,18 +120,13 @@ def _page(filters: frozenset[str], sort: str, after: bool) -> Select[Any]:
 
 @lru_cache(maxsize=256)
 def _page_and_total(filters: frozenset[str], sort: str, after: bool) -> Select[Any]:
-    """The page with a total beside each row: a first page that is not full is its own count."""
-    page = _page(filters, sort, after).cte("page")
-    fetched = select(func.count()).select_from(page).scalar_subquery()
-    counted = select(func.count()).select_from(tasks).where(*_wanted(filters)).scalar_subquery()
-    total = counted if after else case((fetched < bindparam("rows", type_=Integer()), fetched), else_=counted)
-    totals = select(total.label("total")).cte("totals")
-    column, order = page.c[sort.removeprefix("-")], desc if sort.startswith("-") else asc
-    return (
-        select(*page.c, totals.c.total)
-        .select_from(totals.outerjoin(page, true()))
-        .order_by(order(column), order(page.c.id))
-    )
+    """The page with the total beside each row. It is counted once; next to nothing where the page holds all."""
+    return _page(filters, sort, after).add_columns(_count(filters).correlate(None).scalar_subquery().label("total"))
+
+
+@lru_cache(maxsize=256)
+def _count(filters: frozenset[str]) -> Select[Any]:
+    return select(func.count().label("total")).select_from(tasks).where(*_wanted(filters))
 
 
 def _wanted(filters: frozenset[str]) -> list[ColumnElement[bool]]:
@@ -151,7 +147,7 @@ def _read(user_id: str, query: Mapping[str, Any]) -> tuple[Position | None, dict
     return _read_cursor(query["cursor"], user_id, query["sort"], filters) if "cursor" in query else None, filters
 
 
-def _cut(user_id: str, query: Mapping[str, Any], filters: Mapping[str, Any], rows: Sequence[Row[Any]]) -> Page:
+def _cut(user_id: str, query: Mapping[str, Any], filters: Mapping[str, Any], rows: Sequence[Row]) -> Page:
     limit, sort = query["limit"], query["sort"]
     if len(rows) <= limit:
         return Page(rows, None)

@@ -1,9 +1,12 @@
 """What users write. A user's rows lie together, and every key begins with the user."""
 
-from sqlalchemy import Column, ForeignKeyConstraint, Index, Integer, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import Column, ForeignKeyConstraint, Index, Integer, PrimaryKeyConstraint, Table, Text, text
 
 from app.columns import Id, PlainText, Timestamp
 from app.database import OWNED, metadata
+
+# Lists do not look at the trash, however full it is.
+NOT_DELETED = text("deleted_at IS NULL")
 
 tasks = Table(
     "tasks",
@@ -22,7 +25,7 @@ tasks = Table(
     Column("version", Integer, nullable=False),
     PrimaryKeyConstraint("user_id", "id"),
     ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
-    Index(None, "user_id", "created_at", "id"),
+    Index(None, "user_id", "created_at", "id", postgresql_where=NOT_DELETED, sqlite_where=NOT_DELETED),
     info=OWNED,
 )
 

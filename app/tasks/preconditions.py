@@ -19,7 +19,7 @@ class PreconditionFailed(Problem):
 class Versions:
     """Some versions, or every one."""
 
-    numbers: tuple[int, ...] = ()
+    numbers: frozenset[int] = frozenset()
     every: bool = False
 
     def __contains__(self, version: int) -> bool:
@@ -72,4 +72,4 @@ def _versions(header: str, strong: bool) -> Versions:
         return EVERY
     if not _LIST.fullmatch(header):
         return NO_VERSION
-    return Versions(tuple(int(number) for weak, number in _OUR_TAG.findall(header) if not (strong and weak)))
+    return Versions(frozenset(int(number) for weak, number in _OUR_TAG.findall(header) if not (strong and weak)))

@@ -5,25 +5,36 @@ from functools import lru_cache
 from typing import Any
 
 import uuid_utils
-from sqlalchemy import Boolean, Row, Update, bindparam, case, false, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Text,
+    Update,
+    bindparam,
+    case,
+    cast,
+    false,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from app.auth.identity import Identity
 from app.auth.problems import TokenRevoked
 from app.auth.queries import add_outside_user
 from app.columns import now
-from app.database import fetch_one, violation
+from app.database import IntegrityError, fetch_one, violation
 from app.problems import NotFound
+from app.statements import Row
 from app.tasks.models import tasks
-from app.tasks.preconditions import ANY, Precondition, PreconditionFailed
+from app.tasks.preconditions import ANY, Precondition, PreconditionFailed, Versions
 
-# In the order of the answer's fields; the version, which becomes the ETag, behind them.
 TASK = (
     tasks.c.id,
     tasks.c.title,
     tasks.c.details,
-    # Not IS NOT NULL: SQLite 3.40 takes that for true in a RETURNING, whatever the column holds.
-    func.coalesce(tasks.c.completed_at == tasks.c.completed_at, false()).label("completed"),
     tasks.c.completed_at,
     tasks.c.created_at,
     tasks.c.updated_at,
@@ -56,7 +67,7 @@ _toggling = _writing.values(completed_at=case((tasks.c.completed_at.is_(None), n
 _deleting = _writing.values(deleted_at=now()).returning(*TASK)
 
 
-def create_task(identity: Identity, task: Mapping[str, Any]) -> Row[Any]:
+def create_task(identity: Identity, task: Mapping[str, Any]) -> Row:
     """Add a task. A user known only from a token gets a row at this, the first write."""
     row = {"user_id": identity.user_id, "id": str(uuid_utils.uuid7()), **task}
     try:
@@ -71,11 +82,11 @@ def create_task(identity: Identity, task: Mapping[str, Any]) -> Row[Any]:
     return _found(fetch_one(_create, row))
 
 
-def get_task(user_id: str, task_id: str) -> Row[Any]:
+def get_task(user_id: str, task_id: str) -> Row:
     return _found(fetch_one(_get, _key(user_id, task_id)))
 
 
-def change_task(user_id: str, task_id: str, changes: Mapping[str, Any], precondition: Precondition = ANY) -> Row[Any]:
+def change_task(user_id: str, task_id: str, changes: Mapping[str, Any], precondition: Precondition = ANY) -> Row:
     """Write the named fields; with none named, nothing is written."""
     if not changes:
         task = get_task(user_id, task_id)
@@ -85,7 +96,7 @@ def change_task(user_id: str, task_id: str, changes: Mapping[str, Any], precondi
     return _write(_changing(frozenset(changes)), user_id, task_id, precondition, changes)
 
 
-def toggle_task(user_id: str, task_id: str, precondition: Precondition = ANY) -> Row[Any]:
+def toggle_task(user_id: str, task_id: str, precondition: Precondition = ANY) -> Row:
     """Complete or reopen, atomically: N toggles at once leave exactly N flips."""
     return _write(_toggling, user_id, task_id, precondition)
 
@@ -97,12 +108,12 @@ def delete_task(user_id: str, task_id: str, precondition: Precondition = ANY) ->
 
 def _write(
     statement: Update, user_id: str, task_id: str, precondition: Precondition, values: Mapping[str, Any] | None = None
-) -> Row[Any]:
+) -> Row:
     """Check and write in one statement; only a refusal takes a second, to tell its reason."""
     parameters = {**_key(user_id, task_id), **(values or {})}
     if precondition is ANY:
         return _found(fetch_one(statement, parameters))
-    parameters |= {"wanted": precondition.wanted.numbers, "unwanted": precondition.unwanted.numbers}
+    parameters |= {"wanted": _listed(precondition.wanted), "unwanted": _listed(precondition.unwanted)}
     row = fetch_one(_conditional(statement, precondition.wanted.every, precondition.unwanted.every), parameters)
     if row is None:
         get_task(user_id, task_id)
@@ -119,17 +130,27 @@ def _changing(names: frozenset[str]) -> Update:
 @lru_cache
 def _conditional(statement: Update, every_wanted: bool, every_unwanted: bool) -> Update:
     if not every_wanted:
-        statement = statement.where(tasks.c.version.in_(bindparam("wanted", expanding=True)))
+        statement = statement.where(_is_listed("wanted"))
     if every_unwanted:
         return statement.where(false())
-    return statement.where(tasks.c.version.not_in(bindparam("unwanted", expanding=True)))
+    return statement.where(~_is_listed("unwanted"))
+
+
+def _is_listed(name: str) -> ColumnElement[bool]:
+    """Whether a task's version is in a list of any length, which is one value for one and the same statement."""
+    version = literal(",").concat(cast(tasks.c.version, Text)).concat(",")
+    return func.strpos(bindparam(name, type_=Text()), version) > 0
+
+
+def _listed(versions: Versions) -> str:
+    return f",{','.join(map(str, versions.numbers))},"
 
 
 def _key(user_id: str, task_id: str) -> dict[str, Any]:
     return {"of_user": user_id, "of_id": task_id}
 
 
-def _found(row: Row[Any] | None) -> Row[Any]:
+def _found(row: Row | None) -> Row:
     """The row; absent and somebody else's are the same."""
     if row is None:
         raise NotFound

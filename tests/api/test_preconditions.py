@@ -15,7 +15,7 @@ from tests.api.answers import (
     assert_problem,
 )
 from tests.conftest import Caller
-from tests.database.test_messages import messages
+from tests.statements import messages
 
 READS = [call for call in (*ON_ONE_TASK, *ON_ONE_TASK_BY_USER) if call.method == "GET"]
 READS += [Call("HEAD", call.path) for call in READS]
@@ -122,6 +122,22 @@ def test_a_write_to_the_wanted_version_succeeds(ann, task, write, value):
     answer = write(ann, task.json["id"], **on(task, "If-Match", value))
 
     assert answer.status_code in (200, 204)
+
+
+@pytest.mark.parametrize("write", [write for write in WRITES if write is not EMPTY_PATCH], ids=str)
+def test_a_list_of_tags_may_be_long(app, ann, task, write):
+    """Thousands of them on many lines are one value of one statement, which finds the last among them."""
+    again_and_again, all_others = ", ".join(['"1"'] * 1_000), ", ".join(f'"{n}"' for n in range(3, 1_000))
+    lines = [*[again_and_again] * 50, *[all_others] * 10]
+
+    with messages(app) as sent:
+        refused = write(ann, task.json["id"], **on(task, "If-Match", lines))
+        found = write(ann, task.json["id"], **on(task, "If-Match", [*lines, "{tag}"]))
+
+    assert (refused.status_code, found.status_code // 100) == (412, 2)
+    # The refused one reads the task, to tell why.
+    assert len([statement for statement in sent if "tasks" in statement]) == 2 + 1
+    assert len({statement for statement in sent if "tasks" in statement}) == 2
 
 
 @EVERY_WRITE

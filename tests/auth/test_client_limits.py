@@ -15,7 +15,7 @@ def every_call(app):
     assert len(rules) >= 8
     for rule in rules:
         for method in rule.methods - {"OPTIONS"}:
-            yield method, rule.rule.replace("<uuid:session_id>", str(uuid4()))
+            yield method, rule.rule.replace("<id:session_id>", str(uuid4()))
 
 
 @pytest.fixture

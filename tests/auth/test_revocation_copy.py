@@ -7,14 +7,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import event
 
 from app.auth import revocation, sessions
 from app.auth.queries import disable_user, enable_user
-from app.engines import rfc3339
 from tests.api.answers import assert_problem
 from tests.auth.people import MANY_THREADS, ago, another_app, at_once, keep_copy, make_copy_old, register
 from tests.conftest import Caller, new_user_id
+from tests.statements import each_statement, is_sent_by, reads_revocations
 
 # Refused for its form, once it is known who calls.
 NEEDS_NO_QUERY = "/v1/tasks?limit=0"
@@ -37,17 +36,13 @@ def reads(app):
     """The reads of revocations meanwhile. Each takes its time, so that others come while it is under way."""
     seen = []
 
-    def note(connection, cursor, statement, *rest):
-        if statement.startswith("SELECT") and "FROM revocations" in statement.replace("LEFT OUTER JOIN", "FROM"):
+    def note(_, statement):
+        if is_sent_by(app) and reads_revocations(statement):
             seen.append(statement)
             time.sleep(0.05)
 
-    engine = app.extensions["database"]
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    with each_statement(note):
         yield seen
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 def test_a_copy_that_is_too_old_is_never_used(member, other):
@@ -103,7 +98,7 @@ def test_an_aging_copy_is_read_again_behind_the_requests(member, other, monkeypa
 
 def row(user_id, subject, issued_until=sessions.EVER, changed=0.0, expires=-60.0):
     """A row of the table, which changed and expires so many seconds ago."""
-    moments = {"issued_until": rfc3339(issued_until), "changed_at": ago(changed), "expires_at": ago(expires)}
+    moments = {"issued_until": issued_until, "changed_at": ago(changed), "expires_at": ago(expires)}
     return SimpleNamespace(user_id=user_id, subject=subject, **moments)
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, ForeignKeyConstraint, PrimaryKeyConstraint, Table, Text, UniqueConstraint, event, inspect
+from sqlalchemy import ForeignKeyConstraint, PrimaryKeyConstraint, Table, Text, UniqueConstraint, inspect
 
 from app.database import OWNED, metadata
 from app.settings import PROJECT
 from tests.conftest import NewDatabase, migrate
 from tests.postgres import Server
+from tests.statements import each_statement
 
 # `users` is the user, and an address must be unique before anybody knows whose it is.
 NOT_OF_ONE_USER = {"users", "user_emails", "login_attempts"}
@@ -142,14 +143,8 @@ def test_migrations_send_nothing_that_a_cluster_lacks(new_database: NewDatabase)
     """Every statement of a whole upgrade, as it is sent."""
     statements: list[str] = []
 
-    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
-        statements.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
+    with each_statement(lambda _, statement: statements.append(statement)):
         migrate(new_database(migrated=False))
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
 
     assert any("CREATE TABLE tasks" in statement for statement in statements)
     assert [statement for statement in statements if FORBIDDEN_SQL.search(statement)] == []

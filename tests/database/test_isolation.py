@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import psycopg2
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, Executable, delete, exists, func, insert, select, update
@@ -24,7 +25,9 @@ LIST = {"limit": 50, "sort": "-created_at"}
 
 # Every function that is told whose tasks it is about, called with the user and a task of theirs.
 QUERIES: dict[str, Callable[[str, str], Any]] = {
-    "create_task": lambda user, _: queries.create_task(Identity(user), {"title": "x", "details": None, "completed": 0}),
+    "create_task": lambda user, _: queries.create_task(
+        Identity(user), {"title": "x", "details": None, "completed": False}
+    ),
     "get_task": queries.get_task,
     "change_task": lambda user, task: queries.change_task(user, task, {"title": "changed"}),
     "toggle_task": queries.toggle_task,
@@ -101,8 +104,8 @@ def outcome(query: Callable[[str, str], Any], user_id: str, task_id: str) -> Any
         return query(user_id, task_id)
     except NotFound:
         return "nothing"
-    except DBAPIError as error:
-        return error.orig.pgcode
+    except psycopg2.Error as error:
+        return error.pgcode
 
 
 @pytest.mark.parametrize("name", QUERIES)

@@ -1,14 +1,10 @@
 """One request is one message to the database."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import psycopg2.extensions
 import pytest
 from flask import Flask
-from sqlalchemy import event
 
 from tests.conftest import Caller, new_user_id
+from tests.statements import messages
 
 TASK = {"title": "tea"}
 
@@ -32,26 +28,6 @@ CALLS = [
     ("/api/{user}/tasks", "PATCH", "/{id}/complete", None, 200),
     ("/api/{user}/tasks", "PATCH", "/{id}/complete", {"completed": True}, 200),
 ]
-
-
-@contextmanager
-def messages(app: Flask) -> Iterator[list[str]]:
-    """What is sent to the database meanwhile. In autocommit, each is a transaction of its own."""
-    sent: list[str] = []
-
-    def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
-        if isinstance(cursor, psycopg2.extensions.cursor):
-            assert cursor.connection.autocommit, "BEGIN and COMMIT would be messages too"
-        # Each process reads what was revoked every half second, whatever the request is.
-        if "FROM (SELECT now() AS read_at)" not in statement.replace("\n", ""):
-            sent.append(statement)
-
-    engine = app.extensions["database"]
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: " ".join(map(str, call)))

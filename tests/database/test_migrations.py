@@ -107,11 +107,17 @@ def outline(engine: Engine) -> dict[str, Any]:
         name: (
             [(column["name"], str(column["type"]), column["nullable"]) for column in found.get_columns(name)],
             found.get_pk_constraint(name)["constrained_columns"],
-            sorted(str(index) for index in found.get_indexes(name)),
+            sorted(outline_of_index(index) for index in found.get_indexes(name)),
             sorted(str(key) for key in found.get_foreign_keys(name)),
         )
         for name in found.get_table_names()
     }
+
+
+def outline_of_index(index: Any) -> str:
+    """With the condition of a partial one as text."""
+    conditions = {name: str(value) for name, value in index.get("dialect_options", {}).items()}
+    return f"{index['name']} {index['column_names']} {index['unique']} {conditions}"
 
 
 def test_the_models_and_the_migrations_agree(new_database: NewDatabase) -> None:

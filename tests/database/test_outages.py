@@ -184,6 +184,19 @@ def test_a_read_only_server_is_503_for_writers_only(outage: Outage) -> None:
     assert is_unavailable(ann.post("/v1/tasks", json={"title": "tea"}))
 
 
+@pytest.mark.parametrize("code", ["40P01", "40001", "53100", "53200", "57014", "58030", "55P03", "25006"])
+def test_what_passes_by_itself_is_503(outage: Outage, code: str) -> None:
+    """A deadlock, a conflict with another transaction, a full disk or memory: the same request may succeed later."""
+    task = outage.caller.add()
+    fail = f"BEGIN RAISE EXCEPTION 'failing' USING ERRCODE = '{code}'; END"
+    outage.server.sql(f"CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ {fail} $$", outage.name)
+    outage.server.sql("CREATE TRIGGER failing BEFORE UPDATE ON tasks EXECUTE FUNCTION fail()", outage.name)
+
+    assert is_unavailable(outage.caller.patch(f"/v1/tasks/{task['id']}", json={"title": "late"}))
+    outage.server.sql("DROP TRIGGER failing ON tasks", outage.name)
+    assert outage.caller.post(f"/v1/tasks/{task['id']}/toggle").status_code == 200
+
+
 def test_a_row_locked_by_somebody_else_is_503_not_a_hang(outage: Outage) -> None:
     """A statement that waits too long is ended by the database, and nothing is written."""
     task = outage.caller.add()

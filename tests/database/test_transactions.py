@@ -9,16 +9,17 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 
 from app.auth.models import users
 from app.auth.queries import add_outside_user, find_user
 from app.columns import now
-from app.database import execute, fetch_one, transaction
+from app.database import IntegrityError, execute, fetch_one, transaction
+from app.problems import DatabaseUnavailable
 from tests.conftest import Caller, new_user_id
 from tests.database.conftest import NewApp
 
 AT_ONCE = 8
+DEADLOCK = "40P01"
 
 
 def all_at_once(calls: list[Callable[[], Any]]) -> list[Any]:
@@ -57,7 +58,9 @@ def write_and_fail(user_id: str, error: type[BaseException]) -> None:
         raise error
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, IntegrityError], ids=lambda error: error.__name__)
+@pytest.mark.parametrize(
+    "error", [ValueError, KeyboardInterrupt, IntegrityError], ids=["a fault", "a signal", "a refusal"]
+)
 def test_a_transaction_that_fails_leaves_nothing(app: Flask, error: type[BaseException]) -> None:
     """Whatever ended it: a fault, a signal, or the database's own refusal."""
     user_id = new_user_id()
@@ -94,6 +97,32 @@ def test_transactions_at_once_lose_no_write(app: Flask) -> None:
 
     with app.app_context():
         assert find_user(user_id).name == "50"
+
+
+def test_of_two_that_wait_for_each_other_one_is_503(postgresql_app: Flask) -> None:
+    """A deadlock: PostgreSQL ends one of them, which may try again, and the other is done."""
+    ids, both_hold_one = [new_user_id(), new_user_id()], threading.Barrier(2)
+    with postgresql_app.app_context():
+        for user_id in ids:
+            add_outside_user(user_id)
+
+    def name_both(first: str, second: str) -> Any:
+        try:
+            with postgresql_app.app_context(), transaction():
+                execute(users.update().where(users.c.id == first).values(name=first))
+                both_hold_one.wait()
+                execute(users.update().where(users.c.id == second).values(name=first))
+        except DatabaseUnavailable as error:
+            return error.__cause__
+        return first
+
+    with ThreadPoolExecutor(2) as pool:
+        ended = list(pool.map(name_both, ids, reversed(ids)))
+
+    done, refused = sorted(ended, key=lambda end: end not in ids)
+    assert refused.pgcode == DEADLOCK
+    with postgresql_app.app_context():
+        assert [find_user(user_id).name for user_id in ids] == [done] * 2
 
 
 def test_one_address_is_registered_once(app: Flask) -> None:

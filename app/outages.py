@@ -1,0 +1,102 @@
+"""What is the database's fault and passes: a 503, and how soon the next request may try."""
+
+import logging
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg2
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from app.problems import DatabaseUnavailable
+
+logger = logging.getLogger("tasks.database")
+
+DRIVER_ERRORS = (psycopg2.Error, sqlite3.Error)
+
+# How long a server is left alone that has just kept a request waiting in vain for longer than that.
+PAUSE_SECONDS = 1
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+LOCK_NOT_AVAILABLE = "55P03"
+READ_ONLY = "25006"
+SQLITE_OUTAGES = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+}
+
+
+@dataclass(slots=True)
+class Trouble:
+    """What this process has noticed of its database's. Times are of time.monotonic().
+
+    Whoever queued behind a request that waited in vain would wait as long, one by one: so nobody is to try for a while.
+    """
+
+    reads_paused_until: float = 0.0
+    writes_paused_until: float = 0.0
+    # Connections made before lead nowhere, or to the wrong host.
+    broken_at: float = 0.0
+
+    def note_wait(self, for_a_lock: bool, writes: bool) -> None:
+        """Pause; but what a write waits for need not be in a reader's way."""
+        self.writes_paused_until = time.monotonic() + PAUSE_SECONDS
+        if not (for_a_lock and writes):
+            self.reads_paused_until = self.writes_paused_until
+
+
+@contextmanager
+def outages(trouble: Trouble, writes: bool = True) -> Iterator[None]:
+    """Turn what is the database's fault, and passes, into DatabaseUnavailable."""
+    began_at = time.monotonic()
+    if began_at < (trouble.writes_paused_until if writes else trouble.reads_paused_until):
+        raise DatabaseUnavailable
+    try:
+        yield
+    except PoolTimeout as error:
+        raise DatabaseUnavailable("All connections to the database are busy. Try again shortly.") from error
+    except (DBAPIError, *DRIVER_ERRORS) as error:
+        # SQLAlchemy wraps what fails at the very first connection.
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if not _is_outage(cause):
+            raise
+        logger.warning("database unavailable: %s", str(cause).strip())
+        code, is_locked = getattr(cause, "pgcode", None), _is_locked(cause)
+        # What has no code the server did not say.
+        if (is_locked or code is None) and time.monotonic() - began_at > PAUSE_SECONDS:
+            trouble.note_wait(is_locked, writes)
+        if code == READ_ONLY:
+            # Perhaps another host has taken over.
+            trouble.broken_at = time.monotonic()
+        raise DatabaseUnavailable from error
+
+
+def _is_locked(error: BaseException | None) -> bool:
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+    return getattr(error, "pgcode", None) == LOCK_NOT_AVAILABLE
+
+
+def _is_outage(error: BaseException | None) -> bool:
+    if isinstance(error, sqlite3.Error):
+        # Locked by another process, disk full, unreadable: all of them are operational.
+        return isinstance(error, sqlite3.OperationalError) and _sqlite_passes(error)
+    code = getattr(error, "pgcode", None)
+    if code is None:
+        return isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
+    # Connection lost, transaction undone (a deadlock), out of resources, an operator's intervention, a disk's failure.
+    return code[:2] in ("08", "40", "53", "57", "58") or code in (LOCK_NOT_AVAILABLE, READ_ONLY)
+
+
+def _sqlite_passes(error: sqlite3.OperationalError) -> bool:
+    # The lower eight bits tell the kind; errors of Python's own module have no code.
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in SQLITE_OUTAGES

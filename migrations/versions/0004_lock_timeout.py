@@ -1,0 +1,29 @@
+"""A statement waits 2 s for a lock, so that even the next in a queue is answered within 5."""
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+# What each statement brings along; see revision 0001.
+AS_USER = """
+CREATE OR REPLACE FUNCTION as_user(uid text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('SET LOCAL app.user_id = %L', uid);
+    SET LOCAL statement_timeout = '5s';
+    SET LOCAL lock_timeout = '2s';
+END $$
+"""
+BEFORE = AS_USER.replace("    SET LOCAL lock_timeout = '2s';\n", "")
+
+
+def upgrade() -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(AS_USER)
+
+
+def downgrade() -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(BEFORE)

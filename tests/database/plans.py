@@ -1,0 +1,115 @@
+"""How PostgreSQL does what a request asks of it, and how many of its pages it looks at for that."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2.extensions
+import pytest
+
+from app.database import scope
+from app.engines import _ScopedCursor, current_user
+from tests.conftest import Caller
+
+Send = Callable[..., None]
+Node = dict[str, Any]
+
+# Of which the cheapest counts: one of them may find a page full and split it, which the next hundred need not do again.
+RUNS = 3
+# EXPLAIN leaves out the look at `users` by which a foreign key is checked.
+FOREIGN_KEY_BUFFERS = """
+SELECT sum(pg_stat_get_xact_blocks_fetched(oid)) FROM pg_class WHERE relname IN ('users', 'users_pkey')
+"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A statement as it was really run."""
+
+    root: Node
+    # Looks at a page of 8 KiB, wherever it was found: in memory or on the disk.
+    buffers: int
+
+    @property
+    def rows(self) -> int:
+        return int(self.root["Actual Rows"])
+
+    @property
+    def most_rows_looked_at(self) -> int:
+        """By any one scan of a table, whether or not they were wanted."""
+        scans = [node for node in self.of_type("Scan") if "Relation Name" in node]
+        return max((node["Actual Rows"] + node.get("Rows Removed by Filter", 0) for node in scans), default=0)
+
+    @property
+    def rows_sorted(self) -> list[int]:
+        """How many rows went into each sort."""
+        return [node["Plans"][0]["Actual Rows"] for node in self.of_type("Sort")]
+
+    def of_type(self, word: str) -> list[Node]:
+        return [node for node in _walk(self.root) if word in node["Node Type"]]
+
+
+def plan_of(caller: Caller, call: tuple[str, str, dict[str, str] | None, int], **names: str) -> Plan:
+    """The plan of the one statement that a request sends."""
+    method, path, body, status = call
+    with _plans_for(str(caller.user_id)) as plans:
+        answer = caller.call(method, path.format(**names), json=body)
+    assert answer.status_code == status, answer.text
+    (plan,) = plans
+    return plan
+
+
+@contextmanager
+def _plans_for(user_id: str) -> Iterator[list[Plan]]:
+    """The plans of what the service sends for this user meanwhile. It is answered as always, but nothing is kept."""
+    plans: list[Plan] = []
+    send = _ScopedCursor.execute
+
+    def explain_and_send(cursor: _ScopedCursor, text: str, parameters: Any = None) -> None:
+        if current_user.get() != user_id:
+            return send(cursor, text, parameters)
+        runs = [_explain(send, cursor.connection, text, parameters) for _ in range(RUNS)]
+        plans.append(min(runs, key=lambda plan: plan.buffers))
+        with _undone(send, cursor.connection):
+            return send(cursor, text, parameters)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_ScopedCursor, "execute", explain_and_send)
+        yield plans
+
+
+def _explain(send: Send, connection: psycopg2.extensions.connection, text: str, parameters: Any) -> Plan:
+    """Run a statement as the service's own role and in the scope of the moment."""
+    cursor = connection.cursor()
+    with _undone(send, connection):
+        before = _foreign_key_buffers(send, cursor)
+        send(cursor, f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {text}", parameters)
+        (((explained,),),) = cursor.fetchall()
+        beside = _foreign_key_buffers(send, cursor) - before
+    root = explained["Plan"]
+    return Plan(root, root["Shared Hit Blocks"] + root["Shared Read Blocks"] + beside)
+
+
+@contextmanager
+def _undone(send: Send, connection: psycopg2.extensions.connection) -> Iterator[None]:
+    """A transaction that is rolled back, so that each call finds the tables alike."""
+    with scope(None):
+        send(connection.cursor(), "BEGIN")
+    try:
+        yield
+    finally:
+        with scope(None):
+            send(connection.cursor(), "ROLLBACK")
+
+
+def _foreign_key_buffers(send: Send, cursor: psycopg2.extensions.cursor) -> int:
+    with scope(None):
+        send(cursor, FOREIGN_KEY_BUFFERS)
+    return int(cursor.fetchone()[0])
+
+
+def _walk(node: Node) -> Iterator[Node]:
+    yield node
+    for below in node.get("Plans", []):
+        yield from _walk(below)

@@ -1,0 +1,56 @@
+"""What the service sends to its database, seen at either driver: SQLAlchemy's events know nothing of it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2.extensions
+import pytest
+from flask import Flask, current_app, has_app_context
+
+from app.engines import _ScopedCursor, _SqliteCursor
+
+Note = Callable[[Any, str], None]
+
+
+@contextmanager
+def each_statement(note: Note) -> Iterator[None]:
+    """Tell `note` of each statement and its cursor before it is sent, as it is without its user."""
+    with pytest.MonkeyPatch.context() as patch:
+        for cursor in (_ScopedCursor, _SqliteCursor):
+            patch.setattr(cursor, "execute", _noting(note, cursor.execute))
+        yield
+
+
+def _noting(note: Note, execute: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapper(cursor: Any, statement: str, *parameters: Any) -> Any:
+        note(cursor, statement)
+        return execute(cursor, statement, *parameters)
+
+    return wrapper
+
+
+@contextmanager
+def messages(app: Flask) -> Iterator[list[str]]:
+    """What an app sends to its database meanwhile. In autocommit, each is a transaction of its own."""
+    sent: list[str] = []
+
+    def note(cursor: Any, statement: str) -> None:
+        if isinstance(cursor, psycopg2.extensions.cursor):
+            assert cursor.connection.autocommit, "BEGIN and COMMIT would be messages too"
+        # Each process reads what was revoked every half second, whatever the request is.
+        if is_sent_by(app) and not reads_revocations(statement):
+            sent.append(statement)
+
+    with each_statement(note):
+        yield sent
+
+
+def is_sent_by(app: Flask) -> bool:
+    """Whether the statement that is just noted is this app's: no query runs outside its app's context."""
+    return has_app_context() and current_app == app
+
+
+def reads_revocations(statement: str) -> bool:
+    """Whether this is how a process learns what was revoked."""
+    return "AS read_at" in statement
