@@ -1,5 +1,6 @@
 """gunicorn finds this file by itself; the environment decides (see .env.example)."""
 
+import gc
 import json
 import os
 
@@ -13,8 +14,8 @@ except SettingsError as error:
 wsgi_app = "wsgi:app"
 bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
 workers = settings.web_concurrency
-# gunicorn's gthread, with deadlines for slow clients.
-worker_class = "app.worker.Worker"
+# Its threads take whole requests, so that slow clients hold none.
+worker_class = "app.server.worker.Worker"
 # Few: one interpreter lock serves them all, and eight threads list half as fast as two.
 threads = settings.threads
 # Idle connections cost no thread.
@@ -38,7 +39,10 @@ loglevel = "warning"
 
 
 def when_ready(server):
-    """Say where it is, and a first request that works."""
+    """Say where it is, and a first request that works. From here on, workers are forked."""
+    # What is loaded by now stays: not to be looked at by each collection, nor copied for its marks.
+    gc.collect()
+    gc.freeze()
     base = f"http://{bind}"
     print(f"\nTasks API is at {base} (interactive: {base}/docs). Ctrl-C stops it.")
     if settings.local_auth:

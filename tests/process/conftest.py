@@ -120,23 +120,32 @@ class Service:
 Start = Callable[..., Service]
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
+@contextlib.contextmanager
+def starting(home: Path) -> Iterator[Start]:
     """Starts a command as a service on a free port, by default gunicorn; what is left of it is killed."""
     started: list[Service] = []
 
     def run(*command: str, folder: Path = PROJECT, **changes: str) -> Service:
         port = free_port()
         # A new group of processes that does not know of the make around the tests.
-        environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "HOST": "127.0.0.1", "PORT": str(port)}
-        log = tmp_path / f"{len(started)}.log"
+        environment = {"PATH": os.environ["PATH"], "HOME": str(home), "HOST": "127.0.0.1", "PORT": str(port)}
+        log = home / f"{len(started)}.log"
         words = list(command or (str(BIN / "gunicorn"), "wsgi:app"))
         started.append(Service(words, folder, port, log, environment | changes))
         return started[-1].wait_until_ready()
 
-    yield run
-    for service in started:
-        service.kill()
+    try:
+        yield run
+    finally:
+        for service in started:
+            service.kill()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts services for one test."""
+    with starting(tmp_path) as run:
+        yield run
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def test_an_exhausted_pool_is_a_short_503_and_loses_nothing(site: Site, launch: 
     """More threads than connections: who gets none is told so before the others are done."""
     service = launch(site.url, "--threads", "6", THREADS="1").wait_until_ready()
 
-    endure(service, site.query, Fault(rows_locked, 3.7), site)
+    endure(service, site.query, Fault(rows_locked, 7), site)
 
     assert service.stop() == 0
 

@@ -1,0 +1,283 @@
+"""HTTP as it arrives: in pieces, several requests at once, broken, or not to its end; over sockets, octet by octet."""
+
+import contextlib
+import http.client
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from email.message import Message
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import pytest
+
+from tests.conftest import migrate, new_user_id, settings_for, shared_token
+from tests.process.conftest import LONGEST_WAIT_SECONDS, Service, starting
+
+THREADS = 2
+# The kernel's names for a connection whose server has said its last, and whose client has not.
+FIN_WAIT = ("04", "05")
+
+TASK = b'{"title": "tea"}'
+CHUNK = b"10\r\n" + TASK + b"\r\n"
+CHUNKED = CHUNK + b"0\r\n\r\n"
+BROKEN = {
+    "size is no number": b"zz\r\n" + TASK + b"\r\n0\r\n\r\n",
+    "negative size": b"-5\r\n" + TASK + b"\r\n0\r\n\r\n",
+    "no line end after a chunk": CHUNK[:-2] + b"0\r\n\r\n",
+    "70 kB of size": b"0" * 70_000 + CHUNKED,
+    "70 kB of extension": b"10;" + b"a" * 70_000 + CHUNKED[2:],
+    "trailer without a colon": CHUNKED[:-2] + b"no trailer\r\n\r\n",
+}
+CUT_SHORT = {
+    "in a chunk": CHUNK[:10],
+    "behind a chunk": CHUNK[:-2],
+    "before the last chunk": CHUNK,
+    "in the last chunk": CHUNK + b"0\r\n",
+    "in a size": b"1",
+    "before all chunks": b"",
+}
+PARTS_OF_A_REQUEST = [
+    b"G",
+    b"GET /healthz HT",
+    b"GET /healthz HTTP/1.1\r\nHost: a\r\n",
+    b"POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{",
+    b"POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n{",
+]
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: Message
+    body: bytes
+
+
+class Client:
+    """A connection to the service, and what is sent and read on it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+        self.stream: BinaryIO = sock.makefile("rb")
+
+    def send(self, *pieces: bytes) -> "Client":
+        """Each piece in a packet of its own, after the one before it has been read."""
+        for number, piece in enumerate(pieces):
+            if number:
+                time.sleep(0.1)
+            self.socket.sendall(piece)
+        return self
+
+    def end(self) -> "Client":
+        """Send no more, and go on reading."""
+        self.socket.shutdown(socket.SHUT_WR)
+        return self
+
+    def answer(self, has_body: bool = True) -> Answer:
+        """The next one."""
+        _, status, _ = self.stream.readline().split(maxsplit=2)
+        headers = http.client.parse_headers(self.stream)
+        return Answer(int(status), headers, self.stream.read(int(headers.get("Content-Length", 0)) * has_body))
+
+    def is_closed(self) -> bool:
+        """Wait for the end; whether nothing stood before it."""
+        return self.stream.read() == b""
+
+
+@contextmanager
+def connected(service: Service) -> Iterator[Client]:
+    with contextlib.closing(socket.create_connection(("127.0.0.1", service.port), LONGEST_WAIT_SECONDS)) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client = Client(sock)
+        with client.stream:
+            yield client
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One worker for all tests of this file."""
+    folder = tmp_path_factory.mktemp("http")
+    url = f"sqlite:///{folder / 'tasks.db'}"
+    migrate(url)
+    with starting(folder) as start:
+        yield start(**settings_for(url, WEB_CONCURRENCY="1", THREADS=str(THREADS)))
+
+
+@pytest.fixture
+def client(service: Service) -> Iterator[Client]:
+    with connected(service) as client:
+        yield client
+
+
+@pytest.fixture
+def token() -> str:
+    return shared_token(new_user_id())
+
+
+def titles(service: Service, token: str) -> list[str]:
+    answer = service.call("GET", "/v1/tasks", token)
+    assert answer.status == 200
+    return [task["title"] for task in answer.body["items"]]
+
+
+def head(method: str, path: str, token: str | None = None, **headers: Any) -> bytes:
+    """A request up to its body."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: a"]
+    if token:
+        lines += [f"Authorization: Bearer {token}", "Content-Type: application/json"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def chunked(token: str, body: bytes = CHUNKED) -> bytes:
+    return head("POST", "/v1/tasks", token, Transfer_Encoding="chunked") + body
+
+
+def sized(token: str, body: bytes = TASK, **headers: Any) -> bytes:
+    return head("POST", "/v1/tasks", token, Content_Length=len(TASK), **headers) + body
+
+
+def test_a_chunked_body_is_read(service: Service, client: Client, token: str) -> None:
+    """Chunks of any size, with an extension and a trailer."""
+    chunks = b'1\r\n{\r\n0f;a=b\r\n"title": "tea"}\r\n0\r\nX-Sum: 1\r\n\r\n'
+
+    assert client.send(chunked(token, chunks)).answer().status == 201
+    assert titles(service, token) == ["tea"]
+
+
+@pytest.mark.parametrize("body", BROKEN.values(), ids=list(BROKEN))
+def test_a_chunked_body_that_is_broken_is_a_bad_request(
+    service: Service, client: Client, token: str, body: bytes
+) -> None:
+    """No task is made, and nothing that follows is taken for a request."""
+    client.send(chunked(token, body))
+
+    assert client.answer().status == 400
+    assert client.is_closed()
+    assert titles(service, token) == []
+
+
+@pytest.mark.parametrize("body", CUT_SHORT.values(), ids=list(CUT_SHORT))
+def test_a_chunked_body_that_is_cut_short_is_a_bad_request(
+    service: Service, client: Client, token: str, body: bytes
+) -> None:
+    """Even where all of the JSON is there: only the last chunk tells that it is."""
+    client.send(chunked(token, body)).end()
+
+    assert client.answer().status == 400
+    assert client.is_closed()
+    assert titles(service, token) == []
+
+
+def test_a_sized_body_that_is_cut_short_is_a_bad_request(service: Service, client: Client, token: str) -> None:
+    """As a chunked one."""
+    client.send(sized(token, TASK[:-1])).end()
+
+    assert client.answer().status == 400
+    assert client.is_closed()
+    assert titles(service, token) == []
+
+
+def test_who_sends_no_more_is_answered(service: Service, client: Client, token: str) -> None:
+    """A client may close its side behind its last request."""
+    client.send(chunked(token) + sized(token)).end()
+
+    assert [client.answer().status, client.answer().status] == [201, 201]
+    assert client.is_closed()
+    assert titles(service, token) == ["tea", "tea"]
+
+
+def test_a_request_that_does_not_go_on_times_out(service: Service) -> None:
+    """408 and the end, in whatever part it stopped; others are served meanwhile."""
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connected(service)).send(part) for part in PARTS_OF_A_REQUEST]
+        assert service.call("GET", "/healthz").status == 200
+
+        assert [client.answer().status for client in clients] == [408] * len(clients)
+        assert [client.is_closed() for client in clients] == [True] * len(clients)
+
+
+def still_held(service: Service) -> int:
+    """For how many clients the service waits that have got their last answer and not closed."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    # What the service has closed has no inode any more.
+    of_service = [line for line in lines if line[1].endswith(f":{service.port:04X}") and line[3] in FIN_WAIT]
+    return sum(line[9] != "0" for line in of_service)
+
+
+def test_clients_that_never_close_hold_up_nobody(service: Service) -> None:
+    """More of them are waited for than there are threads, and yet the next client is answered."""
+    with ExitStack() as stack:
+        for _ in range(30):
+            client = stack.enter_context(connected(service)).send(head("GET", "/healthz", Connection="close"))
+            assert client.answer().status == 200
+            assert client.is_closed()
+        assert service.call("GET", "/healthz").status == 200
+
+        assert still_held(service) > THREADS
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        [head("GET", "/healthz"), head("GET", "/nothing")],
+        [head("GET", "/nothing"), head("GET", "/healthz"), head("GET", "/nothing")],
+        [chunked("{token}"), sized("{token}"), head("GET", "/healthz")],
+        [sized("{token}"), chunked("{token}"), head("GET", "/nothing")],
+        [sized("{token}"), chunked("{token}"), sized("{token}")],
+    ],
+    ids=["two", "three", "chunked first", "chunked second", "a body at the end"],
+)
+@pytest.mark.parametrize("packets", ["one packet", "a packet each"])
+def test_requests_that_come_together_are_answered_in_order(
+    client: Client, token: str, sent: list[bytes], packets: str
+) -> None:
+    """However they were packed, each gets its answer."""
+    requests = [request.replace(b"{token}", token.encode()) for request in sent]
+    client.send(*([b"".join(requests)] if packets == "one packet" else requests))
+
+    expected = [{b"/healthz": 200, b"/nothing": 404}.get(request.split()[1], 201) for request in requests]
+    assert [client.answer().status for _ in requests] == expected
+
+
+def test_a_request_may_come_with_the_beginning_of_the_next(client: Client, token: str) -> None:
+    """The first is answered before the second has come."""
+    for first in (sized(token), chunked(token), head("GET", "/v1/tasks", token)):
+        client.send(first + b"GET /healthz HTTP/1.1\r\n")
+        assert client.answer().status in (200, 201)
+        client.send(b"Host: a\r\n\r\n")
+        assert json.loads(client.answer().body) == {"status": "ok"}
+
+
+@pytest.mark.parametrize("first", [1, 15, 40, -30])
+def test_a_request_in_three_pieces_is_answered(service: Service, client: Client, token: str, first: int) -> None:
+    """Wherever it is torn; the connection goes on."""
+    for request in (sized(token), chunked(token)):
+        client.send(request[:first], request[first:-1], request[-1:])
+        assert client.answer().status == 201
+
+    assert titles(service, token) == ["tea", "tea"]
+
+
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["sized", "chunked"])
+def test_a_client_that_asks_first_is_told_to_go_on(client: Client, token: str, is_chunked: bool) -> None:
+    """100 Continue once, before the body is sent (RFC 9110, section 10.1.1)."""
+    framing = {"Transfer_Encoding": "chunked"} if is_chunked else {"Content_Length": len(TASK)}
+    client.send(head("POST", "/v1/tasks", token, Expect="100-continue", **framing))
+    assert client.answer().status == 100
+
+    client.send(CHUNKED if is_chunked else TASK)
+
+    assert client.answer().status == 201
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/v1/tasks", "/nothing"])
+def test_an_answer_to_head_is_the_head_alone(client: Client, token: str, path: str) -> None:
+    """With the length that GET's body has; the next answer begins right behind it."""
+    client.send(head("HEAD", path, token) + head("GET", path, token))
+    to_head, to_get = client.answer(has_body=False), client.answer()
+
+    assert to_head.status == to_get.status
+    assert to_head.headers["Content-Length"] == to_get.headers["Content-Length"] == str(len(to_get.body))
+    assert int(to_head.headers["Content-Length"]) > 0
