@@ -11,7 +11,8 @@ from app.api import VERSION, Api
 from app.auth import passwords, revocation, verifier
 from app.auth import views as auth_views
 from app.extensions import cors, db, migrate
-from app.ops import docs, health, logging, request_id
+from app.ops import docs, health, logging, requests
+from app.service import Service
 from app.settings import PROJECT, Settings
 from app.tasks import views, views_by_user
 
@@ -49,7 +50,7 @@ CORS: dict[str, Any] = {
 
 def create_app(settings: Settings) -> Flask:
     """The application. Nothing is asked of the database before the first request."""
-    app = Flask(__name__, static_folder=None)
+    app = Service(__name__, static_folder=None)
     app.config.from_mapping(OPENAPI)
     app.extensions["settings"] = settings
     # Two slashes are not one: Werkzeug would redirect to a URL made from the Host header.
@@ -58,8 +59,8 @@ def create_app(settings: Settings) -> Flask:
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=0)  # type: ignore[method-assign]
 
-    logging.init_app(app, settings)
-    request_id.init_app(app)
+    logging.configure(settings)
+    requests.init_app(app)
     problems.init_app(app)
     db.init_app(app, settings)
     migrate.init_app(app, db, directory=str(PROJECT / "migrations"))

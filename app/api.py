@@ -1,18 +1,18 @@
 """flask-smorest, made strict: how this service's operations parse, answer and are described."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
 import flask_smorest
 import orjson
-from flask import Flask, Response, request
+from flask import Flask, Request, Response, request
 from flask_smorest.utils import resolve_schema_instance
 from marshmallow import Schema, fields
 from werkzeug.routing import UUIDConverter
 
 from app.fields import Text
-from app.parsing import ERRORS_SHOWN, StrictParser, refuse_unread_query
+from app.parsing import ERRORS_SHOWN, Location, load, refuse_unread
 from app.problems import (
     CONTENT_TYPE,
     BadRequest,
@@ -35,8 +35,8 @@ BEARER_SCHEME = {
     "bearerFormat": "JWT",
     "description": "A signed JWT, verified as RFC8725 recommends: the issuer fixes the algorithm, not the token.",
 }
-ALWAYS = (BadRequest, ValidationFailed, InternalError)
-WITH_BODY = (MalformedJson, PayloadTooLarge, UnsupportedMediaType)
+ALWAYS = (BadRequest, PayloadTooLarge, ValidationFailed, InternalError)
+WITH_BODY = (MalformedJson, UnsupportedMediaType)
 
 # What each means, and a pattern that it fits.
 HEADERS = {
@@ -99,6 +99,13 @@ class ProblemDetails(Schema):
     )
 
 
+class IdConverter(UUIDConverter):
+    """A UUID in a path, as the text that the database reads."""
+
+    def to_python(self, value: str) -> str:  # type: ignore[override]
+        return value.lower()
+
+
 class Api(flask_smorest.Api):
     """The OpenAPI document, with this service's own errors instead of flask-smorest's."""
 
@@ -107,8 +114,8 @@ class Api(flask_smorest.Api):
     def init_app(self, app: Flask, **options: Any) -> None:
         super().init_app(app, **options)
         self.spec.components.security_scheme(BEARER, BEARER_SCHEME)
-        # flask-smorest's own has no bound, which linters look for beside every string.
-        self.register_converter(UUIDConverter, lambda _: {"type": "string", "format": "uuid", "maxLength": 36})
+        app.url_map.converters["id"] = IdConverter
+        self.register_converter(IdConverter, lambda _: {"type": "string", "format": "uuid", "maxLength": 36})
 
     def _register_pagination_header(self) -> None:
         """Left out: pages here are linked by cursors."""
@@ -133,16 +140,27 @@ class Api(flask_smorest.Api):
 class Blueprint(flask_smorest.Blueprint):
     """A blueprint whose operations refuse what they do not know, and whose description names every answer."""
 
-    ARGUMENTS_PARSER = StrictParser()
     DEFAULT_LOCATION_CONTENT_TYPE_MAPPING = {"json": "application/json", "optional_json": "application/json"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._prepare_doc_cbks.append(self._describe_operation)
 
-    def arguments(self, schema: type[Schema], **options: Any) -> Callable[[View], View]:
-        """Parse a body or query. The schema is made once, not at each request."""
-        decorator: Callable[[View], View] = super().arguments(resolve_schema_instance(schema), **options)
+    def arguments(self, schema: type[Schema], *, location: Location = "json", **options: Any) -> Callable[[View], View]:
+        """Describe a body or query, and give what it says to the view as its first argument."""
+        # Made once, not at each request.
+        instance = resolve_schema_instance(schema)
+        describe = super().arguments(instance, location=location, **options)
+
+        def decorator(view: View) -> View:
+            @wraps(view)
+            def loaded(*args: Any, **kwargs: Any) -> Any:
+                return view(load(instance, location, the_request()), *args, **kwargs)
+
+            # flask-smorest's wrapper is left out: webargs reads more than is there.
+            loaded._apidoc = describe(view)._apidoc  # type: ignore[attr-defined]
+            return loaded
+
         return decorator
 
     def response(
@@ -154,11 +172,12 @@ class Blueprint(flask_smorest.Blueprint):
         def decorator(view: View) -> View:
             @wraps(view)
             def checked(*args: Any, **kwargs: Any) -> Any:
-                refuse_unread_query(request)
+                refuse_unread(the_request())
                 return view(*args, **kwargs)
 
-            described: View = describe(checked)
-            return described
+            # Here it is left out since it makes answers of what views return, which are answers already.
+            checked._apidoc = describe(view)._apidoc  # type: ignore[attr-defined]
+            return checked
 
         return decorator
 
@@ -207,9 +226,23 @@ def takes(*headers: str, also: tuple[int, ...] = ()) -> Callable[[View], View]:
     return decorator
 
 
+def the_request() -> Request:
+    """The request itself: through Flask's `request`, each attribute looks anew for the context."""
+    here: Request = request._get_current_object()  # type: ignore[attr-defined]
+    return here
+
+
 def json_response(body: Any, status: int = 200) -> Response:
     """An answer that is JSON already when Flask sees it. Times arrive as text: orjson leaves zero microseconds out."""
-    return Response(orjson.dumps(body), status, content_type="application/json")
+    return WholeResponse(orjson.dumps(body), status, content_type="application/json")
+
+
+class WholeResponse(Response):
+    """A body with its length: no header needs to be looked at once more before it is sent."""
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response(self.status, list(self.headers))
+        return () if environ["REQUEST_METHOD"] == "HEAD" else self.response  # type: ignore[return-value]
 
 
 def no_content(status: int = 204) -> Response:

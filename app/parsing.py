@@ -1,12 +1,11 @@
 """How bodies and queries are read: strictly, so that a typo never passes for success."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Any, NoReturn
+from typing import Any, Literal
 
 from flask import Request, g
 from marshmallow import Schema, ValidationError, fields
-from webargs.flaskparser import FlaskParser
 
 from app import strict_json
 from app.problems import BadRequest, Errors, MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
@@ -16,73 +15,82 @@ BODY_BYTES = 128 * 1024
 ERRORS_SHOWN = 1_000
 
 
-class StrictParser(FlaskParser):
-    """Reads JSON bodies and queries for a schema, which refuses unknown names."""
-
-    DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {}
-    __location_map__: dict[str, Any] = {
-        "json": "load_json",
-        "optional_json": "load_optional_json",
-        "query": "load_querystring",
-    }
-
-    def load_json(self, req: Request, schema: Schema) -> Any:
-        if req.mimetype != "application/json":
-            raise UnsupportedMediaType
-        g.body = read_body(req, BODY_BYTES)
-        return _parse(g.body)
-
-    def load_optional_json(self, req: Request, schema: Schema) -> Any:
-        """A body that may be missing; then its Content-Type does not matter."""
-        body = read_body(req, BODY_BYTES)
-        if not body:
-            return {}
-        if req.mimetype != "application/json":
-            raise UnsupportedMediaType
-        return _parse(body)
-
-    def load_querystring(self, req: Request, schema: Schema) -> dict[str, Any]:
-        g.query_is_read = True
-        return {name: self._one_or_list(name, values, schema) for name, values in req.args.lists()}
-
-    @staticmethod
-    def _one_or_list(name: str, values: list[str], schema: Schema) -> str | list[str]:
-        if isinstance(schema.fields.get(name), fields.List):
-            return values
-        if len(values) > 1:
-            raise ValidationError({name: ["Give this parameter once."]})
-        return values[0]
-
-    def handle_error(self, error: ValidationError, *args: Any, **kwargs: Any) -> NoReturn:
-        # webargs puts the messages under the name of their location.
-        (messages,) = error.messages_dict.values()
-        raise ValidationFailed(errors=dict(islice(_flat(messages), ERRORS_SHOWN))) from error
+Location = Literal["json", "optional_json", "query"]
 
 
-def refuse_unread_query(req: Request) -> None:
-    """An operation that takes no query parameters refuses any."""
-    if req.query_string and "query_is_read" not in g:
+def load(schema: Schema, location: Location, req: Request) -> Any:
+    """What a request says there, as the schema reads it; the schema refuses names that it does not know."""
+    try:
+        return schema.load(_READ[location](req, schema))
+    except ValidationError as error:
+        raise ValidationFailed(errors=dict(islice(_flat(error.messages_dict), ERRORS_SHOWN))) from error
+
+
+def _read_json(req: Request, _schema: Schema) -> Any:
+    _require_json(req)
+    return _parse(read_body(req, BODY_BYTES))
+
+
+def _read_optional_json(req: Request, schema: Schema) -> Any:
+    """A body that may be missing; then its Content-Type does not matter."""
+    if not read_body(req, BODY_BYTES):
+        return {}
+    _require_json(req)
+    return _parse(g.body)
+
+
+def _read_query(req: Request, schema: Schema) -> dict[str, Any]:
+    g.query_is_read = True
+    return {name: _one_or_list(name, values, schema) for name, values in req.args.lists()}
+
+
+_READ: dict[Location, Callable[[Request, Schema], Any]] = {
+    "json": _read_json,
+    "optional_json": _read_optional_json,
+    "query": _read_query,
+}
+
+
+def _one_or_list(name: str, values: list[str], schema: Schema) -> str | list[str]:
+    if isinstance(schema.fields.get(name), fields.List):
+        return values
+    if len(values) > 1:
+        raise ValidationError({name: ["Give this parameter once."]})
+    return values[0]
+
+
+def refuse_unread(req: Request) -> None:
+    """An operation that takes no query parameters refuses any. A body that it does not look at must still be whole."""
+    environ = req.environ
+    if environ["QUERY_STRING"] and "query_is_read" not in g:
         unknown: Errors = {name: ["Unknown parameter."] for name in islice(req.args, ERRORS_SHOWN)}
         raise ValidationFailed(errors=unknown)
+    if ("CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ) and "body" not in g:
+        read_body(req, BODY_BYTES)
+
+
+def _require_json(req: Request) -> None:
+    kind = req.environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+    if kind != "application/json" or req.environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+        raise UnsupportedMediaType
 
 
 def read_body(req: Request, limit: int) -> bytes:
-    """The whole body, at most `limit` bytes, whether or not its length was announced.
+    """The whole body, at most `limit` bytes, whether or not its length was announced; `g.body` keeps it.
 
     Werkzeug's own limit does not hold for chunked bodies, and it takes a body that is cut short.
     """
-    announced = req.content_length
-    if announced is not None and announced > limit:
+    announced = req.content_length or 0
+    is_chunked = "HTTP_TRANSFER_ENCODING" in req.environ
+    body, rest = b"", limit + 1 if is_chunked else announced
+    while rest and announced <= limit and (piece := req.stream.read(rest)):
+        body, rest = body + piece, rest - len(piece)
+    if max(announced, len(body)) > limit:
         raise PayloadTooLarge(f"Send a body of at most {limit} bytes.")
-    chunks, size = [], 0
-    while size <= limit and (chunk := req.stream.read(limit + 1 - size)):
-        chunks.append(chunk)
-        size += len(chunk)
-    if size > limit:
-        raise PayloadTooLarge(f"Send a body of at most {limit} bytes.")
-    if announced is not None and size < announced:
+    if len(body) < announced:
         raise BadRequest("The body ended before its Content-Length. Send it whole.")
-    return b"".join(chunks)
+    g.body = body
+    return body
 
 
 def _parse(body: bytes) -> Any:

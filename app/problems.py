@@ -2,12 +2,13 @@
 
 import logging
 from typing import Any, ClassVar
+from urllib.parse import unquote_to_bytes
 
 import orjson
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from app.ops.request_id import request_id
+from app.ops.requests import note_problem, request_id
 
 CONTENT_TYPE = "application/problem+json"
 ERRORS_PAGE = "/docs/errors"
@@ -35,8 +36,7 @@ class Problem(Exception):
         self.headers = headers or {}
 
     def response(self) -> Response:
-        # For the log's line of this request.
-        g.problem = self.code
+        note_problem(self.code)
         body: dict[str, Any] = {
             "type": f"{ERRORS_PAGE}#{self.code}",
             "title": self.title,
@@ -89,7 +89,7 @@ class UnsupportedMediaType(Problem):
     """The body is not declared as JSON."""
 
     status, code, title = 415, "unsupported_media_type", "The body is not JSON"
-    detail = "Send the body as JSON, with the header Content-Type: application/json."
+    detail = "Send the body as JSON, not compressed, with the header Content-Type: application/json."
 
 
 class ValidationFailed(Problem):
@@ -140,11 +140,13 @@ def init_app(app: Flask) -> None:
 
 def _refuse_other_spellings() -> None:
     """Werkzeug reads //v1/tasks as /v1/tasks, and redirects from no path at all."""
-    path = request.environ["PATH_INFO"]
+    environ = request.environ
+    path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
     if path.startswith("//") or not path:
         raise NotFound
     try:
-        request.query_string.decode()
+        if query:
+            unquote_to_bytes(query.encode("latin-1").decode()).decode()
     except UnicodeDecodeError as error:
         raise BadRequest("The query is not UTF-8. Percent-encode it.") from error
 

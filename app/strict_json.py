@@ -15,7 +15,7 @@ def loads(text: bytes) -> Any:
     try:
         # orjson refuses all of it but duplicate keys, of which the standard library tells.
         orjson.loads(text)
-        return json.loads(text, object_pairs_hook=_unique)
+        return _decoder.decode(text.decode())
     except RecursionError as error:
         raise NotJson("it is nested too deeply") from error
     except ValueError as error:
@@ -27,3 +27,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         raise NotJson("a key stands in one object twice")
     return members
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_unique)

@@ -2,18 +2,13 @@
 
 import logging
 import sys
-import time
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from flask import Flask, Response, g, request
 
 from app.engines import rfc3339
-from app.ops.request_id import request_id
 from app.settings import Settings
-
-logger = logging.getLogger("tasks.request")
 
 # What a record may carry beside its message.
 EXTRAS = ("request_id", "method", "path", "status", "milliseconds", "code")
@@ -52,29 +47,6 @@ def configure(settings: Settings) -> None:
     tasks = logging.getLogger("tasks")
     tasks.handlers, tasks.propagate = [handler], False
     tasks.setLevel(settings.log_level.upper())
-
-
-def init_app(app: Flask, settings: Settings) -> None:
-    configure(settings)
-    app.before_request(_start)
-    app.after_request(_log)
-
-
-def _start() -> None:
-    g.started = time.perf_counter()
-
-
-def _log(response: Response) -> Response:
-    if logger.isEnabledFor(logging.INFO):
-        line = {
-            "request_id": request_id(),
-            "method": request.method,
-            "path": request.path,
-            "status": response.status_code,
-            "milliseconds": round((time.perf_counter() - g.started) * 1000, 1),
-        }
-        logger.info("request", extra=line | ({"code": g.problem} if "problem" in g else {}))
-    return response
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -1,7 +1,6 @@
 """/v1/tasks: the canonical family."""
 
 from typing import Any
-from uuid import UUID
 
 from flask import Response, g, request
 
@@ -37,54 +36,54 @@ def create_task(task: dict[str, Any]) -> Response:
     return TASK.created(queries.create_task(g.identity, task))
 
 
-@blueprint.get("/<uuid:task_id>")
+@blueprint.get("/<id:task_id>")
 @authenticated
 @raises(NotFound)
 @takes("If-None-Match", also=(304,))
 @blueprint.response(200, Task, headers=("ETag",))
-def get_task(task_id: UUID) -> Response:
+def get_task(task_id: str) -> Response:
     """Show one task."""
-    return TASK.respond_unless_known(queries.get_task(g.identity.user_id, str(task_id)))
+    return TASK.respond_unless_known(queries.get_task(g.identity.user_id, task_id))
 
 
-@blueprint.put("/<uuid:task_id>")
+@blueprint.put("/<id:task_id>")
 @authenticated
 @raises(NotFound, PreconditionFailed)
 @takes("If-Match", "If-None-Match")
 @blueprint.arguments(TaskIn)
 @blueprint.response(200, Task, headers=("ETag",))
-def replace_task(task: dict[str, Any], task_id: UUID) -> Response:
+def replace_task(task: dict[str, Any], task_id: str) -> Response:
     """Replace one task; what the body leaves out goes back to its default."""
-    return TASK.respond(queries.change_task(g.identity.user_id, str(task_id), task, for_writing(request)))
+    return TASK.respond(queries.change_task(g.identity.user_id, task_id, task, for_writing(request)))
 
 
-@blueprint.patch("/<uuid:task_id>")
+@blueprint.patch("/<id:task_id>")
 @authenticated
 @raises(NotFound, PreconditionFailed)
 @takes("If-Match", "If-None-Match")
 @blueprint.arguments(TaskPatch)
 @blueprint.response(200, Task, headers=("ETag",))
-def change_task(changes: dict[str, Any], task_id: UUID) -> Response:
+def change_task(changes: dict[str, Any], task_id: str) -> Response:
     """Change the given fields of one task."""
-    return TASK.respond(queries.change_task(g.identity.user_id, str(task_id), changes, for_writing(request)))
+    return TASK.respond(queries.change_task(g.identity.user_id, task_id, changes, for_writing(request)))
 
 
-@blueprint.delete("/<uuid:task_id>")
+@blueprint.delete("/<id:task_id>")
 @authenticated
 @raises(NotFound, PreconditionFailed)
 @takes("If-Match", "If-None-Match")
 @blueprint.response(204)
-def delete_task(task_id: UUID) -> Response:
+def delete_task(task_id: str) -> Response:
     """Move one task to the trash."""
-    queries.delete_task(g.identity.user_id, str(task_id), for_writing(request))
+    queries.delete_task(g.identity.user_id, task_id, for_writing(request))
     return no_content()
 
 
-@blueprint.post("/<uuid:task_id>/toggle")
+@blueprint.post("/<id:task_id>/toggle")
 @authenticated
 @raises(NotFound, PreconditionFailed)
 @takes("If-Match", "If-None-Match")
 @blueprint.response(200, Task, headers=("ETag",))
-def toggle_task(task_id: UUID) -> Response:
+def toggle_task(task_id: str) -> Response:
     """Complete an open task, or reopen a completed one."""
-    return TASK.respond(queries.toggle_task(g.identity.user_id, str(task_id), for_writing(request)))
+    return TASK.respond(queries.toggle_task(g.identity.user_id, task_id, for_writing(request)))

@@ -2,7 +2,6 @@
 
 from typing import Any
 from urllib.parse import quote, urlencode
-from uuid import UUID
 
 from flask import Response, g, request
 
@@ -62,50 +61,50 @@ def create_task_of_user(task: dict[str, Any]) -> Response:
     return USER_TASK.created(queries.create_task(g.identity, task))
 
 
-@blueprint.get("/<uuid:task_id>")
+@blueprint.get("/<id:task_id>")
 @authenticated
 @raises(UserIdMismatch, NotFound)
 @takes("If-None-Match", also=(304,))
 @blueprint.response(200, UserTask, headers=("ETag",))
-def get_task_of_user(task_id: UUID) -> Response:
+def get_task_of_user(task_id: str) -> Response:
     """Show one task."""
-    return USER_TASK.respond_unless_known(queries.get_task(g.identity.user_id, str(task_id)))
+    return USER_TASK.respond_unless_known(queries.get_task(g.identity.user_id, task_id))
 
 
-@blueprint.put("/<uuid:task_id>")
+@blueprint.put("/<id:task_id>")
 @authenticated
 @raises(UserIdMismatch, NotFound, PreconditionFailed)
 @takes("If-Match", "If-None-Match")
 @blueprint.arguments(UserTaskIn)
 @blueprint.response(200, UserTask, headers=("ETag",))
-def replace_task_of_user(task: dict[str, Any], task_id: UUID) -> Response:
+def replace_task_of_user(task: dict[str, Any], task_id: str) -> Response:
     """Replace one task; what the body leaves out goes back to its default."""
-    return USER_TASK.respond(queries.change_task(g.identity.user_id, str(task_id), task, for_writing(request)))
+    return USER_TASK.respond(queries.change_task(g.identity.user_id, task_id, task, for_writing(request)))
 
 
-@blueprint.delete("/<uuid:task_id>")
+@blueprint.delete("/<id:task_id>")
 @authenticated
 @raises(UserIdMismatch, NotFound, PreconditionFailed)
 @takes("If-Match", "If-None-Match")
 @blueprint.response(204)
-def delete_task_of_user(task_id: UUID) -> Response:
+def delete_task_of_user(task_id: str) -> Response:
     """Move one task to the trash."""
-    queries.delete_task(g.identity.user_id, str(task_id), for_writing(request))
+    queries.delete_task(g.identity.user_id, task_id, for_writing(request))
     return no_content()
 
 
-@blueprint.patch("/<uuid:task_id>/complete")
+@blueprint.patch("/<id:task_id>/complete")
 @authenticated
 @raises(UserIdMismatch, NotFound, PreconditionFailed)
 @takes("If-Match", "If-None-Match")
 @blueprint.arguments(Completion, location="optional_json", required=False)
 @blueprint.response(200, UserTask, headers=("ETag",))
-def complete_task_of_user(completion: dict[str, Any], task_id: UUID) -> Response:
+def complete_task_of_user(completion: dict[str, Any], task_id: str) -> Response:
     """Complete or reopen one task; without a body, turn it around."""
     precondition = for_writing(request)
     if not completion:
-        return USER_TASK.respond(queries.toggle_task(g.identity.user_id, str(task_id), precondition))
-    return USER_TASK.respond(queries.change_task(g.identity.user_id, str(task_id), completion, precondition))
+        return USER_TASK.respond(queries.toggle_task(g.identity.user_id, task_id, precondition))
+    return USER_TASK.respond(queries.change_task(g.identity.user_id, task_id, completion, precondition))
 
 
 def _canonical(query: dict[str, Any]) -> dict[str, Any]:

@@ -1,17 +1,35 @@
 """Request bodies: one JSON text of the right size and type, or a reason why not."""
 
+import gzip
 import json
 from io import BytesIO
 
 import pytest
 
-from tests.api.answers import CHANGE, COMPLETE, CREATE, CREATE_BY_USER, REPLACE, REPLACE_BY_USER, Call, assert_problem
+from tests.api.answers import (
+    CHANGE,
+    COMPLETE,
+    CREATE,
+    CREATE_BY_USER,
+    LIST,
+    LIST_BY_USER,
+    ON_ONE_TASK,
+    ON_ONE_TASK_BY_USER,
+    REPLACE,
+    REPLACE_BY_USER,
+    Call,
+    assert_problem,
+)
 
 REGISTER = Call("POST", "/v1/auth/register", {"email": "ann@example.com", "password": "correct horse"})
 LOGIN = Call("POST", "/v1/auth/login", {"email": "ann@example.com", "password": "correct horse"})
 ON_TASKS = [CREATE, REPLACE, CHANGE, CREATE_BY_USER, REPLACE_BY_USER, COMPLETE]
 EVERY_BODY = pytest.mark.parametrize("call", [*ON_TASKS, REGISTER, LOGIN], ids=str)
 EVERY_TASK_BODY = pytest.mark.parametrize("call", ON_TASKS, ids=str)
+WITHOUT_BODY = [call for call in (LIST, LIST_BY_USER, *ON_ONE_TASK, *ON_ONE_TASK_BY_USER) if call.body is None]
+EVERY_UNREAD_BODY = pytest.mark.parametrize(
+    "call", [*WITHOUT_BODY, Call("GET", "/healthz"), Call("GET", "/v1/auth/me")], ids=str
+)
 
 LARGEST = 128 * 1024
 
@@ -162,6 +180,40 @@ def test_a_body_shorter_than_announced_is_a_bad_request(ann, call, sent):
     short = {"input_stream": BytesIO(sent), "environ_overrides": {"CONTENT_LENGTH": "100"}}
 
     assert_problem(call(ann, task["id"], content_type="application/json", **short), 400, "bad_request")
+    assert ann.get("/v1/tasks").json["items"] == [task]
+
+
+@EVERY_UNREAD_BODY
+def test_a_body_that_nobody_wants_has_the_same_limit(ann, call):
+    """413, announced or chunked, before anything is done; within the limit it is passed over."""
+    task = ann.add()
+
+    for options in ({"data": b" " * (LARGEST + 1)}, chunked(b" " * (LARGEST + 1)), chunked(b" " * LARGEST * 9)):
+        assert_problem(call(ann, task["id"], **options), 413, "payload_too_large")
+    assert ann.get("/v1/tasks").json["items"] == [task]
+
+
+@EVERY_UNREAD_BODY
+@pytest.mark.parametrize("sent", [b"", b"{}"])
+def test_a_body_that_nobody_wants_must_be_whole(ann, call, sent):
+    """What is cut short may not be what was meant: 400, and nothing is done."""
+    task = ann.add()
+    short = {"input_stream": BytesIO(sent), "environ_overrides": {"CONTENT_LENGTH": "100"}}
+
+    assert_problem(call(ann, task["id"], **short), 400, "bad_request")
+    assert ann.get("/v1/tasks").json["items"] == [task]
+
+
+@EVERY_BODY
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "gzip, identity", "nonsense"])
+@pytest.mark.parametrize("pack", [gzip.compress, bytes], ids=["compressed", "as it is"])
+def test_a_compressed_body_is_refused(ann, call, coding, pack):
+    """415, whether or not it is what the header says, and nothing is written."""
+    task = ann.add()
+    body = pack(json.dumps(call.body).encode())
+    answer = call(ann, task["id"], data=body, content_type="application/json", headers={"Content-Encoding": coding})
+
+    assert_problem(answer, 415, "unsupported_media_type")
     assert ann.get("/v1/tasks").json["items"] == [task]
 
 

@@ -1,10 +1,13 @@
 """Lists of /v1/tasks: filters, and a strict query."""
 
 import random
+from urllib.parse import unquote_to_bytes
 
 import pytest
 
 from tests.api.answers import LIST, LIST_BY_USER, assert_problem, page
+
+EITHER_LIST = pytest.mark.parametrize("call", [LIST, LIST_BY_USER], ids=str)
 
 
 @pytest.mark.parametrize(
@@ -19,7 +22,7 @@ from tests.api.answers import LIST, LIST_BY_USER, assert_problem, page
     ],
     ids=["completed", "open", "part", "both", "details", "none"],
 )
-@pytest.mark.parametrize("call", [LIST, LIST_BY_USER], ids=str)
+@EITHER_LIST
 def test_filters_combine(ann, call, query, wanted):
     """Each narrows the list; `q` looks into titles and details."""
     ann.add(title="tea")
@@ -85,6 +88,46 @@ LIMITS = [
 TRUTHS = ["yes", "1", "True", "TRUE", "", "null", "true%00"]
 ORDERS = ["id", "--title", "Title", "", "details", "user_id", "title,id", "-", "title%00"]
 TWICE = ["limit=7&limit=7", "q=a&q=a", "q=a&q=b", "sort=title&sort=title", "completed=true&completed=false"]
+
+
+@EITHER_LIST
+@pytest.mark.parametrize("parameter", ["q={}", "{}=1"])
+@pytest.mark.parametrize(
+    "octets",
+    [
+        "%ED%A0%80",
+        "%ed%b0%80",
+        "%FF",
+        "%C3",
+        "%C0%AF",
+        "%F4%90%80%80",
+        "%e2%82",
+        "\xff",
+        "\xed\xa0\x80",
+        "%c3\xbc",
+        "\xc3%bc",
+    ],
+    ids=ascii,
+)
+def test_a_query_that_is_not_utf_8_is_a_bad_request(ann, call, parameter, octets):
+    """Surrogates, overlong forms and cut characters are no text, percent-encoded, as they are, or in part."""
+    answer = call(ann, environ_overrides={"QUERY_STRING": parameter.format(octets)})
+
+    assert_problem(answer, 400, "bad_request")
+
+
+@EITHER_LIST
+@pytest.mark.parametrize("octets", ["%C3%BC", "\xc3\xbc", "%F0%9F%8D%B5"], ids=ascii)
+def test_a_query_that_is_utf_8_is_read(ann, call, octets):
+    """Percent-encoded, as it must be, or as it is."""
+    ann.add(title=unquote_to_bytes(octets.encode("latin-1")).decode())
+    ann.add(title="other")
+    answer = call(ann, environ_overrides={"QUERY_STRING": f"q={octets}"})
+
+    assert answer.status_code == 200
+    assert len(answer.json if call is LIST_BY_USER else answer.json["items"]) == 1
+
+
 UNKNOWN = ["nonsense=1", "Limit=7", "limit[]=7", "status=all", "user_id=ann", "offset=7", "json=1", "query=1"]
 
 

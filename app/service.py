@@ -1,0 +1,42 @@
+"""A Flask without what this service has no use for."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, Request
+from flask.sessions import NullSession, SessionInterface
+from werkzeug.routing import MapAdapter
+
+
+class NoSessions(SessionInterface):
+    """No cookies: each request brings its token."""
+
+    _none = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        return self._none
+
+
+class Service(Flask):
+    """Each of these is asked for at every request."""
+
+    session_interface = NoSessions()
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Routes go by path and method: the Host header is nobody's business here."""
+        if request is None:
+            return super().create_url_adapter(None)
+        environ = request.environ
+        return MapAdapter(
+            self.url_map,
+            server_name="",
+            script_name=request.root_path,
+            subdomain="",
+            url_scheme=environ["wsgi.url_scheme"],
+            path_info=request.path,
+            default_method=environ["REQUEST_METHOD"],
+        )
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """No view is a coroutine, so none is looked at for being one."""
+        return func
