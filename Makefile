@@ -14,7 +14,7 @@ run: $(VENV)/.runtime ## Install, migrate and serve on http://127.0.0.1:8000.
 	@exec $(BIN)/gunicorn wsgi:app
 
 test: $(VENV)/.development ## Run all tests, on SQLite and PostgreSQL, and print the coverage.
-	@$(BIN)/pytest --numprocesses auto --cov --cov-report term --ignore tests/reliability
+	@$(BIN)/pytest --numprocesses auto --dist loadgroup --cov --cov-report term --ignore tests/reliability
 	@$(MAKE) --no-print-directory test-reliability
 
 test-reliability: $(VENV)/.development ## Stop, freeze and restart real servers under load, and compare (two minutes of `make test`).
@@ -44,9 +44,13 @@ docs: $(VENV)/.development ## Write docs/openapi.json and docs/errors.md anew.
 	@$(BIN)/flask openapi write docs/openapi.json
 	@$(BIN)/flask errors write docs/errors.md
 
-lock: $(VENV)/.development ## Pin the newest versions into both requirements files.
+bench: $(VENV)/.runtime $(VENV)-bench/.installed ## Measure the service beside its peers (a quarter of an hour), into docs/performance.md.
+	@$(VENV)-bench/bin/python -m benchmarks --venv $(VENV) --write
+
+lock: $(VENV)/.development ## Pin the newest versions into the requirements files.
 	@$(LOCK) --upgrade requirements.in -o requirements.txt
 	@$(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
+	@$(LOCK) --upgrade benchmarks/requirements.in -o benchmarks/requirements.txt
 
 $(VENV)/.created:
 	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer is needed"; exit 1; }
@@ -63,4 +67,10 @@ $(VENV)/.development: requirements-dev.txt $(VENV)/.runtime
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-.PHONY: help run test test-reliability test-pgbouncer check conformance format docs lock
+$(VENV)-bench/.installed: benchmarks/requirements.txt $(VENV)/.created
+	@echo "Installing the benchmark's peers into $(VENV)-bench ..."
+	@test -x $(VENV)-bench/bin/python || $(PYTHON) -m venv $(VENV)-bench
+	@$(VENV)-bench/bin/pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.txt
+	@touch $@
+
+.PHONY: help run test test-reliability test-pgbouncer check conformance format docs bench lock

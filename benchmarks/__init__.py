@@ -1,0 +1,1 @@
+"""How fast the service is, measured beside what one would build instead. `python -m benchmarks --help`."""

@@ -1,0 +1,122 @@
+"""Measures, prints the tables, and with --write puts them into docs/performance.md."""
+
+import argparse
+import logging
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks import latency, machine, report, start, wrk
+from benchmarks.comparison import Contender, compare
+from benchmarks.postgres import Cluster, throwaway_cluster
+from benchmarks.processes import PROJECT
+from benchmarks.servers import Program, peers, prepare, service
+
+SERVICE, EMBEDDED = "the service", "the service on SQLite"
+
+
+class Run(NamedTuple):
+    """What is asked for, and what there is for it."""
+
+    options: argparse.Namespace
+    cluster: Cluster
+    folder: Path
+
+    @property
+    def service(self) -> Program:
+        return service(self.options.venv)
+
+    def on_postgresql(self, program: Program, name: str) -> str:
+        return prepare(program, self.cluster.create_database(name))
+
+    def on_sqlite(self, name: str) -> str:
+        return prepare(self.service, f"sqlite:///{self.folder / name}.db")
+
+
+def measure_comparison(run: Run) -> dict[str, str]:
+    """As much as each can do: two tables."""
+    contenders = [Contender(SERVICE, run.service, run.on_postgresql(run.service, "service"))]
+    contenders += [
+        Contender(peer.name, peer, run.on_postgresql(peer, f"peer_{number}")) for number, peer in enumerate(peers())
+    ]
+    embedded = Contender(EMBEDDED, run.service, run.on_sqlite("service"))
+    outcomes = compare([*contenders, embedded], run.options.rounds, run.options.seconds)
+    return {
+        "comparison": report.comparison_table(outcomes, SERVICE, [peer.name for peer in contenders[1:]]),
+        "embedded": report.embedded_table(outcomes, SERVICE, EMBEDDED),
+    }
+
+
+def measure_latency(run: Run) -> dict[str, str]:
+    by_engine = {
+        "PostgreSQL": latency.measure(run.service, run.on_postgresql(run.service, "latency"), run.options.rounds),
+        "SQLite": latency.measure(run.service, run.on_sqlite("latency"), run.options.rounds),
+    }
+    return {"latency": report.latency_table(by_engine)}
+
+
+def measure_start(run: Run) -> dict[str, str]:
+    rounds, seconds = run.options.rounds, run.options.seconds
+    by_engine = {
+        "PostgreSQL": start.measure(run.service, run.on_postgresql(run.service, "start"), rounds, seconds),
+        "SQLite": start.measure(run.service, run.on_sqlite("start"), rounds, seconds),
+    }
+    return {"start": report.start_table(by_engine)}
+
+
+PARTS: dict[str, Callable[[Run], dict[str, str]]] = {
+    "comparison": measure_comparison,
+    "latency": measure_latency,
+    "start": measure_start,
+}
+
+
+def main() -> None:
+    options = read_options()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    # So that what was started is stopped then too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("benchmarks: stopped"))
+    wrk.check_installed()
+    sections = {}
+    with throwaway_cluster() as cluster, tempfile.TemporaryDirectory(prefix="tasks-bench-") as folder:
+        run = Run(options, cluster, Path(folder))
+        for part in options.only:
+            for name, table in PARTS[part](run).items():
+                sections[name] = f"{table}\n\n{provenance(run, with_peers=name == 'comparison')}"
+                print(f"\n{sections[name]}\n")
+    if options.write:
+        report.write(sections)
+
+
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9, help="%(default)s by default; at least 5 say something")
+    parser.add_argument("--seconds", type=int, default=3, help="of each load, %(default)s by default")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="leave the other parts out")
+    parser.add_argument("--write", action="store_true", help="into docs/performance.md as well")
+    parser.add_argument(
+        "--venv", type=Path, default=PROJECT / ".venv", help="where the service is installed, .venv by default"
+    )
+    options = parser.parse_args()
+    options.venv = options.venv.absolute()
+    return options
+
+
+def provenance(run: Run, *, with_peers: bool) -> str:
+    """Where and when a part's figures come from."""
+    rounds, seconds = run.options.rounds, run.options.seconds
+    on = f"PostgreSQL {run.cluster.version}, Python {machine.python(run.options.venv)}"
+    lines = [
+        f"{machine.today()}, {rounds} rounds, loads of {seconds} s; {machine.processor()}; {on}.",
+        f"The service: {machine.packages(run.options.venv, machine.SERVICE_PACKAGES)}.",
+    ]
+    if with_peers:
+        lines.append(f"The peers: {machine.packages(Path(sys.prefix), machine.PEERS_PACKAGES)}.")
+    return "  \n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

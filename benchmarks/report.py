@@ -1,0 +1,118 @@
+"""The figures as Markdown, and their places in docs/performance.md."""
+
+from collections.abc import Iterable
+
+from benchmarks import latency, start
+from benchmarks.comparison import OPERATIONS, Outcomes, middle, ratios
+from benchmarks.latency import Times
+from benchmarks.processes import PROJECT
+
+PAGE = PROJECT / "docs" / "performance.md"
+
+COMPARISON_HEAD = """\
+| | | requests/s | processor time a request | slowest 1 % from | requests/s, × | processor time, × |
+| --- | --- | --: | --: | --: | --: | --: |"""
+EMBEDDED_HEAD = """\
+| | PostgreSQL, requests/s | SQLite, requests/s | requests/s, × | processor time, × |
+| --- | --: | --: | --: | --: |"""
+
+
+def comparison_table(outcomes: Outcomes, service: str, peers: list[str]) -> str:
+    """The service and, for each peer, how often the service contains it."""
+    rows = [COMPARISON_HEAD]
+    for operation in OPERATIONS:
+        ours = outcomes[operation][service]
+        for name in (service, *peers):
+            theirs = outcomes[operation][name]
+            figures, times = middle(theirs), ratios(ours, theirs)
+            ratio = ("", "") if name == service else (_times(times[0]), f"{times[1]:.2f}")
+            rows.append(_row(operation if name == service else "", name, *_outcome(figures), *ratio))
+    return "\n".join(rows)
+
+
+def embedded_table(outcomes: Outcomes, on_postgresql: str, on_sqlite: str) -> str:
+    """The service with one database and with the other."""
+    rows = [EMBEDDED_HEAD]
+    for operation in OPERATIONS:
+        postgresql, sqlite = outcomes[operation][on_postgresql], outcomes[operation][on_sqlite]
+        times = ratios(sqlite, postgresql)
+        per_second = (f"{middle(figures).requests_per_second:,.0f}" for figures in (postgresql, sqlite))
+        rows.append(_row(operation, *per_second, _times(times[0]), f"{times[1]:.2f}"))
+    return "\n".join(rows)
+
+
+def latency_table(by_engine: dict[str, latency.Figures]) -> str:
+    """A column for each engine."""
+    figures = by_engine.values()
+    hundred = f"{latency.USERS} users, a request a second each: median, beside one such user's"
+    return "\n".join(
+        [
+            _row("", "aim", *by_engine),
+            _row("---", "---", *("--:" for _ in figures)),
+            _row(
+                f"one client lists {latency.TASKS:,} tasks: median, 95 % within",
+                "200 ms",
+                *(_both(each.list_thousand) for each in figures),
+            ),
+            _row("one client creates a task: median, 95 % within", "500 ms", *(_both(each.create) for each in figures)),
+            _row(hundred, "+10 %", *(_beside(each.hundred_users, each.one_user) for each in figures)),
+            _row(
+                f"{latency.CONNECTIONS:,} connections, a request every {latency.CONNECTIONS_PERIOD:.0f} s each:"
+                " median, 95 % within",
+                "500 ms",
+                *(_both(each.thousand_connections) for each in figures),
+            ),
+            _row("requests without a successful answer", "0", *(str(each.unanswered) for each in figures)),
+        ]
+    )
+
+
+def start_table(by_engine: dict[str, start.Figures]) -> str:
+    """A column for each engine."""
+    figures = by_engine.values()
+    return "\n".join(
+        [
+            _row("", *by_engine),
+            _row("---", *("--:" for _ in figures)),
+            _row("processor time until `/healthz` answers", *(f"{each.start.healthz:.2f} s" for each in figures)),
+            _row("until a list of tasks has been answered", *(f"{each.start.first_list:.2f} s" for each in figures)),
+            _row("that list, by the clock", *(f"{each.start.first_list_clock:.2f} s" for each in figures)),
+            _row("memory of a worker that has started", *(f"{each.started.worker:.0f} MiB" for each in figures)),
+            _row("after load", *(f"{each.loaded.worker:.0f} MiB" for each in figures)),
+            _row("memory of the first process, after load", *(f"{each.loaded.main:.0f} MiB" for each in figures)),
+        ]
+    )
+
+
+def write(sections: dict[str, str]) -> None:
+    """Put figures between their markers in the page."""
+    text = PAGE.read_text()
+    for name, figures in sections.items():
+        begin, end = f"<!-- figures: {name} -->", f"<!-- end: {name} -->"
+        before, has_begin, rest = text.partition(begin)
+        _, has_end, after = rest.partition(end)
+        if not (has_begin and has_end):
+            raise SystemExit(f"benchmarks: {PAGE.name} has no place for the figures of {name!r}")
+        text = f"{before}{begin}\n{figures}\n{end}{after}"
+    PAGE.write_text(text)
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _outcome(figures: Iterable[float]) -> tuple[str, str, str]:
+    per_second, processor, slowest = figures
+    return f"{per_second:,.0f}", f"{processor:,.0f} µs", f"{slowest:.0f} ms"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2f} ×"
+
+
+def _both(times: Times) -> str:
+    return f"{times.median:.1f}, {times.slowest_twentieth:.1f} ms"
+
+
+def _beside(many: Times, one: Times) -> str:
+    return f"{many.median:.1f} beside {one.median:.1f} ms ({many.median / one.median - 1:+.0%})"

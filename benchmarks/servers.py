@@ -1,0 +1,159 @@
+"""The servers that are measured, the service and its peers: two workers each, one log line for each request."""
+
+import contextlib
+import http.client
+import importlib.util
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jwt
+
+from benchmarks import processes
+from benchmarks.processes import PROJECT
+
+SECRET = "secret-of-a-front-end-for-measurements-only"
+TOKEN_SECONDS = 4 * 3600
+WORKERS = 2
+START_SECONDS = 30
+STOP_SECONDS = 20
+
+
+class Program(NamedTuple):
+    """What is started, and what is run once before, on an empty database."""
+
+    name: str
+    prepare: tuple[str, ...]
+    start: tuple[str, ...]
+
+
+class Server:
+    """A running server, and requests to it."""
+
+    def __init__(self, program: Program, database_url: str, folder: Path) -> None:
+        self.name, self.port = program.name, free_port()
+        self._log = folder / f"{self.port}.log"
+        address = {"HOST": "127.0.0.1", "PORT": str(self.port)}
+        with self._log.open("w") as log:
+            # A group of processes of its own, whose time is counted as one.
+            self.process = subprocess.Popen(
+                [word.format(port=self.port) for word in program.start],
+                cwd=PROJECT,
+                env=environment(database_url) | address,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def wait(self, path: str, user: str) -> None:
+        """Ask until there is an answer."""
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end and self.process.poll() is None:
+            with contextlib.suppress(ConnectionRefusedError):
+                self.call("GET", path, user)
+                return
+            time.sleep(0.005)
+        raise SystemExit(f"benchmarks: {self.name} did not start:\n{self._log.read_text()}")
+
+    def call(self, method: str, path: str, user: str, body: Any = None) -> Any:
+        """Send one request on a connection of its own; what the answer says."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_SECONDS)
+        headers = {"Authorization": f"Bearer {token(user)}", "Content-Type": "application/json", "Connection": "close"}
+        with contextlib.closing(connection):
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            response = connection.getresponse()
+            text = response.read()
+        if response.status >= 300:
+            raise SystemExit(f"benchmarks: {self.name} answered {method} {path} with {response.status}: {text!r}")
+        return json.loads(text)
+
+    @property
+    def processor_seconds(self) -> float:
+        return processes.processor_seconds(self.process.pid)
+
+    def stop(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def service(venv: Path) -> Program:
+    """The service, as `make run` starts it."""
+    return Program("the service", (f"{venv}/bin/flask", "db", "upgrade"), (f"{venv}/bin/gunicorn", "wsgi:app"))
+
+
+def peers() -> list[Program]:
+    if importlib.util.find_spec("fastapi") is None:
+        raise SystemExit("benchmarks: the peers are not installed here: `make bench` does it")
+    return [
+        peer("FastAPI + SQLModel", "benchmarks.peers.fastapi_sqlmodel"),
+        peer("FastAPI + asyncpg", "benchmarks.peers.fastapi_asyncpg"),
+    ]
+
+
+def peer(name: str, module: str) -> Program:
+    address = ("--host", "127.0.0.1", "--port", "{port}", "--workers", str(WORKERS))
+    return Program(
+        name,
+        (sys.executable, "-m", "benchmarks.peers.fastapi_sqlmodel"),
+        (sys.executable, "-m", "uvicorn", f"{module}:app", *address),
+    )
+
+
+@contextmanager
+def running(program: Program, database_url: str) -> Iterator[Server]:
+    """Starts a server whose database is prepared, and stops it."""
+    with tempfile.TemporaryDirectory(prefix="tasks-bench-") as folder:
+        server = Server(program, database_url, Path(folder))
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def prepare(program: Program, database_url: str) -> str:
+    """Make the tables; the same URL."""
+    processes.run(*program.prepare, env=environment(database_url))
+    return database_url
+
+
+def environment(database_url: str) -> dict[str, str]:
+    """What the service and the peers are told; nothing of the shell around them but where programs are."""
+    return {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": database_url,
+        "BETTER_AUTH_SECRET": SECRET,
+        "AUTH_SECRET": SECRET[::-1],
+        "WEB_CONCURRENCY": str(WORKERS),
+        "LOG_LEVEL": "info",
+        "LOG_FORMAT": "json",
+    }
+
+
+def token(user: str) -> str:
+    """What the front end would hand to this user."""
+    now = int(time.time())
+    return jwt.encode({"sub": user, "iat": now, "exp": now + TOKEN_SECONDS}, SECRET, "HS256")
+
+
+def tasks_of(user: str) -> str:
+    return f"/api/{user}/tasks"
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
