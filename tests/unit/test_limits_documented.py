@@ -28,6 +28,8 @@ NO_LIMITS = {
     "app.api.HEADER_LINE_BYTES",
     "app.auth.sessions.ACCESS_TOKENS_GONE_SECONDS",
     "app.auth.sessions.FOR_EVER_SECONDS",
+    "app.server.connection.READ_BYTES",
+    "app.server.worker.ACCEPT_AGAIN_SECONDS",
     "app.settings.SECRET_BYTES",
     "app.tasks.listing.CHECKSUM_BYTES",
 }
