@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import threading
 import time
 from contextlib import suppress
 from typing import Any
@@ -54,6 +55,8 @@ class Connection(Unreader):
         # When it is cut off; None while nobody waits for the client.
         self.deadline: float | None = None
         self.is_whole = True
+        # Between looking up a socket's descriptor and shutting it down, it must not become another client's.
+        self._ending = threading.Lock()
         self.become_idle(self._idle_seconds)
 
     @property
@@ -127,8 +130,13 @@ class Connection(Unreader):
 
     def cut_off(self) -> None:
         """End what is being waited for. Whoever has the connection, or gets it next, reads its end and closes it."""
-        with suppress(OSError):
+        with self._ending, suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR if self._is_sending else socket.SHUT_RD)
+
+    def close(self) -> None:
+        """Close it for good."""
+        with self._ending:
+            self.sock.close()
 
     def _keep(self, piece: bytes) -> None:
         if self._due is None:

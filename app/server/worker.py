@@ -146,7 +146,7 @@ class Worker(base.Worker):
             self._epoll.modify(connection.sock, ONCE)
         else:
             del self._connections[connection.sock.fileno()]
-            connection.sock.close()
+            connection.close()
 
     def _answer(self, connection: Connection, request: Any) -> bool:
         """Run the application for one request; whether another one may follow."""
