@@ -9,6 +9,7 @@ from flask import current_app
 from sqlalchemy import Connection, MetaData
 
 from app.auth import models as _auth  # noqa: F401
+from app.engines import without_time_limits
 from app.tasks import models as _tasks  # noqa: F401
 
 # Any number will do, as long as no other program takes it.
@@ -17,7 +18,7 @@ ADVISORY_LOCK = 4_951_207
 
 def run() -> None:
     db = current_app.extensions["migrate"].db
-    with db.engine.connect() as connection:
+    with without_time_limits(), db.engine.connect() as connection:
         migrate = _migrate_sqlite if connection.dialect.name == "sqlite" else _migrate_postgresql
         migrate(connection, db.metadata)
 

@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy import Column, Engine, MetaData, func, inspect, select
 
+from app import engines
 from app.database import scope
 from app.engines import rfc3339
 from app.settings import PROJECT
@@ -36,6 +37,14 @@ REBUILDING = """
     with op.batch_alter_table("users") as users:
         users.alter_column("name", type_=sa.String(200))
 """
+SLOW = {
+    "postgresql": """
+    op.execute("SELECT pg_sleep(1.5)")
+""",
+    "sqlite": """
+    op.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) SELECT sum(i) FROM n")
+""",
+}
 ORPHANING = """
     op.execute("DELETE FROM users WHERE id = 'user-0'")
 """
@@ -175,6 +184,18 @@ def test_rebuilding_a_table_keeps_what_refers_to_it(empty_app: Flask, next_migra
 
     assert count(engine_of(empty_app)) == before
     assert "VARCHAR(200)" in str(outline(engine_of(empty_app))["users"])
+
+
+def test_a_migration_may_take_longer_than_a_request(
+    empty_app: Flask, next_migration: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limits are for statements that somebody waits for."""
+    monkeypatch.setattr(engines, "STATEMENT_SECONDS", -1)
+    monkeypatch.setattr(engines.watchdog, "_deadline", 0)
+    with empty_app.app_context():
+        flask_migrate.upgrade(directory=next_migration(SLOW[engine_of(empty_app).dialect.name]))
+
+    assert "tasks" in outline(engine_of(empty_app))
 
 
 @pytest.mark.parametrize("filled", [True, False], ids=["filled", "new"])
