@@ -1,12 +1,11 @@
 """flask-smorest, made strict: how this service's operations parse, answer and are described."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 import flask_smorest
-import orjson
-from flask import Flask, Request, Response, request
+from flask import Flask, Request, request
 from flask_smorest.utils import resolve_schema_instance
 from marshmallow import Schema, fields
 from werkzeug.routing import UUIDConverter
@@ -230,26 +229,6 @@ def the_request() -> Request:
     """The request itself: through Flask's `request`, each attribute looks anew for the context."""
     here: Request = request._get_current_object()  # type: ignore[attr-defined]
     return here
-
-
-def json_response(body: Any, status: int = 200) -> Response:
-    """An answer that is JSON already when Flask sees it. Times arrive as text: orjson leaves zero microseconds out."""
-    return WholeResponse(orjson.dumps(body), status, content_type="application/json")
-
-
-class WholeResponse(Response):
-    """A body with its length: no header needs to be looked at once more before it is sent."""
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        start_response(self.status, list(self.headers))
-        return () if environ["REQUEST_METHOD"] == "HEAD" else self.response  # type: ignore[return-value]
-
-
-def no_content(status: int = 204) -> Response:
-    """An answer without a body."""
-    response = Response(status=status)
-    del response.headers["Content-Type"]
-    return response
 
 
 def _headers(*names: str) -> dict[str, str]:

@@ -4,7 +4,8 @@ from typing import Any
 
 from flask import Response, current_app, g
 
-from app.api import Blueprint, json_response, no_content, raises
+from app.answers import json_response, no_content
+from app.api import Blueprint, raises
 from app.auth import attempts, queries, sessions
 from app.auth.client import limit_client
 from app.auth.identity import authenticated

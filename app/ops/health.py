@@ -8,7 +8,8 @@ from marshmallow import Schema, fields
 from marshmallow.validate import OneOf
 from sqlalchemy import String, column, func, literal, or_, select, table
 
-from app.api import VERSION, Blueprint, json_response, raises
+from app.answers import json_response
+from app.api import VERSION, Blueprint, raises
 from app.database import OWNED, db, fetch_all, fetch_one, metadata
 from app.fields import Text
 from app.outages import DRIVER_ERRORS

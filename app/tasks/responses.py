@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from flask import Response, request
 
-from app.api import json_response, no_content
+from app.answers import json_response, no_content
 from app.statements import Row
 from app.tasks.preconditions import etag, is_unchanged
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from flask import Response, g, request
 
-from app.api import Blueprint, json_response, no_content, raises, takes
+from app.answers import json_response, no_content
+from app.api import Blueprint, raises, takes
 from app.auth.identity import authenticated
 from app.problems import NotFound
 from app.tasks import listing, queries

@@ -5,7 +5,8 @@ from urllib.parse import quote, urlencode
 
 from flask import Response, g, request
 
-from app.api import Blueprint, json_response, no_content, raises, takes
+from app.answers import json_response, no_content
+from app.api import Blueprint, raises, takes
 from app.auth.claims import USER_ID_CHARACTERS, USER_ID_PATTERN
 from app.auth.identity import authenticated, take_user_from_path
 from app.auth.problems import UserIdMismatch

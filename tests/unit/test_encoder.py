@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from marshmallow import Schema
 from sqlalchemy import update
 
-from app.api import json_response
+from app.answers import json_response
 from app.auth.identity import Identity
 from app.database import execute, scope
 from app.engines import rfc3339
