@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from werkzeug.test import TestResponse
 
 from app import single_flight
 from app.auth import jwks
 from app.auth.verifier import Verifier
 from app.settings import read_settings
 from tests.auth.issuer import Clock, Issuer
-from tests.auth.people import another_app
+from tests.auth.people import MANY_THREADS, Member, another_app, register
 from tests.auth.tokens import PRIVATE_KEYS, key_of, without_left_out
-from tests.conftest import NewDatabase, make_app, settings_for
+from tests.conftest import Caller, NewDatabase, make_app, settings_for
 
 NewApp = Callable[..., AbstractContextManager[Flask]]
 NewVerifier = Callable[..., Verifier]
@@ -71,3 +72,28 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     for module in (jwks, single_flight):
         monkeypatch.setattr(module, "time", clock)
     return clock
+
+
+@pytest.fixture
+def send(trusting: Flask) -> Callable[[str], TestResponse]:
+    """Sends a token to the app that trusts all three kinds of issuers."""
+    return lambda token: Caller(trusting, "somebody", token).get("/v1/tasks")
+
+
+@pytest.fixture
+def origin(front_end: Issuer) -> str:
+    """What its tokens name as issuer and audience."""
+    return front_end.origin
+
+
+@pytest.fixture
+def member(app: Flask) -> Member:
+    """Somebody with an account of the service's own."""
+    return register(app)
+
+
+@pytest.fixture
+def other(app: Flask) -> Iterator[Flask]:
+    """A second process on the same database."""
+    with another_app(app, **MANY_THREADS) as other:
+        yield other

@@ -20,11 +20,6 @@ USER = {"id", "email", "name", "created_at"}
 ANOTHER = "a newer and better one"
 
 
-@pytest.fixture
-def member(app):
-    return register(app)
-
-
 def assert_tokens(answer, status, **members):
     """The tokens' members, what else is named, and no copy in any cache."""
     assert (answer.status_code, answer.headers["Cache-Control"]) == (status, "no-store"), answer.text

@@ -26,11 +26,6 @@ WRONG = "wrong horse battery"
 WINDOW = 15 * 60
 
 
-@pytest.fixture
-def member(app):
-    return register(app)
-
-
 @pytest.fixture(params=["known", "unknown"])
 def email(app, request):
     """Somebody's address, and nobody's."""

@@ -6,11 +6,6 @@ from tests.api.answers import assert_problem
 from tests.auth.people import PASSWORD, another_app, keep_copy, log_in, register, sql
 
 
-@pytest.fixture
-def member(app):
-    return register(app)
-
-
 @pytest.mark.parametrize(
     ("options", "status", "code"),
     [

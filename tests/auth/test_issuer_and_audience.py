@@ -10,11 +10,6 @@ ISSUER, AUDIENCE = "https://front.example", "https://api.example"
 ELSEWHERE = "https://elsewhere.example"
 
 
-@pytest.fixture
-def origin(front_end):
-    return front_end.origin
-
-
 def send(app, token):
     return Caller(app, "somebody", token).get("/v1/tasks")
 

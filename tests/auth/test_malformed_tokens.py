@@ -5,7 +5,6 @@ import json
 import pytest
 
 from tests.auth.tokens import KINDS, as_json, assert_refused, claims_of, compact, signing_of, token_of
-from tests.conftest import Caller
 
 NO_OBJECTS = [b"", b"[]", b"null", b"7", b'"text"', b"true", b"{", b'{"a":1', b"{} {}", b"{}x", b"{'a': 1}"]
 NO_JSON = [
@@ -22,17 +21,6 @@ NO_JSON = [
     b'{"a":1,"a":1,',
     b'{"a":{"b":1,"b":2},',
 ]
-
-
-@pytest.fixture
-def send(trusting):
-    """Sends a token to the app that trusts all three kinds of issuers."""
-    return lambda token: Caller(trusting, "somebody", token).get("/v1/tasks")
-
-
-@pytest.fixture
-def origin(front_end):
-    return front_end.origin
 
 
 def short(part):

@@ -25,11 +25,6 @@ FORMATS = {"PEM": PublicFormat.SubjectPublicKeyInfo, "OpenSSH": PublicFormat.Ope
 ANOTHER_SECRET = "a secret that nobody here knows: 0123456789"
 
 
-@pytest.fixture
-def origin(front_end):
-    return front_end.origin
-
-
 def send(app, token):
     return Caller(app, "somebody", token).get("/v1/tasks")
 

@@ -6,11 +6,6 @@ from tests.api.answers import assert_problem
 from tests.auth.people import MANY_THREADS, ago, another_app, at_once, listed, lives, refresh, register, sql
 
 
-@pytest.fixture
-def member(app):
-    return register(app)
-
-
 def let_pass(member, seconds):
     """Move the session's last renewal back."""
     moved = "UPDATE sessions SET rotated_at = :moment WHERE user_id = :user_id AND id = :id"

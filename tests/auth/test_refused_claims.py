@@ -46,17 +46,6 @@ IDS = [
 ]
 
 
-@pytest.fixture
-def send(trusting):
-    """Sends a token to the app that trusts all three kinds of issuers."""
-    return lambda token: Caller(trusting, "somebody", token).get("/v1/tasks")
-
-
-@pytest.fixture
-def origin(front_end):
-    return front_end.origin
-
-
 def short(value):
     return repr(value)[:24]
 

@@ -19,7 +19,7 @@ from tests.auth.tokens import (
     token_of,
     with_part,
 )
-from tests.conftest import OWN_SECRET, SHARED_SECRET, Caller
+from tests.conftest import OWN_SECRET, SHARED_SECRET
 
 NONES = ["none", "None", "NONE", "nOnE", "none ", " none", "", None, LEFT_OUT, True, 0, [], ["HS256"], {"alg": "HS256"}]
 UNTRUSTED = [
@@ -47,17 +47,6 @@ IGNORED_KIDS = [
     "%00",
     "💧",
 ]
-
-
-@pytest.fixture
-def send(trusting):
-    """Sends a token to the app that trusts all three kinds of issuers."""
-    return lambda token: Caller(trusting, "somebody", token).get("/v1/tasks")
-
-
-@pytest.fixture
-def origin(front_end):
-    return front_end.origin
 
 
 def test_a_token_of_each_issuer_lets_its_user_in(send, origin):

@@ -7,20 +7,8 @@ import pytest
 from app.auth.queries import disable_user, enable_user
 from app.database import transaction
 from tests.api.answers import assert_problem
-from tests.auth.people import MANY_THREADS, PASSWORD, ago, another_app, keep_copy, make_copy_old, register, sql
+from tests.auth.people import PASSWORD, ago, another_app, keep_copy, make_copy_old, sql
 from tests.conftest import Caller
-
-
-@pytest.fixture
-def member(app):
-    return register(app)
-
-
-@pytest.fixture
-def other(app):
-    """A second process on the same database."""
-    with another_app(app, **MANY_THREADS) as other:
-        yield other
 
 
 def elsewhere(call):

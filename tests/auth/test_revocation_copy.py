@@ -6,29 +6,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
-import pytest
-
 from app.auth import revocation, sessions
 from app.auth.queries import disable_user, enable_user
 from tests.api.answers import assert_problem
-from tests.auth.people import MANY_THREADS, ago, another_app, at_once, keep_copy, make_copy_old, register
+from tests.auth.people import ago, another_app, at_once, keep_copy, make_copy_old
 from tests.conftest import Caller, new_user_id
 from tests.statements import each_statement, is_sent_by, reads_revocations
 
 # Refused for its form, once it is known who calls.
 NEEDS_NO_QUERY = "/v1/tasks?limit=0"
-
-
-@pytest.fixture
-def member(app):
-    return register(app)
-
-
-@pytest.fixture
-def other(app):
-    """A second process on the same database."""
-    with another_app(app, **MANY_THREADS) as other:
-        yield other
 
 
 @contextmanager

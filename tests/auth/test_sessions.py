@@ -12,11 +12,6 @@ from tests.conftest import new_user_id
 SESSION = {"id", "created_at", "used_at", "expires_at", "current"}
 
 
-@pytest.fixture
-def member(app):
-    return register(app)
-
-
 def set_disabled(member, change):
     """What an operator does, in the process of the app."""
     with member.app.app_context():
