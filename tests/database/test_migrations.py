@@ -190,9 +190,9 @@ def test_a_migration_may_take_longer_than_a_request(
     empty_app: Flask, next_migration: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The limits are for statements that somebody waits for."""
-    monkeypatch.setattr(engines, "STATEMENT_SECONDS", -1)
-    monkeypatch.setattr(engines.watchdog, "_deadline", 0)
-    with empty_app.app_context():
+    with monkeypatch.context() as limits, empty_app.app_context():
+        limits.setattr(engines, "STATEMENT_SECONDS", -1)
+        limits.setattr(engines.watchdog, "_deadline", 0)
         flask_migrate.upgrade(directory=next_migration(SLOW[engine_of(empty_app).dialect.name]))
 
     assert "tasks" in outline(engine_of(empty_app))
