@@ -195,14 +195,14 @@ def _run(statement: Any, parameters: Mapping[str, Any]) -> Result:
         began_at, lease = time.monotonic(), _Lease(engine, trouble)
         try:
             with lease as connection:
-                return ready.run(connection, parameters)
+                return ready.run_alone(connection, parameters)
         except psycopg2.Error:
             # The server was restarted since the last request: another connection will do. Only a read can be repeated
             # without knowing what it did; and not after a long wait, or the answer would take twice as long.
             if not (is_read and lease.is_broken and time.monotonic() - began_at < STALE_SECONDS):
                 raise
         with _Lease(engine, trouble) as connection:
-            return ready.run(connection, parameters)
+            return ready.run_alone(connection, parameters)
 
 
 class _Lease:

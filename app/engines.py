@@ -92,7 +92,7 @@ def make_engine(settings: Settings) -> Engine:
         "application_name": "tasks",
     }
     arguments = {name: value for name, value in limits.items() if name not in url.query}
-    arguments |= {"cursor_factory": _ScopedCursor}
+    arguments |= {"connection_factory": _PostgresqlConnection, "cursor_factory": _ScopedCursor}
     engine = create_engine(url, use_native_hstore=False, connect_args=arguments, **common)
     event.listen(engine, "connect", _prepare_postgresql)
     return engine
@@ -119,6 +119,17 @@ def _read_timestamp(text: str | None, _cursor: object) -> str | None:
 _UUID = psycopg2.extensions.new_type((2950,), "UUID", psycopg2.extensions.UNICODE)
 # Without a time zone, as _in_utc() in columns.py makes them.
 _TIMESTAMP = psycopg2.extensions.new_type((1114,), "TIMESTAMP", _read_timestamp)
+
+
+class _PostgresqlConnection(psycopg2.extensions.connection):
+    """A connection that knows which statements its server's session has prepared."""
+
+    # Of all connections of this process: whether a pooler gives each transaction another session.
+    has_own_session = True
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.prepared: set[str] = set()
 
 
 class _ScopedCursor(psycopg2.extensions.cursor):

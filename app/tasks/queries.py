@@ -48,7 +48,14 @@ _task_of_user = (
     tasks.c.id == bindparam("of_id"),
     tasks.c.deleted_at.is_(None),
 )
-_writing = update(tasks).where(*_task_of_user).values(updated_at=now(), version=tasks.c.version + 1)
+# Few, and each is small work for the database: to parse and plan one took longer than to run it.
+_PREPARED = {"prepared": True}
+_writing = (
+    update(tasks)
+    .where(*_task_of_user)
+    .values(updated_at=now(), version=tasks.c.version + 1)
+    .execution_options(**_PREPARED)
+)
 
 # How a field that a client may change is written. Completing again keeps the first time.
 _ASSIGNMENTS: dict[str, dict[str, Any]] = {
@@ -61,8 +68,9 @@ _create = (
     insert(tasks)
     .values(created_at=now(), updated_at=now(), completed_at=case((_completed, now())), version=1)
     .returning(*TASK)
+    .execution_options(**_PREPARED)
 )
-_get = select(*TASK).where(*_task_of_user)
+_get = select(*TASK).where(*_task_of_user).execution_options(**_PREPARED)
 _toggling = _writing.values(completed_at=case((tasks.c.completed_at.is_(None), now()))).returning(*TASK)
 _deleting = _writing.values(deleted_at=now()).returning(*TASK)
 

@@ -9,7 +9,7 @@ import psycopg2.extensions
 import pytest
 
 from app.database import scope
-from app.engines import _ScopedCursor, current_user
+from app.engines import _PostgresqlConnection, _ScopedCursor, current_user
 from tests.conftest import Caller
 
 Send = Callable[..., None]
@@ -76,6 +76,8 @@ def _plans_for(user_id: str) -> Iterator[list[Plan]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_ScopedCursor, "execute", explain_and_send)
+        # The statements themselves, not their names.
+        patch.setattr(_PostgresqlConnection, "has_own_session", False)
         yield plans
 
 

@@ -1,0 +1,117 @@
+"""Statements that PostgreSQL parses once for each connection, and what is done where it keeps none."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app import statements
+from app.engines import _PostgresqlConnection
+from tests.conftest import Caller, make_app, new_user_id
+from tests.postgres import Server
+from tests.statements import messages
+
+FORGET = "DEALLOCATE ALL"
+
+
+@pytest.fixture
+def app(postgresql: Server, postgresql_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+    """An app with one connection, which nobody has used."""
+    monkeypatch.setattr(_PostgresqlConnection, "has_own_session", True)
+    app = make_app(postgresql.url(postgresql_database))
+    yield app
+    app.extensions["database"].dispose()
+
+
+def in_session(app: Flask, text: str) -> list[Any]:
+    """Say something in the session of the app's own connection; the rows, if any."""
+    connection = app.extensions["database"].raw_connection()
+    with closing(connection), connection.cursor() as cursor:
+        cursor.execute(text)
+        return list(cursor.fetchall()) if cursor.description else []
+
+
+def runs_by_name(app: Flask) -> list[int]:
+    """How often each prepared statement has run."""
+    return [int(row[0]) for row in in_session(app, "SELECT generic_plans + custom_plans FROM pg_prepared_statements")]
+
+
+def test_a_statement_is_prepared_once_and_run_by_name(app: Flask, ann: Caller) -> None:
+    """In the message that needs it first; the values of others do not stay."""
+    ids = [ann.add(title=title)["id"] for title in ("tea", "100 % cocoa's")]
+
+    titles = [ann.get(f"/v1/tasks/{id_}").get_json()["title"] for id_ in (*ids, *ids)]
+
+    assert titles == ["tea", "100 % cocoa's"] * 2
+    # The very first creation was refused, for want of the user.
+    assert sorted(runs_by_name(app)) == [3, 4]
+
+
+def test_by_name_each_user_sees_their_own(app: Flask, ann: Caller, bob: Caller) -> None:
+    """The plan is kept, not whose rows it may show."""
+    task = ann.add()
+    for _ in range(7):
+        # After five runs, PostgreSQL may choose a plan for all values.
+        assert ann.get(f"/v1/tasks/{task['id']}").status_code == 200
+        assert bob.get(f"/v1/tasks/{task['id']}").status_code == 404
+
+    assert max(runs_by_name(app)) == 14
+
+
+@pytest.mark.parametrize("taken", [False, True], ids=["forgotten", "taken by another"])
+def test_another_session_gets_the_statement_itself(app: Flask, ann: Caller, taken: bool) -> None:
+    """As behind a pooler of transactions: nobody notices, nothing is done twice, and nothing is prepared any more."""
+    path = f"/v1/tasks/{ann.add()['id']}/toggle"
+    if taken:
+        # Another client of the pooler has made the name in the session that this one meets.
+        ann.post(path)
+        connection = app.extensions["database"].raw_connection()
+        with closing(connection):
+            connection.driver_connection.prepared.clear()
+    else:
+        in_session(app, FORGET)
+
+    answers = [ann.add(title="anew"), ann.add(title="once more")]
+    in_session(app, FORGET)
+    toggled = ann.post(path)
+
+    assert toggled.status_code == 200
+    assert [answer["title"] for answer in answers] == ["anew", "once more"]
+    assert len(ann.get("/v1/tasks").get_json()["items"]) == 3
+    assert toggled.get_json()["completed"] is (not taken)
+    assert runs_by_name(app) == []
+
+
+def test_a_refused_statement_stays_prepared(app: Flask) -> None:
+    """A new user's first task is refused for want of the user, and sent again."""
+    stranger = Caller(app, new_user_id())
+    assert stranger.get("/v1/tasks").status_code == 200
+
+    with messages(app) as sent:
+        stranger.add()
+        stranger.add()
+
+    assert [text.partition(" ")[0] for text in sent] == ["PREPARE", "INSERT", "EXECUTE", "EXECUTE"]
+    assert _PostgresqlConnection.has_own_session
+
+
+def test_a_session_keeps_few(app: Flask, ann: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is over the limit is sent whole."""
+    monkeypatch.setattr(statements, "PREPARED_STATEMENTS", 1)
+    task = ann.add()
+
+    assert ann.get(f"/v1/tasks/{task['id']}").get_json() == task
+    assert len(runs_by_name(app)) == 1
+
+
+def test_within_a_transaction_nothing_goes_by_name(app: Flask, ann: Caller) -> None:
+    """An unknown name would undo the statements before it."""
+    task = ann.add()
+
+    with messages(app) as sent:
+        answer = ann.call("POST", "/v1/tasks", json={"title": "tea"}, headers={"Idempotency-Key": "k"})
+
+    assert answer.get_json()["id"] != task["id"]
+    assert not [text for text in sent if text.startswith(("EXECUTE", "PREPARE"))]
