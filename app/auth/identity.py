@@ -9,7 +9,7 @@ from typing import Any
 from flask import current_app, g, request
 
 from app import database
-from app.api import raises
+from app.api import raises, the_request
 from app.auth.problems import KeysUnavailable, TokenMalformed, TokenMissing, TokenRefused, UserIdMismatch
 from app.problems import DatabaseUnavailable
 
@@ -73,7 +73,7 @@ def _is_utf8(path_info: str) -> bool:
 
 
 def _bearer_token() -> str:
-    header = request.headers.get("Authorization", "").strip(" ")
+    header = the_request().headers.get("Authorization", "").strip(" ")
     if match := _BEARER.fullmatch(header):
         return match[1]
     if header.lower().startswith("bearer "):

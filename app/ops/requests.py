@@ -73,4 +73,4 @@ def _log(environ: "WSGIEnvironment", status: str, began_at: float) -> None:
     if PROBLEM in environ:
         line["code"] = environ[PROBLEM]
     # Not logger.info(), which would look for the line of code that called it.
-    logger.handle(logger.makeRecord(logger.name, logging.INFO, __file__, 0, "request", (), None, extra=line))
+    logger.handle(logger.makeRecord(logger.name, logging.INFO, "", 0, "request", (), None, extra=line))

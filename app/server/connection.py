@@ -41,7 +41,8 @@ class Connection(Unreader):
     def __init__(self, sock: socket.socket, peer: Any, cfg: Config) -> None:
         super().__init__()
         self.sock, self.peer, self.server = sock, peer, sock.getsockname()
-        self._parser = get_parser(cfg, sock, peer)
+        # For the parser a peer without an address, so that none may set the scheme or the path's prefix by a header.
+        self._parser = get_parser(cfg, sock, ("", 0))
         self._parser.unreader = self
         self._idle_seconds = cfg.keepalive
         # A request whose body is not here yet.

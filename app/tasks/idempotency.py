@@ -11,7 +11,7 @@ import orjson
 from flask import Response, g, request
 from sqlalchemy import bindparam, delete, literal, select, update
 
-from app.api import raises, takes
+from app.api import raises, takes, the_request
 from app.auth.identity import Identity
 from app.auth.problems import TokenRevoked
 from app.auth.queries import add_outside_user
@@ -59,7 +59,7 @@ def idempotent(view: Callable[..., Response]) -> Callable[..., Response]:
 
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Response:
-        key = request.headers.get(HEADER)
+        key = the_request().headers.get(HEADER)
         if key is None:
             return view(*args, **kwargs)
         if not _KEY.fullmatch(key):

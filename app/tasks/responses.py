@@ -7,6 +7,7 @@ from urllib.parse import quote
 from flask import Response, request
 
 from app.answers import json_response, no_content
+from app.api import the_request
 from app.statements import Row
 from app.tasks.preconditions import etag, is_unchanged
 
@@ -47,8 +48,8 @@ class Encoder:
 
     def created(self, row: Row) -> Response:
         """201 with the path of the new task, which lies under the path that made it."""
-        response = self.respond(row, 201)
-        response.headers["Location"] = quote(f"{request.root_path.rstrip('/')}{request.path}/{row.id}")
+        here, response = the_request(), self.respond(row, 201)
+        response.headers["Location"] = quote(f"{here.root_path.rstrip('/')}{here.path}/{row.id}")
         return response
 
 
