@@ -13,6 +13,7 @@ from typing import Any
 
 from psycopg2.errors import DuplicatePreparedStatement, InvalidSqlStatementName
 from sqlalchemy import Dialect
+from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 
 # A namedtuple of the statement's columns.
 Row = Any
@@ -62,7 +63,8 @@ class Prepared(Compiled):
 
     def __init__(self, statement: Any, dialect: Dialect, names: tuple[str, ...] | None) -> None:
         super().__init__(statement, dialect, names)
-        numbered = statement.compile(dialect=type(dialect)(paramstyle="numeric_dollar"), column_keys=names)
+        dialect = PGDialect_psycopg2(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+        numbered = statement.compile(dialect=dialect, column_keys=names)
         text = str(numbered)
         # By its text, so that a name that somebody else made stands for the same.
         self._name = f"tasks_{hashlib.sha256(text.encode()).hexdigest()[:16]}"

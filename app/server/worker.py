@@ -44,7 +44,7 @@ class Worker(base.Worker):
 
     def run(self) -> None:
         # Each is asked for at every request, where gunicorn would look it up anew.
-        vars(self.cfg).update({name: setting.get() for name, setting in self.cfg.settings.items()})
+        self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
         self._epoll = select.epoll()
         self._connections: dict[int, Connection] = {}
         self._listeners = {listener.fileno(): listener for listener in self.sockets}
