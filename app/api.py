@@ -139,7 +139,7 @@ class Api(flask_smorest.Api):
 class Blueprint(flask_smorest.Blueprint):
     """A blueprint whose operations refuse what they do not know, and whose description names every answer."""
 
-    DEFAULT_LOCATION_CONTENT_TYPE_MAPPING = {"json": "application/json", "optional_json": "application/json"}
+    DEFAULT_LOCATION_CONTENT_TYPE_MAPPING = dict.fromkeys(("json", "batch", "optional_json"), "application/json")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

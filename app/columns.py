@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, DateTime, Dialect, String, Text, Uuid
+from sqlalchemy import ColumnElement, Date, DateTime, Dialect, String, Text, Uuid
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -96,6 +96,9 @@ def _sqlite_folded(element: folded, compiler: SQLCompiler, **options: Any) -> st
 
 # Text of the canonical form on SQLite, so that it reads as it is written.
 Id = Uuid(as_uuid=False).with_variant(String(36), "sqlite")
+
+# A day of the calendar, read and written as `YYYY-MM-DD`.
+Day = Date().with_variant(String(10), "sqlite")
 
 # Ordered by code point on both engines, whatever the database's locale.
 PlainText = Text().with_variant(Text(collation="C"), "postgresql")

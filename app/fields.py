@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from marshmallow import fields
+from marshmallow import ValidationError, fields
 from marshmallow.validate import Length, Range
 
 # What Text takes, in JSON Schema's words: anything but NUL; where it is trimmed and needed, more than white space.
@@ -11,6 +11,9 @@ NO_NUL = r"^[^\x00]*$"
 NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
 
 EXAMPLE_TIME = "2026-03-14T09:26:53.589793Z"
+
+
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 class Text(fields.String):
@@ -36,6 +39,18 @@ class Text(fields.String):
         if "\x00" in text:
             raise self.make_error("nul")
         return text.strip() if self.trimmed else text
+
+
+class Uuid(fields.String):
+    """A UUID of the client's, of any version, in its canonical form of 36 characters."""
+
+    def __init__(self, *, metadata: dict[str, Any] | None = None, **options: Any) -> None:
+        super().__init__(metadata={"format": "uuid", "maxLength": 36, **(metadata or {})}, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if isinstance(value, str) and _UUID.fullmatch(value):
+            return value.lower()
+        raise ValidationError("Must be a UUID of 36 characters.")
 
 
 class Id(fields.String):

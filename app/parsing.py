@@ -11,11 +11,12 @@ from app import strict_json
 from app.problems import BadRequest, Errors, MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
 
 BODY_BYTES = 128 * 1024
+BATCH_BYTES = 1024 * 1024
 # A body of nothing but mistakes is not answered with a longer one.
 ERRORS_SHOWN = 1_000
 
 
-Location = Literal["json", "optional_json", "query"]
+Location = Literal["json", "batch", "optional_json", "query"]
 
 
 def load(schema: Schema, location: Location, req: Request) -> Any:
@@ -23,12 +24,22 @@ def load(schema: Schema, location: Location, req: Request) -> Any:
     try:
         return schema.load(_READ[location](req, schema))
     except ValidationError as error:
-        raise ValidationFailed(errors=dict(islice(_flat(error.messages_dict), ERRORS_SHOWN))) from error
+        raise refused(error) from error
+
+
+def refused(error: ValidationError) -> ValidationFailed:
+    """What a schema's refusal is to a client."""
+    return ValidationFailed(errors=dict(islice(_flat(error.normalized_messages()), ERRORS_SHOWN)))
 
 
 def _read_json(req: Request, _schema: Schema) -> Any:
     _require_json(req)
     return _parse(read_body(req, BODY_BYTES))
+
+
+def _read_batch(req: Request, _schema: Schema) -> Any:
+    _require_json(req)
+    return _parse(read_body(req, BATCH_BYTES))
 
 
 def _read_optional_json(req: Request, schema: Schema) -> Any:
@@ -46,6 +57,7 @@ def _read_query(req: Request, schema: Schema) -> dict[str, Any]:
 
 _READ: dict[Location, Callable[[Request, Schema], Any]] = {
     "json": _read_json,
+    "batch": _read_batch,
     "optional_json": _read_optional_json,
     "query": _read_query,
 }

@@ -35,6 +35,11 @@ class Problem(Exception):
         self.errors = errors
         self.headers = headers or {}
 
+    def at(self, path: str) -> "Problem":
+        """The same, as the fault of one part of the request."""
+        errors = {f"{path}.{name}": messages for name, messages in (self.errors or {}).items()}
+        return type(self)(self.detail, errors=errors or {path: [self.detail]}, headers=self.headers)
+
     def response(self) -> Response:
         note_problem(self.code)
         body: dict[str, Any] = {

@@ -13,12 +13,11 @@ from sqlalchemy import bindparam, delete, literal, select, update
 
 from app.api import raises, takes, the_request
 from app.auth.identity import Identity
-from app.auth.problems import TokenRevoked
-from app.auth.queries import add_outside_user
 from app.columns import both_engines, for_engine, from_now, now
-from app.database import IntegrityError, execute, fetch_one, transaction, violation
+from app.database import execute, fetch_one, transaction
 from app.problems import Problem, ValidationFailed
 from app.tasks.models import idempotency_keys
+from app.tasks.queries import for_known_user
 
 HEADER = "Idempotency-Key"
 KEPT_SECONDS = 24 * 3600
@@ -72,17 +71,7 @@ def idempotent(view: Callable[..., Response]) -> Callable[..., Response]:
 def _once(identity: Identity, key: str, request_hash: str, work: Callable[[], Response]) -> Response:
     if secrets.randbelow(CLEARING) == 0:
         execute(_clear, {"of_user": identity.user_id})
-    try:
-        return _claim_and_work(identity.user_id, key, request_hash, work)
-    except IntegrityError as error:
-        if violation(error) != "foreign_key":
-            raise
-        if identity.is_local:
-            # The account has been deleted since the token was made.
-            raise TokenRevoked from error
-    # A user known only from a token, at the first write.
-    add_outside_user(identity.user_id)
-    return _claim_and_work(identity.user_id, key, request_hash, work)
+    return for_known_user(identity, lambda: _claim_and_work(identity.user_id, key, request_hash, work))
 
 
 def _claim_and_work(user_id: str, key: str, request_hash: str, work: Callable[[], Response]) -> Response:

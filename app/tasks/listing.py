@@ -1,57 +1,34 @@
 """Lists: filters, sorts, and cursors that neither skip nor repeat while rows come and go."""
 
-import base64
-import binascii
-import hashlib
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import orjson
-from sqlalchemy import (
-    ColumnElement,
-    Integer,
-    Select,
-    Text,
-    asc,
-    bindparam,
-    desc,
-    func,
-    or_,
-    select,
-    tuple_,
-)
+from sqlalchemy import ColumnElement, Integer, Select, asc, bindparam, desc, func, or_, select, tuple_
 
-from app import strict_json
-from app.columns import folded
 from app.database import fetch_all, fetch_one
-from app.problems import Problem
 from app.statements import Row
+from app.tasks import cursors, filters
+from app.tasks.cursors import InvalidCursor, is_id, is_time
+from app.tasks.fields import PRIORITIES
 from app.tasks.models import tasks
 from app.tasks.queries import TASK
 
-CHECKSUM_BYTES = 9
-
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
-
-SORTS = {"created_at": tasks.c.created_at, "updated_at": tasks.c.updated_at, "title": tasks.c.title}
-
-
-class InvalidCursor(Problem):
-    """The cursor is damaged, or belongs to another list."""
-
-    status, code, title = 422, "invalid_cursor", "The cursor does not fit"
-    detail = "Use a cursor as it was given, with the filters and the sort it was given for; or begin without one."
+# What a cursor may say of the last task's value, which the database is to compare with.
+SORTS: Mapping[str, Callable[[Any], bool]] = {
+    "created_at": is_time,
+    "updated_at": is_time,
+    "due": lambda value: value is None or is_time(value),
+    "priority": lambda value: type(value) is int and value in range(len(PRIORITIES)),
+    "title": lambda value: isinstance(value, str) and "\x00" not in value,
+}
 
 
 class Position(NamedTuple):
     """Where a page ended: the value it was sorted by, and the task's id for ties."""
 
-    value: str
+    value: Any
     task_id: str
 
 
@@ -61,132 +38,109 @@ class Page:
     next_cursor: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _List:
+    """What was asked for: whose tasks, which of them, in which order, and from where on."""
+
+    user_id: str
+    filters: Mapping[str, Any]
+    sort: str
+    limit: int
+    after: Position | None
+
+    @property
+    def column(self) -> str:
+        return self.sort.removeprefix("-")
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(self.filters)
+
+    @property
+    def begin(self) -> str | None:
+        """Where the page begins: None at the list's begin, else after a value, or among those that have none."""
+        if self.after is None:
+            return None
+        return "nulls" if self.after.value is None else "values"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        # One row more than asked for tells whether there is another page.
+        parameters = {"of_user": self.user_id, "rows": self.limit + 1, **filters.values(self.filters)}
+        return parameters | ({"after_value": self.after.value, "after_id": self.after.task_id} if self.after else {})
+
+    def cut(self, rows: Sequence[Row]) -> Page:
+        if len(rows) <= self.limit:
+            return Page(rows, None)
+        last = rows[self.limit - 1]
+        position = Position(getattr(last, self.column), last.id)
+        return Page(rows[: self.limit], cursors.write([*position], self.user_id, self.sort, self.filters))
+
+
 def list_tasks(user_id: str, query: Mapping[str, Any]) -> Page:
     """One page of a user's tasks. `query` holds `limit` and `sort`, and may hold `cursor` and filters."""
-    after, filters = _read(user_id, query)
-    rows = fetch_all(
-        _page(frozenset(filters), query["sort"], after is not None), _parameters(user_id, query, filters, after)
-    )
-    return _cut(user_id, query, filters, rows)
+    wanted = _read(user_id, query)
+    return wanted.cut(fetch_all(_page(wanted.names, wanted.sort, wanted.begin), wanted.parameters))
 
 
 def list_tasks_and_total(user_id: str, query: Mapping[str, Any]) -> tuple[Page, int]:
     """One page, and how many tasks there are on all pages."""
-    after, filters = _read(user_id, query)
-    parameters = _parameters(user_id, query, filters, after)
-    rows = fetch_all(_page_and_total(frozenset(filters), query["sort"], after is not None), parameters)
-    if not rows and after:
+    wanted = _read(user_id, query)
+    rows = fetch_all(_page_and_total(wanted.names, wanted.sort, wanted.begin), wanted.parameters)
+    if not rows and wanted.after:
         # The tasks behind the cursor are gone; those before it count.
-        rest = fetch_one(_count(frozenset(filters)), parameters)
+        rest = fetch_one(_count(wanted.names), wanted.parameters)
         return Page(rows, None), rest.total if rest else 0
-    return _cut(user_id, query, filters, rows), rows[0].total if rows else 0
+    return wanted.cut(rows), rows[0].total if rows else 0
 
 
-def _filter_values(query: Mapping[str, Any]) -> dict[str, Any]:
-    """The filters by the name of their condition; two that contradict each other show nothing."""
-    wanted = {query.get("completed"), {"completed": True, "pending": False}.get(query.get("status", "all"))}
-    filters = {name: True for name, value in (("completed", True), ("pending", False)) if value in wanted}
-    return filters | ({"q": query["q"]} if "q" in query else {})
+def _read(user_id: str, query: Mapping[str, Any]) -> _List:
+    sort, found = query["sort"], filters.read(query)
+    after = _read_position(cursors.read(query["cursor"], user_id, sort, found), sort) if "cursor" in query else None
+    return _List(user_id, found, sort, query["limit"], after)
 
 
-_CONDITIONS: dict[str, ColumnElement[bool]] = {
-    "completed": tasks.c.completed_at.is_not(None),
-    "pending": tasks.c.completed_at.is_(None),
-    "q": or_(
-        *(
-            func.strpos(folded(column), folded(bindparam("q", type_=Text()))) > 0
-            for column in (tasks.c.title, tasks.c.details)
-        )
-    ),
-}
+def _read_position(values: list[Any], sort: str) -> Position:
+    if len(values) != 2 or not SORTS[sort.removeprefix("-")](values[0]) or not is_id(values[1]):
+        raise InvalidCursor
+    return Position(*values)
 
 
 @lru_cache(maxsize=256)
-def _page(filters: frozenset[str], sort: str, after: bool) -> Select[Any]:
-    column, descending = SORTS[sort.removeprefix("-")], sort.startswith("-")
+def _page(names: frozenset[str], sort: str, begin: str | None) -> Select[Any]:
+    column, descending = tasks.c[sort.removeprefix("-")], sort.startswith("-")
     order = desc if descending else asc
+    # What has no value comes last either way.
+    nulls = [column.is_(None)] if column.nullable else []
     page = (
         select(*TASK)
-        .where(*_wanted(filters))
-        .order_by(order(column), order(tasks.c.id))
+        .where(*_wanted(names))
+        .order_by(*nulls, order(column), order(tasks.c.id))
         .limit(bindparam("rows", type_=Integer()))
     )
-    if not after:
-        return page
-    here = tuple_(column, tasks.c.id)
-    there = tuple_(bindparam("after_value", type_=column.type), bindparam("after_id", type_=tasks.c.id.type))
-    return page.where(here < there if descending else here > there)
+    return page.where(_behind(column, descending, begin)) if begin else page
+
+
+def _behind(column: ColumnElement[Any], descending: bool, begin: str) -> ColumnElement[bool]:
+    """What comes after the cursor's task."""
+    after_id = bindparam("after_id", type_=tasks.c.id.type)
+    if begin == "nulls":
+        return column.is_(None) & (tasks.c.id < after_id if descending else tasks.c.id > after_id)
+    here, there = tuple_(column, tasks.c.id), tuple_(bindparam("after_value", type_=column.type), after_id)
+    behind = here < there if descending else here > there
+    return or_(behind, column.is_(None)) if column.nullable else behind
 
 
 @lru_cache(maxsize=256)
-def _page_and_total(filters: frozenset[str], sort: str, after: bool) -> Select[Any]:
+def _page_and_total(names: frozenset[str], sort: str, begin: str | None) -> Select[Any]:
     """The page with the total beside each row. It is counted once; next to nothing where the page holds all."""
-    return _page(filters, sort, after).add_columns(_count(filters).correlate(None).scalar_subquery().label("total"))
+    return _page(names, sort, begin).add_columns(_count(names).correlate(None).scalar_subquery().label("total"))
 
 
 @lru_cache(maxsize=256)
-def _count(filters: frozenset[str]) -> Select[Any]:
-    return select(func.count().label("total")).select_from(tasks).where(*_wanted(filters))
+def _count(names: frozenset[str]) -> Select[Any]:
+    return select(func.count().label("total")).select_from(tasks).where(*_wanted(names))
 
 
-def _wanted(filters: frozenset[str]) -> list[ColumnElement[bool]]:
-    mine = (tasks.c.user_id == bindparam("of_user"), tasks.c.deleted_at.is_(None))
-    return [*mine, *(_CONDITIONS[name] for name in sorted(filters))]
-
-
-def _parameters(
-    user_id: str, query: Mapping[str, Any], filters: Mapping[str, Any], after: Position | None
-) -> dict[str, Any]:
-    # One row more than asked for tells whether there is another page.
-    parameters = {"of_user": user_id, "rows": query["limit"] + 1, **filters}
-    return parameters | ({"after_value": after.value, "after_id": after.task_id} if after else {})
-
-
-def _read(user_id: str, query: Mapping[str, Any]) -> tuple[Position | None, dict[str, Any]]:
-    filters = _filter_values(query)
-    return _read_cursor(query["cursor"], user_id, query["sort"], filters) if "cursor" in query else None, filters
-
-
-def _cut(user_id: str, query: Mapping[str, Any], filters: Mapping[str, Any], rows: Sequence[Row]) -> Page:
-    limit, sort = query["limit"], query["sort"]
-    if len(rows) <= limit:
-        return Page(rows, None)
-    last = rows[limit - 1]
-    position = Position(getattr(last, sort.removeprefix("-")), last.id)
-    return Page(rows[:limit], _write_cursor(position, user_id, sort, filters))
-
-
-def _write_cursor(position: Position, user_id: str, sort: str, filters: Mapping[str, Any]) -> str:
-    text = orjson.dumps(list(position))
-    return base64.urlsafe_b64encode(_checksum(text, user_id, sort, filters) + text).rstrip(b"=").decode()
-
-
-def _read_cursor(cursor: str, user_id: str, sort: str, filters: Mapping[str, Any]) -> Position:
-    """The position in a cursor that was made for this list."""
-    try:
-        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        position = Position(*strict_json.loads(raw[CHECKSUM_BYTES:]))
-    except (binascii.Error, ValueError, TypeError) as error:
-        raise InvalidCursor from error
-    if not _could_be(position, sort) or cursor != _write_cursor(position, user_id, sort, filters):
-        raise InvalidCursor
-    return position
-
-
-def _could_be(position: Position, sort: str) -> bool:
-    """Whether the database can compare with it: the checksum is no signature, anybody can make one."""
-    value, task_id = position
-    if not isinstance(value, str) or not isinstance(task_id, str) or not _ID.fullmatch(task_id):
-        return False
-    if sort.removeprefix("-") == "title":
-        return "\x00" not in value
-    try:
-        return bool(_TIME.fullmatch(value) and datetime.fromisoformat(value))
-    except ValueError:
-        return False
-
-
-def _checksum(text: bytes, user_id: str, sort: str, filters: Mapping[str, Any]) -> bytes:
-    """Binds a position to its list, so that a cursor of another is noticed."""
-    list_ = orjson.dumps([user_id, sort, filters], option=orjson.OPT_SORT_KEYS)
-    return hashlib.blake2b(list_ + text, digest_size=CHECKSUM_BYTES).digest()
+def _wanted(names: frozenset[str]) -> list[ColumnElement[bool]]:
+    return [tasks.c.user_id == bindparam("of_user"), *(filters.condition(name) for name in sorted(names))]

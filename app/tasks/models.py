@@ -1,8 +1,18 @@
 """What users write. A user's rows lie together, and every key begins with the user."""
 
-from sqlalchemy import Column, ForeignKeyConstraint, Index, Integer, PrimaryKeyConstraint, Table, Text, text
+from sqlalchemy import (
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
 
-from app.columns import Id, PlainText, Timestamp
+from app.columns import Day, Id, PlainText, Timestamp
 from app.database import OWNED, metadata
 
 # Lists do not look at the trash, however full it is.
@@ -17,6 +27,17 @@ tasks = Table(
     Column("details", Text),
     # A task is completed when it has this.
     Column("completed_at", Timestamp),
+    # The rank; see fields.Priority.
+    Column("priority", SmallInteger, nullable=False, server_default=text("0")),
+    # See fields.Tags.
+    Column("tags", Text, nullable=False, server_default=""),
+    # The moment by which tasks are sorted and found; where the task is due on a day, that day's end in its zone.
+    Column("due", Timestamp),
+    Column("due_on", Day),
+    Column("time_zone", Text),
+    Column("recurrence", Text),
+    # The next occurrence, once completing this one has made it.
+    Column("next_id", Id),
     Column("created_at", Timestamp, nullable=False),
     Column("updated_at", Timestamp, nullable=False),
     # When it went to the trash.
@@ -26,6 +47,8 @@ tasks = Table(
     PrimaryKeyConstraint("user_id", "id"),
     ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
     Index(None, "user_id", "created_at", "id", postgresql_where=NOT_DELETED, sqlite_where=NOT_DELETED),
+    # What changed, the trash included.
+    Index(None, "user_id", "updated_at", "id"),
     info=OWNED,
 )
 

@@ -1,8 +1,8 @@
 """One task: create, read, change, delete. Each is one statement that names its user."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import uuid_utils
 from sqlalchemy import (
@@ -25,9 +25,10 @@ from app.auth.identity import Identity
 from app.auth.problems import TokenRevoked
 from app.auth.queries import add_outside_user
 from app.columns import now
-from app.database import IntegrityError, fetch_one, violation
-from app.problems import NotFound
+from app.database import NOTHING, IntegrityError, fetch_one, violation
+from app.problems import NotFound, Problem
 from app.statements import Row
+from app.tasks.filters import IN_TRASH
 from app.tasks.models import tasks
 from app.tasks.preconditions import ANY, Precondition, PreconditionFailed, Versions
 
@@ -36,18 +37,23 @@ TASK = (
     tasks.c.title,
     tasks.c.details,
     tasks.c.completed_at,
+    tasks.c.priority,
+    tasks.c.tags,
+    tasks.c.due_on,
+    tasks.c.due,
+    tasks.c.time_zone,
+    tasks.c.recurrence,
     tasks.c.created_at,
     tasks.c.updated_at,
     tasks.c.user_id,
     tasks.c.version,
 )
 
+T = TypeVar("T")
+
 _completed: Any = bindparam("completed", type_=Boolean())
-_task_of_user = (
-    tasks.c.user_id == bindparam("of_user"),
-    tasks.c.id == bindparam("of_id"),
-    tasks.c.deleted_at.is_(None),
-)
+_task = (tasks.c.user_id == bindparam("of_user"), tasks.c.id == bindparam("of_id"))
+_task_of_user = (*_task, tasks.c.deleted_at.is_(None))
 # Few, and each is small work for the database: to parse and plan one took longer than to run it.
 _PREPARED = {"prepared": True}
 _writing = (
@@ -58,9 +64,9 @@ _writing = (
 )
 
 # How a field that a client may change is written. Completing again keeps the first time.
+_ASSIGNED = ("title", "details", "priority", "tags", "due_on", "due", "time_zone", "recurrence")
 _ASSIGNMENTS: dict[str, dict[str, Any]] = {
-    "title": {"title": bindparam("title")},
-    "details": {"details": bindparam("details")},
+    **{name: {name: bindparam(name)} for name in _ASSIGNED},
     "completed": {"completed_at": case((_completed, func.coalesce(tasks.c.completed_at, now())))},
 }
 
@@ -71,23 +77,55 @@ _create = (
     .execution_options(**_PREPARED)
 )
 _get = select(*TASK).where(*_task_of_user).execution_options(**_PREPARED)
-_toggling = _writing.values(completed_at=case((tasks.c.completed_at.is_(None), now()))).returning(*TASK)
+# To complete what recurs takes more than one statement.
+_recurs_not = tasks.c.recurrence.is_(None)
+_toggling = (
+    _writing.where(_recurs_not).values(completed_at=case((tasks.c.completed_at.is_(None), now()))).returning(*TASK)
+)
 _deleting = _writing.values(deleted_at=now()).returning(*TASK)
+_restoring = (
+    update(tasks)
+    .where(*_task, IN_TRASH)
+    .values(deleted_at=None, updated_at=now(), version=tasks.c.version + 1)
+    .returning(*TASK)
+)
+
+
+class IdTaken(Problem):
+    """One of your tasks has the id that was given for a new one; it may be in the trash."""
+
+    status, code, title = 409, "id_taken", "The id is taken"
+    detail = "Give the new task another id, or none; or change the task that has this one."
+
+
+class Recurs(Exception):
+    """The task is one that recurs, and is to be completed, perhaps: see edits.py."""
 
 
 def create_task(identity: Identity, task: Mapping[str, Any]) -> Row:
-    """Add a task. A user known only from a token gets a row at this, the first write."""
-    row = {"user_id": identity.user_id, "id": str(uuid_utils.uuid7()), **task}
+    """Add a task."""
+    row = {"user_id": identity.user_id, "id": new_id(), **task}
+    return for_known_user(identity, lambda: _found(fetch_one(_create, row)))
+
+
+def new_id() -> str:
+    return str(uuid_utils.uuid7())
+
+
+def for_known_user(identity: Identity, write: Callable[[], T]) -> T:
+    """Do what writes a row of this user; one known only from a token gets a row in `users` at the first write."""
     try:
-        return _found(fetch_one(_create, row))
+        return write()
     except IntegrityError as error:
+        if violation(error) == "unique":
+            raise IdTaken from error
         if violation(error) != "foreign_key":
             raise
         if identity.is_local:
             # The account has been deleted since the token was made.
             raise TokenRevoked from error
     add_outside_user(identity.user_id)
-    return _found(fetch_one(_create, row))
+    return write()
 
 
 def get_task(user_id: str, task_id: str) -> Row:
@@ -95,18 +133,21 @@ def get_task(user_id: str, task_id: str) -> Row:
 
 
 def change_task(user_id: str, task_id: str, changes: Mapping[str, Any], precondition: Precondition = ANY) -> Row:
-    """Write the named fields; with none named, nothing is written."""
+    """Write the named fields, a schedule whole or not at all; with none named, nothing. Recurs where it would complete
+    a task that recurs.
+    """
     if not changes:
         task = get_task(user_id, task_id)
         if not precondition.allows(task.version):
             raise PreconditionFailed
         return task
-    return _write(_changing(frozenset(changes)), user_id, task_id, precondition, changes)
+    completes = changes.get("completed", False) and "recurrence" not in changes
+    return _write(_changing(frozenset(changes), completes), user_id, task_id, precondition, changes, completes)
 
 
 def toggle_task(user_id: str, task_id: str, precondition: Precondition = ANY) -> Row:
-    """Complete or reopen, atomically: N toggles at once leave exactly N flips."""
-    return _write(_toggling, user_id, task_id, precondition)
+    """Complete or reopen, atomically: N toggles at once leave exactly N flips. Recurs where the task does."""
+    return _write(_toggling, user_id, task_id, precondition, completes=True)
 
 
 def delete_task(user_id: str, task_id: str, precondition: Precondition = ANY) -> None:
@@ -114,25 +155,38 @@ def delete_task(user_id: str, task_id: str, precondition: Precondition = ANY) ->
     _write(_deleting, user_id, task_id, precondition)
 
 
+def restore_task(user_id: str, task_id: str) -> Row:
+    """Take a task out of the trash; one that is not there stays as it is."""
+    return fetch_one(_restoring, _key(user_id, task_id)) or get_task(user_id, task_id)
+
+
 def _write(
-    statement: Update, user_id: str, task_id: str, precondition: Precondition, values: Mapping[str, Any] | None = None
+    statement: Update,
+    user_id: str,
+    task_id: str,
+    precondition: Precondition,
+    values: Mapping[str, Any] = NOTHING,
+    completes: bool = False,
 ) -> Row:
     """Check and write in one statement; only a refusal takes a second, to tell its reason."""
-    parameters = {**_key(user_id, task_id), **(values or {})}
-    if precondition is ANY:
-        return _found(fetch_one(statement, parameters))
-    parameters |= {"wanted": _listed(precondition.wanted), "unwanted": _listed(precondition.unwanted)}
-    row = fetch_one(_conditional(statement, precondition.wanted.every, precondition.unwanted.every), parameters)
-    if row is None:
-        get_task(user_id, task_id)
-        raise PreconditionFailed
-    return row
+    parameters = {**_key(user_id, task_id), **values}
+    if precondition is not ANY:
+        parameters |= {"wanted": _listed(precondition.wanted), "unwanted": _listed(precondition.unwanted)}
+        statement = _conditional(statement, precondition.wanted.every, precondition.unwanted.every)
+    row = fetch_one(statement, parameters)
+    if row is not None:
+        return row
+    if precondition is ANY and not completes:
+        raise NotFound
+    task = get_task(user_id, task_id)
+    raise Recurs if completes and precondition.allows(task.version) else PreconditionFailed
 
 
 @lru_cache
-def _changing(names: frozenset[str]) -> Update:
+def _changing(names: frozenset[str], completes: bool) -> Update:
     values = {column: value for name in names for column, value in _ASSIGNMENTS[name].items()}
-    return _writing.values(values).returning(*TASK)
+    changing = _writing.values(values).returning(*TASK)
+    return changing.where(_recurs_not) if completes else changing
 
 
 @lru_cache

@@ -9,6 +9,7 @@ from flask import Response, request
 from app.answers import json_response, no_content
 from app.api import the_request
 from app.statements import Row
+from app.tasks.fields import PRIORITIES, read_tags
 from app.tasks.preconditions import etag, is_unchanged
 
 
@@ -25,6 +26,12 @@ class Encoder:
             self.details: row.details,
             "completed": row.completed_at is not None,
             "completed_at": row.completed_at,
+            "priority": PRIORITIES[row.priority],
+            "tags": read_tags(row.tags),
+            "due_on": row.due_on,
+            "due_at": None if row.due_on else row.due,
+            "time_zone": row.time_zone,
+            "recurrence": row.recurrence,
             "created_at": row.created_at,
             "updated_at": row.updated_at,
             "user_id": row.user_id,

@@ -1,12 +1,27 @@
 """What the task operations take and answer, in both families."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import Schema, fields
-from marshmallow.validate import OneOf
+from marshmallow import Schema, ValidationError, fields, post_load
+from marshmallow.validate import Length, OneOf
 
 from app.auth.claims import USER_ID_CHARACTERS, USER_ID_PATTERN
-from app.fields import Boolean, Id, QueryBoolean, QueryInteger, Text, Time
+from app.fields import Boolean, Id, QueryBoolean, QueryInteger, Text, Time, Uuid
+from app.tasks.fields import (
+    MOST_TAGS,
+    PRIORITIES,
+    TAG_CHARACTERS,
+    Day,
+    Moment,
+    MomentOrDay,
+    Priority,
+    Rule,
+    Tags,
+    Zone,
+    write_tags,
+)
+from app.tasks.schedule import settled
 
 TITLE_CHARACTERS = 200
 DETAILS_CHARACTERS = 10_000
@@ -15,8 +30,11 @@ CURSOR_CHARACTERS = 2_000
 PAGE_SIZE, LARGEST_PAGE = 50, 200
 # For front ends that expect all of a user's tasks in one array.
 LARGEST_ARRAY = 1_000
+MOST_OPERATIONS = 100
 
 EXAMPLE_ID = "0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17"
+DUE_ON = "Due until the end of this day in `time_zone`. A value clears `due_at`."
+DUE_AT = "Due at this moment. A value clears `due_on`."
 
 
 def _title(**options: Any) -> Text:
@@ -35,12 +53,35 @@ def _user_id() -> Text:
 CURSOR_PATTERN = "^[A-Za-z0-9_-]+$"
 
 
-class TaskIn(Schema):
+class _WholeTask(Schema):
+    title = _title(required=True)
+    completed = Boolean(load_default=False)
+    priority = Priority(load_default=PRIORITIES.index("none"))
+    tags = Tags(load_default=write_tags([]))
+    due_on = Day(DUE_ON, load_default=None)
+    due_at = Moment(DUE_AT, load_default=None)
+    time_zone = Zone(load_default=None)
+    recurrence = Rule(load_default=None)
+
+    @post_load
+    def settle(self, task: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return settled(task)
+
+
+class TaskIn(_WholeTask):
     """A whole task; what is left out has its default."""
 
-    title = _title(required=True)
     details = _details(load_default=None)
-    completed = Boolean(load_default=False)
+
+
+def _new_id() -> Uuid:
+    return Uuid(metadata={"description": "Of your own making; else the service makes one.", "example": EXAMPLE_ID})
+
+
+class NewTask(TaskIn):
+    """A task to be created."""
+
+    id = _new_id()
 
 
 class TaskPatch(Schema):
@@ -49,19 +90,48 @@ class TaskPatch(Schema):
     title = _title()
     details = _details()
     completed = Boolean()
+    priority = Priority()
+    tags = Tags()
+    due_on = Day(DUE_ON)
+    due_at = Moment(DUE_AT)
+    time_zone = Zone()
+    recurrence = Rule()
+
+    @post_load
+    def refuse_two_dues(self, changes: dict[str, Any], **_: Any) -> dict[str, Any]:
+        if changes.get("due_on") and changes.get("due_at"):
+            raise ValidationError("Give due_on or due_at, not both.", "due_at")
+        return changes
 
 
-class Task(Schema):
-    """A task as `/v1` answers with it."""
-
+class _AnsweredTask(Schema):
     id = Id(example=EXAMPLE_ID)
     title = _title(required=True)
-    details = _details(required=True)
     completed = fields.Boolean(required=True)
     completed_at = Time("When it became completed.", allow_none=True)
+    priority = Priority(required=True)
+    tags = Tags(required=True)
+    due_on = Day(DUE_ON, required=True)
+    due_at = Time(DUE_AT, allow_none=True)
+    time_zone = Zone(required=True)
+    recurrence = Rule(required=True)
     created_at = Time("The database's clock.")
     updated_at = Time("The database's clock.")
     user_id = _user_id()
+
+
+def _in_order(details: str) -> tuple[str, ...]:
+    names = iter(_AnsweredTask._declared_fields)
+    return next(names), next(names), details, *names
+
+
+class Task(_AnsweredTask):
+    """A task as `/v1` answers with it."""
+
+    class Meta:
+        fields = _in_order("details")
+
+    details = _details(required=True)
 
 
 class TaskPage(Schema):
@@ -76,10 +146,24 @@ class TaskPage(Schema):
 
 
 class _Filters(Schema):
-    """What both families filter by."""
+    """What both families filter by. All that are given hold at once."""
 
     completed = QueryBoolean(metadata={"description": "Only tasks that are completed, or only those that are not."})
+    priority = fields.List(
+        fields.String(validate=OneOf(PRIORITIES)),
+        validate=Length(1, len(PRIORITIES)),
+        metadata={"description": "Only tasks of this priority, or of one of these."},
+    )
+    tag = fields.List(
+        Text(1, TAG_CHARACTERS, trimmed=True),
+        validate=Length(1, MOST_TAGS),
+        metadata={"description": "Only tasks with this tag, or with all of these; case is ignored."},
+    )
     q = Text(1, SEARCH_CHARACTERS, metadata={"description": "A part of the title or the details; case is ignored."})
+    due_before = MomentOrDay("Only tasks that are due before this time, or before this day.")
+    due_after = MomentOrDay("Only tasks that are due after this time, or after this day.")
+    overdue = QueryBoolean(metadata={"description": "Only open tasks whose due has passed, or only the others."})
+    deleted = QueryBoolean(metadata={"description": "Only tasks in the trash; without it, only those that are not."})
     cursor = Text(
         1,
         CURSOR_CHARACTERS,
@@ -90,7 +174,7 @@ class _Filters(Schema):
     )
 
 
-_SORTS = [f"{sign}{name}" for name in ("created_at", "updated_at", "title") for sign in ("", "-")]
+_SORTS = [f"{sign}{name}" for name in ("created_at", "updated_at", "due", "priority", "title") for sign in ("", "-")]
 
 
 class TaskQuery(_Filters):
@@ -98,33 +182,33 @@ class TaskQuery(_Filters):
     sort = fields.String(
         load_default="-created_at",
         validate=OneOf(_SORTS),
-        metadata={"description": "A leading `-` turns the order around."},
+        metadata={"description": "A leading `-` turns the order around; tasks without a due come last either way."},
     )
 
 
-class UserTaskIn(Schema):
+class UserTaskIn(_WholeTask):
     """A whole task, with `description` for `details`."""
 
-    title = _title(required=True)
     description = _details(load_default=None, attribute="details")
-    completed = Boolean(load_default=False)
 
 
-class UserTask(Schema):
+class NewUserTask(UserTaskIn):
+    """A task to be created, with `description` for `details`."""
+
+    id = _new_id()
+
+
+class UserTask(_AnsweredTask):
     """A task as `/api/{user_id}` answers with it: `description` for `details`."""
 
-    id = Id(example=EXAMPLE_ID)
-    title = _title(required=True)
+    class Meta:
+        fields = _in_order("description")
+
     description = _details(required=True, attribute="details")
-    completed = fields.Boolean(required=True)
-    completed_at = Time("When it became completed.", allow_none=True)
-    created_at = Time("The database's clock.")
-    updated_at = Time("The database's clock.")
-    user_id = _user_id()
 
 
 # The names of before, and those of `/v1`.
-USER_SORTS = {"created": "-created_at", "title": "title"}
+USER_SORTS: Mapping[str, str] = {"created": "-created_at", "title": "title", "due_date": "due"}
 
 
 class UserTaskQuery(_Filters):
@@ -134,7 +218,8 @@ class UserTaskQuery(_Filters):
         load_default="created",
         validate=OneOf(sorted({*USER_SORTS, *_SORTS})),
         metadata={
-            "description": "`created` is newest first, `title` ascending; a leading `-` turns the others around."
+            "description": "`created` is newest first, `title` and `due_date` ascending; a leading `-` turns the "
+            "others around."
         },
     )
 
@@ -143,3 +228,72 @@ class Completion(Schema):
     """Sets whether a task is completed; without a body the task is toggled."""
 
     completed = Boolean()
+
+
+# Which members an operation of a batch has beside `op`.
+OPERATIONS = {
+    "create": {"task"},
+    "update": {"id", "changes"},
+    "complete": {"id"},
+    "reopen": {"id"},
+    "delete": {"id"},
+}
+
+
+class Operation(Schema):
+    """One step of a batch: `create` with `task`; `update` with `id` and `changes`; the others with `id`."""
+
+    op = fields.String(required=True, validate=OneOf(list(OPERATIONS)))
+    id = Uuid(metadata={"example": EXAMPLE_ID})
+    task = fields.Nested(NewTask)
+    changes = fields.Nested(TaskPatch)
+
+    @post_load
+    def match(self, operation: dict[str, Any], **_: Any) -> dict[str, Any]:
+        wanted, given = OPERATIONS[operation["op"]], operation.keys() - {"op"}
+        errors = {name: ["Missing data for required field."] for name in wanted - given}
+        errors |= {name: [f"Does not belong to {operation['op']}."] for name in given - wanted}
+        if errors:
+            raise ValidationError(errors)
+        return operation
+
+
+class BatchIn(Schema):
+    operations = fields.List(fields.Nested(Operation), required=True, validate=Length(1, MOST_OPERATIONS))
+
+
+class Result(Schema):
+    id = Id(example=EXAMPLE_ID)
+    etag = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"pattern": '^"[0-9]+"$', "maxLength": 12, "description": "After the whole batch; null in the trash."},
+    )
+
+
+class BatchOut(Schema):
+    """In the operations' order."""
+
+    results = fields.List(fields.Nested(Result), required=True, metadata={"maxItems": MOST_OPERATIONS})
+
+
+class ChangesQuery(Schema):
+    since = Text(
+        1,
+        CURSOR_CHARACTERS,
+        metadata={"pattern": CURSOR_PATTERN, "description": "`next` of an earlier answer; without it, everything."},
+    )
+    limit = QueryInteger(1, LARGEST_ARRAY, load_default=LARGEST_ARRAY)
+
+
+class ChangesPage(Schema):
+    """Apply `changed` and `deleted`, and ask again with `next`: at once where `has_more`, else whenever you like."""
+
+    changed = fields.List(fields.Nested(Task), required=True, metadata={"maxItems": LARGEST_ARRAY})
+    deleted = fields.List(Id(example=EXAMPLE_ID), required=True, metadata={"maxItems": LARGEST_ARRAY})
+    next = Text(1, CURSOR_CHARACTERS, required=True, metadata={"pattern": CURSOR_PATTERN})
+    has_more = fields.Boolean(required=True)
+
+
+class ExportQuery(Schema):
+    format = fields.String(load_default="jsonl", validate=OneOf(["jsonl", "csv", "ics"]))

@@ -8,11 +8,25 @@ from app.answers import json_response, no_content
 from app.api import Blueprint, raises, takes
 from app.auth.identity import authenticated
 from app.problems import NotFound
-from app.tasks import listing, queries
+from app.tasks import batch, changes, edits, listing, queries
+from app.tasks.changes import ResyncRequired
+from app.tasks.cursors import InvalidCursor
 from app.tasks.idempotency import idempotent
 from app.tasks.preconditions import PreconditionFailed, for_writing
+from app.tasks.queries import IdTaken
 from app.tasks.responses import TASK
-from app.tasks.schemas import Task, TaskIn, TaskPage, TaskPatch, TaskQuery
+from app.tasks.schemas import (
+    BatchIn,
+    BatchOut,
+    ChangesPage,
+    ChangesQuery,
+    NewTask,
+    Task,
+    TaskIn,
+    TaskPage,
+    TaskPatch,
+    TaskQuery,
+)
 
 blueprint = Blueprint("tasks", __name__, url_prefix="/v1/tasks", description="The caller's tasks.")
 
@@ -29,7 +43,8 @@ def list_tasks(query: dict[str, Any]) -> Response:
 
 @blueprint.post("")
 @authenticated
-@blueprint.arguments(TaskIn)
+@raises(IdTaken)
+@blueprint.arguments(NewTask)
 @idempotent
 @blueprint.response(201, Task, headers=("Location", "ETag", "Idempotent-Replay"))
 def create_task(task: dict[str, Any]) -> Response:
@@ -55,7 +70,7 @@ def get_task(task_id: str) -> Response:
 @blueprint.response(200, Task, headers=("ETag",))
 def replace_task(task: dict[str, Any], task_id: str) -> Response:
     """Replace one task; what the body leaves out goes back to its default."""
-    return TASK.respond(queries.change_task(g.identity.user_id, task_id, task, for_writing(request)))
+    return TASK.respond(edits.change_task(g.identity.user_id, task_id, task, for_writing(request)))
 
 
 @blueprint.patch("/<id:task_id>")
@@ -64,9 +79,9 @@ def replace_task(task: dict[str, Any], task_id: str) -> Response:
 @takes("If-Match", "If-None-Match")
 @blueprint.arguments(TaskPatch)
 @blueprint.response(200, Task, headers=("ETag",))
-def change_task(changes: dict[str, Any], task_id: str) -> Response:
+def change_task(patch: dict[str, Any], task_id: str) -> Response:
     """Change the given fields of one task."""
-    return TASK.respond(queries.change_task(g.identity.user_id, task_id, changes, for_writing(request)))
+    return TASK.respond(edits.change_task(g.identity.user_id, task_id, patch, for_writing(request)))
 
 
 @blueprint.delete("/<id:task_id>")
@@ -87,4 +102,42 @@ def delete_task(task_id: str) -> Response:
 @blueprint.response(200, Task, headers=("ETag",))
 def toggle_task(task_id: str) -> Response:
     """Complete an open task, or reopen a completed one."""
-    return TASK.respond(queries.toggle_task(g.identity.user_id, task_id, for_writing(request)))
+    return TASK.respond(edits.toggle_task(g.identity.user_id, task_id, for_writing(request)))
+
+
+@blueprint.post("/<id:task_id>/restore")
+@authenticated
+@raises(NotFound)
+@blueprint.response(200, Task, headers=("ETag",))
+def restore_task(task_id: str) -> Response:
+    """Take a task out of the trash, for 30 days after it was deleted."""
+    return TASK.respond(queries.restore_task(g.identity.user_id, task_id))
+
+
+@blueprint.post("/batch")
+@authenticated
+@raises(NotFound, IdTaken)
+@blueprint.arguments(BatchIn, location="batch")
+@idempotent
+@blueprint.response(200, BatchOut, headers=("Idempotent-Replay",))
+def run_batch(work: dict[str, Any]) -> Response:
+    """Do up to 100 operations: all of them, or none."""
+    return json_response({"results": batch.run(g.identity, work["operations"])})
+
+
+@blueprint.get("/changes")
+@authenticated
+@raises(InvalidCursor, ResyncRequired)
+@blueprint.arguments(ChangesQuery, location="query")
+@blueprint.response(200, ChangesPage)
+def list_changes(query: dict[str, Any]) -> Response:
+    """List what changed, the oldest change first."""
+    found = changes.list_changes(g.identity.user_id, query.get("since"), query["limit"])
+    return json_response(
+        {
+            "changed": TASK.many(found.changed),
+            "deleted": found.deleted,
+            "next": found.next,
+            "has_more": found.has_more,
+        }
+    )

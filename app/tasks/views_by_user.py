@@ -11,11 +11,12 @@ from app.auth.claims import USER_ID_CHARACTERS, USER_ID_PATTERN
 from app.auth.identity import authenticated, take_user_from_path
 from app.auth.problems import UserIdMismatch
 from app.problems import NotFound
-from app.tasks import listing, queries
+from app.tasks import edits, listing, queries
 from app.tasks.idempotency import idempotent
 from app.tasks.preconditions import PreconditionFailed, for_writing
+from app.tasks.queries import IdTaken
 from app.tasks.responses import USER_TASK
-from app.tasks.schemas import LARGEST_ARRAY, USER_SORTS, Completion, UserTask, UserTaskIn, UserTaskQuery
+from app.tasks.schemas import LARGEST_ARRAY, USER_SORTS, Completion, NewUserTask, UserTask, UserTaskIn, UserTaskQuery
 
 blueprint = Blueprint(
     "tasks_by_user",
@@ -53,8 +54,8 @@ def list_tasks_of_user(query: dict[str, Any]) -> Response:
 
 @blueprint.post("")
 @authenticated
-@raises(UserIdMismatch)
-@blueprint.arguments(UserTaskIn)
+@raises(UserIdMismatch, IdTaken)
+@blueprint.arguments(NewUserTask)
 @idempotent
 @blueprint.response(201, UserTask, headers=("Location", "ETag", "Idempotent-Replay"))
 def create_task_of_user(task: dict[str, Any]) -> Response:
@@ -80,7 +81,7 @@ def get_task_of_user(task_id: str) -> Response:
 @blueprint.response(200, UserTask, headers=("ETag",))
 def replace_task_of_user(task: dict[str, Any], task_id: str) -> Response:
     """Replace one task; what the body leaves out goes back to its default."""
-    return USER_TASK.respond(queries.change_task(g.identity.user_id, task_id, task, for_writing(request)))
+    return USER_TASK.respond(edits.change_task(g.identity.user_id, task_id, task, for_writing(request)))
 
 
 @blueprint.delete("/<id:task_id>")
@@ -104,8 +105,8 @@ def complete_task_of_user(completion: dict[str, Any], task_id: str) -> Response:
     """Complete or reopen one task; without a body, turn it around."""
     precondition = for_writing(request)
     if not completion:
-        return USER_TASK.respond(queries.toggle_task(g.identity.user_id, task_id, precondition))
-    return USER_TASK.respond(queries.change_task(g.identity.user_id, task_id, completion, precondition))
+        return USER_TASK.respond(edits.toggle_task(g.identity.user_id, task_id, precondition))
+    return USER_TASK.respond(edits.change_task(g.identity.user_id, task_id, completion, precondition))
 
 
 def _canonical(query: dict[str, Any]) -> dict[str, Any]:

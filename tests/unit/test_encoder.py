@@ -20,18 +20,29 @@ from app.database import execute, scope
 from app.engines import rfc3339
 from app.statements import Row
 from app.tasks import listing, queries
+from app.tasks.fields import write_tags
 from app.tasks.models import tasks
 from app.tasks.responses import TASK, USER_TASK, Encoder
-from app.tasks.schemas import Task, UserTask
+from app.tasks.schemas import Task, TaskIn, UserTask
 from tests.conftest import new_user_id
 
 BOTH = pytest.mark.parametrize(("encoder", "schema"), [(TASK, Task()), (USER_TASK, UserTask())], ids=["v1", "by user"])
 FIRST_MOMENT_OF_A_SECOND = "2026-03-14T09:26:53.000000Z"
+EVERYTHING = {
+    "title": 'ä 茶 ☕ \u2028 "\\ </script>',
+    "details": "\n\t\x01\x7f",
+    "completed": True,
+    "priority": "high",
+    "tags": ["ä, 茶", '"\n\\'],
+    "time_zone": "Pacific/Auckland",
+    "recurrence": "FREQ=DAILY",
+}
 TASKS = {
-    "open": {"title": "tea", "details": None, "completed": False},
-    "completed": {"title": "tea", "details": None, "completed": True},
-    "detailed": {"title": "tea", "details": "", "completed": False},
-    "every alphabet": {"title": 'ä 茶 ☕ \u2028 "\\ </script>', "details": "\n\t\x01\x7f", "completed": True},
+    "open": {"title": "tea"},
+    "completed": {"title": "tea", "completed": True},
+    "detailed": {"title": "tea", "details": ""},
+    "everything, due on a day": {**EVERYTHING, "due_on": "2026-03-14"},
+    "everything, due at a time": {**EVERYTHING, "due_at": "2026-03-14T09:26:53Z"},
 }
 
 TIMES = st.datetimes(timezones=st.just(UTC)).map(rfc3339)
@@ -41,6 +52,12 @@ ANY_ROW = st.builds(
     title=st.text(min_size=1, max_size=200),
     details=st.none() | st.text(max_size=200),
     completed_at=st.none() | TIMES,
+    priority=st.integers(0, 3),
+    tags=st.lists(st.text(min_size=1, max_size=50), max_size=20).map(write_tags),
+    due_on=st.none() | st.dates().map(str),
+    due=st.none() | TIMES,
+    time_zone=st.none() | st.sampled_from(["UTC", "Europe/Berlin"]),
+    recurrence=st.none() | st.just("FREQ=DAILY"),
     created_at=TIMES,
     updated_at=TIMES,
     user_id=st.text(min_size=1, max_size=255),
@@ -57,7 +74,7 @@ def new_row(app: Flask) -> NewRow:
     def make(task: dict[str, Any], **columns: str) -> Row:
         user_id = new_user_id()
         with app.app_context(), scope(user_id):
-            row = queries.create_task(Identity(user_id), task)
+            row = queries.create_task(Identity(user_id), TaskIn().load(task))
             if columns:
                 execute(update(tasks).where(tasks.c.user_id == user_id).values(columns))
             return queries.get_task(user_id, row.id)
@@ -66,8 +83,11 @@ def new_row(app: Flask) -> NewRow:
 
 
 def described(schema: Schema, row: Row) -> dict[str, Any]:
-    """A row as its schema dumps it. No column says that a task is completed, but the time since which it is."""
-    return dict(schema.dump({**row._asdict(), "completed": row.completed_at is not None}))
+    """A row as its schema dumps it. No column says that a task is completed, but the time since which it is; and
+    `due` is the moment at which it is due, or the end of the day.
+    """
+    derived = {"completed": row.completed_at is not None, "due_at": None if row.due_on else row.due}
+    return dict(schema.dump({**row._asdict(), **derived}))
 
 
 @BOTH

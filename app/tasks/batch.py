@@ -1,0 +1,47 @@
+"""Many operations on tasks in one transaction: all of them, or none."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.auth.identity import Identity
+from app.database import transaction
+from app.problems import Problem
+from app.tasks.drafts import Drafts
+from app.tasks.preconditions import etag
+from app.tasks.queries import for_known_user
+
+Operation = Mapping[str, Any]
+
+
+def run(identity: Identity, operations: Sequence[Operation]) -> list[dict[str, str | None]]:
+    """Do the operations in their order; for each its task's id, and the task's ETag once all are done."""
+    return for_known_user(identity, lambda: _run(identity.user_id, operations))
+
+
+def _run(user_id: str, operations: Sequence[Operation]) -> list[dict[str, str | None]]:
+    with transaction():
+        # What is to be created is looked for too: its id may be taken.
+        named = {operation.get("id") or operation["task"].get("id") for operation in operations}
+        drafts = Drafts(user_id, sorted(filter(None, named)))
+        ids = [_apply(drafts, operation, index) for index, operation in enumerate(operations)]
+        drafts.write()
+    versions = map(drafts.version, ids)
+    return [{"id": id_, "etag": etag(version) if version else None} for id_, version in zip(ids, versions, strict=True)]
+
+
+def _apply(drafts: Drafts, operation: Operation, index: int) -> str:
+    """Do one of them; its task's id."""
+    try:
+        if operation["op"] == "create":
+            return drafts.create(operation["task"])
+        task_id = str(operation["id"])
+        match operation["op"]:
+            case "update":
+                drafts.change(task_id, operation["changes"])
+            case "complete" | "reopen" as op:
+                drafts.change(task_id, {"completed": op == "complete"})
+            case "delete":
+                drafts.delete(task_id)
+    except Problem as problem:
+        raise problem.at(f"operations.{index}") from problem
+    return task_id

@@ -1,0 +1,113 @@
+"""What changed since a client last asked, so that it ends with exactly the server's state.
+
+A write is found by its time, which is its transaction's begin: one that takes long appears behind what was read
+already. So whoever has read to the end goes on from a minute before that reading began, and reads some of it twice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Integer, Select, bindparam, select, true, tuple_
+
+from app.columns import now
+from app.database import TRANSACTION_SECONDS, fetch_all
+from app.engines import rfc3339
+from app.problems import Problem
+from app.statements import Row
+from app.tasks import cursors
+from app.tasks.cursors import InvalidCursor, is_id, is_time
+from app.tasks.filters import TRASH_SECONDS
+from app.tasks.models import tasks
+from app.tasks.queries import TASK
+
+# The database's clock may be another machine's after a failover.
+STEP_BACK = timedelta(seconds=3 * TRANSACTION_SECONDS)
+KEPT = timedelta(seconds=TRASH_SECONDS)
+BEFORE_EVERY_ID = "00000000-0000-0000-0000-000000000000"
+
+
+class ResyncRequired(Problem):
+    """The token is older than the trash: what was deleted since may have been forgotten."""
+
+    status, code, title = 410, "resync_required", "The token is too old"
+    detail = "Begin anew without `since`, and drop what does not come again."
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    changed: Sequence[Row]
+    # Ids.
+    deleted: Sequence[str]
+    next: str
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """Up to where a client has read, and when the run of pages that it is in began; None between runs."""
+
+    time: str
+    task_id: str
+    run_began_at: str | None
+
+    @property
+    def age_counts_from(self) -> str:
+        return self.run_began_at or self.time
+
+
+def list_changes(user_id: str, since: str | None, limit: int) -> Changes:
+    """What a user's tasks became, oldest change first, from a token on; without one, from the beginning."""
+    token = _read(since, user_id) if since else None
+    after = {"after_time": token.time, "after_id": token.task_id} if token else {}
+    rows = fetch_all(_page(bool(token)), {"of_user": user_id, "rows": limit + 1, **after})
+    clock, found = rows[0].clock, [row for row in rows if row.id is not None]
+    if token and _moment(clock) - _moment(token.age_counts_from) > KEPT:
+        raise ResyncRequired
+    run_began_at = (token and token.run_began_at) or clock
+    page = found[:limit]
+    if has_more := len(found) > limit:
+        following = _Token(page[-1].updated_at, page[-1].id, run_began_at)
+    else:
+        following = _Token(rfc3339(_moment(run_began_at) - STEP_BACK), BEFORE_EVERY_ID, None)
+    return Changes(
+        changed=[row for row in page if row.deleted_at is None],
+        deleted=[row.id for row in page if row.deleted_at is not None],
+        next=cursors.write([following.time, following.task_id, following.run_began_at], user_id, "changes"),
+        has_more=has_more,
+    )
+
+
+@lru_cache(maxsize=2)
+def _page(after: bool) -> Select[Any]:
+    """The changes beside the clock, which is told even where there are none."""
+    here = tuple_(tasks.c.updated_at, tasks.c.id)
+    page = (
+        select(*TASK, tasks.c.deleted_at)
+        .where(tasks.c.user_id == bindparam("of_user"))
+        .order_by(tasks.c.updated_at, tasks.c.id)
+        .limit(bindparam("rows", type_=Integer()))
+    )
+    if after:
+        since = bindparam("after_time", type_=tasks.c.updated_at.type), bindparam("after_id", type_=tasks.c.id.type)
+        page = page.where(here > tuple_(*since))
+    found = page.subquery()
+    clock = select(now().label("clock")).subquery()
+    return (
+        select(*found.c, clock.c.clock)
+        .select_from(clock.outerjoin(found, true()))
+        .order_by(found.c.updated_at, found.c.id)
+    )
+
+
+def _read(token: str, user_id: str) -> _Token:
+    values = cursors.read(token, user_id, "changes")
+    if len(values) != 3 or not (is_time(values[0]) and is_id(values[1]) and (values[2] is None or is_time(values[2]))):
+        raise InvalidCursor
+    return _Token(*values)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)

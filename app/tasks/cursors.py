@@ -1,0 +1,59 @@
+"""Opaque texts that a client gives back: where a page ended, in which list."""
+
+import base64
+import binascii
+import hashlib
+import re
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from app import strict_json
+from app.problems import Problem
+
+CHECKSUM_BYTES = 9
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+
+
+class InvalidCursor(Problem):
+    """The cursor is damaged, or belongs to another list."""
+
+    status, code, title = 422, "invalid_cursor", "The cursor does not fit"
+    detail = "Use a cursor as it was given, with the filters and the sort it was given for; or begin without one."
+
+
+def write(values: list[Any], *list_: Any) -> str:
+    """A cursor with these values, for the list that the others make out."""
+    text = orjson.dumps(values)
+    return base64.urlsafe_b64encode(_checksum(text, list_) + text).rstrip(b"=").decode()
+
+
+def read(cursor: str, *list_: Any) -> list[Any]:
+    """The values in a cursor of this list. They can still be any: the checksum is no signature."""
+    try:
+        values = strict_json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))[CHECKSUM_BYTES:])
+    except (binascii.Error, ValueError) as error:
+        raise InvalidCursor from error
+    if not isinstance(values, list) or cursor != write(values, *list_):
+        raise InvalidCursor
+    return values
+
+
+def is_id(value: Any) -> bool:
+    return isinstance(value, str) and bool(_ID.fullmatch(value))
+
+
+def is_time(value: Any) -> bool:
+    """Whether it is a time as this service writes it."""
+    try:
+        return isinstance(value, str) and bool(_TIME.fullmatch(value) and datetime.fromisoformat(value))
+    except ValueError:
+        return False
+
+
+def _checksum(text: bytes, list_: Any) -> bytes:
+    """Binds a position to its list, so that a cursor of another is noticed."""
+    return hashlib.blake2b(orjson.dumps(list_, option=orjson.OPT_SORT_KEYS) + text, digest_size=CHECKSUM_BYTES).digest()

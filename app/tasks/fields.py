@@ -1,0 +1,179 @@
+"""Marshmallow fields of a task. What they load is what the table keeps."""
+
+import re
+from collections.abc import Iterable
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any
+from zoneinfo import available_timezones
+
+import orjson
+from marshmallow import ValidationError, fields
+
+from app.engines import fold, rfc3339
+from app.fields import EXAMPLE_TIME, Text
+from app.tasks import recurrence
+
+# By rank.
+PRIORITIES = ("none", "low", "medium", "high")
+MOST_TAGS, TAG_CHARACTERS = 20, 50
+RULE_CHARACTERS = 500
+ZONE_CHARACTERS = 64
+# So that every zone's last second of a day is a time that can be written.
+FIRST_YEAR, LAST_YEAR = 1000, 9998
+
+LINE_END = "\n"
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_SHAPE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})")
+
+
+class Priority(fields.String):
+    """One of the four words; kept as its rank."""
+
+    def __init__(self, **options: Any) -> None:
+        described = {"enum": list(PRIORITIES), "example": "high"}
+        super().__init__(metadata=described, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        try:
+            return PRIORITIES.index(value)
+        except ValueError:
+            raise ValidationError(f"Must be one of: {', '.join(PRIORITIES)}.") from None
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str:
+        return PRIORITIES[value]
+
+
+class Tags(fields.List[str]):
+    """Names without duplicates, case ignored; kept as one text, each as JSON on a line of its own.
+
+    A line's end cannot stand within JSON's strings, so a tag is found by its text between two of them.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        described = {"maxItems": MOST_TAGS, "example": ["home", "errands"]}
+        super().__init__(Text(1, TAG_CHARACTERS, trimmed=True), metadata=described, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, list) and len(value) > MOST_TAGS:
+            raise ValidationError(f"Give at most {MOST_TAGS} tags.")
+        return write_tags(map(str, super()._deserialize(value, attr, data, **kwargs)))
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> list[Any]:
+        return read_tags(value)
+
+
+class Day(fields.String):
+    """A day of the calendar, `YYYY-MM-DD`, whatever the zone."""
+
+    def __init__(self, description: str, **options: Any) -> None:
+        described = {"format": "date", "maxLength": 10, "example": "2026-03-14", "description": description}
+        super().__init__(allow_none=True, metadata=described, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return read_day(value)
+
+
+class Moment(fields.String):
+    """A time with its offset (RFC 3339); kept in UTC."""
+
+    def __init__(self, description: str, **options: Any) -> None:
+        described = {"format": "date-time", "maxLength": 40, "example": EXAMPLE_TIME, "description": description}
+        super().__init__(allow_none=True, metadata=described, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return read_moment(value)
+
+
+class MomentOrDay(fields.String):
+    """In a query: a time with its offset, or a day."""
+
+    def __init__(self, description: str) -> None:
+        described = {"maxLength": 40, "pattern": _SHAPE, "example": "2026-03-14", "description": description}
+        super().__init__(metadata=described)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return read_day(value) if isinstance(value, str) and _DAY.fullmatch(value) else read_moment(value)
+
+
+class Zone(Text):
+    """A time zone's name in IANA's database."""
+
+    def __init__(self, **options: Any) -> None:
+        described = {
+            "pattern": "^[A-Za-z0-9_+/-]+$",
+            "example": "Europe/Berlin",
+            "description": "For recurrence, and for when `due_on` ends. null means UTC.",
+        }
+        super().__init__(1, ZONE_CHARACTERS, allow_none=True, metadata=described, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        name = super()._deserialize(value, attr, data, **kwargs)
+        if name not in _zones():
+            raise ValidationError("Must be the name of a zone in IANA's database, such as Europe/Berlin.")
+        return name
+
+
+class Rule(Text):
+    """A recurrence rule (RFC 5545, section 3.3.10)."""
+
+    def __init__(self, **options: Any) -> None:
+        described = {
+            "example": "FREQ=WEEKLY;BYDAY=MO,WE,FR",
+            "description": "An RRULE: how often the task comes again. It needs a due.",
+        }
+        super().__init__(1, RULE_CHARACTERS, allow_none=True, metadata=described, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        try:
+            return recurrence.canonical(super()._deserialize(value, attr, data, **kwargs))
+        except recurrence.InvalidRule as error:
+            raise ValidationError(str(error)) from error
+
+
+def write_tags(tags: Iterable[str]) -> str:
+    """As they are kept; of those that differ in case alone the first."""
+    kept: dict[str, str] = {}
+    for tag in tags:
+        kept.setdefault(fold(tag), tag)
+    return "".join(map(line_of, kept.values())) + LINE_END if kept else ""
+
+
+def line_of(tag: str) -> str:
+    """Where one begins; the line's end is where the next begins, or the last one's."""
+    return LINE_END + orjson.dumps(tag).decode()
+
+
+def read_tags(kept: str) -> list[str]:
+    return orjson.loads(f"[{kept[1:-1].replace(LINE_END, ',')}]") if kept else []
+
+
+def read_day(value: Any) -> str:
+    """A day as it is kept, or ValidationError."""
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        try:
+            day = date.fromisoformat(value)
+        except ValueError:
+            raise ValidationError("There is no such day.") from None
+        if FIRST_YEAR <= day.year <= LAST_YEAR:
+            return value
+    raise ValidationError(f"Must be a day as YYYY-MM-DD, from the year {FIRST_YEAR} to {LAST_YEAR}.")
+
+
+def read_moment(value: Any) -> str:
+    """A time as it is kept, or ValidationError."""
+    if isinstance(value, str) and _TIME.fullmatch(value):
+        try:
+            moment = datetime.fromisoformat(value.upper())
+        except ValueError:
+            raise ValidationError("There is no such time.") from None
+        if FIRST_YEAR <= moment.year <= LAST_YEAR:
+            return rfc3339(moment)
+    raise ValidationError(f"Must be a time with its offset, as {EXAMPLE_TIME} or with +02:00 for Z.")
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())

@@ -1,0 +1,94 @@
+"""What a list may be narrowed to. Each filter is a condition and the value that it is given."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, Text, and_, bindparam, cast, func, literal, or_
+
+from app.columns import Day, Timestamp, folded, from_now, now
+from app.engines import rfc3339
+from app.tasks.fields import LINE_END, PRIORITIES, line_of
+from app.tasks.models import tasks
+
+# For how long a task stays in the trash.
+TRASH_SECONDS = 30 * 24 * 3600
+
+Filters = Mapping[str, Any]
+
+IN_TRASH = and_(tasks.c.deleted_at.is_not(None), tasks.c.deleted_at > from_now(literal(-TRASH_SECONDS)))
+_overdue = and_(tasks.c.due < now(), tasks.c.completed_at.is_(None))
+
+
+def _text(name: str) -> Any:
+    return bindparam(name, type_=Text())
+
+
+def _moment(name: str) -> Any:
+    return bindparam(name, type_=Timestamp())
+
+
+def _holds(column: ColumnElement[str], part: str) -> ColumnElement[bool]:
+    """Whether a text holds another, whatever their case."""
+    return func.strpos(folded(column), folded(_text(part))) > 0
+
+
+_CONDITIONS: dict[str, ColumnElement[bool]] = {
+    "live": tasks.c.deleted_at.is_(None),
+    "deleted": IN_TRASH,
+    "completed": tasks.c.completed_at.is_not(None),
+    "pending": tasks.c.completed_at.is_(None),
+    "priorities": func.strpos(_text("priorities"), cast(tasks.c.priority, Text)) > 0,
+    "q": or_(_holds(tasks.c.title, "q"), _holds(tasks.c.details, "q")),
+    "due_before": tasks.c.due < _moment("due_before"),
+    "due_after": tasks.c.due > _moment("due_after"),
+    # A task that is due on a day is compared by that day, in whatever zone; one that is due at a time, by UTC's day.
+    "due_before_day": or_(
+        tasks.c.due_on < bindparam("due_before_day", type_=Day),
+        and_(tasks.c.due_on.is_(None), tasks.c.due < _moment("begin_of_day")),
+    ),
+    "due_after_day": or_(
+        tasks.c.due_on > bindparam("due_after_day", type_=Day),
+        and_(tasks.c.due_on.is_(None), tasks.c.due >= _moment("end_of_day")),
+    ),
+    "overdue": _overdue,
+    "not_overdue": ~func.coalesce(_overdue, literal(False)),
+}
+
+
+def read(query: Mapping[str, Any]) -> dict[str, Any]:
+    """The filters of a query by the names of their conditions; two that contradict each other show nothing."""
+    wanted = {query.get("completed"), {"completed": True, "pending": False}.get(query.get("status", "all"))}
+    found: dict[str, Any] = {"deleted" if query.get("deleted") else "live": True}
+    found |= {name: True for name, value in (("completed", True), ("pending", False)) if value in wanted}
+    if "priority" in query:
+        found["priorities"] = "".join(sorted({str(PRIORITIES.index(word)) for word in query["priority"]}))
+    for number, tag in enumerate(query.get("tag", ())):
+        found[f"tag_{number}"] = line_of(tag) + LINE_END
+    for name in ("q", "due_before", "due_after"):
+        if name in query:
+            found[name if name == "q" or "T" in query[name] else f"{name}_day"] = query[name]
+    if "overdue" in query:
+        found["overdue" if query["overdue"] else "not_overdue"] = True
+    return found
+
+
+def values(filters: Filters) -> dict[str, Any]:
+    """What the conditions are given."""
+    given = dict(filters)
+    if "due_before_day" in given:
+        given["begin_of_day"] = _begin_of(given["due_before_day"], 0)
+    if "due_after_day" in given:
+        given["end_of_day"] = _begin_of(given["due_after_day"], 1)
+    return given
+
+
+@lru_cache(maxsize=64)
+def condition(name: str) -> ColumnElement[bool]:
+    return _holds(tasks.c.tags, name) if name.startswith("tag_") else _CONDITIONS[name]
+
+
+def _begin_of(day: str, days_later: int) -> str:
+    begin = datetime.combine(date.fromisoformat(day) + timedelta(days_later), time.min, UTC)
+    return rfc3339(begin)

@@ -1,0 +1,63 @@
+"""When a task is due, and when it comes again."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from marshmallow import ValidationError
+
+from app.engines import rfc3339
+from app.tasks.fields import LAST_YEAR
+from app.tasks.recurrence import following
+
+# A change of one of these is judged with the others beside it.
+FIELDS = frozenset({"due_on", "due_at", "time_zone", "recurrence"})
+
+
+def settled(task: Mapping[str, Any]) -> dict[str, Any]:
+    """A whole task as it is kept: `due` beside `due_on` instead of `due_at`. ValidationError where they do not fit."""
+    kept = dict(task)
+    due_at = kept.pop("due_at")
+    if kept["due_on"] is not None:
+        if due_at is not None:
+            raise ValidationError("Give due_on or due_at, not both.", "due_at")
+        kept["due"] = _end_of_day(kept["due_on"], kept["time_zone"])
+    else:
+        kept["due"] = due_at
+    if kept["recurrence"] is not None and kept["due"] is None:
+        raise ValidationError("A task that recurs needs due_on or due_at, else set this to null.", "recurrence")
+    return kept
+
+
+def changed(task: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The schedule of a task, as it is kept, after changes that may name a part of it."""
+    due_on, due_at = task["due_on"], None if task["due_on"] else task["due"]
+    # A value for one clears the other, unless that is given one as well, which settled() refuses.
+    if "due_on" in changes:
+        due_on = changes["due_on"]
+        due_at = None if due_on else due_at
+    if "due_at" in changes:
+        due_at = changes["due_at"]
+        due_on = None if due_at and not changes.get("due_on") else due_on
+    rest = {name: changes.get(name, task[name]) for name in ("time_zone", "recurrence")}
+    return settled({"due_on": due_on, "due_at": due_at, **rest})
+
+
+def next_occurrence(task: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The schedule of the task that follows a recurring one; None where the rule has no more."""
+    zone = task["time_zone"]
+    due = date.fromisoformat(task["due_on"]) if task["due_on"] else datetime.fromisoformat(task["due"])
+    found = following(task["recurrence"], due, zone)
+    if found is None or found[0].year > LAST_YEAR:
+        return None
+    due, rule = found
+    if isinstance(due, datetime):
+        return settled({"due_on": None, "due_at": rfc3339(due), "time_zone": zone, "recurrence": rule})
+    return settled({"due_on": due.isoformat(), "due_at": None, "time_zone": zone, "recurrence": rule})
+
+
+def _end_of_day(day: str, zone: str | None) -> str:
+    # Where clocks are put back over midnight, the day ends with the second of the two hours.
+    end = datetime.combine(date.fromisoformat(day), time.max, ZoneInfo(zone or "UTC")).replace(fold=1)
+    return rfc3339(end.astimezone(UTC))

@@ -1,0 +1,33 @@
+"""Priority, tags, due, time zone and recurrence of a task; and the order in which tasks changed."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+INDEX = "tasks_user_id_updated_at_id_idx"
+COLUMNS = ("priority", "tags", "due", "due_on", "time_zone", "recurrence", "next_id")
+
+
+def upgrade() -> None:
+    on_postgresql = op.get_bind().dialect.name == "postgresql"
+    moment = sa.DateTime(timezone=True) if on_postgresql else sa.String(27)
+    day = sa.Date() if on_postgresql else sa.String(10)
+    id_ = sa.Uuid(as_uuid=False) if on_postgresql else sa.String(36)
+    op.add_column("tasks", sa.Column("priority", sa.SmallInteger, nullable=False, server_default=sa.text("0")))
+    op.add_column("tasks", sa.Column("tags", sa.Text, nullable=False, server_default=""))
+    op.add_column("tasks", sa.Column("due", moment))
+    op.add_column("tasks", sa.Column("due_on", day))
+    op.add_column("tasks", sa.Column("time_zone", sa.Text))
+    op.add_column("tasks", sa.Column("recurrence", sa.Text))
+    op.add_column("tasks", sa.Column("next_id", id_))
+    op.create_index(INDEX, "tasks", ["user_id", "updated_at", "id"])
+
+
+def downgrade() -> None:
+    op.drop_index(INDEX, "tasks")
+    for column in reversed(COLUMNS):
+        op.drop_column("tasks", column)
