@@ -1,0 +1,77 @@
+"""What the formats share: the fields of a record, and lines that cannot fill the memory."""
+
+from collections.abc import Iterator
+from typing import IO, Any
+
+Task = dict[str, Any]
+
+# In the order in which a table shows them.
+FIELDS = (
+    "id",
+    "title",
+    "details",
+    "completed",
+    "completed_at",
+    "priority",
+    "tags",
+    "due_on",
+    "due_at",
+    "time_zone",
+    "recurrence",
+    "created_at",
+    "updated_at",
+    "user_id",
+)
+# Written for whoever reads the file; on the way in, they are what the import makes them.
+NOT_READ = frozenset({"updated_at", "user_id"})
+
+# The longest task takes some 150 KB, where each character of its details has to be escaped.
+LONGEST_RECORD = 1024 * 1024  # octets
+
+
+class Unreadable(ValueError):
+    """A file holds what its format does not allow; the message says what to do about it."""
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(f"Line {line}: {message}")
+        self.line = line
+        self.message = message
+
+
+class Lines(Iterator[str]):
+    """The lines of a UTF-8 file, with their ends; `number` is that of the last one given."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.number = 0
+        self.begin_record(1)
+
+    def begin_record(self, line: int) -> None:
+        """A record begins in this line, and may be as long as any."""
+        self._began = line
+        self._room = LONGEST_RECORD
+
+    def __next__(self) -> str:
+        line = self._file.readline(self._room + 1)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self._room -= len(line)
+        if self._room < 0:
+            raise Unreadable(self._began, "What begins here is longer than 1 MiB. Shorten it, or take it out.")
+        try:
+            # Excel puts a byte order mark before the first line.
+            return line.decode("utf-8-sig" if self.number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise Unreadable(self.number, "This is not UTF-8. Save the file as UTF-8, and import it again.") from error
+
+
+def check_names(line: int, names: list[str]) -> None:
+    """Refuse what is no field of a task, and what is named twice: a typo never passes for success."""
+    for name in names:
+        if name not in FIELDS:
+            raise Unreadable(
+                line, f"A task has no field {name[:40]!r}. Take it out, or name it one of: {', '.join(FIELDS)}."
+            )
+        if names.count(name) > 1:
+            raise Unreadable(line, f"The field {name!r} is named twice. Take one of them out.")

@@ -1,0 +1,74 @@
+"""Tasks for the tests of formats: a plain one, and any that the API could answer with."""
+
+import io
+from datetime import UTC
+from typing import Any
+
+from hypothesis import strategies as st
+
+from app.tasks.formats import NOT_READ
+
+Task = dict[str, Any]
+
+PLAIN: Task = {
+    "id": "0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17",
+    "title": "Buy tea",
+    "details": None,
+    "completed": False,
+    "completed_at": None,
+    "priority": "none",
+    "tags": [],
+    "due_on": None,
+    "due_at": None,
+    "time_zone": None,
+    "recurrence": None,
+    "created_at": "2026-03-01T08:00:00.000000Z",
+    "updated_at": "2026-03-02T09:30:00.250000Z",
+    "user_id": "ann",
+}
+
+# What a format could trip over stands among the letters more often than chance would have it.
+LETTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0") | st.sampled_from(
+    "\r\n\t\x0b\x0c\x1c\x7f\x85\u2028\ufeff,;:\"'\\nN=+-@ \uff1däß水🍵"
+)
+TIMES = st.datetimes(timezones=st.just(UTC)).map(
+    lambda time: time.isoformat(timespec="microseconds").replace("+00:00", "Z")
+)
+ZONES = st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns", "Pacific/Apia", "Africa/Monrovia"])
+RULES = st.sampled_from(["FREQ=DAILY", "FREQ=WEEKLY;BYDAY=MO,TH;COUNT=3", "FREQ=MONTHLY;BYMONTHDAY=-1;INTERVAL=2"])
+
+
+def text(least: int, most: int) -> st.SearchStrategy[str]:
+    return st.text(LETTERS, min_size=least, max_size=most)
+
+
+@st.composite
+def tasks(draw: st.DrawFn) -> Task:
+    """Any task."""
+    completed_at = draw(st.none() | TIMES)
+    due = draw(st.sampled_from(["due_on", "due_at", None]))
+    return PLAIN | {
+        "id": str(draw(st.uuids())),
+        "title": draw(text(1, 200)),
+        "details": draw(st.none() | text(0, 300)),
+        "completed": completed_at is not None,
+        "completed_at": completed_at,
+        "priority": draw(st.sampled_from(["none", "low", "medium", "high"])),
+        "tags": draw(st.lists(text(1, 50), max_size=5)),
+        "due_on": draw(st.dates()).isoformat() if due == "due_on" else None,
+        "due_at": draw(TIMES) if due == "due_at" else None,
+        "time_zone": draw(st.none() | ZONES),
+        "recurrence": draw(st.none() | RULES) if due else None,
+        "created_at": draw(TIMES),
+        "updated_at": draw(TIMES),
+        "user_id": draw(text(1, 50)),
+    }
+
+
+def as_read(task: Task) -> Task:
+    """What comes back of a task that was written."""
+    return {name: value for name, value in task.items() if name not in NOT_READ}
+
+
+def file_of(*pieces: bytes) -> io.BytesIO:
+    return io.BytesIO(b"".join(pieces))

@@ -1,0 +1,501 @@
+"""A task that recurs is due again when RFC 5545 says, and a rule that cannot be kept is refused with its reason."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from dateutil.rrule import rrulestr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.tasks.recurrence import MOST_CHARACTERS, PARTS, WEEKDAYS, InvalidRule, canonical, following
+
+ZONES = ["Europe/Berlin", "America/New_York", "Pacific/Auckland"]
+
+
+def day(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def chain(rule: str, due: date, most: int = 12) -> list[date]:
+    """The dues of a task and of those that follow it."""
+    dues, carried = [due], canonical(rule)
+    while len(dues) < most and (found := following(carried, dues[-1], None)):
+        dues.append(found[0])
+        carried = found[1]
+    return dues
+
+
+def refusal(rule: str) -> str:
+    with pytest.raises(InvalidRule) as refused:
+        canonical(rule)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("rule", "dues"),
+    [
+        ("FREQ=DAILY", "2026-02-27 2026-02-28 2026-03-01"),
+        ("FREQ=DAILY;INTERVAL=10", "2026-12-28 2027-01-07 2027-01-17"),
+        ("FREQ=DAILY;BYMONTH=1", "2026-01-30 2026-01-31 2027-01-01"),
+        ("FREQ=DAILY;BYDAY=FR;BYMONTHDAY=13", "2026-02-13 2026-03-13 2026-11-13"),
+        ("FREQ=WEEKLY", "2026-03-04 2026-03-11 2026-03-18"),
+        ("FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR", "2026-03-05 2026-03-06 2026-03-09"),
+        ("FREQ=WEEKLY;INTERVAL=2;BYDAY=TU,TH", "2026-03-03 2026-03-05 2026-03-17 2026-03-19"),
+        ("FREQ=WEEKLY;BYDAY=TH,FR;BYSETPOS=-1", "2026-12-25 2027-01-01 2027-01-08"),
+        ("FREQ=MONTHLY", "2026-11-15 2026-12-15 2027-01-15"),
+        ("FREQ=MONTHLY;INTERVAL=18", "2026-01-15 2027-07-15 2029-01-15"),
+        ("FREQ=MONTHLY;BYMONTHDAY=1,15", "2026-12-01 2026-12-15 2027-01-01"),
+        ("FREQ=MONTHLY;BYMONTHDAY=-1", "2027-12-31 2028-01-31 2028-02-29 2028-03-31"),
+        ("FREQ=MONTHLY;BYDAY=-1FR", "2026-01-30 2026-02-27 2026-03-27"),
+        ("FREQ=MONTHLY;BYDAY=2TU", "2026-01-13 2026-02-10 2026-03-10"),
+        ("FREQ=MONTHLY;BYDAY=5SU", "2026-03-29 2026-05-31 2026-08-30"),
+        ("FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", "2026-01-30 2026-02-27 2026-03-31"),
+        ("FREQ=MONTHLY;BYDAY=TU,1FR", "2026-03-03 2026-03-06 2026-03-10"),
+        ("FREQ=YEARLY", "2026-03-04 2027-03-04 2028-03-04"),
+        ("FREQ=YEARLY;INTERVAL=1000", "2026-03-04 3026-03-04 4026-03-04"),
+        ("FREQ=YEARLY;BYMONTH=3,9", "2026-03-04 2026-09-04 2027-03-04"),
+        ("FREQ=YEARLY;BYYEARDAY=100,-1", "2027-12-31 2028-04-09 2028-12-31"),
+        ("FREQ=YEARLY;BYDAY=20MO", "2026-05-18 2027-05-17 2028-05-15"),
+        ("FREQ=YEARLY;BYMONTH=11;BYDAY=4TH", "2026-11-26 2027-11-25 2028-11-23"),
+        ("FREQ=YEARLY;BYWEEKNO=20", "2026-05-13 2027-05-19 2028-05-17"),
+    ],
+)
+def test_tasks_follow_each_other_by_their_rule(rule: str, dues: str) -> None:
+    """From day to day, each on the first occurrence after the one before."""
+    expected = [day(text) for text in dues.split()]
+
+    assert chain(rule, expected[0], len(expected)) == expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "due", "expected"),
+    [
+        ("FREQ=WEEKLY;BYDAY=MO", "2026-03-04", "2026-03-09"),
+        ("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO", "2026-03-04", "2026-03-16"),
+        ("FREQ=MONTHLY;BYMONTHDAY=1", "2026-03-04", "2026-04-01"),
+        ("FREQ=MONTHLY;BYDAY=MO;BYSETPOS=-1", "2026-03-31", "2026-04-27"),
+        ("FREQ=YEARLY;BYMONTH=1", "2026-03-04", "2027-01-04"),
+    ],
+)
+def test_a_due_that_does_not_fit_is_followed_by_the_first_that_does(rule: str, due: str, expected: str) -> None:
+    """Intervals are counted from the due's own week, month or year all the same."""
+    assert following(rule, day(due), None) == (day(expected), rule)
+
+
+@pytest.mark.parametrize(
+    ("first_day", "dues"),
+    [("MO", "1997-08-05 1997-08-10 1997-08-19 1997-08-24"), ("SU", "1997-08-05 1997-08-17 1997-08-19 1997-08-31")],
+)
+def test_a_week_begins_where_the_rule_says(first_day: str, dues: str) -> None:
+    """The RFC's own example."""
+    expected = [day(text) for text in dues.split()]
+
+    assert chain(f"FREQ=WEEKLY;INTERVAL=2;COUNT=4;BYDAY=TU,SU;WKST={first_day}", expected[0]) == expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "dues"),
+    [
+        ("FREQ=MONTHLY", "2026-01-31 2026-03-31 2026-05-31 2026-07-31 2026-08-31"),
+        ("FREQ=YEARLY", "2024-02-29 2028-02-29 2032-02-29"),
+        ("FREQ=YEARLY", "2096-02-29 2104-02-29"),
+        ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=-1", "2027-02-28 2028-02-29 2029-02-28"),
+        ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;BYDAY=SU", "2032-02-29 2060-02-29 2088-02-29 2128-02-29"),
+    ],
+)
+def test_a_day_that_a_month_lacks_is_skipped(rule: str, dues: str) -> None:
+    """It is not moved to another day."""
+    expected = [day(text) for text in dues.split()]
+
+    assert chain(rule, expected[0], len(expected)) == expected
+
+
+@pytest.mark.parametrize("number", [1, 2, 51, 52, 53])
+def test_weeks_have_the_numbers_of_the_calendar(number: int) -> None:
+    """Around New Year too, where a day may be in a week of the year before or after."""
+    rule = f"FREQ=YEARLY;BYDAY={','.join(WEEKDAYS)};BYWEEKNO={number}"
+    every = [day("2000-01-01") + timedelta(days) for days in range(28 * 366)]
+    expected = [each for each in every if each.isocalendar().week == number]
+
+    assert chain(rule, expected[0], len(expected)) == expected
+
+
+def test_count_is_of_this_task_and_those_to_come() -> None:
+    """It goes down by one from task to task, and the last has no successor."""
+    assert following("FREQ=DAILY;COUNT=3", day("2026-03-04"), None) == (day("2026-03-05"), "FREQ=DAILY;COUNT=2")
+    assert following("FREQ=DAILY;COUNT=2", day("2026-03-05"), None) == (day("2026-03-06"), "FREQ=DAILY;COUNT=1")
+    assert following("FREQ=DAILY;COUNT=1", day("2026-03-06"), None) is None
+
+
+@pytest.mark.parametrize(
+    ("until", "due", "zone", "goes_on"),
+    [
+        ("20260305", "2026-03-04", None, True),
+        ("20260304", "2026-03-04", None, False),
+        ("20200101", "2026-03-04", None, False),
+        # A day is in time where it has begun by then, in its zone.
+        ("20260305T000000Z", "2026-03-04", None, True),
+        ("20260304T235959Z", "2026-03-04", None, False),
+        ("20260304T235959Z", "2026-03-04", "Europe/Berlin", True),
+        ("20260305T000000Z", "2026-03-04", "America/New_York", False),
+        ("99991231T235959Z", "2026-03-04", "Pacific/Auckland", True),
+        ("20260305T083000Z", "2026-03-04T08:30:00Z", None, True),
+        ("20260305T082959Z", "2026-03-04T08:30:00Z", None, False),
+        ("20260305", "2026-03-04T08:30:00Z", None, True),
+        # 23:30 on the 4th in Berlin, and on the 5th in Auckland.
+        ("20260305", "2026-03-04T22:30:00Z", "Europe/Berlin", True),
+        ("20260305", "2026-03-04T22:30:00Z", "Pacific/Auckland", False),
+    ],
+)
+def test_until_is_the_last_day_or_moment(until: str, due: str, zone: str | None, goes_on: bool) -> None:
+    """An occurrence at UNTIL itself is the last; a date is one of the task's zone."""
+    when = moment(due) if "T" in due else day(due)
+    rule = f"FREQ=DAILY;UNTIL={until}"
+
+    assert following(rule, when, zone) == ((when + timedelta(1), rule) if goes_on else None)
+
+
+@pytest.mark.parametrize(
+    ("zone", "due", "expected"),
+    [
+        ("Europe/Berlin", "2026-03-28T08:00:00Z", "2026-03-29T07:00:00Z"),
+        ("Europe/Berlin", "2026-10-24T07:00:00Z", "2026-10-25T08:00:00Z"),
+        ("America/New_York", "2026-03-07T14:00:00Z", "2026-03-08T13:00:00Z"),
+        ("America/New_York", "2026-10-31T13:00:00Z", "2026-11-01T14:00:00Z"),
+        ("Pacific/Auckland", "2026-04-03T20:00:00Z", "2026-04-04T21:00:00Z"),
+        ("Pacific/Auckland", "2026-09-25T21:00:00Z", "2026-09-26T20:00:00Z"),
+        (None, "2026-03-28T08:00:00.123456Z", "2026-03-29T08:00:00.123456Z"),
+    ],
+)
+def test_nine_stays_nine_when_the_clocks_change(zone: str | None, due: str, expected: str) -> None:
+    """The rule runs on the zone's clocks."""
+    assert following("FREQ=DAILY", moment(due), zone) == (moment(expected), "FREQ=DAILY")
+
+
+@pytest.mark.parametrize(
+    ("zone", "dues"),
+    [
+        ("Europe/Berlin", "2026-03-28T01:30:00Z 2026-03-29T01:30:00Z 2026-03-30T01:30:00Z"),
+        ("America/New_York", "2026-03-07T07:30:00Z 2026-03-08T07:30:00Z 2026-03-09T07:30:00Z"),
+        ("Pacific/Auckland", "2026-09-25T14:30:00Z 2026-09-26T14:30:00Z 2026-09-27T14:30:00Z"),
+    ],
+)
+def test_a_time_that_the_clocks_skip_moves_on_by_the_gap(zone: str, dues: str) -> None:
+    """Half past two is half past three that night, and stays so: the next task knows only its own due."""
+    before, skipped, after = map(moment, dues.split())
+
+    assert following("FREQ=DAILY", before, zone) == (skipped, "FREQ=DAILY")
+    assert skipped.astimezone(ZoneInfo(zone)).time() == time(3, 30)
+    assert following("FREQ=DAILY", skipped, zone) == (after, "FREQ=DAILY")
+
+
+@pytest.mark.parametrize(
+    ("zone", "rule", "due", "expected"),
+    [
+        ("Europe/Berlin", "FREQ=DAILY", "2026-10-24T00:30:00Z", "2026-10-25T00:30:00Z"),
+        ("Europe/Berlin", "FREQ=DAILY", "2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"),
+        ("Europe/Berlin", "FREQ=DAILY", "2026-10-25T01:30:00Z", "2026-10-26T01:30:00Z"),
+        ("Europe/Berlin", "FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10", "2026-10-25T01:30:00Z", "2027-10-31T00:30:00Z"),
+        ("America/New_York", "FREQ=DAILY", "2026-10-31T05:30:00Z", "2026-11-01T05:30:00Z"),
+        ("Pacific/Auckland", "FREQ=DAILY", "2026-04-03T13:30:00Z", "2026-04-04T13:30:00Z"),
+    ],
+)
+def test_of_a_time_that_the_clocks_show_twice_the_first_is_meant(zone: str, rule: str, due: str, expected: str) -> None:
+    """Even after a task that was due at the second."""
+    assert following(rule, moment(due), zone) == (moment(expected), rule)
+
+
+def test_weekdays_are_those_of_the_zone() -> None:
+    """Friday evening in New York is Saturday in UTC."""
+    rule = "FREQ=WEEKLY;BYDAY=MO,FR"
+
+    assert following(rule, moment("2026-03-07T01:00:00Z"), "America/New_York") == (moment("2026-03-10T00:00:00Z"), rule)
+
+
+@pytest.mark.parametrize(
+    ("rule", "due"),
+    [
+        ("FREQ=DAILY", "9999-12-31"),
+        ("FREQ=DAILY", "9999-12-31T23:59:59Z"),
+        ("FREQ=DAILY;INTERVAL=1000", "9999-12-01"),
+        ("FREQ=WEEKLY;BYDAY=SA,SU", "9999-12-31"),
+        ("FREQ=MONTHLY", "9999-12-01"),
+        ("FREQ=YEARLY", "9999-01-01T00:00:00Z"),
+        ("FREQ=DAILY", "0001-01-01T00:00:00Z"),
+        # These never fall on a day that fits.
+        ("FREQ=DAILY;INTERVAL=7;BYDAY=TU", "2026-03-04"),
+        ("FREQ=MONTHLY;INTERVAL=2;BYMONTH=2", "2026-03-04"),
+        ("FREQ=YEARLY;INTERVAL=2;BYMONTH=2;BYMONTHDAY=29", "2027-03-04"),
+    ],
+)
+def test_a_rule_that_comes_no_more_has_no_next(rule: str, due: str) -> None:
+    """Neither the end of the calendar nor an interval that misses every day is an error."""
+    zones = [None, *ZONES] if not due.startswith("0001") else ["America/New_York"]
+
+    for zone in zones:
+        assert following(rule, moment(due) if "T" in due else day(due), zone) is None
+
+
+def test_the_first_day_of_all_is_followed() -> None:
+    """There is no year before it."""
+    assert chain("FREQ=WEEKLY;BYDAY=MO,WE", date.min, 3) == [date.min, day("0001-01-03"), day("0001-01-08")]
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept"),
+    [
+        ("freq=daily", "FREQ=DAILY"),
+        ("RRULE:FREQ=DAILY", "FREQ=DAILY"),
+        ("rrule:BYDAY=mo,fr;INTERVAL=2;FREQ=WEEKLY", "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,FR"),
+        ("WKST=SU;COUNT=10000;FREQ=DAILY", "FREQ=DAILY;COUNT=10000;WKST=SU"),
+        ("UNTIL=20261231t235959z;FREQ=DAILY", "FREQ=DAILY;UNTIL=20261231T235959Z"),
+        ("FREQ=MONTHLY;BYMONTHDAY=+1,-31", "FREQ=MONTHLY;BYMONTHDAY=+1,-31"),
+        (
+            "FREQ=YEARLY;BYSETPOS=-1;BYMONTH=1,12;BYWEEKNO=1,53;BYYEARDAY=1,-366;BYMONTHDAY=1,31;BYDAY=MO,SU",
+            "FREQ=YEARLY;BYDAY=MO,SU;BYMONTHDAY=1,31;BYYEARDAY=1,-366;BYWEEKNO=1,53;BYMONTH=1,12;BYSETPOS=-1",
+        ),
+    ],
+)
+def test_a_rule_is_kept_in_one_order_and_in_capitals(rule: str, kept: str) -> None:
+    """Whatever the order in which its parts were written."""
+    assert canonical(rule) == kept
+
+
+@pytest.mark.parametrize(
+    ("rule", "part"),
+    [
+        ("INTERVAL=2", "FREQ"),
+        ("FREQ=", "FREQ"),
+        ("FREQ", "FREQ"),
+        ("FREQ=FORTNIGHTLY", "FREQ"),
+        ("FREQ=SECONDLY", "FREQ"),
+        ("FREQ=MINUTELY", "FREQ"),
+        ("FREQ=HOURLY", "FREQ"),
+        ("FREQ=DAILY,WEEKLY", "FREQ"),
+        ("FREQ=DAILY;FREQ=DAILY", "FREQ"),
+        ("FREQ=DAILY;INTERVAL=0", "INTERVAL"),
+        ("FREQ=DAILY;INTERVAL=-1", "INTERVAL"),
+        ("FREQ=DAILY;INTERVAL=1001", "INTERVAL"),
+        ("FREQ=DAILY;INTERVAL=1,2", "INTERVAL"),
+        ("FREQ=DAILY;INTERVAL=1_0", "INTERVAL"),
+        ("FREQ=DAILY;INTERVAL= 1", "INTERVAL"),
+        ("FREQ=DAILY;INTERVAL=1.5", "INTERVAL"),
+        ("FREQ=DAILY;COUNT=0", "COUNT"),
+        ("FREQ=DAILY;COUNT=10001", "COUNT"),
+        ("FREQ=DAILY;COUNT=", "COUNT"),
+        ("FREQ=DAILY;COUNT=3;UNTIL=20261231", "COUNT"),
+        ("FREQ=DAILY;UNTIL=20260230", "UNTIL"),
+        ("FREQ=DAILY;UNTIL=20261231T235959", "UNTIL"),
+        ("FREQ=DAILY;UNTIL=20261231T240000Z", "UNTIL"),
+        ("FREQ=DAILY;UNTIL=2026-12-31", "UNTIL"),
+        ("FREQ=DAILY;UNTIL=20261231T235959+0100", "UNTIL"),
+        ("FREQ=DAILY;UNTIL=2026W011", "UNTIL"),
+        ("FREQ=WEEKLY;BYDAY=XX", "BYDAY"),
+        ("FREQ=WEEKLY;BYDAY=MO,", "BYDAY"),
+        ("FREQ=WEEKLY;BYDAY=1MO", "BYDAY"),
+        ("FREQ=DAILY;BYDAY=-1MO", "BYDAY"),
+        ("FREQ=MONTHLY;BYDAY=0MO", "BYDAY"),
+        ("FREQ=MONTHLY;BYDAY=6MO", "BYDAY"),
+        ("FREQ=YEARLY;BYMONTH=1;BYDAY=-6MO", "BYDAY"),
+        ("FREQ=YEARLY;BYDAY=54MO", "BYDAY"),
+        ("FREQ=YEARLY;BYWEEKNO=1;BYDAY=1MO", "BYDAY"),
+        ("FREQ=MONTHLY;BYMONTHDAY=0", "BYMONTHDAY"),
+        ("FREQ=MONTHLY;BYMONTHDAY=32", "BYMONTHDAY"),
+        ("FREQ=MONTHLY;BYMONTHDAY=1,-32", "BYMONTHDAY"),
+        ("FREQ=WEEKLY;BYMONTHDAY=1", "BYMONTHDAY"),
+        ("FREQ=YEARLY;BYYEARDAY=367", "BYYEARDAY"),
+        ("FREQ=DAILY;BYYEARDAY=1", "BYYEARDAY"),
+        ("FREQ=WEEKLY;BYYEARDAY=1", "BYYEARDAY"),
+        ("FREQ=MONTHLY;BYYEARDAY=1", "BYYEARDAY"),
+        ("FREQ=YEARLY;BYWEEKNO=54", "BYWEEKNO"),
+        ("FREQ=MONTHLY;BYWEEKNO=1", "BYWEEKNO"),
+        ("FREQ=YEARLY;BYMONTH=13", "BYMONTH"),
+        ("FREQ=YEARLY;BYMONTH=-1", "BYMONTH"),
+        ("FREQ=MONTHLY;BYDAY=MO;BYSETPOS=0", "BYSETPOS"),
+        ("FREQ=MONTHLY;BYSETPOS=1", "BYSETPOS"),
+        ("FREQ=DAILY;BYDAY=MO;BYSETPOS=1", "BYSETPOS"),
+        ("FREQ=WEEKLY;WKST=1MO", "WKST"),
+        ("FREQ=WEEKLY;WKST=MO,TU", "WKST"),
+        ("FREQ=DAILY;BYHOUR=9", "BYHOUR"),
+        ("FREQ=DAILY;BYEASTER=1", "BYEASTER"),
+        ("DTSTART=20260101;FREQ=DAILY", "DTSTART"),
+        ("DTSTART:20260101T090000", "DTSTART"),
+        ("EXDATE:20260101", "EXDATE"),
+        ("FREQ=DAILY;X-NAME=1", "X-NAME"),
+        ("FREQ=DAILY; COUNT=3", " COUNT"),
+        ("FREQ=DAILY;", "An empty part"),
+        ("", "An empty part"),
+        ("RRULE:FREQ=DAILY\nEXDATE:20260101", "RRULE"),
+        ("FREQ=DAILY\n", "RRULE"),
+        ("FREQ=DAILY;COUNT=３", "RRULE"),
+        ("FREQ=DAıLY", "RRULE"),
+        ("FREQ=DAILY;COUNT=3\x00", "RRULE"),
+        ("FREQ=MONTHLY;BYMONTHDAY=" + ",".join(["1"] * 250), "RRULE"),
+    ],
+    ids=lambda text: repr(text[:50]),
+)
+def test_a_refusal_names_the_part(rule: str, part: str) -> None:
+    """What is wrong stands before the colon, and what to do behind it."""
+    assert refusal(rule).startswith(f"{part}: ")
+
+
+@pytest.mark.parametrize(
+    ("rule", "advice"),
+    [
+        ("FREQ=HOURLY", "use DAILY, WEEKLY, MONTHLY or YEARLY"),
+        ("FREQ=DAILY;UNTIL=20261231T235959", "a time in UTC like 20261231T235959Z"),
+        ("FREQ=WEEKLY;BYDAY=XX", "'XX' is not taken; use MO to SU"),
+        ("FREQ=DAILY;BYHOUR=9", f"use {', '.join(PARTS)}"),
+        ("DTSTART:20260101\nRRULE:FREQ=DAILY", "DTSTART is the task's own due"),
+    ],
+)
+def test_a_refusal_says_what_to_do(rule: str, advice: str) -> None:
+    """In words that can be shown to whoever wrote the rule."""
+    assert advice in refusal(rule)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
+        "FREQ=DAILY;BYMONTH=4,6,9,11;BYMONTHDAY=31,-31",
+        "FREQ=MONTHLY;BYDAY=1MO;BYMONTHDAY=8",
+        "FREQ=YEARLY;BYMONTH=2;BYYEARDAY=1",
+        "FREQ=YEARLY;BYMONTH=6;BYWEEKNO=1",
+        "FREQ=WEEKLY;BYDAY=MO,TU;BYSETPOS=3",
+        "FREQ=MONTHLY;BYMONTH=2;BYSETPOS=2",
+        "FREQ=YEARLY;INTERVAL=1000;BYDAY=TU;BYSETPOS=54",
+    ],
+)
+def test_a_rule_that_no_day_fits_is_refused(rule: str) -> None:
+    """It would look for ever."""
+    assert "no day of any year fits" in refusal(rule)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=YEARLY;BYYEARDAY=366;BYDAY=SU",
+        "FREQ=YEARLY;BYMONTH=1;BYWEEKNO=53;BYMONTHDAY=3",
+        "FREQ=YEARLY;BYMONTH=12;BYWEEKNO=1",
+        "FREQ=MONTHLY;BYMONTH=2;BYDAY=5SU",
+        "FREQ=YEARLY;BYDAY=53FR",
+        "FREQ=WEEKLY;BYDAY=MO,TU;BYSETPOS=-2",
+    ],
+)
+def test_a_rule_that_a_rare_day_fits_is_kept(rule: str) -> None:
+    """Some only come once in a generation."""
+    assert sorted(canonical(rule).split(";")) == sorted(rule.split(";"))
+
+
+def test_a_long_rule_is_kept_to_the_last_character() -> None:
+    """The limit is exact."""
+    rule = "FREQ=MONTHLY;BYMONTHDAY=" + ",".join(["1"] * 238)
+    assert len(rule + "2") == MOST_CHARACTERS
+
+    assert canonical(rule + "2") == rule + "2"
+    assert "501 characters" in refusal(rule + "22")
+
+
+def listed(name: str, values: st.SearchStrategy[object]) -> st.SearchStrategy[str]:
+    """A part with one value or several."""
+    return st.lists(values, min_size=1, max_size=4, unique=True).map(lambda some: f";{name}={','.join(map(str, some))}")
+
+
+def together(*parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """All of some parts."""
+    return st.tuples(*parts).map("".join)
+
+
+NOTHING = st.just("")
+NUMBERS = st.sampled_from([1, 2, 3, 4, -1, -2])
+DAYS = listed("BYDAY", st.sampled_from(WEEKDAYS))
+NUMBERED_DAYS = listed("BYDAY", st.builds("{}{}".format, NUMBERS, st.sampled_from(WEEKDAYS)))
+MONTHS = listed("BYMONTH", st.integers(1, 12))
+MONTH_DAYS = listed("BYMONTHDAY", st.integers(1, 31) | st.integers(-28, -1))
+YEAR_DAYS = listed("BYYEARDAY", st.integers(1, 365) | st.integers(-365, -1))
+WEEKS = listed("BYWEEKNO", st.integers(1, 51))
+CHOSEN = listed("BYSETPOS", st.sampled_from([1, 2, -1]))
+# Where dateutil is right, and where some day fits within years: it would search to the year 9999.
+LIMITS = {
+    "DAILY": NOTHING | DAYS | MONTHS,
+    "WEEKLY": NOTHING | DAYS | MONTHS | together(DAYS, MONTHS),
+    "MONTHLY": NOTHING | DAYS | NUMBERED_DAYS | MONTH_DAYS | together(DAYS, CHOSEN),
+    "YEARLY": NOTHING
+    | NUMBERED_DAYS
+    | MONTHS
+    | MONTH_DAYS
+    | YEAR_DAYS
+    | together(WEEKS, DAYS)
+    # Of a month, or of several.
+    | together(MONTHS, NUMBERED_DAYS)
+    | together(MONTHS, DAYS, CHOSEN),
+}
+RULES = st.sampled_from(sorted(LIMITS)).flatmap(
+    lambda freq: st.builds(
+        "FREQ={}{}{}{}".format,
+        st.just(freq),
+        NOTHING | st.integers(1, 6).map(";INTERVAL={}".format),
+        LIMITS[freq],
+        NOTHING | st.sampled_from(WEEKDAYS).map(";WKST={}".format),
+    )
+)
+# Without the days that February lacks, on which a rule above might never fall.
+DATES = st.dates(date(1980, 1, 1), date(2100, 12, 31)).map(lambda any_day: any_day.replace(day=min(any_day.day, 28)))
+
+
+@given(RULES, DATES, st.integers(1, 8))
+def test_a_chain_of_tasks_is_the_list_of_the_rule(rule: str, start: date, count: int) -> None:
+    """Whoever completes task after task meets the days that dateutil lists from the first due."""
+    first = next(iter(rrulestr(rule, dtstart=datetime.combine(start, time()))))
+    expected = [found.date() for found in rrulestr(f"{rule};COUNT={count}", dtstart=first)]
+
+    assert chain(f"{rule};COUNT={count}", first.date()) == expected
+
+
+@given(RULES, DATES)
+def test_the_next_due_is_the_first_that_dateutil_lists_after_it(rule: str, due: date) -> None:
+    """Whether the due itself fits or not; a weekday, a day or a month that the rule leaves open is the due's."""
+    occurrences = (found.date() for found in rrulestr(rule, dtstart=datetime.combine(due, time())))
+
+    assert following(canonical(rule), due, None) == (next(day for day in occurrences if day > due), canonical(rule))
+
+
+@given(RULES, DATES, st.times(), st.sampled_from(ZONES))
+def test_a_time_falls_on_the_days_of_its_date(rule: str, start: date, at: time, zone: str) -> None:
+    """Later than its due, and at the same time of day wherever the clocks show it."""
+    due = datetime.combine(start, at, ZoneInfo(zone)).astimezone(UTC)
+    clock = due.astimezone(ZoneInfo(zone))
+    found, date_found = following(canonical(rule), due, zone), following(canonical(rule), clock.date(), None)
+    assert found
+    assert date_found
+    assert isinstance(found[0], datetime)
+    moved = found[0].astimezone(ZoneInfo(zone)) - datetime.combine(date_found[0], clock.time(), ZoneInfo(zone))
+
+    assert found[0] > due
+    assert found[0].tzinfo is UTC
+    assert moved in (timedelta(0), timedelta(hours=1))
+
+
+@given(RULES)
+def test_a_kept_rule_stays_as_it_is(rule: str) -> None:
+    """And so do its parts in any other order."""
+    kept = canonical(rule)
+
+    assert canonical(kept) == kept
+    assert canonical(";".join(reversed(rule.lower().split(";")))) == kept
+
+
+@given(st.text() | st.lists(st.sampled_from([*PARTS, "=", ";", ",", ":", "1", "-1", "MO", "DAILY", "٣"])).map("".join))
+def test_any_text_is_kept_or_refused(text: str) -> None:
+    """There is no third outcome: nothing but InvalidRule is ever raised."""
+    try:
+        kept = canonical(text)
+    except InvalidRule:
+        return
+    assert canonical(kept) == kept
