@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, DateTime, Dialect, String, Text, Uuid
+from sqlalchemy import ColumnElement, Date, DateTime, Dialect, String, Text, Uuid, cast
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -45,6 +45,19 @@ def _postgresql_in_utc(element: _in_utc, compiler: SQLCompiler, **options: Any) 
 @compiles(_in_utc, "sqlite")
 def _sqlite_in_utc(element: _in_utc, compiler: SQLCompiler, **options: Any) -> str:
     return compiler.process(element.clauses, **options)
+
+
+class Day(TypeDecorator[str]):
+    """A day of the calendar, read and written as `YYYY-MM-DD`."""
+
+    impl = Date
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(String(10) if dialect.name == "sqlite" else Date())
+
+    def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        return cast(column, Text)
 
 
 class now(FunctionElement[str]):
@@ -96,9 +109,6 @@ def _sqlite_folded(element: folded, compiler: SQLCompiler, **options: Any) -> st
 
 # Text of the canonical form on SQLite, so that it reads as it is written.
 Id = Uuid(as_uuid=False).with_variant(String(36), "sqlite")
-
-# A day of the calendar, read and written as `YYYY-MM-DD`.
-Day = Date().with_variant(String(10), "sqlite")
 
 # Ordered by code point on both engines, whatever the database's locale.
 PlainText = Text().with_variant(Text(collation="C"), "postgresql")

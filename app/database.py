@@ -23,7 +23,7 @@ from app.engines import MADE_AT, STATEMENT_SECONDS, current_user, make_engine
 from app.outages import DRIVER_ERRORS, Trouble, outages
 from app.problems import DatabaseUnavailable
 from app.settings import Settings
-from app.statements import Result, Row, compiled
+from app.statements import Compiled, Result, Row, compiled
 
 # No transaction lives longer, so that whoever reads changes by time knows how far to look back.
 TRANSACTION_SECONDS = 20
@@ -125,19 +125,25 @@ def scope(user_id: str | None) -> Iterator[None]:
 
 def fetch_one(statement: Executable, parameters: Mapping[str, Any] = NOTHING) -> Row | None:
     """Run one statement; its only row, or None."""
-    rows, _ = _run(statement, parameters)
-    return rows[0] if rows else None
+    ready, (rows, _) = _run(statement, parameters)
+    return ready.named(rows[0]) if rows else None
 
 
 def fetch_all(statement: Executable, parameters: Mapping[str, Any] = NOTHING) -> list[Row]:
     """Run one statement; its rows."""
-    rows, _ = _run(statement, parameters)
+    ready, (rows, _) = _run(statement, parameters)
+    return list(map(ready.named, rows))
+
+
+def fetch_tuples(statement: Executable, parameters: Mapping[str, Any] = NOTHING) -> list[tuple[Any, ...]]:
+    """Run one statement; its rows without names, for many of them take time to be given."""
+    _, (rows, _) = _run(statement, parameters)
     return rows
 
 
 def execute(statement: Executable, parameters: Mapping[str, Any] = NOTHING) -> int:
     """Run one statement that returns no rows; how many it changed."""
-    _, count = _run(statement, parameters)
+    _, (_, count) = _run(statement, parameters)
     return count
 
 
@@ -178,7 +184,7 @@ def violation(error: BaseException) -> Literal["unique", "foreign_key", "other"]
     return "other"
 
 
-def _run(statement: Any, parameters: Mapping[str, Any]) -> Result:
+def _run(statement: Any, parameters: Mapping[str, Any]) -> tuple[Compiled, Result]:
     """Run one statement in the transaction under way, or alone."""
     if current_user.get() is None:
         if _names_owned_table(statement):
@@ -191,18 +197,18 @@ def _run(statement: Any, parameters: Mapping[str, Any]) -> Result:
     with outages(trouble, writes=not is_read):
         if (here := _transaction.get()) is not None:
             here.require_time()
-            return ready.run(here.connection, parameters)
+            return ready, ready.run(here.connection, parameters)
         began_at, lease = time.monotonic(), _Lease(engine, trouble)
         try:
             with lease as connection:
-                return ready.run_alone(connection, parameters)
+                return ready, ready.run_alone(connection, parameters)
         except psycopg2.Error:
             # The server was restarted since the last request: another connection will do. Only a read can be repeated
             # without knowing what it did; and not after a long wait, or the answer would take twice as long.
             if not (is_read and lease.is_broken and time.monotonic() - began_at < STALE_SECONDS):
                 raise
         with _Lease(engine, trouble) as connection:
-            return ready.run_alone(connection, parameters)
+            return ready, ready.run_alone(connection, parameters)
 
 
 class _Lease:

@@ -39,6 +39,9 @@ current_user: ContextVar[str | None] = ContextVar("current_user", default=None)
 
 _takes_its_time: ContextVar[bool] = ContextVar("takes_its_time", default=False)
 
+# PostgreSQL's number for the type.
+UUID = 2950
+
 WHOLE_TIMESTAMP = len("2026-03-14 09:26:53.589793")
 
 # Longer than the server's own statement_timeout, which is the gentler end.
@@ -99,11 +102,12 @@ def make_engine(settings: Settings) -> Engine:
 
 
 def _prepare_postgresql(connection: psycopg2.extensions.connection, record: ConnectionPoolEntry) -> None:
-    """Read ids and times as the text that the API answers with."""
+    """Read times as the text that the API answers with."""
     record.info[MADE_AT] = time.monotonic()
     watchdog.start()
-    for type_ in (_UUID, _TIMESTAMP, _DATE):
-        psycopg2.extensions.register_type(type_, connection)
+    psycopg2.extensions.register_type(_TIMESTAMP, connection)
+    # What nobody has registered is the text that the server sent, made without a call of Python.
+    connection.string_types.pop(UUID, None)
 
 
 def _read_timestamp(text: str | None, _cursor: object) -> str | None:
@@ -116,8 +120,6 @@ def _read_timestamp(text: str | None, _cursor: object) -> str | None:
     return text.replace(" ", "T") + "Z"
 
 
-_UUID = psycopg2.extensions.new_type((2950,), "UUID", psycopg2.extensions.UNICODE)
-_DATE = psycopg2.extensions.new_type((1082,), "DATE", psycopg2.extensions.UNICODE)
 # Without a time zone, as _in_utc() in columns.py makes them.
 _TIMESTAMP = psycopg2.extensions.new_type((1114,), "TIMESTAMP", _read_timestamp)
 

@@ -89,8 +89,8 @@ class QueryBoolean(fields.Boolean):
 class QueryInteger(fields.Integer):
     """Decimal ASCII digits in a query. Python's own reading takes "1_000" and " 7" too."""
 
-    def __init__(self, least: int, most: int, **options: Any) -> None:
-        super().__init__(validate=Range(least, most), metadata={"format": "int32"}, **options)
+    def __init__(self, least: int, most: int, *, metadata: dict[str, Any] | None = None, **options: Any) -> None:
+        super().__init__(validate=Range(least, most), metadata={"format": "int32", **(metadata or {})}, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value):

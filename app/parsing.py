@@ -29,7 +29,7 @@ def load(schema: Schema, location: Location, req: Request) -> Any:
 
 def refused(error: ValidationError) -> ValidationFailed:
     """What a schema's refusal is to a client."""
-    return ValidationFailed(errors=dict(islice(_flat(error.normalized_messages()), ERRORS_SHOWN)))
+    return ValidationFailed(errors=dict(islice(_flat(error.messages_dict), ERRORS_SHOWN)))
 
 
 def _read_json(req: Request, _schema: Schema) -> Any:

@@ -18,8 +18,8 @@ from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 # A namedtuple of the statement's columns.
 Row = Any
 
-# The rows, and how many were found or changed.
-Result = tuple[list[Row], int]
+# The rows as the driver gives them, and how many were found or changed.
+Result = tuple[list[tuple[Any, ...]], int]
 
 # How many statements a server keeps the plans of for one connection.
 PREPARED_STATEMENTS = 50
@@ -36,7 +36,7 @@ class Compiled:
         self._order = compiled.positiontup
         row = namedtuple("Row", statement.exported_columns.keys(), rename=True)  # type: ignore[misc]
         # As its own _make() does, but without a call in Python for each row.
-        self._make: Callable[[tuple[Any, ...]], Row] = partial(tuple.__new__, row)
+        self.named: Callable[[tuple[Any, ...]], Row] = partial(tuple.__new__, row)
 
     def run(self, connection: Any, parameters: Mapping[str, Any]) -> Result:
         """Execute it on a driver's connection."""
@@ -50,8 +50,7 @@ class Compiled:
         values = {**self._values, **parameters}
         cursor = connection.cursor()
         cursor.execute(text, [values[name] for name in self._order] if self._order else values)
-        rows = cursor.fetchall() if cursor.description else ()
-        return list(map(self._make, rows)), cursor.rowcount
+        return cursor.fetchall() if cursor.description else [], cursor.rowcount
 
 
 class Prepared(Compiled):

@@ -1,9 +1,10 @@
 """Marshmallow fields of a task. What they load is what the table keeps."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -13,6 +14,9 @@ from marshmallow import ValidationError, fields
 from app.engines import fold, rfc3339
 from app.fields import EXAMPLE_TIME, Text
 from app.tasks import recurrence
+
+Described = Mapping[str, Any]
+NOTHING: Described = MappingProxyType({})
 
 # By rank.
 PRIORITIES = ("none", "low", "medium", "high")
@@ -32,9 +36,9 @@ _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\
 class Priority(fields.String):
     """One of the four words; kept as its rank."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, metadata: Described = NOTHING, **options: Any) -> None:
         described = {"enum": list(PRIORITIES), "example": "high"}
-        super().__init__(metadata=described, **options)
+        super().__init__(metadata={**described, **metadata}, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         try:
@@ -52,9 +56,9 @@ class Tags(fields.List[str]):
     A line's end cannot stand within JSON's strings, so a tag is found by its text between two of them.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, metadata: Described = NOTHING, **options: Any) -> None:
         described = {"maxItems": MOST_TAGS, "example": ["home", "errands"]}
-        super().__init__(Text(1, TAG_CHARACTERS, trimmed=True), metadata=described, **options)
+        super().__init__(Text(1, TAG_CHARACTERS, trimmed=True), metadata={**described, **metadata}, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if isinstance(value, list) and len(value) > MOST_TAGS:

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Integer, Select, asc, bindparam, desc, func, or_, select, tuple_
 
-from app.database import fetch_all, fetch_one
-from app.statements import Row
+from app.database import fetch_one, fetch_tuples
 from app.tasks import cursors, filters
 from app.tasks.cursors import InvalidCursor, is_id, is_time
 from app.tasks.fields import PRIORITIES
@@ -24,6 +23,8 @@ SORTS: Mapping[str, Callable[[Any], bool]] = {
     "title": lambda value: isinstance(value, str) and "\x00" not in value,
 }
 
+_PLACE = {column.key: place for place, column in enumerate(TASK)}
+
 
 class Position(NamedTuple):
     """Where a page ended: the value it was sorted by, and the task's id for ties."""
@@ -34,7 +35,8 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    tasks: Sequence[Row]
+    # Each in the order of queries.TASK.
+    tasks: Sequence[tuple[Any, ...]]
     next_cursor: str | None
 
 
@@ -69,29 +71,29 @@ class _List:
         parameters = {"of_user": self.user_id, "rows": self.limit + 1, **filters.values(self.filters)}
         return parameters | ({"after_value": self.after.value, "after_id": self.after.task_id} if self.after else {})
 
-    def cut(self, rows: Sequence[Row]) -> Page:
+    def cut(self, rows: Sequence[tuple[Any, ...]]) -> Page:
         if len(rows) <= self.limit:
             return Page(rows, None)
         last = rows[self.limit - 1]
-        position = Position(getattr(last, self.column), last.id)
+        position = Position(last[_PLACE[self.column]], last[_PLACE["id"]])
         return Page(rows[: self.limit], cursors.write([*position], self.user_id, self.sort, self.filters))
 
 
 def list_tasks(user_id: str, query: Mapping[str, Any]) -> Page:
     """One page of a user's tasks. `query` holds `limit` and `sort`, and may hold `cursor` and filters."""
     wanted = _read(user_id, query)
-    return wanted.cut(fetch_all(_page(wanted.names, wanted.sort, wanted.begin), wanted.parameters))
+    return wanted.cut(fetch_tuples(_page(wanted.names, wanted.sort, wanted.begin), wanted.parameters))
 
 
 def list_tasks_and_total(user_id: str, query: Mapping[str, Any]) -> tuple[Page, int]:
     """One page, and how many tasks there are on all pages."""
     wanted = _read(user_id, query)
-    rows = fetch_all(_page_and_total(wanted.names, wanted.sort, wanted.begin), wanted.parameters)
+    rows = fetch_tuples(_page_and_total(wanted.names, wanted.sort, wanted.begin), wanted.parameters)
     if not rows and wanted.after:
         # The tasks behind the cursor are gone; those before it count.
         rest = fetch_one(_count(wanted.names), wanted.parameters)
         return Page(rows, None), rest.total if rest else 0
-    return wanted.cut(rows), rows[0].total if rows else 0
+    return wanted.cut(rows), rows[0][-1] if rows else 0
 
 
 def _read(user_id: str, query: Mapping[str, Any]) -> _List:

@@ -115,17 +115,24 @@ def new_id() -> str:
 def for_known_user(identity: Identity, write: Callable[[], T]) -> T:
     """Do what writes a row of this user; one known only from a token gets a row in `users` at the first write."""
     try:
-        return write()
+        return _unless_taken(write)
     except IntegrityError as error:
-        if violation(error) == "unique":
-            raise IdTaken from error
         if violation(error) != "foreign_key":
             raise
         if identity.is_local:
             # The account has been deleted since the token was made.
             raise TokenRevoked from error
     add_outside_user(identity.user_id)
-    return write()
+    return _unless_taken(write)
+
+
+def _unless_taken(write: Callable[[], T]) -> T:
+    try:
+        return write()
+    except IntegrityError as error:
+        if violation(error) == "unique":
+            raise IdTaken from error
+        raise
 
 
 def get_task(user_id: str, task_id: str) -> Row:

@@ -17,17 +17,19 @@ FIELDS = frozenset({"due_on", "due_at", "time_zone", "recurrence"})
 
 def settled(task: Mapping[str, Any]) -> dict[str, Any]:
     """A whole task as it is kept: `due` beside `due_on` instead of `due_at`. ValidationError where they do not fit."""
+    refuse_two_dues(task)
     kept = dict(task)
     due_at = kept.pop("due_at")
-    if kept["due_on"] is not None:
-        if due_at is not None:
-            raise ValidationError("Give due_on or due_at, not both.", "due_at")
-        kept["due"] = _end_of_day(kept["due_on"], kept["time_zone"])
-    else:
-        kept["due"] = due_at
+    kept["due"] = _end_of_day(kept["due_on"], kept["time_zone"]) if kept["due_on"] else due_at
     if kept["recurrence"] is not None and kept["due"] is None:
-        raise ValidationError("A task that recurs needs due_on or due_at, else set this to null.", "recurrence")
+        raise ValidationError({"recurrence": ["A task that recurs needs due_on or due_at; else set this to null."]})
     return kept
+
+
+def refuse_two_dues(task: Mapping[str, Any]) -> None:
+    """A task is due on a day or at a time. null beside a value is neither."""
+    if task.get("due_on") and task.get("due_at"):
+        raise ValidationError({"due_at": ["Give due_on or due_at, not both."]})
 
 
 def changed(task: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What the task operations take and answer, in both families."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, post_load
 from marshmallow.validate import Length, OneOf
@@ -21,7 +21,7 @@ from app.tasks.fields import (
     Zone,
     write_tags,
 )
-from app.tasks.schedule import settled
+from app.tasks.schedule import refuse_two_dues, settled
 
 TITLE_CHARACTERS = 200
 DETAILS_CHARACTERS = 10_000
@@ -31,6 +31,18 @@ PAGE_SIZE, LARGEST_PAGE = 50, 200
 # For front ends that expect all of a user's tasks in one array.
 LARGEST_ARRAY = 1_000
 MOST_OPERATIONS = 100
+
+# What a whole task has where it says nothing, as it is kept.
+DEFAULTS = {
+    "details": None,
+    "completed": False,
+    "priority": PRIORITIES.index("none"),
+    "tags": write_tags([]),
+    "due_on": None,
+    "due_at": None,
+    "time_zone": None,
+    "recurrence": None,
+}
 
 EXAMPLE_ID = "0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17"
 DUE_ON = "Due until the end of this day in `time_zone`. A value clears `due_at`."
@@ -53,25 +65,43 @@ def _user_id() -> Text:
 CURSOR_PATTERN = "^[A-Za-z0-9_-]+$"
 
 
-class _WholeTask(Schema):
-    title = _title(required=True)
-    completed = Boolean(load_default=False)
-    priority = Priority(load_default=PRIORITIES.index("none"))
-    tags = Tags(load_default=write_tags([]))
-    due_on = Day(DUE_ON, load_default=None)
-    due_at = Moment(DUE_AT, load_default=None)
-    time_zone = Zone(load_default=None)
-    recurrence = Rule(load_default=None)
+class _Sparse(Schema):
+    """Most of its fields are mostly absent: they are passed over, where marshmallow would ask each for its default."""
 
-    @post_load
-    def settle(self, task: dict[str, Any], **_: Any) -> dict[str, Any]:
-        return settled(task)
+    # What stands for what is absent.
+    defaults: ClassVar[Mapping[str, Any]] = {}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._required = {name for name, field in self.load_fields.items() if field.required}
+
+    def load(self, data: Any, **options: Any) -> dict[str, Any]:
+        # Where something required is absent, marshmallow says so.
+        if isinstance(data, Mapping) and self._required <= data.keys():
+            options["partial"] = True
+        return {**self.defaults, **super().load(data, **options)}
+
+
+class _WholeTask(_Sparse):
+    defaults = DEFAULTS
+
+    title = _title(required=True)
+    completed = Boolean(metadata={"default": False})
+    priority = Priority(metadata={"default": "none"})
+    tags = Tags(metadata={"default": []})
+    due_on = Day(DUE_ON)
+    due_at = Moment(DUE_AT)
+    time_zone = Zone()
+    recurrence = Rule()
+
+    def load(self, data: Any, **options: Any) -> dict[str, Any]:
+        return settled(super().load(data, **options))
 
 
 class TaskIn(_WholeTask):
-    """A whole task; what is left out has its default."""
+    """A whole task; what is left out has its default, which is null where none is named."""
 
-    details = _details(load_default=None)
+    details = _details()
 
 
 def _new_id() -> Uuid:
@@ -84,7 +114,7 @@ class NewTask(TaskIn):
     id = _new_id()
 
 
-class TaskPatch(Schema):
+class TaskPatch(_Sparse):
     """Some fields of a task."""
 
     title = _title()
@@ -97,10 +127,9 @@ class TaskPatch(Schema):
     time_zone = Zone()
     recurrence = Rule()
 
-    @post_load
-    def refuse_two_dues(self, changes: dict[str, Any], **_: Any) -> dict[str, Any]:
-        if changes.get("due_on") and changes.get("due_at"):
-            raise ValidationError("Give due_on or due_at, not both.", "due_at")
+    def load(self, data: Any, **options: Any) -> dict[str, Any]:
+        changes = super().load(data, **options)
+        refuse_two_dues(changes)
         return changes
 
 
@@ -145,7 +174,7 @@ class TaskPage(Schema):
     )
 
 
-class _Filters(Schema):
+class _Filters(_Sparse):
     """What both families filter by. All that are given hold at once."""
 
     completed = QueryBoolean(metadata={"description": "Only tasks that are completed, or only those that are not."})
@@ -178,18 +207,22 @@ _SORTS = [f"{sign}{name}" for name in ("created_at", "updated_at", "due", "prior
 
 
 class TaskQuery(_Filters):
-    limit = QueryInteger(1, LARGEST_PAGE, load_default=PAGE_SIZE)
+    defaults: ClassVar = {"limit": PAGE_SIZE, "sort": "-created_at"}
+
+    limit = QueryInteger(1, LARGEST_PAGE, metadata={"default": PAGE_SIZE})
     sort = fields.String(
-        load_default="-created_at",
         validate=OneOf(_SORTS),
-        metadata={"description": "A leading `-` turns the order around; tasks without a due come last either way."},
+        metadata={
+            "default": "-created_at",
+            "description": "A leading `-` turns the order around; tasks without a due come last either way.",
+        },
     )
 
 
 class UserTaskIn(_WholeTask):
     """A whole task, with `description` for `details`."""
 
-    description = _details(load_default=None, attribute="details")
+    description = _details(attribute="details")
 
 
 class NewUserTask(UserTaskIn):
@@ -212,14 +245,16 @@ USER_SORTS: Mapping[str, str] = {"created": "-created_at", "title": "title", "du
 
 
 class UserTaskQuery(_Filters):
-    limit = QueryInteger(1, LARGEST_ARRAY, load_default=LARGEST_ARRAY)
-    status = fields.String(load_default="all", validate=OneOf(["all", "pending", "completed"]))
+    defaults: ClassVar = {"limit": LARGEST_ARRAY, "status": "all", "sort": "created"}
+
+    limit = QueryInteger(1, LARGEST_ARRAY, metadata={"default": LARGEST_ARRAY})
+    status = fields.String(validate=OneOf(["all", "pending", "completed"]), metadata={"default": "all"})
     sort = fields.String(
-        load_default="created",
         validate=OneOf(sorted({*USER_SORTS, *_SORTS})),
         metadata={
+            "default": "created",
             "description": "`created` is newest first, `title` and `due_date` ascending; a leading `-` turns the "
-            "others around."
+            "others around.",
         },
     )
 
