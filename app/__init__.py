@@ -10,6 +10,8 @@ from app import problems
 from app.api import VERSION, Api
 from app.auth import passwords, revocation, verifier
 from app.auth import views as auth_views
+from app.commands.purge import purge
+from app.commands.tasks import tasks
 from app.extensions import cors, db, migrate
 from app.ops import docs, health, logging, requests
 from app.service import Service
@@ -80,4 +82,6 @@ def create_app(settings: Settings) -> Flask:
     api.register_blueprint(auth_views.caller)
     api.register_blueprint(views.blueprint)
     api.register_blueprint(views_by_user.blueprint, parameters=[views_by_user.USER_ID])
+    app.cli.add_command(tasks)
+    app.cli.add_command(purge)
     return app

@@ -45,6 +45,7 @@ HEADERS = {
         "^(private, no-cache|no-store)$",
     ),
     "Access-Control-Allow-Origin": ("The caller's origin, where CORS_ORIGINS lists it; else absent.", "^https?://"),
+    "Content-Disposition": ("The name of the file.", '^attachment; filename="[a-z.]+"$'),
     "ETag": ("The version of the task.", '^"[0-9]+"$'),
     "Idempotent-Replay": (
         "`true` where this is the answer of an earlier request with the same Idempotency-Key.",
@@ -192,6 +193,9 @@ class Blueprint(flask_smorest.Blueprint):
         errors = {str(status): _response_name(status) for status in {problem.status for problem in raised}}
         successes = {str(status): response for status, response in doc["responses"].items() if int(status) < 400}
         doc["responses"] = successes | dict(sorted(errors.items()))
+        if media_types := doc_info.get("media_types"):
+            (content,) = successes["200"]["content"].values()
+            successes["200"]["content"] = {name.partition(";")[0]: content for name in media_types}
         if 304 in doc_info.get("also", ()):
             not_modified = {"description": "Not Modified", "headers": _headers(*ON_EVERY_ANSWER, "ETag")}
             doc["responses"] = dict(sorted({**doc["responses"], "304": not_modified}.items()))
@@ -220,6 +224,16 @@ def takes(*headers: str, also: tuple[int, ...] = ()) -> Callable[[View], View]:
         info = view.__dict__.setdefault("_apidoc", {})
         info["takes"] = [*info.get("takes", ()), *headers]
         info["also"] = [*info.get("also", ()), *also]
+        return view
+
+    return decorator
+
+
+def answers_with(*media_types: str) -> Callable[[View], View]:
+    """Say in the description of an operation in which media types its success may come, all of one schema."""
+
+    def decorator(view: View) -> View:
+        view.__dict__.setdefault("_apidoc", {})["media_types"] = media_types
         return view
 
     return decorator

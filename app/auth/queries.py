@@ -12,7 +12,7 @@ from app.auth.problems import EmailTaken
 from app.auth.sessions import Revoked
 from app.auth.tokens import RefreshToken
 from app.columns import both_engines, for_engine, now
-from app.database import IntegrityError, execute, fetch_one, transaction, violation
+from app.database import IntegrityError, execute, fetch_all, fetch_one, transaction, violation
 from app.statements import Row
 
 USER = (users.c.id, users.c.email, users.c.name, users.c.created_at)
@@ -25,6 +25,7 @@ _add_user = insert(users).values(created_at=now()).returning(*USER)
 _add_outside_user = both_engines(lambda insert: insert(users).values(created_at=now()).on_conflict_do_nothing())
 _owner_of_email = select(user_emails.c.user_id).where(user_emails.c.email == bindparam("email"))
 _user = select(*USER, users.c.password_hash, users.c.disabled_at).where(_this_user)
+_next_users = select(users.c.id).where(users.c.id > bindparam("after_id")).order_by(users.c.id).limit(1_000)
 _rename = update(users).where(_this_user).values(name=bindparam("new_name"))
 _set_password = update(users).where(_this_user).values(password_hash=bindparam("new_hash"))
 # Only over the hash that was verified: another request may have changed the password since.
@@ -60,6 +61,11 @@ def add_outside_user(user_id: str) -> None:
 def find_user(user_id: str) -> Row | None:
     """The user, password hash included."""
     return fetch_one(_user, {"of_user": user_id})
+
+
+def list_user_ids(after: str = "") -> list[str]:
+    """The next thousand users' ids, in order."""
+    return [row.id for row in fetch_all(_next_users, {"after_id": after})]
 
 
 def find_user_by_email(email: str) -> Row | None:

@@ -89,6 +89,8 @@ def _upsert_revocation(insert_for_engine: Any) -> Any:
     )
 
 
+_purge_sessions = delete(sessions).where(sessions.c.expires_at < now())
+_purge_revocations = delete(revocations).where(revocations.c.expires_at < now())
 _revoke = both_engines(_upsert_revocation)
 
 # One row at least: it tells the database's time.
@@ -162,6 +164,12 @@ def read_revocations(since: str | None) -> tuple[str, Revoked]:
     """The database's time, and what was revoked, or changed since."""
     rows = fetch_all(_read_revocations, {"since": since or NEVER})
     return rows[0].read_at, [row for row in rows if row.user_id is not None]
+
+
+def purge_expired() -> int:
+    """End the sessions and revocations of which no living token is left; how many sessions."""
+    execute(_purge_revocations)
+    return execute(_purge_sessions)
 
 
 def _end(user_id: str, statement: Any, parameters: dict[str, Any]) -> Revoked:

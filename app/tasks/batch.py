@@ -5,10 +5,10 @@ from typing import Any
 
 from app.auth.identity import Identity
 from app.database import transaction
-from app.problems import Problem
-from app.tasks.drafts import Drafts
+from app.problems import Problem, ValidationFailed
+from app.tasks.drafts import Drafts, TakenMeanwhile
 from app.tasks.preconditions import etag
-from app.tasks.queries import for_known_user
+from app.tasks.queries import IdTaken, for_known_user
 
 Operation = Mapping[str, Any]
 
@@ -24,7 +24,10 @@ def _run(user_id: str, operations: Sequence[Operation]) -> list[dict[str, str | 
         named = {operation.get("id") or operation["task"].get("id") for operation in operations}
         drafts = Drafts(user_id, sorted(filter(None, named)))
         ids = [_apply(drafts, operation, index) for index, operation in enumerate(operations)]
-        drafts.write()
+        try:
+            drafts.write()
+        except TakenMeanwhile as taken:
+            raise IdTaken().at(f"operations.{ids.index(taken.task_id)}") from taken
     versions = map(drafts.version, ids)
     return [{"id": id_, "etag": etag(version) if version else None} for id_, version in zip(ids, versions, strict=True)]
 
@@ -42,6 +45,9 @@ def _apply(drafts: Drafts, operation: Operation, index: int) -> str:
                 drafts.change(task_id, {"completed": op == "complete"})
             case "delete":
                 drafts.delete(task_id)
+    except ValidationFailed as problem:
+        # Only fields that do not fit the task, for the body has been judged before.
+        raise problem.at(f"operations.{index}.changes") from problem
     except Problem as problem:
         raise problem.at(f"operations.{index}") from problem
     return task_id

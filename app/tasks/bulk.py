@@ -13,11 +13,12 @@ from sqlalchemy import (
     cast,
     column,
     func,
-    insert,
     literal,
     select,
+    true,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSON
 
 from app.columns import for_engine, now
@@ -26,7 +27,7 @@ from app.statements import Row
 from app.tasks.models import tasks
 from app.tasks.queries import TASK
 
-# What a task is written with. A completed or deleted one keeps the time at which it became so, or gets this one.
+# What a task is written with. A completed one keeps the time at which it became so, or gets this one.
 WRITTEN = ("title", "details", "priority", "tags", "due", "due_on", "time_zone", "recurrence", "next_id")
 _SENT = {
     **{name: tasks.c[name].type for name in ("id", *WRITTEN, "completed_at", "created_at")},
@@ -60,8 +61,8 @@ def _locking(sent: Mapping[str, Any]) -> Any:
     return wanted.order_by(tasks.c.id).with_for_update()
 
 
-def _inserting(sent: Mapping[str, Any]) -> Any:
-    values = {
+def _new_values(sent: Mapping[str, Any]) -> dict[str, Any]:
+    return {
         "user_id": _user,
         "id": sent["id"],
         **{name: sent[name] for name in WRITTEN},
@@ -70,13 +71,23 @@ def _inserting(sent: Mapping[str, Any]) -> Any:
         "updated_at": now(),
         "version": literal(1),
     }
-    return insert(tasks).from_select(list(values), select(*values.values()))
+
+
+def _inserting(insert_for_engine: Any, values: Mapping[str, Any]) -> Any:
+    # SQLite takes the ON of a conflict for that of a join where a SELECT has no WHERE.
+    return insert_for_engine(tasks).from_select(list(values), select(*values.values()).where(true()))
+
+
+def _adding(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
+    """What the user has already stays as it is."""
+    values = {**_new_values(sent), "deleted_at": case((sent["deleted"], now()))}
+    return _inserting(insert_for_engine, values).on_conflict_do_nothing().returning(tasks.c.id)
 
 
 def _updating(sent: Mapping[str, Any]) -> Any:
     values = {
         **{name: sent[name] for name in WRITTEN},
-        "completed_at": case((sent["completed"], func.coalesce(tasks.c.completed_at, now()))),
+        "completed_at": case((sent["completed"], func.coalesce(sent["completed_at"], now()))),
         "deleted_at": case((sent["deleted"], now())),
         "updated_at": now(),
         "version": tasks.c.version + 1,
@@ -85,11 +96,28 @@ def _updating(sent: Mapping[str, Any]) -> Any:
 
 
 _lock = {name: _locking(columns(["id"])) for name, columns in _ENGINES.items()}
-_insert = {
-    name: _inserting(columns(["id", *WRITTEN, "completed", "completed_at", "created_at"]))
+_update = {
+    name: _updating(columns(["id", *WRITTEN, "completed", "completed_at", "deleted"]))
     for name, columns in _ENGINES.items()
 }
-_update = {name: _updating(columns(["id", *WRITTEN, "completed", "deleted"])) for name, columns in _ENGINES.items()}
+
+
+def _importing(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
+    """What the user has already stays as it is; what is in the trash comes back as it was sent."""
+    values = _new_values(sent)
+    statement = _inserting(insert_for_engine, values)
+    kept = {"user_id", "id", "created_at", "version"}
+    anew = {name: statement.excluded[name] for name in values.keys() - kept}
+    anew |= {"deleted_at": None, "version": tasks.c.version + 1}
+    return statement.on_conflict_do_update(
+        index_elements=["user_id", "id"], set_=anew, where=tasks.c.deleted_at.is_not(None)
+    )
+
+
+_insert_of = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+_NEW = ["id", *WRITTEN, "completed", "completed_at", "created_at"]
+_add = {name: _adding(_insert_of[name], columns([*_NEW, "deleted"])) for name, columns in _ENGINES.items()}
+_import = {name: _importing(_insert_of[name], columns(_NEW)) for name, columns in _ENGINES.items()}
 
 
 def lock_tasks(user_id: str, ids: Iterable[str]) -> dict[str, Row]:
@@ -97,10 +125,14 @@ def lock_tasks(user_id: str, ids: Iterable[str]) -> dict[str, Row]:
     return {row.id: row for row in fetch_all(for_engine(_lock), _parameters(user_id, [{"id": id_} for id_ in ids]))}
 
 
-def insert_tasks(user_id: str, new: Sequence[Mapping[str, Any]]) -> None:
-    """Add tasks, each with all that is written of one."""
-    if new:
-        execute(for_engine(_insert), _parameters(user_id, new))
+def insert_tasks(user_id: str, new: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Add tasks, each with all that is written of one; the ids of those whose id was free."""
+    return {row.id for row in fetch_all(for_engine(_add), _parameters(user_id, new))} if new else set()
+
+
+def import_tasks(user_id: str, new: Sequence[Mapping[str, Any]]) -> int:
+    """Add the tasks whose id is free or in the trash; how many."""
+    return execute(for_engine(_import), _parameters(user_id, new))
 
 
 def update_tasks(user_id: str, changed: Sequence[Mapping[str, Any]]) -> list[Row]:

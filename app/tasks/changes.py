@@ -5,7 +5,7 @@ already. So whoever has read to the end goes on from a minute before that readin
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -52,10 +52,14 @@ class _Token:
     time: str
     task_id: str
     run_began_at: str | None
+    # Whether the run began without a token.
+    is_whole: bool
 
     @property
     def age_counts_from(self) -> str:
-        return self.run_began_at or self.time
+        """From when on what was deleted must still be known. Who began without a token held nothing before."""
+        began_at = self.run_began_at or self.time
+        return began_at if self.is_whole else min(began_at, self.time)
 
 
 def list_changes(user_id: str, since: str | None, limit: int) -> Changes:
@@ -69,13 +73,14 @@ def list_changes(user_id: str, since: str | None, limit: int) -> Changes:
     run_began_at = (token and token.run_began_at) or clock
     page = found[:limit]
     if has_more := len(found) > limit:
-        following = _Token(page[-1].updated_at, page[-1].id, run_began_at)
+        is_whole = token is None or token.is_whole
+        following = _Token(page[-1].updated_at, page[-1].id, run_began_at, is_whole)
     else:
-        following = _Token(rfc3339(_moment(run_began_at) - STEP_BACK), BEFORE_EVERY_ID, None)
+        following = _Token(rfc3339(_moment(run_began_at) - STEP_BACK), BEFORE_EVERY_ID, None, False)
     return Changes(
         changed=[row for row in page if row.deleted_at is None],
         deleted=[row.id for row in page if row.deleted_at is not None],
-        next=cursors.write([following.time, following.task_id, following.run_began_at], user_id, "changes"),
+        next=cursors.write([*astuple(following)], user_id, "changes"),
         has_more=has_more,
     )
 
@@ -103,10 +108,12 @@ def _page(after: bool) -> Select[Any]:
 
 
 def _read(token: str, user_id: str) -> _Token:
-    values = cursors.read(token, user_id, "changes")
-    if len(values) != 3 or not (is_time(values[0]) and is_id(values[1]) and (values[2] is None or is_time(values[2]))):
-        raise InvalidCursor
-    return _Token(*values)
+    match cursors.read(token, user_id, "changes"):
+        case [time, task_id, run_began_at, bool(is_whole)] if (
+            is_time(time) and is_id(task_id) and (run_began_at is None or is_time(run_began_at))
+        ):
+            return _Token(time, task_id, run_began_at, is_whole)
+    raise InvalidCursor
 
 
 def _moment(text: str) -> datetime:

@@ -14,6 +14,14 @@ from app.tasks.preconditions import ANY, Precondition, PreconditionFailed
 from app.tasks.queries import IdTaken, new_id
 
 
+class TakenMeanwhile(Exception):
+    """In this moment somebody else has made a task of the same user with this id."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(task_id)
+        self.task_id = task_id
+
+
 class Drafts:
     """Some of a user's tasks within a transaction, as they will be once written.
 
@@ -54,7 +62,9 @@ class Drafts:
                 raise refused(error) from error
         draft |= changes
         self._changed.add(task_id)
-        if draft["completed"] and not was_completed:
+        if not draft["completed"]:
+            draft["completed_at"] = None
+        elif not was_completed:
             self._follow(draft)
 
     def toggle(self, task_id: str, precondition: Precondition = ANY) -> None:
@@ -67,9 +77,13 @@ class Drafts:
         self._changed.add(task_id)
 
     def write(self) -> dict[str, Row]:
-        """Write everything; the rows of the changed tasks."""
-        new, changed = self._new, sorted(self._changed.difference(self._new))
-        insert_tasks(self._user_id, [self._drafts[id_] for id_ in new if not self._drafts[id_]["deleted"]])
+        """Write everything; the rows of the changed tasks. TakenMeanwhile where a new one's id is not free any more."""
+        # In one order, so that two of these never wait for each other.
+        new, changed = sorted(self._new), sorted(self._changed.difference(self._new))
+        written = insert_tasks(self._user_id, [self._drafts[id_] for id_ in new])
+        for task_id in new:
+            if task_id not in written:
+                raise TakenMeanwhile(task_id)
         rows = update_tasks(self._user_id, [self._drafts[id_] for id_ in changed])
         self._versions |= dict.fromkeys(new, 1) | {row.id: row.version for row in rows}
         return {row.id: row for row in rows}
@@ -98,4 +112,5 @@ class Drafts:
 
 def _draft_of(row: Row) -> dict[str, Any]:
     draft = {name: getattr(row, name) for name in ("id", *WRITTEN)}
-    return draft | {"completed": row.completed_at is not None, "deleted": row.deleted_at is not None}
+    is_completed, is_deleted = row.completed_at is not None, row.deleted_at is not None
+    return draft | {"completed": is_completed, "completed_at": row.completed_at, "deleted": is_deleted}

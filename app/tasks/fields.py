@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -21,7 +21,6 @@ NOTHING: Described = MappingProxyType({})
 # By rank.
 PRIORITIES = ("none", "low", "medium", "high")
 MOST_TAGS, TAG_CHARACTERS = 20, 50
-RULE_CHARACTERS = 500
 ZONE_CHARACTERS = 64
 # So that every zone's last second of a day is a time that can be written.
 FIRST_YEAR, LAST_YEAR = 1000, 9998
@@ -30,7 +29,10 @@ LINE_END = "\n"
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SHAPE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})")
+# Python alone would take an offset of 99 minutes.
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-5][0-9])"
+)
 
 
 class Priority(fields.String):
@@ -128,7 +130,7 @@ class Rule(Text):
             "example": "FREQ=WEEKLY;BYDAY=MO,WE,FR",
             "description": "An RRULE: how often the task comes again. It needs a due.",
         }
-        super().__init__(1, RULE_CHARACTERS, allow_none=True, metadata=described, **options)
+        super().__init__(1, recurrence.MOST_CHARACTERS, allow_none=True, metadata=described, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         try:
@@ -170,8 +172,8 @@ def read_moment(value: Any) -> str:
     """A time as it is kept, or ValidationError."""
     if isinstance(value, str) and _TIME.fullmatch(value):
         try:
-            moment = datetime.fromisoformat(value.upper())
-        except ValueError:
+            moment = datetime.fromisoformat(value.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):
             raise ValidationError("There is no such time.") from None
         if FIRST_YEAR <= moment.year <= LAST_YEAR:
             return rfc3339(moment)
@@ -180,4 +182,5 @@ def read_moment(value: Any) -> str:
 
 @lru_cache(maxsize=1)
 def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    # That one is a name of this machine's own.
+    return frozenset(available_timezones() - {"localtime"})

@@ -68,9 +68,14 @@ def idempotent(view: Callable[..., Response]) -> Callable[..., Response]:
     return takes(HEADER)(raises(IdempotencyKeyReused)(wrapper))
 
 
+def clear_keys(user_id: str) -> None:
+    """End a user's keys that nobody will repeat any more."""
+    execute(_clear, {"of_user": user_id})
+
+
 def _once(identity: Identity, key: str, request_hash: str, work: Callable[[], Response]) -> Response:
     if secrets.randbelow(CLEARING) == 0:
-        execute(_clear, {"of_user": identity.user_id})
+        clear_keys(identity.user_id)
     return for_known_user(identity, lambda: _claim_and_work(identity.user_id, key, request_hash, work))
 
 

@@ -21,6 +21,7 @@ from app.tasks.fields import (
     Zone,
     write_tags,
 )
+from app.tasks.formats import FORMATS
 from app.tasks.schedule import refuse_two_dues, settled
 
 TITLE_CHARACTERS = 200
@@ -112,6 +113,15 @@ class NewTask(TaskIn):
     """A task to be created."""
 
     id = _new_id()
+
+
+class ImportedTask(NewTask):
+    """A task of a file, which has a past."""
+
+    defaults = {**DEFAULTS, "completed_at": None, "created_at": None, "next_id": None}
+
+    completed_at = Moment("When it became completed.")
+    created_at = Moment("When it was made; now, if nobody knows.")
 
 
 class TaskPatch(_Sparse):
@@ -331,4 +341,8 @@ class ChangesPage(Schema):
 
 
 class ExportQuery(Schema):
-    format = fields.String(load_default="jsonl", validate=OneOf(["jsonl", "csv", "ics"]))
+    format = fields.String(
+        load_default="jsonl",
+        validate=OneOf(list(FORMATS)),
+        metadata={"description": "JSON Lines, CSV for spreadsheets, or iCalendar for calendars."},
+    )

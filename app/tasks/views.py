@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from flask import Response, g, request
+from flask import Response, g, request, stream_with_context
 
 from app.answers import json_response, no_content
-from app.api import Blueprint, raises, takes
+from app.api import Blueprint, answers_with, raises, takes
 from app.auth.identity import authenticated
 from app.problems import NotFound
-from app.tasks import batch, changes, edits, listing, queries
+from app.tasks import batch, changes, edits, listing, queries, transfer
 from app.tasks.changes import ResyncRequired
 from app.tasks.cursors import InvalidCursor
+from app.tasks.formats import FORMATS
 from app.tasks.idempotency import idempotent
 from app.tasks.preconditions import PreconditionFailed, for_writing
 from app.tasks.queries import IdTaken
@@ -20,6 +21,7 @@ from app.tasks.schemas import (
     BatchOut,
     ChangesPage,
     ChangesQuery,
+    ExportQuery,
     NewTask,
     Task,
     TaskIn,
@@ -29,6 +31,8 @@ from app.tasks.schemas import (
 )
 
 blueprint = Blueprint("tasks", __name__, url_prefix="/v1/tasks", description="The caller's tasks.")
+
+FILE = {"type": "string", "format": "binary"}
 
 
 @blueprint.get("")
@@ -141,3 +145,16 @@ def list_changes(query: dict[str, Any]) -> Response:
             "has_more": found.has_more,
         }
     )
+
+
+@blueprint.get("/export")
+@authenticated
+@blueprint.arguments(ExportQuery, location="query")
+@blueprint.response(200, FILE, content_type="application/jsonl", headers=("Content-Disposition",))
+@answers_with(*(format_.media_type for format_ in FORMATS.values()))
+def export_tasks(query: dict[str, Any]) -> Response:
+    """Download all tasks, but for the trash, as a file that `flask tasks import` takes back."""
+    format_ = FORMATS[query["format"]]
+    pieces = stream_with_context(transfer.export(g.identity.user_id, format_))
+    name = {"Content-Disposition": f'attachment; filename="tasks.{format_.extension}"'}
+    return Response(pieces, headers=name, content_type=format_.media_type)

@@ -31,7 +31,8 @@ NO_LIMITS = {
     "app.server.connection.READ_BYTES",
     "app.server.worker.ACCEPT_AGAIN_SECONDS",
     "app.settings.SECRET_BYTES",
-    "app.tasks.listing.CHECKSUM_BYTES",
+    "app.tasks.cursors.CHECKSUM_BYTES",
+    "app.tasks.transfer.PIECE_BYTES",
 }
 
 

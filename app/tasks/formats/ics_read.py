@@ -7,8 +7,6 @@ from typing import IO, Any
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
-from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
-
 from app import strict_json
 from app.strict_json import NotJson
 from app.tasks.formats.ics_lines import Property, Todo, todos
@@ -154,12 +152,19 @@ def _zone(found: Property, floating: str | None) -> tzinfo:
     # Evolution puts its own name before a zone's: /freeassociation.sourceforge.net/Europe/Berlin.
     parts = name.split("/")
     after_it = ["/".join(parts[-length:]) for length in (3, 2, 1)] if name.startswith("/") else []
-    for known_as in [name, *after_it, WINDOWS_TO_OLSON.get(name, "")]:
+    for known_as in [name, *after_it, _windows_zone(name)]:
         try:
             return ZoneInfo(known_as)
         except (KeyError, ValueError, OSError):
             continue
     raise Unreadable(found.line, f"The time zone {name[:40]!r} is unknown. Name it as IANA does: Europe/Berlin.")
+
+
+def _windows_zone(name: str) -> str:
+    # Here, for few need it and every start of the service would take a tenth longer.
+    from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON  # noqa: PLC0415
+
+    return WINDOWS_TO_OLSON.get(name, "")
 
 
 def _exact(todo: Todo) -> dict[str, Any]:

@@ -6,8 +6,6 @@ from datetime import datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from icalendar import Timezone
-
 from app.tasks.formats.ics_values import CARRIED, escape, fold
 from app.tasks.formats.records import Task
 
@@ -104,5 +102,8 @@ def _local_due(task: Task) -> tuple[str, str]:
 
 @lru_cache(maxsize=64)
 def _rules(zone: str) -> bytes:
+    # Here, for few need it and every start of the service would take a tenth longer.
+    from icalendar import Timezone  # noqa: PLC0415
+
     rules: bytes = Timezone.from_tzid(zone).to_ical()
     return rules

@@ -1,0 +1,31 @@
+"""`flask purge`: end what nobody can ask for any more."""
+
+import click
+
+from app.auth import queries, sessions
+from app.commands.output import answer, as_json, failing_in_one_line, progress
+from app.tasks import trash
+
+
+@click.command()
+@as_json
+@failing_in_one_line
+def purge(json: bool) -> None:
+    """End tasks deleted over 30 days ago, and sessions and keys that have expired.
+
+    Run it daily, for instance from cron. It may be run at any time and as often as you like.
+
+    \b
+    Example:
+      flask purge
+    """
+    users = tasks = 0
+    after = ""
+    with progress("Users") as tick:
+        while ids := queries.list_user_ids(after):
+            for user_id in ids:
+                tasks += trash.purge(user_id)
+                tick(1)
+            users, after = users + len(ids), ids[-1]
+    ended = {"users": users, "tasks": tasks, "sessions": sessions.purge_expired()}
+    answer(ended, "Looked at {users} users. Ended {tasks} tasks and {sessions} sessions.", json)

@@ -1,0 +1,96 @@
+"""All of a user's tasks, out and in, a page at a time, however many they are."""
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
+from typing import IO, Any
+
+import orjson
+from marshmallow import ValidationError
+from sqlalchemy import bindparam, select
+
+from app.database import fetch_tuples, scope
+from app.parsing import refused
+from app.tasks.bulk import import_tasks
+from app.tasks.formats import Format, Unreadable
+from app.tasks.models import tasks
+from app.tasks.queries import TASK
+from app.tasks.responses import TASK as AS_JSON
+from app.tasks.schemas import ImportedTask
+
+PAGE = 1_000
+# A piece for each task would be a call of the system for each.
+PIECE_BYTES = 64 * 1024
+# For the ids of tasks that come without one.
+NAMESPACE = uuid.UUID("5d7b3a52-6a3c-5a7e-9a0e-3f1f4d0c8b61")
+BEFORE_EVERY_ID = str(uuid.UUID(int=0))
+
+_page = (
+    select(*TASK)
+    .where(
+        tasks.c.user_id == bindparam("of_user"),
+        tasks.c.deleted_at.is_(None),
+        tasks.c.id > bindparam("after_id", type_=tasks.c.id.type),
+    )
+    .order_by(tasks.c.id)
+    .limit(PAGE)
+)
+_imported = ImportedTask()
+
+
+def export(user_id: str, format_: Format) -> Iterator[bytes]:
+    """A user's tasks as a file, but for the trash. The first page is read at once: later, an error has no answer."""
+    pages = _pages(user_id)
+    all_pages = chain((next(pages),), pages)
+    return _in_pieces(format_.write(chain.from_iterable(map(AS_JSON.many, all_pages))))
+
+
+def read(file: IO[bytes], format_: Format) -> Iterator[dict[str, Any]]:
+    """The tasks in a file, as they are kept; Unreadable, which names the line, where one does not fit."""
+    seen: Counter[bytes] = Counter()
+    for line, task in format_.read(file):
+        if "id" not in task:
+            # The same file gives the same ids, so it is not doubled by being imported twice.
+            content = orjson.dumps(task, option=orjson.OPT_SORT_KEYS)
+            seen[content] += 1
+            task["id"] = str(uuid.uuid5(NAMESPACE, f"{seen[content]} {content.decode()}"))
+        try:
+            yield _imported.load(task)
+        except ValidationError as error:
+            faults = (f"{name}: {' '.join(messages)}" for name, messages in (refused(error).errors or {}).items())
+            raise Unreadable(line, " ".join(faults)) from error
+
+
+def write(user_id: str, new: Iterable[dict[str, Any]], note: Callable[[int], None]) -> int:
+    """Add the tasks that the user does not have, and those that are in the trash; how many. `note` is told how many
+    were looked at.
+    """
+    found, written = iter(new), 0
+    while page := list(islice(found, PAGE)):
+        with scope(user_id):
+            written += import_tasks(user_id, page)
+        note(len(page))
+    return written
+
+
+def _pages(user_id: str) -> Iterator[list[tuple[Any, ...]]]:
+    after = BEFORE_EVERY_ID
+    while True:
+        with scope(user_id):
+            rows = fetch_tuples(_page, {"of_user": user_id, "after_id": after})
+        yield rows
+        if len(rows) < PAGE:
+            return
+        after = rows[-1][0]
+
+
+def _in_pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
+    piece = bytearray()
+    for part in parts:
+        piece += part
+        if len(piece) >= PIECE_BYTES:
+            yield bytes(piece)
+            piece.clear()
+    if piece:
+        yield bytes(piece)

@@ -1,0 +1,32 @@
+"""What is ended for good: tasks that were deleted long ago, and keys of requests that nobody will repeat."""
+
+from sqlalchemy import bindparam, delete, literal, select
+
+from app.columns import from_now
+from app.database import execute, scope
+from app.tasks.filters import TRASH_SECONDS
+from app.tasks.idempotency import clear_keys
+from app.tasks.models import tasks
+
+# In one statement, which must end in time.
+MOST_AT_ONCE = 5_000
+
+_old = (
+    select(tasks.c.id)
+    .where(
+        tasks.c.user_id == bindparam("of_user"),
+        tasks.c.deleted_at <= select(from_now(literal(-TRASH_SECONDS))).scalar_subquery(),
+    )
+    .limit(MOST_AT_ONCE)
+)
+_purge = delete(tasks).where(tasks.c.user_id == bindparam("of_user"), tasks.c.id.in_(_old))
+
+
+def purge(user_id: str) -> int:
+    """End a user's tasks that were deleted more than 30 days ago; how many."""
+    ended = 0
+    with scope(user_id):
+        while count := execute(_purge, {"of_user": user_id}):
+            ended += count
+        clear_keys(user_id)
+    return ended

@@ -1,0 +1,34 @@
+"""What the tests of deploy/ share: real processes, and a server that postgres.sh has made ready."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import migrate
+from tests.deploy.database import ACCESS, PASSWORD, initialise, url
+from tests.process.conftest import serve, start
+from tests.reliability.cluster import Cluster, cluster
+
+__all__ = ["serve", "start"]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Cluster]:
+    """A server as its image leaves it to postgres.sh."""
+    with cluster() as made:
+        if not shutil.which("psql", path=f"{made.programs}:{os.environ['PATH']}"):
+            pytest.skip("there is no psql beside this PostgreSQL")
+        (made.home / "data" / "pg_hba.conf").write_text(ACCESS)
+        made.restart()
+        yield made
+
+
+@pytest.fixture(scope="session")
+def initialised(server: Cluster) -> Cluster:
+    """With the service's role and its migrated database."""
+    done = initialise(server, DATABASE_PASSWORD=PASSWORD)
+    assert (done.returncode, done.stderr) == (0, "")
+    migrate(url(server))
+    return server

@@ -1,0 +1,40 @@
+"""A server as compose.yaml has it, and what the tests ask of it."""
+
+import os
+import subprocess
+from typing import Any
+
+from sqlalchemy.engine import URL
+
+from tests.conftest import Caller, make_app
+from tests.deploy.files import DEPLOY
+from tests.reliability.cluster import Cluster
+
+PASSWORD = "0123456789abcdef-_"
+# Passwords are asked for, unlike in other tests; only whoever is on the machine as the superuser needs none.
+ACCESS = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+READY = (200, {"status": "ok"})
+
+
+def initialise(server: Cluster, **changes: str) -> subprocess.CompletedProcess[str]:
+    """Run postgres.sh as the image does."""
+    path = f"{server.programs}:{os.environ['PATH']}"
+    environment = client_environment(server) | {"PATH": path, "POSTGRES_USER": "admin"} | changes
+    return subprocess.run([DEPLOY / "postgres.sh"], env=environment, capture_output=True, text=True, check=False)
+
+
+def client_environment(server: Cluster) -> dict[str, str]:
+    return {**os.environ, "PGHOST": str(server.home), "PGPORT": str(server.port), "PGUSER": "admin"}
+
+
+def url(server: Cluster, **changes: str | int) -> str:
+    """As compose.yaml writes it."""
+    parts = {"username": "tasks", "password": PASSWORD, "host": "127.0.0.1", "port": server.port, "database": "tasks"}
+    return URL.create("postgresql", **parts | changes).render_as_string(hide_password=False)  # type: ignore[arg-type]
+
+
+def readiness(database_url: str) -> tuple[int, Any]:
+    app = make_app(database_url)
+    answer = Caller(app).get("/readyz")
+    app.extensions["database"].dispose()
+    return answer.status_code, answer.json

@@ -1,0 +1,53 @@
+"""The files of deploy/, as the tests read them."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import yaml  # type: ignore[import-untyped]
+
+from app.settings import PROJECT
+
+DEPLOY = PROJECT / "deploy"
+COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+README = (DEPLOY / "README.md").read_text()
+# Every variable that the service reads.
+SETTINGS = set(re.findall(r'\bread(?:\.\w+)?\("([A-Z0-9_]+)"', (PROJECT / "app" / "settings.py").read_text()))
+
+
+class Instruction(NamedTuple):
+    """One of a Containerfile, such as COPY, and what follows it on its lines."""
+
+    name: str
+    text: str
+
+    @property
+    def words(self) -> list[str]:
+        return shlex.split(self.text)
+
+
+def instructions(containerfile: str) -> list[Instruction]:
+    """What a Containerfile says, without comments."""
+    lines = [line for line in (DEPLOY / containerfile).read_text().splitlines() if not line.lstrip().startswith("#")]
+    joined = re.sub(r"\\\n\s*", " ", "\n".join(lines))
+    return [Instruction(*line.split(maxsplit=1)) for line in joined.splitlines() if line]
+
+
+def of_kind(containerfile: str, name: str) -> list[Instruction]:
+    return [instruction for instruction in instructions(containerfile) if instruction.name == name]
+
+
+def unit() -> Iterator[tuple[str, str]]:
+    """The directives of tasks.service, in order; some stand there twice."""
+    for line in (DEPLOY / "tasks.service").read_text().splitlines():
+        if match := re.match(r"(\w+)=(.*)", line):
+            yield match[1], match[2]
+
+
+def blocks(language: str, heading: str) -> list[str]:
+    """The blocks of code under one heading of the README."""
+    section = README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    found = re.findall(rf"^```{language}\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    assert found, f"nothing in {language} under {heading}"
+    return found

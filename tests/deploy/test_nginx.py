@@ -1,0 +1,207 @@
+"""nginx.conf, in a real nginx in front of the real service: what passes, what is held back, and who waits for whom."""
+
+import json
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from app.settings import PROJECT
+from tests.conftest import migrate, new_user_id, settings_for, shared_token
+from tests.deploy.files import DEPLOY
+from tests.deploy.site import NAME, Client, Site, find_nginx, request, serving
+from tests.process.conftest import starting
+from tests.unit.test_limits_documented import DOCUMENTED, gunicorn_setting
+
+# Some 8 MB in one answer: more than the sockets between a client and the service take in.
+DETAILS = "🍵" * 10_000
+LARGE_TASKS = 200
+TASK = b'{"title": "tea"}'
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """In front of a service that does one thing at a time, and takes one login a minute from each address."""
+    nginx = find_nginx()
+    if nginx is None:
+        pytest.skip("there is no nginx (Debian: apt-get install nginx-light)")
+    home = tmp_path_factory.mktemp("site")
+    migrate(f"sqlite:///{home / 'tasks.db'}")
+    settings = settings_for(
+        f"sqlite:///{home / 'tasks.db'}",
+        WEB_CONCURRENCY="1", THREADS="1", TRUSTED_PROXIES="1", AUTH_RATE_LIMIT="1", LOG_LEVEL="info",
+    )  # fmt: skip
+    with starting(home) as start, serving(nginx, start(**settings), home) as running:
+        yield running
+
+
+@pytest.fixture
+def token() -> str:
+    return shared_token(new_user_id())
+
+
+def test_a_request_passes(site: Site, token: str) -> None:
+    """There and back, with the headers of both."""
+    made = site.call("POST", "/v1/tasks", token, TASK, X_Request_ID="mine")
+
+    assert (made.status, made.headers["x-request-id"]) == (201, "mine")
+    assert site.call("GET", made.headers["location"], token).body == made.body
+    assert made.headers["strict-transport-security"].startswith("max-age=")
+
+
+def test_two_versions_of_http_are_spoken(site: Site) -> None:
+    """HTTP/2 where the client can; the answer above was HTTP/1.1."""
+    trust = ssl.create_default_context(cafile=str(site.home / "fullchain.pem"))
+    trust.set_alpn_protocols(["h2", "http/1.1"])
+    with (
+        socket.create_connection(("127.0.0.1", site.port)) as sock,
+        trust.wrap_socket(sock, server_hostname=NAME) as tls,
+    ):
+        assert tls.selected_alpn_protocol() == "h2"
+
+
+def test_nothing_passes_in_the_clear(site: Site, token: str) -> None:
+    """Not even as a redirect; a certificate's authority finds its file."""
+    with socket.create_connection(("127.0.0.1", site.plain_port)) as sock:
+        assert Client(sock).send(request("GET", "/v1/tasks", token)).answer().status == 403
+
+    (site.home / ".well-known" / "acme-challenge").mkdir(parents=True)
+    (site.home / ".well-known" / "acme-challenge" / "proof").write_text("proof")
+    with socket.create_connection(("127.0.0.1", site.plain_port)) as sock:
+        assert Client(sock).send(request("GET", "/.well-known/acme-challenge/proof")).answer().text == "proof"
+
+
+@pytest.mark.parametrize("path", ["/v1//tasks", "/v1/tasks/", "/v1/./tasks", "/v1/%2e%2e/healthz"])
+def test_paths_pass_as_they_are(site: Site, token: str, path: str) -> None:
+    """The service decides what they mean, so nginx makes none of them into another."""
+    assert site.call("GET", path, token).body["code"] == "not_found"
+
+
+@pytest.mark.parametrize("path", ["/metrics", "//metrics", "/%6detrics", "/docs/../metrics", "/metrics?"])
+def test_figures_are_not_public(site: Site, path: str) -> None:
+    """However it is written: the service, whose answers have an id, is not even asked."""
+    answer = site.call("GET", path)
+
+    assert answer.status == 404
+    assert "x-request-id" not in answer.headers
+
+
+def login(site: Site, source: str, **headers: str) -> int:
+    body = json.dumps({"email": "nobody@example.com", "password": "correct horse battery"}).encode()
+    return site.call("POST", "/v1/auth/login", body=body, source=source, **headers).status
+
+
+def test_the_clients_own_address_is_believed(site: Site) -> None:
+    """Each has a share of the limit: that of where its connection comes from, whatever it claims to be."""
+    assert login(site, "127.0.0.2") == 401
+    assert login(site, "127.0.0.3") == 401
+    assert login(site, "127.0.0.2") == 429
+    assert login(site, "127.0.0.2", X_Forwarded_For="203.0.113.9") == 429
+    assert login(site, "127.0.0.4", X_Forwarded_For="127.0.0.2") == 401
+
+
+def connections(site: Site) -> int:
+    """How many nginx holds to the service, idle ones included."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(line[1].endswith(f":{site.service.port:04X}") and line[3] == "01" for line in lines)
+
+
+def test_slow_senders_do_not_reach_the_service(site: Site, token: str) -> None:
+    """While they send, nobody is connected for them, and others are served by its only thread; then they are, too."""
+    assert site.call("GET", "/healthz").status == 200
+    before = connections(site)
+    with ExitStack() as stack:
+        slow = [stack.enter_context(site.connected()) for _ in range(5)]
+        for client in slow:
+            client.send(request("POST", "/v1/tasks", token, len(TASK)) + TASK[:-1])
+        assert site.call("GET", "/v1/tasks", token).body["items"] == []
+        assert connections(site) == before == 1
+
+        assert [client.send(TASK[-1:]).answer().status for client in slow] == [201] * 5
+
+
+def test_slow_readers_do_not_hold_the_service(site: Site, token: str) -> None:
+    """Its only thread serves others while they have read nothing yet; then they read all of it."""
+    body = json.dumps({"title": "tea", "details": DETAILS}, ensure_ascii=False).encode()
+    with site.connected() as client:
+        for _ in range(LARGE_TASKS):
+            assert client.send(request("POST", "/v1/tasks", token, len(body)) + body).answer().status == 201
+    with ExitStack() as stack:
+        slow = [stack.enter_context(site.connected(receive_bytes=4096)) for _ in range(2)]
+        for client in slow:
+            client.send(request("GET", f"/v1/tasks?limit={LARGE_TASKS}", token))
+        assert site.call("GET", "/healthz").status == 200
+
+        assert [len(client.answer().body["items"]) for client in slow] == [LARGE_TASKS] * 2
+
+
+@pytest.mark.parametrize("size", [200_000, 1_500_000])
+def test_a_body_that_is_too_large_is_refused_by_the_service(site: Site, token: str, size: int) -> None:
+    """With a problem that says why, as without nginx."""
+    answer = site.call("POST", "/v1/tasks", token, b" " * size)
+
+    assert (answer.status, answer.body["code"]) == (413, "payload_too_large")
+
+
+def test_a_long_link_to_the_next_page_fits(site: Site) -> None:
+    """The longest path and search that the service takes come back in a header."""
+    user_id, search = "🍵" * 255, quote("🍵" * 200)
+    path = f"/api/{quote(user_id)}/tasks"
+    for _ in range(2):
+        task = json.dumps({"title": "🍵" * 200}).encode()
+        assert site.call("POST", path, shared_token(user_id), task).status == 201
+
+    answer = site.call("GET", f"{path}?limit=1&q={search}", shared_token(user_id))
+
+    assert answer.status == 200
+    assert len(answer.headers["link"]) > 4096
+
+
+def test_the_log_holds_no_search(site: Site, token: str) -> None:
+    """The path, the answer and its id, but not what stands behind the question mark."""
+    answer = site.call("GET", "/v1/tasks?q=private", token)
+    site.call("GET", "/healthz")
+
+    (line,) = [
+        line for line in (site.home / "tasks.log").read_text().splitlines() if answer.headers["x-request-id"] in line
+    ]
+    assert '"GET /v1/tasks" 200' in line
+    assert "private" not in (site.home / "tasks.log").read_text()
+
+
+def directive(name: str) -> int:
+    """The number that the site gives, in seconds or bytes."""
+    lines = [line.split() for line in (DEPLOY / "nginx.conf").read_text().splitlines()]
+    (text,) = {words[1].rstrip(";") for words in lines if words[:1] == [name]}
+    return int(text.rstrip("smk")) * {"m": 1024**2, "k": 1024}.get(text[-1], 1)
+
+
+def test_nginx_waits_for_longer_than_the_service_takes() -> None:
+    """Else it would say 504 where the service was about to say 503, or use a connection that is just being closed."""
+    longest, _ = DOCUMENTED["app.database.TRANSACTION_SECONDS"]
+    silence, _ = DOCUMENTED["app.engines.SILENCE_SECONDS"]
+
+    assert directive("proxy_read_timeout") > longest + silence
+    assert directive("proxy_connect_timeout") < directive("proxy_read_timeout")
+    assert directive("keepalive_timeout") < gunicorn_setting("keepalive")
+
+
+def test_nginx_takes_what_the_service_takes() -> None:
+    """Bodies, paths and headers are refused by the service, which says why, not by nginx."""
+    assert directive("client_max_body_size") > 1024**2
+    assert "large_client_header_buffers 4 16k;" in (DEPLOY / "nginx.conf").read_text()
+    assert max(gunicorn_setting("limit_request_line"), gunicorn_setting("limit_request_field_size")) < 16 * 1024
+
+
+def test_the_page_on_operations_asks_for_this() -> None:
+    """Both kinds of buffering, by name."""
+    page = (PROJECT / "docs" / "operations.md").read_text()
+    text = (DEPLOY / "nginx.conf").read_text()
+
+    for wanted in ("proxy_request_buffering on", "proxy_buffering on"):
+        assert wanted in page
+        assert f"{wanted};" in text
