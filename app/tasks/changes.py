@@ -21,12 +21,11 @@ from app.tasks import cursors
 from app.tasks.cursors import InvalidCursor, is_id, is_time
 from app.tasks.filters import TRASH_SECONDS
 from app.tasks.models import tasks
-from app.tasks.queries import TASK
+from app.tasks.queries import BEFORE_EVERY_ID, TASK
 
 # The database's clock may be another machine's after a failover.
 STEP_BACK = timedelta(seconds=3 * TRANSACTION_SECONDS)
 KEPT = timedelta(seconds=TRASH_SECONDS)
-BEFORE_EVERY_ID = "00000000-0000-0000-0000-000000000000"
 
 
 class ResyncRequired(Problem):

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, bindparam, cast, func, literal, or_
+from sqlalchemy import ColumnElement, Text, and_, bindparam, cast, func, literal, or_, select
 
 from app.columns import Day, Timestamp, folded, from_now, now
 from app.engines import rfc3339
@@ -17,8 +17,10 @@ TRASH_SECONDS = 30 * 24 * 3600
 
 Filters = Mapping[str, Any]
 
-IN_TRASH = and_(tasks.c.deleted_at.is_not(None), tasks.c.deleted_at > from_now(literal(-TRASH_SECONDS)))
-_overdue = and_(tasks.c.due < now(), tasks.c.completed_at.is_(None))
+# The clock is read once, not for each row.
+TRASH_BEGINS = select(from_now(literal(-TRASH_SECONDS))).scalar_subquery()
+IN_TRASH = and_(tasks.c.deleted_at.is_not(None), tasks.c.deleted_at > TRASH_BEGINS)
+_overdue = and_(tasks.c.due < select(now()).scalar_subquery(), tasks.c.completed_at.is_(None))
 
 
 def _text(name: str) -> Any:

@@ -51,6 +51,8 @@ TASK = (
 
 T = TypeVar("T")
 
+BEFORE_EVERY_ID = "00000000-0000-0000-0000-000000000000"
+
 _completed: Any = bindparam("completed", type_=Boolean())
 _task = (tasks.c.user_id == bindparam("of_user"), tasks.c.id == bindparam("of_id"))
 _task_of_user = (*_task, tasks.c.deleted_at.is_(None))

@@ -15,7 +15,7 @@ from app.parsing import refused
 from app.tasks.bulk import import_tasks
 from app.tasks.formats import Format, Unreadable
 from app.tasks.models import tasks
-from app.tasks.queries import TASK
+from app.tasks.queries import BEFORE_EVERY_ID, TASK
 from app.tasks.responses import TASK as AS_JSON
 from app.tasks.schemas import ImportedTask
 
@@ -24,7 +24,6 @@ PAGE = 1_000
 PIECE_BYTES = 64 * 1024
 # For the ids of tasks that come without one.
 NAMESPACE = uuid.UUID("5d7b3a52-6a3c-5a7e-9a0e-3f1f4d0c8b61")
-BEFORE_EVERY_ID = str(uuid.UUID(int=0))
 
 _page = (
     select(*TASK)

@@ -1,10 +1,9 @@
 """What is ended for good: tasks that were deleted long ago, and keys of requests that nobody will repeat."""
 
-from sqlalchemy import bindparam, delete, literal, select
+from sqlalchemy import bindparam, delete, select
 
-from app.columns import from_now
 from app.database import execute, scope
-from app.tasks.filters import TRASH_SECONDS
+from app.tasks.filters import TRASH_BEGINS
 from app.tasks.idempotency import clear_keys
 from app.tasks.models import tasks
 
@@ -15,7 +14,7 @@ _old = (
     select(tasks.c.id)
     .where(
         tasks.c.user_id == bindparam("of_user"),
-        tasks.c.deleted_at <= select(from_now(literal(-TRASH_SECONDS))).scalar_subquery(),
+        tasks.c.deleted_at <= TRASH_BEGINS,
     )
     .limit(MOST_AT_ONCE)
 )
