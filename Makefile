@@ -31,6 +31,7 @@ check: $(VENV)/.development ## Check format, lint, types, the API's description,
 	@$(BIN)/mypy
 	@$(BIN)/flask openapi write - | diff -u docs/openapi.json - || { echo "docs/openapi.json is out of date: run 'make docs'"; exit 1; }
 	@tests/contract/spectral/lint docs/openapi.json
+	@tests/contract/typescript/check docs/openapi.json
 	@$(MAKE) --no-print-directory conformance
 
 conformance: $(VENV)/.development ## Send random requests for two minutes; judge the answers by docs/openapi.json.

@@ -1,6 +1,6 @@
 """flask-smorest, made strict: how this service's operations parse, answer and are described."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -10,7 +10,8 @@ from flask_smorest.utils import resolve_schema_instance
 from marshmallow import Schema, fields
 from werkzeug.routing import UUIDConverter
 
-from app.fields import Text
+from app.examples import example_of, example_of_problem
+from app.fields import EXAMPLE_ID, OneOfSchemas, Text
 from app.parsing import ERRORS_SHOWN, Location, load, refuse_unread
 from app.problems import (
     CONTENT_TYPE,
@@ -113,9 +114,12 @@ class Api(flask_smorest.Api):
 
     def init_app(self, app: Flask, **options: Any) -> None:
         super().init_app(app, **options)
+        self.ma_plugin.converter.add_attribute_function(_one_of_schemas)
         self.spec.components.security_scheme(BEARER, BEARER_SCHEME)
         app.url_map.converters["id"] = IdConverter
-        self.register_converter(IdConverter, lambda _: {"type": "string", "format": "uuid", "maxLength": 36})
+        self.register_converter(
+            IdConverter, lambda _: {"type": "string", "format": "uuid", "maxLength": 36, "example": EXAMPLE_ID}
+        )
 
     def _register_pagination_header(self) -> None:
         """Left out: pages here are linked by cursors."""
@@ -128,11 +132,14 @@ class Api(flask_smorest.Api):
             schema = {"type": "string", "pattern": pattern, "maxLength": _most_characters(name)}
             self.spec.components.header(name, {"description": description, "schema": schema}, lazy=True)
         for status in {problem.status for problem in catalogue()}:
-            codes = ", ".join(f"`{problem.code}`" for problem in catalogue() if problem.status == status)
+            problems = [problem for problem in catalogue() if problem.status == status]
+            codes = [problem.code for problem in problems]
+            its_own = {"properties": {"status": {"const": status}, "code": {"enum": codes}}}
+            examples = {problem.code: {"value": example_of_problem(problem)} for problem in problems}
             response = {
-                "description": f"One of {codes}.",
+                "description": f"One of {', '.join(f'`{code}`' for code in codes)}.",
                 "headers": _headers(*ON_EVERY_ANSWER, *ON_STATUS.get(status, ())),
-                "content": {CONTENT_TYPE: {"schema": ProblemDetails}},
+                "content": {CONTENT_TYPE: {"schema": {"allOf": [ProblemDetails, its_own]}, "examples": examples}},
             }
             self.spec.components.response(_response_name(status), response, lazy=True)
 
@@ -150,6 +157,8 @@ class Blueprint(flask_smorest.Blueprint):
         """Describe a body or query, and give what it says to the view as its first argument."""
         # Made once, not at each request.
         instance = resolve_schema_instance(schema)
+        if location != "query":
+            options["example"] = example_of(instance)
         describe = super().arguments(instance, location=location, **options)
 
         def decorator(view: View) -> View:
@@ -167,7 +176,8 @@ class Blueprint(flask_smorest.Blueprint):
         self, status: int, schema: Any = None, *, headers: tuple[str, ...] = (), **options: Any
     ) -> Callable[[View], View]:
         """Describe the one success of an operation; `headers` are those beside the ones that every answer has."""
-        describe = super().response(status, schema, headers=_headers(*ON_EVERY_ANSWER, *headers), **options)
+        described = {"example": example_of(schema), "headers": _headers(*ON_EVERY_ANSWER, *headers)}
+        describe = super().response(status, schema, **described, **options)
 
         def decorator(view: View) -> View:
             @wraps(view)
@@ -195,7 +205,9 @@ class Blueprint(flask_smorest.Blueprint):
         doc["responses"] = successes | dict(sorted(errors.items()))
         if media_types := doc_info.get("media_types"):
             (content,) = successes["200"]["content"].values()
-            successes["200"]["content"] = {name.partition(";")[0]: content for name in media_types}
+            successes["200"]["content"] = {
+                name.partition(";")[0]: {**content, "example": example} for name, example in media_types.items()
+            }
         if 304 in doc_info.get("also", ()):
             not_modified = {"description": "Not Modified", "headers": _headers(*ON_EVERY_ANSWER, "ETag")}
             doc["responses"] = dict(sorted({**doc["responses"], "304": not_modified}.items()))
@@ -229,8 +241,8 @@ def takes(*headers: str, also: tuple[int, ...] = ()) -> Callable[[View], View]:
     return decorator
 
 
-def answers_with(*media_types: str) -> Callable[[View], View]:
-    """Say in the description of an operation in which media types its success may come, all of one schema."""
+def answers_with(media_types: Mapping[str, str]) -> Callable[[View], View]:
+    """Say in the description of an operation in which media types its success may come, each with an example."""
 
     def decorator(view: View) -> View:
         view.__dict__.setdefault("_apidoc", {})["media_types"] = media_types
@@ -243,6 +255,17 @@ def the_request() -> Request:
     """The request itself: through Flask's `request`, each attribute looks anew for the context."""
     here: Request = request._get_current_object()  # type: ignore[attr-defined]
     return here
+
+
+def _one_of_schemas(converter: Any, field: Any, **_: Any) -> dict[str, Any]:
+    if not isinstance(field, OneOfSchemas):
+        return {}
+    described = {word: converter.resolve_nested_schema(schema) for word, schema in field.schemas.items()}
+    mapping = {word: reference["$ref"] for word, reference in described.items()}
+    return {
+        "oneOf": [{"$ref": reference} for reference in dict.fromkeys(mapping.values())],
+        "discriminator": {"propertyName": field.told_by, "mapping": mapping},
+    }
 
 
 def _headers(*names: str) -> dict[str, str]:

@@ -1,9 +1,10 @@
 """Marshmallow fields that take a type, and not what can be read as one."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import ValidationError, fields
+from marshmallow import Schema, ValidationError, fields
 from marshmallow.validate import Length, Range
 
 # What Text takes, in JSON Schema's words: anything but NUL; where it is trimmed and needed, more than white space.
@@ -11,6 +12,8 @@ NO_NUL = r"^[^\x00]*$"
 NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
 
 EXAMPLE_TIME = "2026-03-14T09:26:53.589793Z"
+EXAMPLE_USER_ID = "usr_0192f0c1a2b37c4d8e5f60718293a4b5"
+EXAMPLE_ID = "0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17"
 
 
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
@@ -57,14 +60,14 @@ class Id(fields.String):
     """A UUID in an answer."""
 
     def __init__(self, **metadata: Any) -> None:
-        super().__init__(required=True, metadata={"format": "uuid", "maxLength": 36, **metadata})
+        super().__init__(required=True, metadata={"format": "uuid", "maxLength": 36, "example": EXAMPLE_ID, **metadata})
 
 
 class Time(fields.String):
     """A time in an answer: RFC 3339, in UTC, with microseconds."""
 
-    def __init__(self, description: str, *, allow_none: bool = False) -> None:
-        described = {"format": "date-time", "maxLength": 27, "example": EXAMPLE_TIME, "description": description}
+    def __init__(self, description: str, *, allow_none: bool = False, example: str | None = EXAMPLE_TIME) -> None:
+        described = {"format": "date-time", "maxLength": 27, "example": example, "description": description}
         super().__init__(required=True, allow_none=allow_none, metadata=described)
 
 
@@ -96,3 +99,20 @@ class QueryInteger(fields.Integer):
         if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value):
             return int(value)
         raise self.make_error("invalid", input=value)
+
+
+class OneOfSchemas(fields.Field[Any]):
+    """An object of one of several schemas, by the word that one of its members is."""
+
+    def __init__(self, told_by: str, schemas: Mapping[str, type[Schema]]) -> None:
+        super().__init__()
+        self.told_by = told_by
+        self.schemas = {word: schema() for word, schema in schemas.items()}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ValidationError("Must be an object.")
+        word = value.get(self.told_by)
+        if not isinstance(word, str) or word not in self.schemas:
+            raise ValidationError({self.told_by: [f"Must be one of: {', '.join(self.schemas)}."]})
+        return self.schemas[word].load(value)

@@ -9,10 +9,13 @@ from app.auth.claims import TOKEN_CHARACTERS, USER_ID_CHARACTERS, USER_ID_PATTER
 from app.auth.passwords import LONGEST, SHORTEST
 from app.auth.sessions import MOST_SESSIONS
 from app.auth.tokens import JWT_PATTERN, REFRESH_PATTERN, REFRESH_TOKEN_CHARACTERS
-from app.fields import Id, Text, Time
+from app.fields import EXAMPLE_ID, EXAMPLE_USER_ID, Id, Text, Time
 
 EMAIL_CHARACTERS = 254
 NAME_CHARACTERS = 100
+
+EXAMPLE_ACCESS_TOKEN = "header.claims.signature"
+EXAMPLE_REFRESH_TOKEN = f"{EXAMPLE_USER_ID}~{EXAMPLE_ID}~0~{'family'.ljust(22, '_')}~{'secret'.ljust(43, '_')}"
 
 
 class Email(Text):
@@ -28,8 +31,14 @@ class Email(Text):
 class Password(Text):
     """A password as typed; what looks the same from two keyboards is the same (RFC 8265, section 4.2: NFC)."""
 
-    def __init__(self, least: int = 1, description: str = "As typed, nothing trimmed.", **options: Any) -> None:
-        metadata = {"format": "password", "example": "correct horse battery", "description": description}
+    def __init__(
+        self,
+        least: int = 1,
+        description: str = "As typed, nothing trimmed.",
+        example: str = "correct horse battery",
+        **options: Any,
+    ) -> None:
+        metadata = {"format": "password", "example": example, "description": description}
         super().__init__(least, LONGEST, load_only=True, metadata=metadata, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
@@ -39,7 +48,7 @@ class Password(Text):
 class Registration(Schema):
     email = Email()
     password = Password(SHORTEST, required=True)
-    name = Text(1, NAME_CHARACTERS, trimmed=True, load_default=None, allow_none=True, metadata={"example": "Ann"})
+    name = Text(1, NAME_CHARACTERS, trimmed=True, allow_none=True, metadata={"example": "Ann"})
 
 
 class Credentials(Schema):
@@ -49,10 +58,13 @@ class Credentials(Schema):
     password = Password(required=True)
 
 
+def _refresh_token(**options: Any) -> Text:
+    described = {"pattern": REFRESH_PATTERN, "example": EXAMPLE_REFRESH_TOKEN}
+    return Text(1, REFRESH_TOKEN_CHARACTERS, required=True, metadata=described, **options)
+
+
 class Refresh(Schema):
-    refresh_token = Text(
-        1, REFRESH_TOKEN_CHARACTERS, required=True, load_only=True, metadata={"pattern": REFRESH_PATTERN}
-    )
+    refresh_token = _refresh_token(load_only=True)
 
 
 class AccountPatch(Schema):
@@ -60,7 +72,7 @@ class AccountPatch(Schema):
 
     name = Text(1, NAME_CHARACTERS, trimmed=True, allow_none=True, metadata={"example": "Ann"})
     password = Password(description="The present one.")
-    new_password = Password(SHORTEST)
+    new_password = Password(SHORTEST, example="battery staple horse")
 
     @validates_schema
     def both_passwords(self, changes: dict[str, Any], **_: Any) -> None:
@@ -80,16 +92,16 @@ class User(Schema):
         1,
         USER_ID_CHARACTERS,
         required=True,
-        metadata={"pattern": USER_ID_PATTERN, "example": "usr_0192f0c1a2b37c4d8e5f60718293a4b5"},
+        metadata={"pattern": USER_ID_PATTERN, "example": EXAMPLE_USER_ID},
     )
     email = Text(
         3,
         EMAIL_CHARACTERS,
         required=True,
         allow_none=True,
-        metadata={"description": "null for a user of another issuer."},
+        metadata={"description": "null for a user of another issuer.", "example": "ann@example.com"},
     )
-    name = Text(1, NAME_CHARACTERS, required=True, allow_none=True)
+    name = Text(1, NAME_CHARACTERS, required=True, allow_none=True, metadata={"example": "Ann"})
     created_at = Time("null before the user's first write.", allow_none=True)
 
 
@@ -99,10 +111,12 @@ def _seconds(most: int, example: int) -> fields.Integer:
 
 
 class Tokens(Schema):
-    access_token = Text(1, TOKEN_CHARACTERS, required=True, metadata={"pattern": JWT_PATTERN})
+    access_token = Text(
+        1, TOKEN_CHARACTERS, required=True, metadata={"pattern": JWT_PATTERN, "example": EXAMPLE_ACCESS_TOKEN}
+    )
     token_type = fields.String(required=True, validate=validate.OneOf(["Bearer"]))
     expires_in = _seconds(86_400, example=900)
-    refresh_token = Text(1, REFRESH_TOKEN_CHARACTERS, required=True, metadata={"pattern": REFRESH_PATTERN})
+    refresh_token = _refresh_token()
     refresh_expires_in = _seconds(31_536_000, example=2_592_000)
 
 

@@ -46,7 +46,7 @@ def register(registration: dict[str, Any]) -> Response:
     """Make an account and sign in."""
     password_hash = _passwords().hash(registration["password"])
     seconds = _settings().refresh_token_seconds
-    user, refresh = queries.register(registration["email"], password_hash, registration["name"], seconds)
+    user, refresh = queries.register(registration["email"], password_hash, registration.get("name"), seconds)
     return _with_tokens(201, refresh, user=_user(user))
 
 

@@ -32,12 +32,12 @@ OWN_ROWS = "(user_id = current_setting('app.user_id'::text, true))"
 
 class Service(Schema):
     name = fields.String(required=True, validate=OneOf(["tasks"]))
-    version = Text(1, 50, required=True)
+    version = Text(1, 50, required=True, metadata={"example": VERSION})
     links = fields.Dict(
         keys=fields.String(),
         values=Text(1, 100, metadata={"pattern": "^/"}),
         required=True,
-        metadata={"maxProperties": 20},
+        metadata={"maxProperties": 20, "example": LINKS},
     )
 
 

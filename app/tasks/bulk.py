@@ -106,7 +106,8 @@ def _importing(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
     """What the user has already stays as it is; what is in the trash comes back as it was sent."""
     values = _new_values(sent)
     statement = _inserting(insert_for_engine, values)
-    kept = {"user_id", "id", "created_at", "version"}
+    # A task has one successor in its life, so it keeps the one that it has made.
+    kept = {"user_id", "id", "created_at", "next_id", "version"}
     anew = {name: statement.excluded[name] for name in values.keys() - kept}
     anew |= {"deleted_at": None, "version": tasks.c.version + 1}
     return statement.on_conflict_do_update(
@@ -131,8 +132,10 @@ def insert_tasks(user_id: str, new: Sequence[Mapping[str, Any]]) -> set[str]:
 
 
 def import_tasks(user_id: str, new: Sequence[Mapping[str, Any]]) -> int:
-    """Add the tasks whose id is free or in the trash; how many."""
-    return execute(for_engine(_import), _parameters(user_id, new))
+    """Add the tasks whose id is free or in the trash; how many. Of several with one id, the first counts."""
+    # PostgreSQL refuses to update a row twice in one statement.
+    first = {task["id"]: task for task in reversed(new)}
+    return execute(for_engine(_import), _parameters(user_id, [*reversed(first.values())]))
 
 
 def update_tasks(user_id: str, changed: Sequence[Mapping[str, Any]]) -> list[Row]:

@@ -29,9 +29,9 @@ LINE_END = "\n"
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SHAPE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
-# Python alone would take an offset of 99 minutes.
+# At most 40 characters, as is documented. Python alone would take an offset of 99 minutes.
 _TIME = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-5][0-9])"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,14})?([Zz]|[+-][0-9]{2}:[0-5][0-9])"
 )
 
 
@@ -86,7 +86,8 @@ class Moment(fields.String):
     """A time with its offset (RFC 3339); kept in UTC."""
 
     def __init__(self, description: str, **options: Any) -> None:
-        described = {"format": "date-time", "maxLength": 40, "example": EXAMPLE_TIME, "description": description}
+        # A task has one due, and in the examples it is a day.
+        described = {"format": "date-time", "maxLength": 40, "example": None, "description": description}
         super().__init__(allow_none=True, metadata=described, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
@@ -97,7 +98,8 @@ class MomentOrDay(fields.String):
     """In a query: a time with its offset, or a day."""
 
     def __init__(self, description: str) -> None:
-        described = {"maxLength": 40, "pattern": _SHAPE, "example": "2026-03-14", "description": description}
+        # No example: the page with the description would fill it in, and find nothing.
+        described = {"maxLength": 40, "pattern": _SHAPE, "description": description}
         super().__init__(metadata=described)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:

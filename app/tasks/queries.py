@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    or_,
     select,
     update,
 )
@@ -85,10 +86,16 @@ _toggling = (
     _writing.where(_recurs_not).values(completed_at=case((tasks.c.completed_at.is_(None), now()))).returning(*TASK)
 )
 _deleting = _writing.values(deleted_at=now()).returning(*TASK)
+# A task that is not in the trash is only read: in a second statement it could be there again.
+_is_live = tasks.c.deleted_at.is_(None)
 _restoring = (
     update(tasks)
-    .where(*_task, IN_TRASH)
-    .values(deleted_at=None, updated_at=now(), version=tasks.c.version + 1)
+    .where(*_task, or_(_is_live, IN_TRASH))
+    .values(
+        deleted_at=None,
+        updated_at=case((_is_live, tasks.c.updated_at), else_=now()),
+        version=case((_is_live, tasks.c.version), else_=tasks.c.version + 1),
+    )
     .returning(*TASK)
 )
 
@@ -166,7 +173,7 @@ def delete_task(user_id: str, task_id: str, precondition: Precondition = ANY) ->
 
 def restore_task(user_id: str, task_id: str) -> Row:
     """Take a task out of the trash; one that is not there stays as it is."""
-    return fetch_one(_restoring, _key(user_id, task_id)) or get_task(user_id, task_id)
+    return _found(fetch_one(_restoring, _key(user_id, task_id)))
 
 
 def _write(

@@ -3,11 +3,22 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from marshmallow import Schema, ValidationError, fields, post_load
+from marshmallow import Schema, fields
 from marshmallow.validate import Length, OneOf
 
 from app.auth.claims import USER_ID_CHARACTERS, USER_ID_PATTERN
-from app.fields import Boolean, Id, QueryBoolean, QueryInteger, Text, Time, Uuid
+from app.fields import (
+    EXAMPLE_ID,
+    EXAMPLE_USER_ID,
+    Boolean,
+    Id,
+    OneOfSchemas,
+    QueryBoolean,
+    QueryInteger,
+    Text,
+    Time,
+    Uuid,
+)
 from app.tasks.fields import (
     MOST_TAGS,
     PRIORITIES,
@@ -45,7 +56,8 @@ DEFAULTS = {
     "recurrence": None,
 }
 
-EXAMPLE_ID = "0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17"
+EXAMPLE_NEW_ID = "0199b1f3-8d4f-7b52-8e6c-3a7d9f1b5c28"
+EXAMPLE_CURSOR = "WyItY3JlYXRlZF9hdCIsMTddCg"
 DUE_ON = "Due until the end of this day in `time_zone`. A value clears `due_at`."
 DUE_AT = "Due at this moment. A value clears `due_on`."
 
@@ -59,7 +71,7 @@ def _details(**options: Any) -> Text:
 
 
 def _user_id() -> Text:
-    described = {"pattern": USER_ID_PATTERN, "description": "Always the caller."}
+    described = {"pattern": USER_ID_PATTERN, "description": "Always the caller.", "example": EXAMPLE_USER_ID}
     return Text(1, USER_ID_CHARACTERS, required=True, metadata=described)
 
 
@@ -84,12 +96,13 @@ class _Sparse(Schema):
 
 
 class _WholeTask(_Sparse):
+    # The defaults stand in words: of a `default`, openapi-typescript makes a member that no request may leave out.
     defaults = DEFAULTS
 
     title = _title(required=True)
-    completed = Boolean(metadata={"default": False})
-    priority = Priority(metadata={"default": "none"})
-    tags = Tags(metadata={"default": []})
+    completed = Boolean(metadata={"description": "`false` where it is left out."})
+    priority = Priority(metadata={"description": "`none` where it is left out."})
+    tags = Tags(metadata={"description": "None where they are left out."})
     due_on = Day(DUE_ON)
     due_at = Moment(DUE_AT)
     time_zone = Zone()
@@ -106,7 +119,7 @@ class TaskIn(_WholeTask):
 
 
 def _new_id() -> Uuid:
-    return Uuid(metadata={"description": "Of your own making; else the service makes one.", "example": EXAMPLE_ID})
+    return Uuid(metadata={"description": "Of your own making; else the service makes one."})
 
 
 class NewTask(TaskIn):
@@ -144,14 +157,14 @@ class TaskPatch(_Sparse):
 
 
 class _AnsweredTask(Schema):
-    id = Id(example=EXAMPLE_ID)
+    id = Id()
     title = _title(required=True)
     completed = fields.Boolean(required=True)
-    completed_at = Time("When it became completed.", allow_none=True)
+    completed_at = Time("When it became completed.", allow_none=True, example=None)
     priority = Priority(required=True)
     tags = Tags(required=True)
     due_on = Day(DUE_ON, required=True)
-    due_at = Time(DUE_AT, allow_none=True)
+    due_at = Time(DUE_AT, allow_none=True, example=None)
     time_zone = Zone(required=True)
     recurrence = Rule(required=True)
     created_at = Time("The database's clock.")
@@ -180,7 +193,7 @@ class TaskPage(Schema):
         CURSOR_CHARACTERS,
         required=True,
         allow_none=True,
-        metadata={"pattern": CURSOR_PATTERN, "description": "null on the last page."},
+        metadata={"pattern": CURSOR_PATTERN, "description": "null on the last page.", "example": EXAMPLE_CURSOR},
     )
 
 
@@ -272,54 +285,81 @@ class UserTaskQuery(_Filters):
 class Completion(Schema):
     """Sets whether a task is completed; without a body the task is toggled."""
 
-    completed = Boolean()
+    completed = Boolean(metadata={"example": True})
 
 
-# Which members an operation of a batch has beside `op`.
-OPERATIONS = {
-    "create": {"task"},
-    "update": {"id", "changes"},
-    "complete": {"id"},
-    "reopen": {"id"},
-    "delete": {"id"},
+def _op(*words: str) -> fields.String:
+    return fields.String(required=True, validate=OneOf(words))
+
+
+class CreateOperation(Schema):
+    op = _op("create")
+    task = fields.Nested(NewTask, required=True)
+
+
+class UpdateOperation(Schema):
+    op = _op("update")
+    id = Uuid(required=True)
+    changes = fields.Nested(TaskPatch, required=True)
+
+
+class OtherOperation(Schema):
+    op = _op("complete", "reopen", "delete")
+    id = Uuid(required=True)
+
+
+OPERATIONS: Mapping[str, type[Schema]] = {
+    "create": CreateOperation,
+    "update": UpdateOperation,
+    "complete": OtherOperation,
+    "reopen": OtherOperation,
+    "delete": OtherOperation,
 }
 
 
-class Operation(Schema):
-    """One step of a batch: `create` with `task`; `update` with `id` and `changes`; the others with `id`."""
-
-    op = fields.String(required=True, validate=OneOf(list(OPERATIONS)))
-    id = Uuid(metadata={"example": EXAMPLE_ID})
-    task = fields.Nested(NewTask)
-    changes = fields.Nested(TaskPatch)
-
-    @post_load
-    def match(self, operation: dict[str, Any], **_: Any) -> dict[str, Any]:
-        wanted, given = OPERATIONS[operation["op"]], operation.keys() - {"op"}
-        errors = {name: ["Missing data for required field."] for name in wanted - given}
-        errors |= {name: [f"Does not belong to {operation['op']}."] for name in given - wanted}
-        if errors:
-            raise ValidationError(errors)
-        return operation
-
-
 class BatchIn(Schema):
-    operations = fields.List(fields.Nested(Operation), required=True, validate=Length(1, MOST_OPERATIONS))
+    operations = fields.List(
+        OneOfSchemas("op", OPERATIONS),
+        required=True,
+        validate=Length(1, MOST_OPERATIONS),
+        metadata={
+            "example": [
+                {"op": "create", "task": {"title": "Buy tea"}},
+                {"op": "update", "id": EXAMPLE_ID, "changes": {"priority": "low", "due_on": None}},
+                {"op": "complete", "id": EXAMPLE_ID},
+            ]
+        },
+    )
 
 
 class Result(Schema):
-    id = Id(example=EXAMPLE_ID)
+    id = Id()
     etag = fields.String(
         required=True,
         allow_none=True,
-        metadata={"pattern": '^"[0-9]+"$', "maxLength": 12, "description": "After the whole batch; null in the trash."},
+        metadata={
+            "pattern": '^"[0-9]+"$',
+            "maxLength": 12,
+            "description": "After the whole batch; null in the trash.",
+        },
     )
 
 
 class BatchOut(Schema):
     """In the operations' order."""
 
-    results = fields.List(fields.Nested(Result), required=True, metadata={"maxItems": MOST_OPERATIONS})
+    results = fields.List(
+        fields.Nested(Result),
+        required=True,
+        metadata={
+            "maxItems": MOST_OPERATIONS,
+            "example": [
+                {"id": EXAMPLE_NEW_ID, "etag": '"1"'},
+                {"id": EXAMPLE_ID, "etag": '"3"'},
+                {"id": EXAMPLE_ID, "etag": '"3"'},
+            ],
+        },
+    )
 
 
 class ChangesQuery(Schema):
@@ -335,8 +375,8 @@ class ChangesPage(Schema):
     """Apply `changed` and `deleted`, and ask again with `next`: at once where `has_more`, else whenever you like."""
 
     changed = fields.List(fields.Nested(Task), required=True, metadata={"maxItems": LARGEST_ARRAY})
-    deleted = fields.List(Id(example=EXAMPLE_ID), required=True, metadata={"maxItems": LARGEST_ARRAY})
-    next = Text(1, CURSOR_CHARACTERS, required=True, metadata={"pattern": CURSOR_PATTERN})
+    deleted = fields.List(Id(example=EXAMPLE_NEW_ID), required=True, metadata={"maxItems": LARGEST_ARRAY})
+    next = Text(1, CURSOR_CHARACTERS, required=True, metadata={"pattern": CURSOR_PATTERN, "example": EXAMPLE_CURSOR})
     has_more = fields.Boolean(required=True)
 
 

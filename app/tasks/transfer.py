@@ -2,39 +2,41 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import IO, Any
 
 import orjson
 from marshmallow import ValidationError
-from sqlalchemy import bindparam, select
+from sqlalchemy import Integer, bindparam, select, tuple_
 
 from app.database import fetch_tuples, scope
+from app.examples import example_of
 from app.parsing import refused
 from app.tasks.bulk import import_tasks
 from app.tasks.formats import Format, Unreadable
 from app.tasks.models import tasks
 from app.tasks.queries import BEFORE_EVERY_ID, TASK
 from app.tasks.responses import TASK as AS_JSON
-from app.tasks.schemas import ImportedTask
+from app.tasks.schemas import ImportedTask, Task
 
 PAGE = 1_000
 # A piece for each task would be a call of the system for each.
 PIECE_BYTES = 64 * 1024
 # For the ids of tasks that come without one.
 NAMESPACE = uuid.UUID("5d7b3a52-6a3c-5a7e-9a0e-3f1f4d0c8b61")
+BEFORE_EVERY_TIME = "0001-01-01T00:00:00.000000Z"
 
+# By creation, whose index leaves the trash out: by id, a server without statistics read and sorted all for each page.
+_ORDER = (tasks.c.created_at, tasks.c.id)
+_after = (bindparam(f"after_{column.name}", type_=column.type) for column in _ORDER)
 _page = (
     select(*TASK)
-    .where(
-        tasks.c.user_id == bindparam("of_user"),
-        tasks.c.deleted_at.is_(None),
-        tasks.c.id > bindparam("after_id", type_=tasks.c.id.type),
-    )
-    .order_by(tasks.c.id)
-    .limit(PAGE)
+    .where(tasks.c.user_id == bindparam("of_user"), tasks.c.deleted_at.is_(None), tuple_(*_ORDER) > tuple_(*_after))
+    .order_by(*_ORDER)
+    .limit(bindparam("rows", type_=Integer()))
 )
+_CREATED_AT, _ID = map(TASK.index, _ORDER)
 _imported = ImportedTask()
 
 
@@ -45,20 +47,22 @@ def export(user_id: str, format_: Format) -> Iterator[bytes]:
     return _in_pieces(format_.write(chain.from_iterable(map(AS_JSON.many, all_pages))))
 
 
+def example(format_: Format) -> str:
+    """A file with one task."""
+    return b"".join(format_.write([example_of(Task)])).decode()
+
+
 def read(file: IO[bytes], format_: Format) -> Iterator[dict[str, Any]]:
     """The tasks in a file, as they are kept; Unreadable, which names the line, where one does not fit."""
     seen: Counter[bytes] = Counter()
     for line, task in format_.read(file):
-        if "id" not in task:
-            # The same file gives the same ids, so it is not doubled by being imported twice.
-            content = orjson.dumps(task, option=orjson.OPT_SORT_KEYS)
-            seen[content] += 1
-            task["id"] = str(uuid.uuid5(NAMESPACE, f"{seen[content]} {content.decode()}"))
         try:
-            yield _imported.load(task)
+            loaded = _imported.load(task)
         except ValidationError as error:
             faults = (f"{name}: {' '.join(messages)}" for name, messages in (refused(error).errors or {}).items())
             raise Unreadable(line, " ".join(faults)) from error
+        # The same file gives the same ids, so it is not doubled by being imported twice.
+        yield loaded if "id" in loaded else {**loaded, "id": _id_of(task, seen)}
 
 
 def write(user_id: str, new: Iterable[dict[str, Any]], note: Callable[[int], None]) -> int:
@@ -73,15 +77,24 @@ def write(user_id: str, new: Iterable[dict[str, Any]], note: Callable[[int], Non
     return written
 
 
+def _id_of(task: Mapping[str, Any], seen: Counter[bytes]) -> str:
+    """For a task that comes without one: made of what it says, and of how often that was said before."""
+    content = orjson.dumps(task, option=orjson.OPT_SORT_KEYS).decode()
+    # Not the tasks themselves, which would fill the memory.
+    digest = uuid.uuid5(NAMESPACE, content).bytes
+    seen[digest] += 1
+    return str(uuid.uuid5(NAMESPACE, f"{seen[digest]} {content}"))
+
+
 def _pages(user_id: str) -> Iterator[list[tuple[Any, ...]]]:
-    after = BEFORE_EVERY_ID
+    here = {"of_user": user_id, "after_created_at": BEFORE_EVERY_TIME, "after_id": BEFORE_EVERY_ID, "rows": PAGE}
     while True:
         with scope(user_id):
-            rows = fetch_tuples(_page, {"of_user": user_id, "after_id": after})
+            rows = fetch_tuples(_page, here)
         yield rows
         if len(rows) < PAGE:
             return
-        after = rows[-1][0]
+        here |= {"after_created_at": rows[-1][_CREATED_AT], "after_id": rows[-1][_ID]}
 
 
 def _in_pieces(parts: Iterable[bytes]) -> Iterator[bytes]:

@@ -1,6 +1,6 @@
 """What is ended for good: tasks that were deleted long ago, and keys of requests that nobody will repeat."""
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import Integer, bindparam, delete, select
 
 from app.database import execute, scope
 from app.tasks.filters import TRASH_BEGINS
@@ -16,7 +16,7 @@ _old = (
         tasks.c.user_id == bindparam("of_user"),
         tasks.c.deleted_at <= TRASH_BEGINS,
     )
-    .limit(MOST_AT_ONCE)
+    .limit(bindparam("rows", type_=Integer()))
 )
 _purge = delete(tasks).where(tasks.c.user_id == bindparam("of_user"), tasks.c.id.in_(_old))
 
@@ -25,7 +25,7 @@ def purge(user_id: str) -> int:
     """End a user's tasks that were deleted more than 30 days ago; how many."""
     ended = 0
     with scope(user_id):
-        while count := execute(_purge, {"of_user": user_id}):
+        while count := execute(_purge, {"of_user": user_id, "rows": MOST_AT_ONCE}):
             ended += count
         clear_keys(user_id)
     return ended

@@ -151,7 +151,7 @@ def list_changes(query: dict[str, Any]) -> Response:
 @authenticated
 @blueprint.arguments(ExportQuery, location="query")
 @blueprint.response(200, FILE, content_type="application/jsonl", headers=("Content-Disposition",))
-@answers_with(*(format_.media_type for format_ in FORMATS.values()))
+@answers_with({format_.media_type: transfer.example(format_) for format_ in FORMATS.values()})
 def export_tasks(query: dict[str, Any]) -> Response:
     """Download all tasks, but for the trash, as a file that `flask tasks import` takes back."""
     format_ = FORMATS[query["format"]]

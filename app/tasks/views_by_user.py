@@ -10,6 +10,7 @@ from app.api import Blueprint, raises, takes
 from app.auth.claims import USER_ID_CHARACTERS, USER_ID_PATTERN
 from app.auth.identity import authenticated, take_user_from_path
 from app.auth.problems import UserIdMismatch
+from app.fields import EXAMPLE_USER_ID
 from app.problems import NotFound
 from app.tasks import edits, listing, queries
 from app.tasks.idempotency import idempotent
@@ -31,6 +32,7 @@ USER_ID = {
     "in": "path",
     "required": True,
     "description": "Your own user id: the one in your token.",
+    "example": EXAMPLE_USER_ID,
     "schema": {"type": "string", "minLength": 1, "maxLength": USER_ID_CHARACTERS, "pattern": USER_ID_PATTERN},
 }
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.api.answers import (
+    BATCH,
+    CHANGES,
     COMPLETE,
     CREATE,
     CREATE_BY_USER,
@@ -14,6 +16,7 @@ from tests.api.answers import (
     LIST_BY_USER,
     ON_ONE_TASK,
     ON_ONE_TASK_BY_USER,
+    RESTORE,
     Call,
 )
 from tests.conftest import Caller, make_app
@@ -40,6 +43,16 @@ JSON_TYPES = {
 }
 
 
+BODIES = (CREATE, CREATE_BY_USER, COMPLETE, BATCH)
+ID = "0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17"
+REFUSED_OPERATIONS = [
+    [],
+    [{"op": "delete", "id": ID}],
+    [{"op": "delete"}, {"op": "create", "task": {"title": ""}}],
+    [{"op": "create", "task": {"title": "tea", "id": ID}}] * 2,
+]
+
+
 @pytest.fixture(scope="module")
 def document():
     """What a service with the default settings serves."""
@@ -57,10 +70,11 @@ def operations(document):
 
 
 def nodes(node):
-    """Every object in the document."""
+    """Every object in the document; examples are no part of it."""
     if isinstance(node, dict):
         yield node
-    for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        node = [inner for name, inner in node.items() if name not in ("example", "examples")]
+    for inner in node if isinstance(node, list) else ():
         yield from nodes(inner)
 
 
@@ -186,10 +200,12 @@ def test_a_token_is_asked_for_by_exactly_the_operations_that_need_one(document):
 @pytest.mark.parametrize(
     "refuse",
     [
-        *((call, {}) for call in (*ON_ONE_TASK, *ON_ONE_TASK_BY_USER)),
-        *((call, {"query_string": "nonsense=1"}) for call in (CREATE, LIST, CREATE_BY_USER, LIST_BY_USER)),
-        *((call, {"data": "{", "content_type": "application/json"}) for call in (CREATE, CREATE_BY_USER, COMPLETE)),
-        *((call, {"data": "title=tea"}) for call in (CREATE, CREATE_BY_USER, COMPLETE)),
+        *((call, {}) for call in (*ON_ONE_TASK, *ON_ONE_TASK_BY_USER, RESTORE)),
+        *((call, {"query_string": "nonsense=1"}) for call in (CREATE, LIST, CREATE_BY_USER, LIST_BY_USER, CHANGES)),
+        *((call, {"data": "{", "content_type": "application/json"}) for call in BODIES),
+        *((call, {"data": "title=tea"}) for call in BODIES),
+        *((BATCH, {"json": {"operations": operations}}) for operations in REFUSED_OPERATIONS),
+        (CHANGES, {"query_string": "since=nonsense"}),
         *((call, {"data": b" " * 200_000, "content_type": "application/json"}) for call in (CREATE, COMPLETE)),
         *((call, {"user_id": "bob"}) for call in (CREATE_BY_USER, LIST_BY_USER, *ON_ONE_TASK_BY_USER)),
         *((call, {"headers": {"Authorization": ""}}) for call in (CREATE, LIST, *ON_ONE_TASK)),
@@ -205,7 +221,8 @@ def test_an_error_is_declared(ann, document, refuse):
 
 @pytest.mark.parametrize(
     "call",
-    [CREATE, LIST, CREATE_BY_USER, LIST_BY_USER, *ON_ONE_TASK, *ON_ONE_TASK_BY_USER, Call("GET", "/v1/auth/me"),
+    [CREATE, LIST, CREATE_BY_USER, LIST_BY_USER, *ON_ONE_TASK, *ON_ONE_TASK_BY_USER, BATCH, CHANGES, RESTORE,
+     Call("GET", "/v1/auth/me"),
      Call("GET", "/"), Call("GET", "/healthz"), Call("GET", "/readyz")],
     ids=str,
 )  # fmt: skip
@@ -213,7 +230,7 @@ def test_a_success_is_declared(ann, document, call):
     """Its status, its media type, its headers and its body are as described."""
     task = ann.add(details="green")
     ann.add(completed=True)
-    answer = call(ann, task["id"], **({"query_string": "limit=1"} if call in (LIST, LIST_BY_USER) else {}))
+    answer = call(ann, task["id"], **({"query_string": "limit=1"} if call in (LIST, LIST_BY_USER, CHANGES) else {}))
 
     assert 200 <= answer.status_code < 300
     assert_described(document, call, answer)
@@ -249,11 +266,14 @@ def assert_fits(document, value, schema):
     types = schema.get("type", [])
     types = [types] if isinstance(types, str) else types
     assert not types or any(isinstance(value, JSON_TYPES[name]) for name in types), (value, types)
+    for part in schema.get("allOf", ()):
+        assert_fits(document, value, part)
     if isinstance(value, dict) and "properties" in schema:
-        assert set(schema.get("required", ())) <= set(value) <= set(schema["properties"])
-        for name, inner in value.items():
-            assert_fits(document, inner, schema["properties"][name])
+        assert set(schema.get("required", ())) <= set(value)
+        assert schema.get("additionalProperties", True) or set(value) <= set(schema["properties"])
+        for name in schema["properties"].keys() & value.keys():
+            assert_fits(document, value[name], schema["properties"][name])
     for inner in value if isinstance(value, list) else ():
         assert_fits(document, inner, schema["items"])
-    if isinstance(value, str) and "enum" in schema:
-        assert value in schema["enum"]
+    assert value in schema.get("enum", [value])
+    assert value == schema.get("const", value)

@@ -1,0 +1,121 @@
+"""Tasks as people write them, for trying the service: the same ones for the same seed."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
+from random import Random
+from typing import Any
+
+from app.engines import rfc3339
+from app.tasks.schedule import settled
+from app.tasks.schemas import ImportedTask
+
+# How far back tasks were made.
+PAST = timedelta(days=180)
+ZONES = ("Europe/Berlin", "America/New_York", "Asia/Tokyo", None)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Tasks that are alike: a title to be filled in, and what usually goes with it."""
+
+    title: str
+    things: Sequence[str]
+    tags: Sequence[str]
+    details: str | None = None
+    priority: str = "none"
+    recurrence: str | None = None
+
+
+KINDS = (
+    Kind("Buy {}", ("oat milk", "tea", "coffee beans", "stamps", "light bulbs", "cat food", "crème fraîche"), ["shop"]),
+    Kind("Call {}", ("Mum", "the dentist", "Zoë", "the landlord", "Łukasz", "the bank"), ["phone"], None, "medium"),
+    Kind("Reply to {}", ("Priya", "Günther", "the tax office", "support", "Ann"), ["mail", "work"], None, "low"),
+    Kind(
+        "Review {}",
+        ("the budget", "Sam's draft", "the contract", "pull request 481", "the roadmap"),
+        ["work"],
+        "Read it once through, note what is unclear, then talk it over before answering in writing.",
+        "high",
+    ),
+    Kind("Write {}", ("the minutes", "a status report", "release notes", "a letter to Jürgen"), ["work", "writing"]),
+    Kind("Book {}", ("a table for four", "the train to Kraków", "a room", "a haircut"), ["errands"], None, "medium"),
+    Kind(
+        "Prepare {}",
+        ("the workshop", "Monday's meeting", "slides for the board", "the interview"),
+        ["work"],
+        "- collect figures\n- write an outline\n- ask two people to read it",
+        "high",
+    ),
+    Kind(
+        "Repair {}", ("the bicycle", "the kitchen tap", "the garden fence"), ["home"], "The toolbox is in the cellar."
+    ),
+    Kind("Read {}", ("chapter 5", "that article on sleep", "「吾輩は猫である」"), ["reading"], None, "low"),
+    Kind("Return {}", ("the library books", "the drill to Omar", "the shoes"), ["errands"]),
+    Kind("Plan {}", ("the summer holidays", "Noor's birthday 🎂", "the move"), ["family", "home"], None, "medium"),
+    Kind("Renew {}", ("the passport", "the insurance", "the domain name"), ["papers"], "Costs about 60 €.", "high"),
+    Kind("{}", ("Water the plants", "Take out the bins"), ["home"], None, "none", "FREQ=WEEKLY;BYDAY=MO,TH"),
+    Kind("{}", ("Back up the laptop", "Go through the inbox"), ["routine"], None, "low", "FREQ=WEEKLY;INTERVAL=2"),
+    Kind("Pay {}", ("the rent", "the electricity bill"), ["money"], None, "high", "FREQ=MONTHLY;BYMONTHDAY=1"),
+    Kind("{}", ("Stretch for ten minutes", "Plan the day"), ["routine"], None, "none", "FREQ=DAILY;COUNT=30"),
+)
+
+
+def sample_tasks(seed: str, count: int, now: datetime) -> Iterator[dict[str, Any]]:
+    """So many tasks as bulk.insert_tasks() takes them; their times are spread around `now`."""
+    # Only its random() is promised to stay the same from one Python to the next.
+    random = Random(seed).random  # noqa: S311
+    # Version 8 of RFC 9562: of our own making. In order, which an index likes best.
+    digits = hashlib.sha256(seed.encode()).hexdigest()
+    begin = f"{digits[:8]}-{digits[8:12]}-8{digits[12:15]}-8{digits[15:18]}-"
+    whole = _whole_tasks()
+    for number in range(count):
+        task = whole[int(random() * len(whole))].copy()
+        # More of them lately.
+        age = random() ** 2 * PAST
+        task["id"] = f"{begin}{number:012x}"
+        task["created_at"] = rfc3339(now - age)
+        chance, days, zone = random(), random(), random()
+        if task["recurrence"] is None and chance < 0.4:
+            task["completed"], task["completed_at"] = True, rfc3339(now - age * days)
+        task["deleted"] = random() < 0.02
+        if task["recurrence"] or chance > 0.15:
+            # Most of them soon, a few overdue; what is completed was due around that time.
+            offset = -round(age.days * days) if task["completed"] else round(days * days * 60) - 7
+            at_hour = 8 + int(zone * 40) if zone < 0.3 else None
+            task.update(_schedule(now.date().toordinal() + offset, at_hour, int(zone * 100) % 4, task["recurrence"]))
+        yield task
+
+
+@cache
+def _whole_tasks() -> list[dict[str, Any]]:
+    """One of each, read as any other task that comes from outside."""
+    read = ImportedTask().load
+    return [
+        {
+            **read(
+                {
+                    "title": kind.title.format(thing),
+                    "details": kind.details,
+                    "priority": kind.priority,
+                    "tags": kind.tags,
+                    # What recurs needs a due; it is replaced.
+                    "due_on": "2000-01-01",
+                    "recurrence": kind.recurrence,
+                }
+            ),
+            "due": None,
+            "due_on": None,
+        }
+        for kind in KINDS
+        for thing in kind.things
+    ]
+
+
+@lru_cache(maxsize=10_000)
+def _schedule(day: int, hour: int | None, zone: int, recurrence: str | None) -> dict[str, Any]:
+    date = datetime.fromordinal(day).replace(tzinfo=UTC)
+    due_on, due_at = (date.date().isoformat(), None) if hour is None else (None, rfc3339(date + timedelta(hours=hour)))
+    return settled({"due_on": due_on, "due_at": due_at, "time_zone": ZONES[zone], "recurrence": recurrence})

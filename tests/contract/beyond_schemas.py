@@ -1,0 +1,95 @@
+"""What no schema says of a request: how random ones are mended, and which refusals are no fault of the document.
+
+A cursor belongs to its list and a key to its request; an address, a zone and a rule have grammars of their own; and one
+field may need another, or exclude it.
+"""
+
+import re
+from collections.abc import MutableMapping
+from datetime import date
+from itertools import cycle
+from typing import Any
+from uuid import uuid4
+
+from app.tasks.fields import FIRST_YEAR, LAST_YEAR, MomentOrDay
+from app.tasks.schemas import OPERATIONS, TaskQuery
+
+RULES = cycle(["FREQ=DAILY", "freq=weekly;byday=mo,we", "RRULE:FREQ=MONTHLY;BYMONTHDAY=-1;COUNT=3", "FREQ=YEARLY"])
+ZONES = cycle(["UTC", "Europe/Berlin", "Pacific/Chatham", "America/New_York"])
+DAYS = cycle(["2024-02-29", f"{FIRST_YEAR}-01-01", f"{LAST_YEAR}-12-31"])
+CURSORS = ("cursor", "since")
+DUES = [name for name, field in TaskQuery().fields.items() if isinstance(field, MomentOrDay)]
+
+KEY_CHARACTERS = 255
+CODES = {"invalid_cursor", "idempotency_key_reused"}
+# Field and message.
+REFUSALS = re.compile(
+    r"""
+    email:\ Not\ a\ valid\ email\ address\.
+    | password:\ Needed\ beside\ new_password\.
+    | new_password:\ Needed\ beside\ password\.
+    | password:\ Your\ password\ is\ not\ kept\ here:\ leave\ it\ out\.
+    | (.+\.)?recurrence:\ .+
+    | (.+\.)?due_(on|at|before|after):\ (There\ is\ no\ such|Must\ be\ a)\ (day|time).*
+    """,
+    re.VERBOSE,
+)
+
+
+def is_beyond_schemas(problem: dict[str, Any]) -> bool:
+    """Whether a request is refused for nothing but what no schema says."""
+    faults = [f"{name}: {message}" for name, messages in problem.get("errors", {}).items() for message in messages]
+    return problem["code"] in CODES or (bool(faults) and all(map(REFUSALS.fullmatch, faults)))
+
+
+def mend_headers(headers: MutableMapping[str, str]) -> None:
+    """A key of its own for each request."""
+    if "Idempotency-Key" in headers:
+        own = uuid4().hex
+        headers["Idempotency-Key"] = headers["Idempotency-Key"][: KEY_CHARACTERS - len(own)] + own
+
+
+def mend_query(query: dict[str, Any]) -> None:
+    """Leave out the cursor of no list, where there is something else to try; and name days that there are."""
+    if len(query) > 1:
+        for name in CURSORS:
+            query.pop(name, None)
+    for name in {*DUES} & query.keys():
+        query[name] = _day(query[name])
+
+
+def mend_body(body: Any) -> None:
+    """Give a task, or each of a batch, an id that is free and a schedule that there is; and each operation the members
+    that belong to it.
+    """
+    if not isinstance(body, dict):
+        return
+    for operation in body.get("operations", ()):
+        wanted = OPERATIONS[operation["op"]]
+        for name in operation.keys() - wanted - {"op"}:
+            del operation[name]
+        operation |= {name: value for name, value in _missing().items() if name in wanted - operation.keys()}
+        mend_body(operation.get("task") or operation.get("changes"))
+    if "id" in body:
+        body["id"] = str(uuid4())
+    if body.get("time_zone") is not None:
+        body["time_zone"] = next(ZONES)
+    if body.get("due_on") is not None:
+        body["due_on"] = _day(body["due_on"])
+        body.pop("due_at", None)
+    if body.get("recurrence") is not None:
+        body["recurrence"] = next(RULES)
+        if body.get("due_at") is None:
+            body["due_on"] = next(DAYS)
+
+
+def _missing() -> dict[str, Any]:
+    return {"id": "0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17", "task": {"title": "tea"}, "changes": {"completed": True}}
+
+
+def _day(text: str) -> str:
+    """The same, or another where there is no such day."""
+    try:
+        return text if FIRST_YEAR <= date.fromisoformat(text).year <= LAST_YEAR else next(DAYS)
+    except ValueError:
+        return next(DAYS)
