@@ -107,6 +107,23 @@ def _sqlite_folded(element: folded, compiler: SQLCompiler, **options: Any) -> st
     return f"fold({compiler.process(element.clauses, **options)})"
 
 
+class folded_ascii(FunctionElement[str]):
+    """Text for comparing with ASCII without case: all other letters stay as they are."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(folded_ascii)
+def _postgresql_folded_ascii(element: folded_ascii, compiler: SQLCompiler, **options: Any) -> str:
+    return f'lower({compiler.process(element.clauses, **options)} COLLATE "C")'
+
+
+@compiles(folded_ascii, "sqlite")
+def _sqlite_folded_ascii(element: folded_ascii, compiler: SQLCompiler, **options: Any) -> str:
+    return f"lower({compiler.process(element.clauses, **options)})"
+
+
 # Text of the canonical form on SQLite, so that it reads as it is written.
 Id = Uuid(as_uuid=False).with_variant(String(36), "sqlite")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Text, and_, bindparam, cast, func, literal, or_, select
 
-from app.columns import Day, Timestamp, folded, from_now, now
+from app.columns import Day, Timestamp, folded, folded_ascii, from_now, now
 from app.engines import rfc3339
 from app.tasks.fields import LINE_END, PRIORITIES, line_of
 from app.tasks.models import tasks
@@ -31,9 +31,10 @@ def _moment(name: str) -> Any:
     return bindparam(name, type_=Timestamp())
 
 
-def _holds(column: ColumnElement[str], part: str) -> ColumnElement[bool]:
-    """Whether a text holds another, whatever their case."""
-    return func.strpos(folded(column), folded(_text(part))) > 0
+def _holds(column: ColumnElement[str], part: str, is_ascii: bool) -> ColumnElement[bool]:
+    """Whether a text holds another, whatever their case. ASCII is folded more than twice as fast."""
+    fold = folded_ascii if is_ascii else folded
+    return func.strpos(fold(column), fold(_text(part))) > 0
 
 
 _CONDITIONS: dict[str, ColumnElement[bool]] = {
@@ -42,17 +43,25 @@ _CONDITIONS: dict[str, ColumnElement[bool]] = {
     "completed": tasks.c.completed_at.is_not(None),
     "pending": tasks.c.completed_at.is_(None),
     "priorities": func.strpos(_text("priorities"), cast(tasks.c.priority, Text)) > 0,
-    "q": or_(_holds(tasks.c.title, "q"), _holds(tasks.c.details, "q")),
+    "q": or_(_holds(tasks.c.title, "q", is_ascii=False), _holds(tasks.c.details, "q", is_ascii=False)),
+    "q_ascii": or_(_holds(tasks.c.title, "q_ascii", is_ascii=True), _holds(tasks.c.details, "q_ascii", is_ascii=True)),
     "due_before": tasks.c.due < _moment("due_before"),
     "due_after": tasks.c.due > _moment("due_after"),
     # A task that is due on a day is compared by that day, in whatever zone; one that is due at a time, by UTC's day.
-    "due_before_day": or_(
-        tasks.c.due_on < bindparam("due_before_day", type_=Day),
-        and_(tasks.c.due_on.is_(None), tasks.c.due < _moment("begin_of_day")),
+    # The first condition follows from the others, for no zone is a day off; an index knows it.
+    "due_before_day": and_(
+        tasks.c.due < _moment("day_after"),
+        or_(
+            tasks.c.due_on < bindparam("due_before_day", type_=Day),
+            and_(tasks.c.due_on.is_(None), tasks.c.due < _moment("begin_of_day")),
+        ),
     ),
-    "due_after_day": or_(
-        tasks.c.due_on > bindparam("due_after_day", type_=Day),
-        and_(tasks.c.due_on.is_(None), tasks.c.due >= _moment("end_of_day")),
+    "due_after_day": and_(
+        tasks.c.due > _moment("begin_of_that_day"),
+        or_(
+            tasks.c.due_on > bindparam("due_after_day", type_=Day),
+            and_(tasks.c.due_on.is_(None), tasks.c.due >= _moment("end_of_day")),
+        ),
     ),
     "overdue": _overdue,
     "not_overdue": ~func.coalesce(_overdue, literal(False)),
@@ -67,10 +76,12 @@ def read(query: Mapping[str, Any]) -> dict[str, Any]:
     if "priority" in query:
         found["priorities"] = "".join(sorted({str(PRIORITIES.index(word)) for word in query["priority"]}))
     for number, tag in enumerate(query.get("tag", ())):
-        found[f"tag_{number}"] = line_of(tag) + LINE_END
-    for name in ("q", "due_before", "due_after"):
+        found[f"tag_ascii_{number}" if tag.isascii() else f"tag_{number}"] = line_of(tag) + LINE_END
+    if "q" in query:
+        found["q_ascii" if query["q"].isascii() else "q"] = query["q"]
+    for name in ("due_before", "due_after"):
         if name in query:
-            found[name if name == "q" or "T" in query[name] else f"{name}_day"] = query[name]
+            found[name if "T" in query[name] else f"{name}_day"] = query[name]
     if "overdue" in query:
         found["overdue" if query["overdue"] else "not_overdue"] = True
     return found
@@ -81,14 +92,18 @@ def values(filters: Filters) -> dict[str, Any]:
     given = dict(filters)
     if "due_before_day" in given:
         given["begin_of_day"] = _begin_of(given["due_before_day"], 0)
+        given["day_after"] = _begin_of(given["due_before_day"], 1)
     if "due_after_day" in given:
+        given["begin_of_that_day"] = _begin_of(given["due_after_day"], 0)
         given["end_of_day"] = _begin_of(given["due_after_day"], 1)
     return given
 
 
 @lru_cache(maxsize=64)
 def condition(name: str) -> ColumnElement[bool]:
-    return _holds(tasks.c.tags, name) if name.startswith("tag_") else _CONDITIONS[name]
+    if name.startswith("tag_"):
+        return _holds(tasks.c.tags, name, is_ascii=name.startswith("tag_ascii"))
+    return _CONDITIONS[name]
 
 
 def _begin_of(day: str, days_later: int) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Integer, Select, asc, bindparam, desc, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Integer, Select, asc, bindparam, desc, func, select, tuple_, union_all
 
 from app.database import fetch_one, fetch_tuples
 from app.tasks import cursors, filters
@@ -112,25 +112,25 @@ def _read_position(values: list[Any], sort: str) -> Position:
 def _page(names: frozenset[str], sort: str, begin: str | None) -> Select[Any]:
     column, descending = tasks.c[sort.removeprefix("-")], sort.startswith("-")
     order = desc if descending else asc
-    # What has no value comes last either way.
-    nulls = [column.is_(None)] if column.nullable else []
-    page = (
-        select(*TASK)
-        .where(*_wanted(names))
-        .order_by(*nulls, order(column), order(tasks.c.id))
-        .limit(bindparam("rows", type_=Integer()))
-    )
-    return page.where(_behind(column, descending, begin)) if begin else page
-
-
-def _behind(column: ColumnElement[Any], descending: bool, begin: str) -> ColumnElement[bool]:
-    """What comes after the cursor's task."""
+    rows = bindparam("rows", type_=Integer())
+    page = select(*TASK).where(*_wanted(names)).limit(rows)
+    with_value, without = page.order_by(order(column), order(tasks.c.id)), page.order_by(order(tasks.c.id))
     after_id = bindparam("after_id", type_=tasks.c.id.type)
+    if begin == "values":
+        here, there = tuple_(column, tasks.c.id), tuple_(bindparam("after_value", type_=column.type), after_id)
+        with_value = with_value.where(here < there if descending else here > there)
+    if not column.nullable:
+        return with_value
+    # What has no value comes last either way: behind the others, each part by its own index.
+    without = without.where(column.is_(None))
     if begin == "nulls":
-        return column.is_(None) & (tasks.c.id < after_id if descending else tasks.c.id > after_id)
-    here, there = tuple_(column, tasks.c.id), tuple_(bindparam("after_value", type_=column.type), after_id)
-    behind = here < there if descending else here > there
-    return or_(behind, column.is_(None)) if column.nullable else behind
+        return without.where(tasks.c.id < after_id if descending else tasks.c.id > after_id)
+    first = with_value.where(column.is_not(None)).cte("with_value")
+    # Looked for only where there is room.
+    rest = without.where(select(func.count()).select_from(first).scalar_subquery() < rows).subquery()
+    both = union_all(select(*first.c), select(*rest.c)).subquery()
+    value = both.c[column.key]
+    return select(*both.c).order_by(value.is_(None), order(value), order(both.c.id)).limit(rows)
 
 
 @lru_cache(maxsize=256)

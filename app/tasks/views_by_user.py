@@ -118,4 +118,4 @@ def _canonical(query: dict[str, Any]) -> dict[str, Any]:
 
 def _path_with(**changes: str) -> str:
     path = f"{request.root_path.rstrip('/')}{request.path}"
-    return f"{quote(path)}?{urlencode({**request.args, **changes})}"
+    return f"{quote(path)}?{urlencode({**request.args.to_dict(flat=False), **changes}, doseq=True)}"

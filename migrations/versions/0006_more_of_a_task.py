@@ -1,4 +1,4 @@
-"""Priority, tags, due, time zone and recurrence of a task; and the order in which tasks changed."""
+"""Priority, tags, due, time zone and recurrence of a task; and an index for each order in which tasks are asked for."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,14 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-INDEX = "tasks_user_id_updated_at_id_idx"
+NOT_DELETED, DELETED = "deleted_at IS NULL", "deleted_at IS NOT NULL"
+# Of which tasks there is an index by this column.
+PARTIAL = {
+    "priority": NOT_DELETED,
+    "title": NOT_DELETED,
+    "due": f"{NOT_DELETED} AND due IS NOT NULL",
+    "deleted_at": DELETED,
+}
 COLUMNS = ("priority", "tags", "due", "due_on", "time_zone", "recurrence", "next_id")
 
 
@@ -24,10 +31,20 @@ def upgrade() -> None:
     op.add_column("tasks", sa.Column("time_zone", sa.Text))
     op.add_column("tasks", sa.Column("recurrence", sa.Text))
     op.add_column("tasks", sa.Column("next_id", id_))
-    op.create_index(INDEX, "tasks", ["user_id", "updated_at", "id"])
+    op.create_index("tasks_user_id_updated_at_id_idx", "tasks", ["user_id", "updated_at", "id"])
+    for column, condition in PARTIAL.items():
+        where = sa.text(condition)
+        op.create_index(
+            f"tasks_user_id_{column}_id_idx",
+            "tasks",
+            ["user_id", column, "id"],
+            postgresql_where=where,
+            sqlite_where=where,
+        )
 
 
 def downgrade() -> None:
-    op.drop_index(INDEX, "tasks")
+    for column in ("updated_at", *PARTIAL):
+        op.drop_index(f"tasks_user_id_{column}_id_idx", "tasks")
     for column in reversed(COLUMNS):
         op.drop_column("tasks", column)

@@ -64,8 +64,9 @@ PAGE_AND_ONE_MORE = 51
 # there is room for that on one that is half full. The index of 100 tasks is one page.
 LEVELS = 4
 EXTRA_LEVELS = LEVELS - 1
-# To find the task; to enter it, or its new version, into both indexes of the table; to find the user it refers to.
-WAYS_DOWN = {"get": 1, "create": 2 + 1, "toggle": 1 + 2}
+# To find the task; to enter it, or its new version, into the five indexes that hold a task which has no due and is not
+# in the trash; to find the user it refers to.
+WAYS_DOWN = {"get": 1, "create": 5 + 1, "toggle": 1 + 5}
 # Where a new version is put: a page with room, the map that knows of it, or a new page at the end.
 NEW_PLACE = {"get": 0, "create": 3, "toggle": 3}
 # The 51 entries of a page of 50 stand side by side in the index, on at most so many pages beside the first.

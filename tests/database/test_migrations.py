@@ -5,7 +5,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,13 @@ def value_for(column: Column[Any], user_id: str) -> Any:
     if isinstance(getattr(column.type, "length", None), int):
         # SQLite keeps times and ids as texts of these lengths.
         return {27: rfc3339(datetime.now(UTC)), 36: str(uuid.uuid4())}.get(column.type.length, "x")
-    kinds = {uuid.UUID: uuid.uuid4, datetime: lambda: datetime.now(UTC), int: lambda: 1, bool: lambda: True}
+    kinds = {
+        uuid.UUID: uuid.uuid4,
+        datetime: lambda: datetime.now(UTC),
+        date: date.today,
+        int: lambda: 1,
+        bool: lambda: True,
+    }
     return kinds.get(column.type.python_type, lambda: user_id)()
 
 
