@@ -38,6 +38,19 @@ control_socket_disable = True
 loglevel = "warning"
 
 
+def pre_fork(server, worker):
+    """Give the worker a part of the memory that /metrics is counted in: one that no other has."""
+    if counts := server.app.wsgi().extensions.get("metrics"):
+        others = {other.metrics_part for other in server.WORKERS.values()}
+        worker.metrics_part = counts.take_part(others)
+
+
+def post_fork(server, worker):
+    """Have the worker tell now and then how many connections it uses."""
+    if counts := server.app.wsgi().extensions.get("metrics"):
+        counts.watch_pool()
+
+
 def when_ready(server):
     """Say where it is, and a first request that works. From here on, workers are forked."""
     # What is loaded by now stays: not to be looked at by each collection, nor copied for its marks.

@@ -3,6 +3,7 @@
 import functools
 import math
 import os
+import re
 import socket
 import sqlite3
 import time
@@ -37,7 +38,13 @@ MADE_AT = "made_at"
 # Whose rows the database shows; see database.scope().
 current_user: ContextVar[str | None] = ContextVar("current_user", default=None)
 
+# The id of the request that statements are sent for.
+current_request: ContextVar[str | None] = ContextVar("current_request", default=None)
+
 _takes_its_time: ContextVar[bool] = ContextVar("takes_its_time", default=False)
+
+# What could end a comment or its quotes, or means something to the driver.
+_NOT_FOR_A_COMMENT = re.compile(r"[^!-~]|[%'*\\]")
 
 # PostgreSQL's number for the type.
 UUID = 2950
@@ -140,6 +147,7 @@ class _ScopedCursor(psycopg2.extensions.cursor):
 
     The user comes from the scope and from nowhere else, so a query that names a wrong user finds no row.
     `executemany` is left alone: without the prefix, row-level security refuses everything.
+    The request's id stands before it, so that the server's log and pg_stat_activity lead back to the request.
     """
 
     def execute(self, query: Any, parameters: Any = None) -> None:
@@ -148,6 +156,10 @@ class _ScopedCursor(psycopg2.extensions.cursor):
             query = "SELECT as_user(%(app_user)s); " + query
             # A new dictionary, for SQLAlchemy keeps the one it passed.
             parameters = {**(parameters or {}), "app_user": user_id}
+        request_id = current_request.get()
+        if request_id is not None:
+            # In front, for pg_stat_activity shows the first kilobyte; and outside of what is prepared.
+            query = f"/* request_id='{_NOT_FOR_A_COMMENT.sub('_', request_id)}' */ {query}"
         if _takes_its_time.get():
             super().execute(query, parameters)
             return

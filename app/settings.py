@@ -60,6 +60,7 @@ class Settings:
     threads: int
     log_level: str
     log_format: str
+    metrics: bool
 
 
 def load_settings() -> Settings:
@@ -95,6 +96,7 @@ def read_settings(environment: Mapping[str, str], instance: Path = INSTANCE) -> 
         threads=read("THREADS", _integer(1, 256), "2"),
         log_level=read("LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info"),
         log_format=read("LOG_FORMAT", _one_of("auto", "text", "json"), "auto"),
+        metrics=read("METRICS", _one_of("on", "off"), "off") == "on",
     )
     if not any(
         settings.argon2_memory_kib >= kib and settings.argon2_passes >= passes for kib, passes in OWASP_ARGON2ID

@@ -140,6 +140,7 @@ def environment(database_url: str) -> dict[str, str]:
         "WEB_CONCURRENCY": str(WORKERS),
         "LOG_LEVEL": "info",
         "LOG_FORMAT": "json",
+        "METRICS": "on",
     }
 
 

@@ -42,7 +42,7 @@ class TextFormatter(logging.Formatter):
 def configure(settings: Settings) -> None:
     """Send what this service logs to standard error, in one form."""
     # No line shows them, and each record would ask for them.
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging.logThreads = logging.logMultiprocessing = False
     as_text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(TextFormatter() if as_text else JsonFormatter())

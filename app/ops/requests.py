@@ -3,14 +3,19 @@
 import logging
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import uuid_utils
 from flask import Flask, request
 
+from app.engines import current_request
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+# Of an answer: the environment of its request, its status line, and the seconds that it took.
+Count = Callable[["WSGIEnvironment", str, float], None]
 
 logger = logging.getLogger("tasks.request")
 
@@ -29,6 +34,13 @@ def init_app(app: Flask) -> None:
     app.wsgi_app = Requests(app.wsgi_app)  # type: ignore[method-assign]
 
 
+def tell(app: Flask, count: Count) -> None:
+    """From now on, have each answer counted."""
+    around = app.wsgi_app
+    assert isinstance(around, Requests)
+    around.count = count
+
+
 def request_id() -> str:
     """This request's id: the caller's, where it is fit to be logged, else a new one."""
     return str(request.environ[REQUEST_ID])
@@ -42,6 +54,8 @@ def note_problem(code: str) -> None:
 class Requests:
     """Outside of Flask, whose own hooks for this took as long as reading a task."""
 
+    count: "Count | None" = None
+
     def __init__(self, app: "WSGIApplication") -> None:
         self._app = app
 
@@ -49,12 +63,16 @@ class Requests:
         began_at = time.perf_counter()
         given = environ.get("HTTP_X_REQUEST_ID", "")
         environ[REQUEST_ID] = given if _FIT.fullmatch(given) else str(uuid_utils.uuid7())
+        # Until this thread's next request: an answer that is streamed goes on reading.
+        current_request.set(environ[REQUEST_ID])
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             if _NO_STORE not in headers:
                 headers = [header for header in headers if header[0] != "Cache-Control"]
                 headers.append(_ASK_FIRST)
             headers.append(("X-Request-ID", environ[REQUEST_ID]))
+            if self.count is not None:
+                self.count(environ, status, time.perf_counter() - began_at)
             if logger.isEnabledFor(logging.INFO):
                 _log(environ, status, began_at)
             return start_response(status, headers, exc_info)

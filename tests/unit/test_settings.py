@@ -34,6 +34,7 @@ DEFAULTS = [
     ("THREADS", "threads", 2),
     ("LOG_LEVEL", "log_level", "info"),
     ("LOG_FORMAT", "log_format", "auto"),
+    ("METRICS", "metrics", False),
 ]
 FIELD = {variable: field for variable, field, _ in DEFAULTS} | {
     "AUTH_SECRET": "auth_secrets",
@@ -71,6 +72,7 @@ TAKEN = [
     ("THREADS", "256", 256),
     ("LOG_LEVEL", "WARNING", "warning"),
     ("LOG_FORMAT", "json", "json"),
+    ("METRICS", "on", True),
 ]
 
 REFUSED = {
@@ -109,6 +111,7 @@ REFUSED = {
     "THREADS": ["0", "257", "two"],
     "LOG_LEVEL": ["verbose", "10"],
     "LOG_FORMAT": ["xml"],
+    "METRICS": ["yes", "1"],
     "DATABASE_URL": [
         "tasks.db",
         "mysql://localhost/tasks",

@@ -1,0 +1,162 @@
+"""A statement carries its request's id as a comment, so that what PostgreSQL shows leads back to the request."""
+
+import re
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from contextvars import Context
+from typing import Any
+from uuid import UUID
+
+import psycopg2
+import pytest
+from flask import Flask
+from sqlalchemy import literal, select
+
+from app.database import NOBODY, fetch_one, scope, transaction
+from app.engines import _ScopedCursor, current_request
+from tests.conftest import Caller, make_app, new_user_id
+from tests.postgres import Server
+from tests.process.conftest import until
+
+# Visible ASCII, and each tries to be more than a comment.
+HOSTILE = [
+    "*/SELECT(1/0);--",
+    "a'*/;DROP/**/TABLE/**/tasks;--",
+    "/*",
+    "*/",
+    "'",
+    "\\",
+    "%",
+    "%s",
+    "%(app_user)s",
+    "%%",
+    "$1",
+    "$$*/$$",
+    ";",
+    "--",
+    '"',
+    "{id}",
+    "*" * 128,
+    "*/" * 64,
+    "%27*%2F",
+]
+
+
+@pytest.fixture
+def app(postgresql: Server, postgresql_database: str) -> Iterator[Flask]:
+    """An app on a database of this test's own."""
+    app = make_app(postgresql.url(postgresql_database))
+    yield app
+    app.extensions["database"].dispose()
+
+
+@contextmanager
+def sent() -> Iterator[list[str]]:
+    """What this thread sends meanwhile, its values filled in."""
+    found: list[str] = []
+    execute, here = _ScopedCursor.execute, threading.get_ident()
+
+    def noting(cursor: Any, query: str, parameters: Any = None) -> None:
+        try:
+            execute(cursor, query, parameters)
+        finally:
+            # What was revoked is read in the background.
+            if threading.get_ident() == here:
+                found.append(cursor.query.decode())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_ScopedCursor, "execute", noting)
+        yield found
+
+
+def with_id(request_id: str) -> dict[str, str]:
+    return {"X-Request-ID": request_id}
+
+
+def test_every_statement_of_a_request_begins_with_its_id(app: Flask, ann: Caller) -> None:
+    """The first of a connection, prepared ones, refused ones, and those of a transaction with its BEGIN and COMMIT."""
+    with sent() as texts:
+        assert ann.post("/v1/tasks", json={"title": "tea"}, headers=with_id("first")).status_code == 201
+        idempotent = {**with_id("second"), "Idempotency-Key": "k"}
+        assert ann.post("/v1/tasks", json={"title": "tea"}, headers=idempotent).status_code == 201
+
+    ids = [re.match(r"/\* request_id='(\w+)' \*/ ", text) for text in texts]
+    assert [text for text, id_ in zip(texts, ids, strict=True) if id_ is None] == []
+    assert {id_[1] for id_ in ids if id_} == {"first", "second"}
+    assert [text for text in texts if text.endswith("COMMIT")] == ["/* request_id='second' */ COMMIT"]
+
+
+def test_a_new_id_is_in_the_answer_and_in_the_comment(app: Flask, ann: Caller) -> None:
+    """Where the caller brought none."""
+    with sent() as texts:
+        answer = ann.get("/v1/tasks")
+
+    assert UUID(answer.headers["X-Request-ID"]).version == 7
+    assert texts[-1].startswith(f"/* request_id='{answer.headers['X-Request-ID']}' */ ")
+
+
+@pytest.mark.parametrize("request_id", HOSTILE)
+def test_an_id_is_nothing_but_a_comment(app: Flask, ann: Caller, request_id: str) -> None:
+    """Whatever a client sends as its id, the statement is the same, and so is its answer."""
+    # At the very first connection SQLAlchemy asks about the server.
+    assert ann.get("/v1/tasks").status_code == 200
+    headers = with_id(request_id)
+    with sent() as texts:
+        created = ann.post("/v1/tasks", json={"title": "100 % tea"}, headers=headers)
+        listed = ann.get("/v1/tasks", headers=headers)
+        again = ann.get(f"/v1/tasks/{created.get_json()['id']}", headers=headers)
+
+    assert (created.status_code, listed.status_code, again.status_code) == (201, 200, 200)
+    assert created.headers["X-Request-ID"] == request_id
+    assert listed.get_json()["items"] == [again.get_json()] == [created.get_json()]
+    for text in texts:
+        comment, end, statement = text.partition(" */ ")
+        assert end
+        assert re.fullmatch(r"/\* request_id='[^*'%\\]+'", comment)
+        assert statement.startswith("SELECT as_user('")
+
+
+@pytest.mark.parametrize("request_id", [*HOSTILE, "ä", "\n*/", "\u2028", "a b"])
+def test_the_cursor_itself_lets_nothing_out(app: Flask, request_id: str) -> None:
+    """It does not rely on the id's having been looked at before; inside a transaction and with nobody's statements."""
+    with app.app_context(), scope(NOBODY):
+        token = current_request.set(request_id)
+        try:
+            with transaction():
+                row = fetch_one(select(literal("%*/").label("text")))
+        finally:
+            current_request.reset(token)
+
+    assert row is not None
+    assert row.text == "%*/"
+
+
+def test_an_operator_sees_which_request_waits(app: Flask, postgresql: Server, postgresql_database: str) -> None:
+    """In pg_stat_activity, however long the statement is."""
+    ann = Caller(app, new_user_id())
+    admin = postgresql.admin.set(database=postgresql_database).render_as_string(hide_password=False)
+    with ThreadPoolExecutor() as clients, closing(psycopg2.connect(admin)) as other:
+        other.cursor().execute("LOCK TABLE tasks")
+        waiting = clients.submit(ann.post, "/v1/tasks", json={"title": "tea"}, headers=with_id("who-waits"))
+        find = "SELECT query FROM pg_stat_activity WHERE query LIKE '/* request_id=''who-waits''%' AND state = 'active'"
+        shown = until(lambda: postgresql.sql(find), "the statement")
+        other.rollback()
+
+    assert waiting.result().status_code in (201, 503)
+    assert "INSERT INTO tasks" in shown[0][0]
+
+
+def test_a_statement_of_no_request_has_no_comment(app: Flask) -> None:
+    """A command's, for example: in another process, or here in a context of its own."""
+
+    def command() -> None:
+        with app.app_context():
+            fetch_one(select(literal(1).label("one")))
+
+    with sent() as texts:
+        Context().run(command)
+
+    assert len(texts) > 0
+    assert [text for text in texts if "request_id=" in text] == []

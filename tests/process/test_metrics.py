@@ -1,0 +1,117 @@
+"""/metrics of real workers: every answer counts once, whoever gave it and whatever became of them."""
+
+import contextlib
+import http.client
+import os
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg2
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.conftest import NewDatabase, migrate, new_user_id, shared_token
+from tests.postgres import Server
+from tests.process.conftest import LONGEST_WAIT_SECONDS, Service, Start, until
+
+WORKERS = 2
+CLIENTS = 8
+# Of one round.
+REQUESTS = 200
+
+IN_USE = ("tasks_database_connections_in_use",)
+
+
+@pytest.fixture
+def service(serve: Start, new_database: NewDatabase) -> Service:
+    service = serve(new_database(), METRICS="on", WEB_CONCURRENCY=str(WORKERS))
+    until(lambda: len(service.workers()) == WORKERS, "all workers")
+    return service
+
+
+def scrape(service: Service) -> dict[tuple[str, ...], float]:
+    """Each number, by its name and the values of its labels."""
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=LONGEST_WAIT_SECONDS)
+    with contextlib.closing(connection):
+        connection.request("GET", "/metrics", headers={"Connection": "close"})
+        text = connection.getresponse().read().decode()
+    families = text_string_to_metric_families(text)
+    return {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def listed(service: Service) -> float:
+    return scrape(service).get(("tasks_requests_total", "GET", "/v1/tasks", "200"), 0)
+
+
+def ask(service: Service, requests: int = REQUESTS) -> None:
+    """Over as many connections as requests, several at once: either worker may take each."""
+    token = shared_token(new_user_id())
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        answers = list(clients.map(lambda _: service.call("GET", "/v1/tasks", token).status, range(requests)))
+    assert set(answers) == {200}
+
+
+def test_two_workers_count_together(service: Service) -> None:
+    """After each round exactly as many as were answered, in the buckets as well, whichever worker is asked."""
+    for rounds in (1, 2):
+        ask(service)
+        numbers = [scrape(service) for _ in range(10)]
+
+        assert {n["tasks_requests_total", "GET", "/v1/tasks", "200"] for n in numbers} == {rounds * REQUESTS}
+        assert {n["tasks_request_duration_seconds_count", "GET", "/v1/tasks"] for n in numbers} == {rounds * REQUESTS}
+
+
+def test_what_a_killed_worker_has_counted_stays(service: Service) -> None:
+    """Its successor goes on from there."""
+    ask(service)
+    before = service.workers()
+    os.kill(before[0], signal.SIGKILL)
+    until(lambda: len(service.workers()) == WORKERS and service.workers() != before, "a new worker")
+
+    assert listed(service) == REQUESTS
+    ask(service)
+    assert listed(service) == 2 * REQUESTS
+
+
+def test_what_replaced_workers_have_counted_stays(service: Service) -> None:
+    """SIGHUP, with requests under way: none is lost, none counts twice, and no number ever goes back."""
+    first = set(service.workers())
+    seen = []
+    for rounds in (1, 2, 3):
+        asking = threading.Thread(target=ask, args=(service,))
+        asking.start()
+        service.process.send_signal(signal.SIGHUP)
+        while asking.is_alive():
+            seen.append(listed(service))
+        asking.join()
+        assert listed(service) == rounds * REQUESTS
+
+    assert seen == sorted(seen)
+    until(lambda: len(service.workers()) == WORKERS and first.isdisjoint(service.workers()), "new workers alone")
+    assert listed(service) == 3 * REQUESTS
+
+
+def test_connections_in_use_are_shown(serve: Start, postgresql: Server) -> None:
+    """While a request waits for a lock it has one, whichever worker is asked; afterwards none is in use."""
+    database = postgresql.create_database()
+    migrate(postgresql.url(database))
+    service = serve(postgresql.url(database), METRICS="on", WEB_CONCURRENCY=str(WORKERS))
+    admin = postgresql.admin.set(database=database).render_as_string(hide_password=False)
+    with ThreadPoolExecutor() as clients, contextlib.closing(psycopg2.connect(admin)) as other:
+        other.cursor().execute("LOCK TABLE tasks")
+        waiting = clients.submit(service.call, "GET", "/v1/tasks", shared_token(new_user_id()))
+        until(lambda: scrape(service)[IN_USE] == 1, "a connection in use")
+        other.rollback()
+
+    assert waiting.result().status in (200, 503)
+    until(lambda: scrape(service)[IN_USE] == 0, "no connection in use")
+
+
+def test_nothing_is_shown_unless_asked_for(serve: Start, new_database: NewDatabase) -> None:
+    """Off by default."""
+    assert serve(new_database()).call("GET", "/metrics").status == 404

@@ -1,0 +1,164 @@
+"""No secret ever stands in the log, whatever is logged and however, nor in what a command prints."""
+
+import json
+import time
+from typing import Any
+
+import jwt
+import pytest
+
+from tests.commands.calling import run_process
+from tests.conftest import OWN_SECRET, SHARED_SECRET, migrate, new_user_id, shared_token
+from tests.postgres import PASSWORD, Server
+from tests.process.conftest import Service, Start
+
+PASSWORDS = ("an old staple of her own", "a new staple, quite long", "wrong horse battery", "set by an operator")
+EMAIL = "ann@example.com"
+
+
+class Secrets(set[str]):
+    """Everything that only two may know."""
+
+    def note(self, *secrets: str) -> None:
+        """Each, and of a token each part that proves something."""
+        self.update(secrets)
+        self.update(part for secret in secrets if secret.count(".") == 2 for part in secret.split(".")[1:])
+
+    def seen_in(self, text: str) -> list[str]:
+        """Those that stand in it, as they are or as JSON, a URL or Python writes them."""
+        return sorted(secret for secret in self if secret in text or json.dumps(secret)[1:-1] in text)
+
+
+@pytest.fixture
+def database(postgresql: Server) -> str:
+    name = postgresql.create_database()
+    migrate(postgresql.url(name))
+    return name
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_no_secret_is_logged(serve: Start, postgresql: Server, database: str, form: str) -> None:
+    """Accounts, good and bad tokens, broken requests, a failing statement, and a database that is away."""
+    # With this server's rules any password will do.
+    url = postgresql.url(database).replace(f":{PASSWORD}@", ":hunter2-of-the-database@")
+    secrets = Secrets({"hunter2-of-the-database", OWN_SECRET, SHARED_SECRET, *PASSWORDS})
+    service = serve(url, LOG_LEVEL="debug", LOG_FORMAT=form, WEB_CONCURRENCY="1", METRICS="on")
+
+    token = live_with_an_account(service, secrets)
+    send_tokens(service, secrets)
+    send_nonsense(service, secrets)
+    fail_in_the_database(service, postgresql, database, token, secrets)
+    assert service.stop() == 0
+
+    assert "internal_error" in service.log
+    assert "database unavailable" in service.log
+    assert secrets.seen_in(service.log) == []
+    assert len(secrets) > 20
+
+
+def live_with_an_account(service: Service, secrets: Secrets) -> str:
+    """Register, log in (wrongly, too), renew, use a spent token, change the password, log out; a token that is good."""
+    first, second, wrong, _ = PASSWORDS
+    tokens = expect(service, 201, "/v1/auth/register", {"email": EMAIL, "password": first, "name": "Ann"})
+    expect(service, 409, "/v1/auth/register", {"email": EMAIL, "password": second})
+    expect(service, 422, "/v1/auth/register", {"email": "bob", "password": second, "passwort": wrong})
+    expect(service, 401, "/v1/auth/login", {"email": EMAIL, "password": wrong})
+    login = expect(service, 200, "/v1/auth/login", {"email": EMAIL, "password": first})
+    renewed = expect(service, 200, "/v1/auth/refresh", {"refresh_token": login["refresh_token"]})
+    expect(service, 401, "/v1/auth/refresh", {"refresh_token": login["refresh_token"]})
+    change = {"password": first, "new_password": second}
+    assert service.call("PATCH", "/v1/auth/me", tokens["access_token"], change).status == 200
+    last = expect(service, 200, "/v1/auth/login", {"email": EMAIL, "password": second})
+    assert service.call("POST", "/v1/auth/logout", last["access_token"]).status == 204
+    assert service.call("GET", "/v1/auth/me", last["access_token"]).status == 401
+    for answer in (tokens, login, renewed, last):
+        secrets.note(answer["access_token"], answer["refresh_token"])
+    return str(tokens["access_token"])
+
+
+def expect(service: Service, status: int, path: str, body: Any) -> dict[str, Any]:
+    answer = service.call("POST", path, body=body)
+    assert answer.status == status, answer
+    return dict(answer.body)
+
+
+def send_tokens(service: Service, secrets: Secrets) -> None:
+    """One that is good, and for each reason one that is not."""
+    good = shared_token(new_user_id())
+    head, payload, signature = good.split(".")
+    refused = [
+        shared_token(new_user_id(), exp=int(time.time()) - 60),
+        shared_token(new_user_id(), secret="another secret, which nobody has: 0123456789"),
+        shared_token(new_user_id(), nbf=int(time.time()) + 600),
+        shared_token("usr_somebody"),
+        shared_token(None, jti="without a subject"),
+        jwt.encode({"sub": "ann", "exp": time.time() + 60}, OWN_SECRET * 2, "HS512"),
+        f"{head}.{payload}.{signature[::-1]}",
+        f"{head}.{payload}",
+        "not-a-token-but-a-password-by-mistake",
+    ]
+    assert service.call("GET", "/v1/tasks", good).status == 200
+    assert {service.call("GET", "/v1/tasks", token).status for token in refused} == {401}
+    secrets.note(good, *refused)
+
+
+def send_nonsense(service: Service, secrets: Secrets) -> None:
+    """Secrets where they do not belong, but for the path, which is logged."""
+    secrets.note("secret-in-a-query-0123", "secret-in-a-body-0123")
+    assert service.call("GET", "/v1/tasks?token=secret-in-a-query-0123", shared_token("ann")).status == 422
+    assert service.call("POST", "/v1/auth/login", body=["secret-in-a-body-0123"]).status == 422
+    assert service.call("POST", "/v1/tasks", shared_token("ann"), {"secret-in-a-body-0123": "x"}).status == 422
+
+
+def fail_in_the_database(service: Service, postgresql: Server, database: str, token: str, secrets: Secrets) -> None:
+    """A statement that is refused, with what was to be written; then a database that lets nobody in."""
+    secrets.note("a title that only its owner may read")
+    task = {"title": "a title that only its owner may read"}
+    body = {"email": "carol@example.com", "password": PASSWORDS[0]}
+    for table in ("tasks", "user_emails"):
+        postgresql.sql(f"ALTER TABLE {table} RENAME TO gone", database)
+        statuses = [
+            service.call("POST", "/v1/tasks", token, task).status,
+            service.call("POST", "/v1/auth/register", body=body).status,
+        ]
+        assert 500 in statuses
+        postgresql.sql(f"ALTER TABLE gone RENAME TO {table}", database)
+    postgresql.sql(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false")
+    postgresql.sql(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{database}'")
+    assert service.call("POST", "/v1/tasks", token, task).status == 503
+    assert service.call("POST", "/v1/auth/login", body={"email": EMAIL, "password": PASSWORDS[1]}).status == 503
+    assert service.call("GET", "/readyz").status == 503
+
+
+def test_no_secret_is_printed_by_a_command(postgresql: Server, database: str) -> None:
+    """But by the one that is there to print a token; with a database that is away as well."""
+    url = postgresql.url(database).replace(f":{PASSWORD}@", ":hunter2-of-the-database@")
+    nowhere = "postgresql://tasks:hunter2-of-the-database@127.0.0.1:1/tasks"
+    secrets = Secrets({"hunter2-of-the-database", OWN_SECRET, SHARED_SECRET, *PASSWORDS})
+    calls = [
+        (url, 0, ("users", "create", EMAIL), PASSWORDS[0]),
+        (url, 1, ("users", "create", EMAIL), PASSWORDS[1]),
+        (url, 0, ("users", "set-password", EMAIL), PASSWORDS[3]),
+        (url, 0, ("users", "show", EMAIL, "--json"), ""),
+        (url, 0, ("users", "list"), ""),
+        (url, 0, ("db", "upgrade"), ""),
+        (nowhere, 1, ("users", "create", EMAIL), PASSWORDS[0]),
+        (nowhere, 1, ("users", "token", EMAIL), ""),
+        (nowhere, 1, ("db", "upgrade"), ""),
+    ]
+    for where, status, arguments, stdin in calls:
+        done = run_process(where, *arguments, stdin=stdin, LOG_LEVEL="debug")
+
+        assert done.returncode == status, done
+        assert secrets.seen_in(done.stdout + done.stderr) == [], arguments
+
+
+@pytest.mark.parametrize("name", ["AUTH_SECRET", "BETTER_AUTH_SECRET", "DATABASE_URL"])
+def test_a_refused_setting_is_not_repeated(name: str) -> None:
+    """The service names it, and does not start."""
+    value = {"DATABASE_URL": "mysql://ann:hunter2@localhost/tasks"}.get(name, "hunter2")
+    done = run_process("sqlite:////nowhere/tasks.db", "users", "list", **{name: value})
+
+    assert done.returncode == 1
+    assert name in done.stderr
+    assert "hunter2" not in done.stdout + done.stderr

@@ -1,0 +1,192 @@
+"""What is counted, under which names, and what is not."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.ops import metrics
+from app.ops.metrics import BUCKETS, CONNECTIONS, PARTS, Counts
+from tests.conftest import Caller, make_app, migrate, new_user_id
+
+Numbers = dict[tuple[str, ...], float]
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Flask]:
+    """A service of this test's own that counts."""
+    url = f"sqlite:///{tmp_path / 'tasks.db'}"
+    migrate(url)
+    app = make_app(url, METRICS="on", AUTH_RATE_LIMIT="3")
+    yield app
+    app.extensions["database"].dispose()
+
+
+@pytest.fixture
+def counts() -> Counts:
+    """For one route, apart from any service."""
+    return Counts([("GET", "/a")], ["not_found"], lambda: 0)
+
+
+def numbers(caller: Caller) -> Numbers:
+    """Each number, by its name and the values of its labels."""
+    answer = caller.get("/metrics")
+    assert (answer.status_code, answer.mimetype) == (200, "text/plain")
+    return {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def answered(counts: Counts, seconds: float = 0.001, route: str | None = "/a", method: str = "GET") -> None:
+    """Count an answer as the service would."""
+    request = type("Request", (), {"url_rule": type("Rule", (), {"rule": route}) if route else None})
+    counts.add({"REQUEST_METHOD": method, "werkzeug.request": request}, "200 OK", seconds)
+
+
+def samples(counts: Counts) -> Numbers:
+    return {
+        (sample.name, *sample.labels.values()): sample.value for family in counts.collect() for sample in family.samples
+    }
+
+
+def test_requests_count_by_route_and_status(app: Flask, ann: Caller, anonymous: Caller) -> None:
+    """The route, never the path: ids would make a series each."""
+    for _ in range(3):
+        task_id = ann.add()["id"]
+        assert ann.get(f"/v1/tasks/{task_id}").status_code == 200
+    assert ann.get(f"/api/{new_user_id()}/tasks").status_code == 403
+    assert anonymous.get("/v1/tasks").status_code == 401
+    assert anonymous.call("HEAD", "/healthz").status_code == 200
+
+    found = {key[1:]: value for key, value in numbers(anonymous).items() if key[0] == "tasks_requests_total"}
+
+    assert found == {
+        ("POST", "/v1/tasks", "201"): 3,
+        ("GET", "/v1/tasks/<id:task_id>", "200"): 3,
+        ("GET", "/api/<user_id>/tasks", "403"): 1,
+        ("GET", "/v1/tasks", "401"): 1,
+        ("HEAD", "/healthz", "200"): 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/nothing", ("GET", "none", "404")),
+        ("PUT", "/healthz", ("PUT", "none", "405")),
+        ("BREW", "/healthz", ("other", "none", "405")),
+    ],
+)
+def test_what_no_route_takes_counts_as_none(
+    app: Flask, anonymous: Caller, method: str, path: str, expected: tuple[str, ...]
+) -> None:
+    """Whoever tries paths, or makes up methods, makes no new series."""
+    assert anonymous.call(method, path).status_code in (404, 405)
+
+    assert numbers(anonymous)["tasks_requests_total", *expected] == 1
+
+
+def test_a_failure_counts(app: Flask, ann: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """500, like every other answer."""
+    monkeypatch.setitem(app.view_functions, "service.check_health", lambda: 1 / 0)
+    assert ann.get("/healthz").status_code == 500
+
+    found = numbers(ann)
+
+    assert found["tasks_requests_total", "GET", "/healthz", "500"] == 1
+    assert found["tasks_problems_total", "internal_error"] == 1
+
+
+def test_refusals_count_by_code(app: Flask, anonymous: Caller) -> None:
+    """Why tokens were refused, and how often somebody asked too often; what did not happen is 0."""
+    for token in ("nonsense", "a.b.c"):
+        assert anonymous.get("/v1/tasks", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+    assert anonymous.get("/v1/tasks").status_code == 401
+    assert [anonymous.post("/v1/auth/refresh", json={}).status_code for _ in range(5)] == [422] * 3 + [429] * 2
+
+    found = {key[1]: value for key, value in numbers(anonymous).items() if key[0] == "tasks_problems_total"}
+
+    assert (found["token_malformed"], found["token_missing"], found["rate_limited"]) == (2, 1, 2)
+    assert found["token_expired"] == 0
+
+
+def test_nobody_is_named(app: Flask, ann: Caller) -> None:
+    """The page needs no token, so it holds no user, task or token."""
+    task = ann.add()
+    assert ann.get(f"/api/{ann.user_id}/tasks/{task['id']}").status_code == 200
+
+    page = ann.get("/metrics").text
+
+    assert str(ann.user_id) not in page
+    assert task["id"] not in page
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/metrics/"])
+def test_there_is_no_such_page_by_default(tmp_path: Path, path: str) -> None:
+    """404, and nothing is counted."""
+    app = make_app(f"sqlite:///{tmp_path / 'tasks.db'}")
+
+    assert Caller(app).get(path).get_json()["code"] == "not_found"
+    assert "metrics" not in app.extensions
+
+
+def test_times_count_in_buckets(counts: Counts) -> None:
+    """Each bucket has all that took no longer than its end; the last has all."""
+    for seconds in (0.0004, 0.001, 0.0011, 7.0, 60.0):
+        answered(counts, seconds)
+
+    found = samples(counts)
+
+    buckets = [found["tasks_request_duration_seconds_bucket", "GET", "/a", str(end)] for end in (*BUCKETS, "+Inf")]
+    assert buckets == [2, *[3] * 11, 4, 5]
+    assert found["tasks_request_duration_seconds_count", "GET", "/a"] == 5
+    assert found["tasks_request_duration_seconds_sum", "GET", "/a"] == pytest.approx(67.0025)
+
+
+def test_threads_lose_no_count(counts: Counts) -> None:
+    """However they take turns."""
+    threads = [threading.Thread(target=lambda: [answered(counts) for _ in range(2_000)]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert samples(counts)["tasks_requests_total", "GET", "/a", "200"] == 16_000
+
+
+def test_a_new_worker_goes_on_where_a_dead_one_was(counts: Counts) -> None:
+    """It takes the part of none that lives; the counts stay, the connections are gone."""
+    one, other = counts.take_part(set()), counts.take_part({0})
+    assert (one, other) == (0, 1)
+    answered(counts)
+    counts._mine[CONNECTIONS] = 2
+
+    assert counts.take_part({0}) == 1
+    answered(counts)
+
+    found = samples(counts)
+    assert found["tasks_requests_total", "GET", "/a", "200"] == 2
+    assert found["tasks_database_connections_in_use",] == 0
+
+
+def test_more_workers_than_parts_still_count(counts: Counts) -> None:
+    """Those that are too many share one."""
+    assert counts.take_part(set(range(PARTS))) == PARTS - 1
+    answered(counts)
+
+    assert samples(counts)["tasks_requests_total", "GET", "/a", "200"] == 1
+
+
+def test_connections_are_looked_at_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a worker's are known while another one is asked."""
+    looked = threading.Event()
+    counts = Counts([], [], lambda: looked.set() or 3)
+    monkeypatch.setattr(metrics, "LOOK_SECONDS", 3_600)
+    counts.watch_pool()
+
+    assert looked.wait(10)
