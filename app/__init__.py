@@ -10,10 +10,13 @@ from app import problems
 from app.api import VERSION, Api
 from app.auth import passwords, revocation, verifier
 from app.auth import views as auth_views
+from app.commands.doctor import doctor
 from app.commands.purge import purge
+from app.commands.seed import seed
 from app.commands.tasks import tasks
+from app.commands.users import users
 from app.extensions import cors, db, migrate
-from app.ops import docs, health, logging, requests
+from app.ops import docs, health, logging, metrics, requests
 from app.service import Service
 from app.settings import PROJECT, Settings
 from app.tasks import views, views_by_user
@@ -84,4 +87,9 @@ def create_app(settings: Settings) -> Flask:
     api.register_blueprint(views_by_user.blueprint, parameters=[views_by_user.USER_ID])
     app.cli.add_command(tasks)
     app.cli.add_command(purge)
+    app.cli.add_command(doctor)
+    app.cli.add_command(seed)
+    app.cli.add_command(users)
+    if settings.metrics:
+        metrics.init_app(app)
     return app

@@ -5,11 +5,17 @@ switched to real transactions here. Two upgrades at once wait for each other.
 """
 
 from alembic import context
+from alembic.util import CommandError
 from flask import current_app
+from psycopg2.errors import InsufficientPrivilege
 from sqlalchemy import Connection, MetaData
+from sqlalchemy.exc import DBAPIError
 
 from app.auth import models as _auth  # noqa: F401
+from app.commands.output import in_one_line, quiet, words_of
 from app.engines import without_time_limits
+from app.outages import Trouble, outages
+from app.problems import DatabaseUnavailable
 from app.tasks import models as _tasks  # noqa: F401
 
 # Any number will do, as long as no other program takes it.
@@ -18,9 +24,17 @@ ADVISORY_LOCK = 4_951_207
 
 def run() -> None:
     db = current_app.extensions["migrate"].db
-    with without_time_limits(), db.engine.connect() as connection:
-        migrate = _migrate_sqlite if connection.dialect.name == "sqlite" else _migrate_postgresql
-        migrate(connection, db.metadata)
+    try:
+        with quiet(), outages(Trouble()), without_time_limits(), db.engine.connect() as connection:
+            migrate = _migrate_sqlite if connection.dialect.name == "sqlite" else _migrate_postgresql
+            migrate(connection, db.metadata)
+    except DatabaseUnavailable as problem:
+        # Of these Flask-Migrate makes one line and exit status 1.
+        raise CommandError(in_one_line(problem)) from problem
+    except DBAPIError as error:
+        if not isinstance(error.orig, InsufficientPrivilege):
+            raise
+        raise CommandError(f"{words_of(error)}: the role must own its database (see README.md)") from error
 
 
 def _migrate_postgresql(connection: Connection, metadata: MetaData) -> None:

@@ -26,6 +26,7 @@ _add_outside_user = both_engines(lambda insert: insert(users).values(created_at=
 _owner_of_email = select(user_emails.c.user_id).where(user_emails.c.email == bindparam("email"))
 _user = select(*USER, users.c.password_hash, users.c.disabled_at).where(_this_user)
 _next_users = select(users.c.id).where(users.c.id > bindparam("after_id")).order_by(users.c.id).limit(1_000)
+_next_rows = _next_users.with_only_columns(*USER, users.c.disabled_at)
 _rename = update(users).where(_this_user).values(name=bindparam("new_name"))
 _set_password = update(users).where(_this_user).values(password_hash=bindparam("new_hash"))
 # Only over the hash that was verified: another request may have changed the password since.
@@ -40,7 +41,14 @@ _delete_user = delete(users).where(_this_user)
 
 def register(email: str, password_hash: str, name: str | None, session_seconds: int) -> tuple[Row, RefreshToken]:
     """Make an account and its first session; EmailTaken if the address is somebody's."""
-    user_id = f"{LOCAL_USER_PREFIX}{uuid_utils.uuid7().hex}"
+    with transaction():
+        user = add_account(email, password_hash, name)
+        return user, sessions.start_session(user.id, session_seconds)
+
+
+def add_account(email: str, password_hash: str | None, name: str | None, user_id: str | None = None) -> Row:
+    """Make an account; EmailTaken if the address is somebody's. Without a hash, no password is the right one."""
+    user_id = user_id or f"{LOCAL_USER_PREFIX}{uuid_utils.uuid7().hex}"
     with transaction():
         try:
             execute(_claim_email, {"email": fold(email), "user_id": user_id})
@@ -50,7 +58,7 @@ def register(email: str, password_hash: str, name: str | None, session_seconds: 
             raise EmailTaken from error
         user = fetch_one(_add_user, {"id": user_id, "email": email, "name": name, "password_hash": password_hash})
         assert user is not None
-        return user, sessions.start_session(user_id, session_seconds)
+        return user
 
 
 def add_outside_user(user_id: str) -> None:
@@ -66,6 +74,11 @@ def find_user(user_id: str) -> Row | None:
 def list_user_ids(after: str = "") -> list[str]:
     """The next thousand users' ids, in order."""
     return [row.id for row in fetch_all(_next_users, {"after_id": after})]
+
+
+def list_users(after: str = "") -> list[Row]:
+    """The next thousand users, in the order of their ids."""
+    return fetch_all(_next_rows, {"after_id": after})
 
 
 def find_user_by_email(email: str) -> Row | None:

@@ -31,6 +31,8 @@ Header = Mapping[str, Any]
 class Issuer:
     """Who may sign: with which keys, and what its tokens must say. A None is not compared."""
 
+    # The setting that trusts it.
+    setting: str
     keys: Callable[[str, str | None], Sequence[Any]]
     issuer: str | None
     audience: str | None
@@ -64,14 +66,16 @@ class Verifier:
         self._local = self._shared_secret = self._published_keys = None
         expected, claim = (settings.auth_issuer, settings.auth_audience), settings.auth_user_id_claim
         if settings.local_auth:
-            self._local = Issuer(_secrets(settings.auth_secrets), ISSUER, AUDIENCE, "sub", is_local=True)
+            self._local = Issuer("AUTH_SECRET", _secrets(settings.auth_secrets), ISSUER, AUDIENCE, "sub", is_local=True)
         if settings.better_auth_secrets:
-            self._shared_secret = Issuer(_secrets(settings.better_auth_secrets), *expected, claim)
+            self._shared_secret = Issuer("BETTER_AUTH_SECRET", _secrets(settings.better_auth_secrets), *expected, claim)
         if settings.auth_jwks_url:
             # What Better Auth signs, unless it is told otherwise.
             origin = "{0.scheme}://{0.netloc}".format(urlsplit(settings.auth_jwks_url))
             self._key_set = KeySet(settings.auth_jwks_url, on_change=self._forget)
-            self._published_keys = Issuer(self._key_set.find, expected[0] or origin, expected[1] or origin, claim)
+            self._published_keys = Issuer(
+                "AUTH_JWKS_URL", self._key_set.find, expected[0] or origin, expected[1] or origin, claim
+            )
 
     def verify(self, token: str) -> Identity:
         """The identity that a token proves; raises TokenRefused, which says why not, or KeysUnavailable."""
@@ -85,14 +89,15 @@ class Verifier:
         identity, expires = verified.get(digest, (None, 0.0))
         if identity is None or expires <= time.time() - LEEWAY_SECONDS:
             header = read_header(token)
-            identity, expires = self._issuer(header).identify(token, header)
+            identity, expires = self.issuer_of(header).identify(token, header)
             with self._remembering:
                 if len(verified) >= REMEMBERED_TOKENS:
                     del verified[next(iter(verified))]
                 verified[digest] = (identity, expires)
         return identity
 
-    def _issuer(self, header: Header) -> Issuer:
+    def issuer_of(self, header: Header) -> Issuer:
+        """Who judges a token with this header; TokenAlgorithm where nobody does, TokenClaim where nobody may."""
         if "crit" in header:
             # RFC 7515, section 4.1.11: an extension that must be understood, and is not.
             raise problems.TokenClaim("The token's header has crit, which this service does not know.")

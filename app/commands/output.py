@@ -1,35 +1,85 @@
 """How commands speak: results for people or programs on standard output, the rest on standard error."""
 
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
+from itertools import repeat
 from typing import Any
 
 import click
 import orjson
+from sqlalchemy.exc import DBAPIError
 
-from app.problems import Problem
+from app.outages import DRIVER_ERRORS
+from app.problems import DatabaseUnavailable, Problem
+
+# No such table, column or function, in PostgreSQL's words.
+NOT_MIGRATED = ("42P01", "42703", "42883")
 
 as_json = click.option("--json", is_flag=True, help="Print the result as JSON, for programs.")
 
 
 def failing_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
-    """A refusal of the service is one line and exit status 1, not a traceback."""
+    """A refusal of the service, the database or the machine is one line and exit status 1, not a traceback."""
 
     @wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> None:
         try:
-            command(*args, **kwargs)
+            with quiet():
+                command(*args, **kwargs)
         except Problem as problem:
-            raise click.ClickException(problem.detail) from problem
+            raise click.ClickException(in_one_line(problem)) from problem
+        except DRIVER_ERRORS as error:
+            if not _is_not_migrated(error):
+                raise
+            raise click.ClickException(
+                "The database is not at this version's migration: run `flask db upgrade`."
+            ) from error
+        except BrokenPipeError:
+            # Nobody reads on, as in `| head`: click ends quietly.
+            raise
+        except OSError as error:
+            raise click.ClickException(words_of(error)) from error
 
     return wrapper
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Let the service log no warnings: a command says itself what went wrong, once."""
+    logger = logging.getLogger("tasks")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def in_one_line(problem: Problem) -> str:
+    """What a command says of a refusal. Of an outage it tells what the driver said, which no client may see."""
+    if isinstance(problem, DatabaseUnavailable) and problem.detail == problem.__class__.detail and problem.__cause__:
+        said = words_of(problem.__cause__).rstrip(".")
+        return f"The database is unavailable: {said}. Check DATABASE_URL, and that it runs; or try again."
+    return problem.detail
+
+
+def words_of(error: BaseException) -> str:
+    """An error's first line, without what SQLAlchemy adds to a driver's."""
+    said = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    return printable(str(said).strip().partition("\n")[0] or type(said).__name__)
+
+
+def printable(text: str) -> str:
+    """Text from elsewhere for a terminal, which control characters would command."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
 def answer(result: Mapping[str, Any], sentence: str, json: bool) -> None:
     """Say what was done."""
-    click.echo(orjson.dumps(result).decode() if json else sentence.format(**result))
+    click.echo(orjson.dumps(result).decode() if json else printable(sentence.format(**result)))
 
 
 @contextmanager
@@ -38,5 +88,11 @@ def progress(label: str, length: int | None = None) -> Iterator[Callable[[int], 
     if not sys.stderr.isatty():
         yield lambda count: None
         return
-    with click.progressbar(length=length or 0, label=label, file=sys.stderr, show_pos=True, show_eta=False) as bar:
+    # Of what has no end nobody knows the length, so only how far it is will be shown.
+    of = None if length is not None else repeat(None)
+    with click.progressbar(of, length, label=label, file=sys.stderr, show_pos=True, show_eta=False) as bar:
         yield bar.update
+
+
+def _is_not_migrated(error: BaseException) -> bool:
+    return getattr(error, "pgcode", None) in NOT_MIGRATED or str(error).startswith(("no such table", "no such column"))

@@ -1,6 +1,7 @@
 """`flask tasks`: a user's tasks to and from files."""
 
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import orjson
 from flask.cli import AppGroup
 
 from app.auth import queries
-from app.auth.identity import LOCAL_USER_PREFIX
+from app.commands.arguments import can_be_outside, find_user_id, of_unicode
 from app.commands.output import answer, as_json, failing_in_one_line, progress
 from app.tasks import transfer
 from app.tasks.formats import FORMATS, Format, Unreadable
@@ -22,7 +23,9 @@ tasks = AppGroup("tasks", help="A user's tasks to and from files.")
 
 STANDARD_STREAM = "-"
 
-of_user = click.option("--user", required=True, help="A user's id, or an account's e-mail address.")
+of_user = click.option(
+    "--user", required=True, callback=of_unicode, help="A user's id, or an account's e-mail address."
+)
 in_format = click.option(
     "--format", "format_name", type=click.Choice(list(FORMATS)), help="By default what the file's name ends with."
 )
@@ -42,7 +45,7 @@ def export_tasks(user: str, format_name: str | None, file: str) -> None:
       flask tasks export --user ann@example.com --format jsonl | gzip > tasks.jsonl.gz
     """
     format_ = _format_of(file, format_name)
-    user_id = _user_id(user)
+    user_id = find_user_id(user)
     with _written(file) as stream, progress("Octets") as tick:
         for piece in transfer.export(user_id, format_):
             stream.write(piece)
@@ -67,10 +70,13 @@ def import_tasks(user: str, format_name: str | None, file: str, json: bool) -> N
       gunzip < tasks.jsonl.gz | flask tasks import --user ann@example.com --format jsonl -
     """
     format_ = _format_of(file, format_name)
-    user_id = _user_id(user, makes_outside_user=True)
+    user_id = find_user_id(user, or_outside=True)
     with tempfile.TemporaryFile() as checked:
         found = _check(file, format_, checked)
         checked.seek(0)
+        if can_be_outside(user_id):
+            # Not before: a file that is refused leaves nobody behind.
+            queries.add_outside_user(user_id)
         with progress("Importing", found) as tick:
             added = transfer.write(user_id, map(orjson.loads, checked), tick)
     result = {"user_id": user_id, "found": found, "added": added, "kept": found - added}
@@ -92,39 +98,58 @@ def _check(file: str, format_: Format, checked: IO[bytes]) -> int:
 
 
 def _format_of(file: str, name: str | None) -> Format:
-    name = name or Path(file).suffix.removeprefix(".")
+    name = name or Path(file).suffix.removeprefix(".").lower()
     if name not in FORMATS:
         raise click.UsageError(f"Which format is it? Give --format {'|'.join(FORMATS)}.")
     return FORMATS[name]
 
 
-def _user_id(user: str, makes_outside_user: bool = False) -> str:
-    """The id of who is meant; a user known only to a front end has no row before the first write."""
-    found = queries.find_user_by_email(user) if "@" in user else queries.find_user(user)
-    if found:
-        return str(found.id)
-    if makes_outside_user and "@" not in user and not user.startswith(LOCAL_USER_PREFIX):
-        queries.add_outside_user(user)
-        return user
-    raise click.ClickException(f"There is no user {user!r}.")
-
-
 @contextmanager
 def _written(file: str) -> Iterator[IO[bytes]]:
     """Where to write; a file appears once it is whole."""
-    if file == STANDARD_STREAM:
-        yield sys.stdout.buffer
-        return
     target = Path(file)
+    if file == STANDARD_STREAM:
+        with _flushing(sys.stdout.buffer) as stream:
+            yield stream
+    elif target.exists() and not target.is_file():
+        # A device or a pipe is written to; a file in its place would be the end of it.
+        with target.open("wb") as stream:
+            yield stream
+    else:
+        # A link stays one.
+        with _replacing(target.resolve()) as stream:
+            yield stream
+
+
+@contextmanager
+def _flushing(stream: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Have a full disk noticed now: Python's own attempt, at its end, has a status of its own."""
+    try:
+        yield stream
+        stream.flush()
+    except OSError:
+        # Where that attempt cannot fail.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[IO[bytes]]:
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as stream:
         try:
             yield stream
             stream.close()
-            # As open() would have made it, for a temporary file is nobody else's to read.
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(stream.name, 0o666 & ~umask)
+            os.chmod(stream.name, _mode_for(target))
             os.replace(stream.name, target)
         except BaseException:
             os.unlink(stream.name)
             raise
+
+
+def _mode_for(target: Path) -> int:
+    """As open() would leave or make it, for a temporary file is nobody else's to read."""
+    if target.exists():
+        return stat.S_IMODE(target.stat().st_mode)
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask

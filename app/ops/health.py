@@ -64,8 +64,8 @@ def check_health() -> Response:
 @blueprint.response(200, Status)
 def check_readiness() -> Response:
     """Say whether requests can be served: the database answers, is at the newest migration, and isolates users."""
-    _require_newest_migration()
-    _require_isolation()
+    require_newest_migration()
+    require_isolation()
     return json_response({"status": "ok"})
 
 
@@ -74,7 +74,8 @@ def _newest_migration() -> str | None:
     return ScriptDirectory(str(PROJECT / "migrations")).get_current_head()
 
 
-def _require_newest_migration() -> None:
+def require_newest_migration() -> None:
+    """Raise DatabaseUnavailable, with the mend, unless the schema is that of this version."""
     try:
         row = fetch_one(select(column("version_num", String)).select_from(table("alembic_version")))
     except DRIVER_ERRORS as error:
@@ -83,7 +84,7 @@ def _require_newest_migration() -> None:
         raise DatabaseUnavailable("The database is not at this version's migration: run `flask db upgrade`.")
 
 
-def _require_isolation() -> None:
+def require_isolation() -> None:
     """PostgreSQL must hold this role to the row-level security of every table that users own."""
     if db.on_sqlite:
         return

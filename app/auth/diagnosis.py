@@ -1,0 +1,83 @@
+"""Why a token is refused, in plain words: the verifier judges, and what the token says of itself explains it.
+
+Nothing in here decides anything, and nothing of it is for clients: whoever may ask has the settings at hand.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jwt.utils import base64url_decode
+
+from app.auth import queries
+from app.auth.claims import USER_ID_CHARACTERS
+from app.auth.explanations import EXPLANATIONS, Explanation, Seen, moment
+from app.auth.identity import LOCAL_USER_PREFIX, Identity
+from app.auth.problems import KeysUnavailable, TokenRefused, TokenRevoked
+from app.auth.revocation import Revocations
+from app.auth.verifier import Issuer, Verifier
+from app.settings import Settings
+
+ISSUERS = {
+    "AUTH_SECRET": "this service itself (AUTH_SECRET)",
+    "BETTER_AUTH_SECRET": "the front end that shares BETTER_AUTH_SECRET",
+    "AUTH_JWKS_URL": "the front end whose keys are at AUTH_JWKS_URL",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What becomes of a token. `user_id` is proven where it is accepted; else it is what the token says."""
+
+    accepted: bool
+    code: str | None
+    user_id: str | None
+    issuer: str | None
+    reason: str
+    mend: str | None
+
+
+def diagnose(token: str, settings: Settings, verifier: Verifier, revocations: Revocations) -> Diagnosis:
+    """Judge a token as a request's would be, and explain it."""
+    header, claims = (_part(token, index) for index in (0, 1))
+    issuer = _issuer(verifier, header)
+    who = ISSUERS[issuer.setting] if issuer else None
+    claimed = claims.get(issuer.user_id_claim if issuer else "sub")
+    claimed = claimed[:USER_ID_CHARACTERS] if isinstance(claimed, str) else None
+    try:
+        identity = verifier.verify(token)
+        revocations.refuse_revoked(identity)
+    except TokenRevoked as problem:
+        return Diagnosis(False, problem.code, identity.user_id, who, *_why_revoked(identity))
+    except (TokenRefused, KeysUnavailable) as problem:
+        reason, mend = EXPLANATIONS[problem.code](Seen(token, header, claims, issuer, settings))
+        # Where the verifier says more than always, nobody knows better.
+        said = problem.detail if problem.detail != type(problem).detail else reason
+        return Diagnosis(False, problem.code, claimed, who, said, mend)
+    return Diagnosis(True, None, identity.user_id, who, f"It is good until {moment(claims['exp'])}.", None)
+
+
+def _issuer(verifier: Verifier, header: Mapping[str, Any]) -> Issuer | None:
+    try:
+        return verifier.issuer_of(header)
+    except TokenRefused:
+        return None
+
+
+def _why_revoked(identity: Identity) -> Explanation:
+    user = queries.find_user(identity.user_id)
+    if user is not None and user.disabled_at:
+        return f"Its user has been disabled since {user.disabled_at}.", "See `flask users enable`."
+    if user is None and identity.user_id.startswith(LOCAL_USER_PREFIX):
+        return "It has been revoked: its account was deleted.", "Register anew."
+    return "It has been revoked: its session has ended, or its user has signed out everywhere.", "Sign in again."
+
+
+def _part(token: str, index: int) -> dict[str, Any]:
+    """What a part of it says, whether or not it may be believed."""
+    try:
+        part = json.loads(base64url_decode(token.split(".")[index].encode()))
+    except (ValueError, IndexError, RecursionError):
+        return {}
+    return part if isinstance(part, dict) else {}

@@ -1,0 +1,196 @@
+"""What a refused token's header and claims tell of the reason. None of it may be believed, and nothing is decided."""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from app.auth.claims import LEEWAY_SECONDS, TOKEN_CHARACTERS
+from app.auth.jwks import ALGORITHMS
+from app.auth.problems import TokenMalformed
+from app.auth.tokens import ACCESS_TOKEN_TYPE, RefreshToken
+from app.auth.verifier import Issuer
+from app.settings import Settings
+
+PARTS_OF_A_JWT, PARTS_OF_AN_ENCRYPTED_ONE = 3, 5
+# So much of what a token says is shown.
+SHOWN = 100
+
+# The reason, and the mend.
+Explanation = tuple[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A token as anybody can read it."""
+
+    token: str = field(repr=False)
+    header: Mapping[str, Any]
+    claims: Mapping[str, Any]
+    # Who judges it, if anybody does.
+    issuer: Issuer | None
+    settings: Settings
+
+
+def _malformed(seen: Seen) -> Explanation:
+    token, parts = seen.token, seen.token.count(".") + 1
+    reasons: Iterable[tuple[bool, Explanation]] = (
+        (not token, ("There is nothing.", "Write the token to standard input.")),
+        (
+            _is_refresh_token(token),
+            (
+                "It is a refresh token of this service, which only renews a session.",
+                "POST it to /v1/auth/refresh as refresh_token, and send the access_token of the answer.",
+            ),
+        ),
+        (
+            len(token) > TOKEN_CHARACTERS,
+            (f"It is longer than {TOKEN_CHARACTERS} characters.", "Have the issuer put less into it."),
+        ),
+        (
+            any(character.isspace() or character in "\"'" for character in token),
+            ("There are spaces, line ends or quotes in it.", "Send the bare token, on one line."),
+        ),
+        (
+            parts == PARTS_OF_AN_ENCRYPTED_ONE,
+            ("It is encrypted (five parts), as session cookies are.", "Have the front end sign a JWT instead."),
+        ),
+        (
+            parts != PARTS_OF_A_JWT or not seen.header,
+            (
+                "It is no JWT; perhaps it is a session token.",
+                "Better Auth: call /api/auth/token with the session, and send the token of its answer.",
+            ),
+        ),
+        (
+            True,
+            (
+                "It looks like a JWT, but is damaged: a part is cut short, changed, or no JSON with each name once.",
+                "Copy it whole, as the issuer gave it.",
+            ),
+        ),
+    )
+    return next(explanation for applies, explanation in reasons if applies)
+
+
+def _algorithm(seen: Seen) -> Explanation:
+    algorithm = seen.header.get("alg")
+    if algorithm in ALGORITHMS:
+        is_shared = seen.settings.better_auth_secrets
+        only = "only a shared secret is set (BETTER_AUTH_SECRET)" if is_shared else "AUTH_JWKS_URL is not set"
+        return (
+            f"It is signed with {algorithm}, but {only}.",
+            "Set AUTH_JWKS_URL to where the front end publishes its keys (Better Auth: /api/auth/jwks).",
+        )
+    if algorithm == "HS256" and str(seen.header.get("typ")).lower().endswith(ACCESS_TOKEN_TYPE):
+        return "It says that it is an access token of this service, but LOCAL_AUTH is off.", "Set LOCAL_AUTH to on."
+    if algorithm == "HS256":
+        return (
+            "It is signed with a shared secret (HS256), but BETTER_AUTH_SECRET is not set.",
+            "Set BETTER_AUTH_SECRET to the front end's secret.",
+        )
+    return (
+        f"Nobody is trusted who signs with {_shown(algorithm)}.",
+        f"Have the issuer sign with HS256 or one of {', '.join(ALGORITHMS)}.",
+    )
+
+
+def _signature(seen: Seen) -> Explanation:
+    setting, kid = seen.issuer.setting if seen.issuer else "", seen.header.get("kid")
+    if setting == "AUTH_JWKS_URL" and seen.issuer and not seen.issuer.keys(seen.header["alg"], kid):
+        return (
+            f"AUTH_JWKS_URL publishes no key {_shown(kid)} for {seen.header['alg']}.",
+            "Compare with what `flask doctor` says of the keys. Is it the address of the issuer that signed?",
+        )
+    if setting == "AUTH_JWKS_URL":
+        return "It is not signed with the key that AUTH_JWKS_URL publishes.", "Sign in again, for a new token."
+    return (
+        f"It is not signed with {setting}, or was changed since.",
+        "Compare the secrets on both sides, octet for octet; quotes and spaces count."
+        if setting == "BETTER_AUTH_SECRET"
+        else "Was AUTH_SECRET replaced, or is it another service's token? Sign in again.",
+    )
+
+
+def _expired(seen: Seen) -> Explanation:
+    expired = seen.claims["exp"]
+    return (
+        f"It expired at {moment(expired)}, {_ago(time.time() - expired)} ago.",
+        "Get a new one. If every one is expired, compare the clocks.",
+    )
+
+
+def _not_yet(seen: Seen) -> Explanation:
+    begins = {name: seen.claims.get(name, 0) for name in ("nbf", "iat")}
+    name = max(begins, key=lambda name: begins[name])
+    ahead = f"in {_ago(begins[name] - time.time())}, and clocks may differ by {LEEWAY_SECONDS} s"
+    return (
+        f"Its {name} is {moment(begins[name])}: {ahead}.",
+        "Compare the clock of the issuer with this machine's.",
+    )
+
+
+def _unexpected(claim: str, setting: str, name: str) -> Callable[[Seen], Explanation]:
+    def explain(seen: Seen) -> Explanation:
+        expected = getattr(seen.issuer, name, None)
+        mend = f"If that is where it should come from, set {setting} to it; else have the issuer put in {expected!r}."
+        if claim not in seen.claims:
+            return f"It has no {claim}, expected is {expected!r}.", f"Have the issuer put it in; or see {setting}."
+        if seen.issuer and seen.issuer.is_local:
+            mend = "Sign in again: tokens of this service are the same everywhere."
+        return f"Its {claim} is {_shown(seen.claims[claim])}, expected is {expected!r}.", mend
+
+    return explain
+
+
+def _claim(seen: Seen) -> Explanation:
+    """What the verifier says for itself where it can; this is for the rest."""
+    if "exp" not in seen.claims:
+        return "It has no exp: it would be good for ever.", "Have the issuer set when it expires."
+    return "A claim or a header has the wrong type.", "Have the issuer sign what docs/authentication.md lists."
+
+
+def _keys(seen: Seen) -> Explanation:
+    return (
+        "The keys at AUTH_JWKS_URL cannot be fetched, so nobody knows.",
+        "See what `flask doctor` says of the keys.",
+    )
+
+
+EXPLANATIONS: Mapping[str, Callable[[Seen], Explanation]] = {
+    "token_malformed": _malformed,
+    "token_algorithm": _algorithm,
+    "token_signature": _signature,
+    "token_expired": _expired,
+    "token_not_yet_valid": _not_yet,
+    "token_issuer": _unexpected("iss", "AUTH_ISSUER", "issuer"),
+    "token_audience": _unexpected("aud", "AUTH_AUDIENCE", "audience"),
+    "token_claim": _claim,
+    "keys_unavailable": _keys,
+}
+
+
+def _is_refresh_token(token: str) -> bool:
+    try:
+        RefreshToken.parse(token)
+    except TokenMalformed:
+        return False
+    return True
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)[:SHOWN]
+
+
+def moment(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (ValueError, OverflowError, OSError):
+        # Before the year 1.
+        return f"{seconds} s after 1970"
+
+
+def _ago(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))

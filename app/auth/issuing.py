@@ -1,0 +1,41 @@
+"""Access tokens that an operator makes, to look after a user or to try the service."""
+
+import time
+from dataclasses import replace
+
+import jwt
+
+from app.auth import sessions
+from app.auth.identity import LOCAL_USER_PREFIX
+from app.auth.tokens import token_answer
+from app.settings import Settings
+
+# A revocation of a session is kept for as long as the longest token that the settings allow.
+LONGEST_LIFE = 86_400
+
+
+class NobodySigns(Exception):
+    """No key that this service holds signs for this user. The message says what would."""
+
+
+def issue_token(user_id: str, seconds: int, settings: Settings) -> str:
+    """An access token for this user, as whoever signs for such users gives. A local one belongs to a new session."""
+    if not user_id.startswith(LOCAL_USER_PREFIX):
+        return _outside_token(user_id, seconds, settings)
+    if not settings.local_auth:
+        raise NobodySigns("LOCAL_AUTH is off, so no token of an account is taken: set it to on.")
+    # The session ends with the token, and until then the user can see and end it.
+    session = sessions.start_session(user_id, seconds)
+    return str(token_answer(session, replace(settings, access_token_seconds=seconds))["access_token"])
+
+
+def _outside_token(user_id: str, seconds: int, settings: Settings) -> str:
+    if not settings.better_auth_secrets:
+        raise NobodySigns(
+            "This user's tokens are signed elsewhere: only with BETTER_AUTH_SECRET can they be made here."
+        )
+    now = int(time.time())
+    claims = {"sub": user_id, settings.auth_user_id_claim: user_id, "iat": now, "exp": now + seconds}
+    expected = {"iss": settings.auth_issuer, "aud": settings.auth_audience}
+    claims |= {name: value for name, value in expected.items() if value is not None}
+    return jwt.encode(claims, settings.better_auth_secrets[0], "HS256")

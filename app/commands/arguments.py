@@ -1,0 +1,91 @@
+"""What commands are told: who is meant, and passwords, which never stand in an argument."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+from marshmallow import ValidationError
+
+from app.auth import queries
+from app.auth.claims import read_user_id
+from app.auth.identity import LOCAL_USER_PREFIX
+from app.auth.problems import TokenClaim
+from app.auth.schemas import Registration
+from app.statements import Row
+
+_fields: dict[str, Any] = Registration().fields
+
+
+def of_unicode(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """An option's callback: no database keeps octets that are no text."""
+    try:
+        (value or "").encode()
+    except UnicodeEncodeError as error:
+        raise click.BadParameter("It is not UTF-8.") from error
+    return value
+
+
+def fitting(name: str) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+    """An option's callback: what registering takes for this field."""
+
+    def check(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+        value = of_unicode(context, parameter, value)
+        try:
+            return value if value is None else _fields[name].deserialize(value)
+        except ValidationError as error:
+            raise click.BadParameter(_sentence(error)) from error
+
+    return check
+
+
+the_user = click.argument("user", callback=of_unicode)
+
+
+def require_user(user: str) -> Row:
+    """The user with this id or e-mail address."""
+    if found := find_user(user):
+        return found
+    raise click.ClickException(f"There is no user {user!r}.")
+
+
+def find_user(user: str) -> Row | None:
+    """The user with this id or e-mail address, if there is one."""
+    return ("@" in user and queries.find_user_by_email(user)) or queries.find_user(user)
+
+
+def find_user_id(user: str, or_outside: bool = False) -> str:
+    """The id of who is meant; a user known only to a front end has no row before the first write."""
+    if or_outside and can_be_outside(user) and not find_user(user):
+        return user
+    return str(require_user(user).id)
+
+
+def can_be_outside(user: str) -> bool:
+    """Whether this can be the id of a user of an outside issuer, and is meant as one."""
+    try:
+        read_user_id({"sub": user}, "sub")
+    except TokenClaim:
+        return False
+    return "@" not in user and not user.startswith(LOCAL_USER_PREFIX)
+
+
+def read_password() -> str:
+    """A new password: asked for twice on a terminal, else the first line of standard input."""
+    if sys.stdin.isatty():
+        text = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        try:
+            text = sys.stdin.buffer.readline().decode().rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise click.ClickException("The password is not UTF-8.") from error
+        if not text:
+            raise click.ClickException("No password came: write it as one line to standard input.")
+    try:
+        return str(_fields["password"].deserialize(text))
+    except ValidationError as error:
+        raise click.ClickException(f"The password does not fit: {_sentence(error)}") from error
+
+
+def _sentence(error: ValidationError) -> str:
+    return " ".join(map(str, error.messages))

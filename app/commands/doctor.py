@@ -1,0 +1,144 @@
+"""`flask doctor`: what is wrong, and how to mend it."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any
+
+import click
+import orjson
+from flask import current_app
+from sqlalchemy.exc import DBAPIError
+
+from app.auth import queries
+from app.auth.claims import read_user_id
+from app.auth.diagnosis import Diagnosis, diagnose
+from app.auth.problems import TokenClaim
+from app.commands.output import as_json, failing_in_one_line, in_one_line, printable, words_of
+from app.ops import checks, database_checks
+from app.ops.checks import Finding
+from app.outages import DRIVER_ERRORS
+from app.problems import DatabaseUnavailable, Problem
+from app.settings import Settings
+
+STANDARD_INPUT = "-"
+COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
+FAILED = 1
+# More than any header takes.
+ROOM_FOR_A_TOKEN = 64 * 1024
+
+
+def _on_standard_input(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    # The value is not repeated: it may be a token.
+    if value not in (None, STANDARD_INPUT):
+        raise click.BadParameter(
+            "A token in an argument can be read by others: give -, and write it to standard input."
+        )
+    return value
+
+
+@click.command()
+@click.option(
+    "--token", callback=_on_standard_input, metavar="-", help="Say what becomes of the token on standard input."
+)
+@as_json
+@failing_in_one_line
+def doctor(token: str | None, json: bool) -> None:
+    """Check settings, secrets, database and published keys; or, with --token -, a token.
+
+    Each line says what was found and how to mend it. The exit status is 1 if something has failed, or if the token is
+    refused. Nothing is changed; a task that is written to try whether users are kept apart is undone.
+
+    \b
+    Examples:
+      flask doctor
+      flask doctor --json | jq '.checks[] | select(.status != "ok")'
+      pbpaste | flask doctor --token -
+    """
+    if not (_say_diagnosis(json) if token else _say_findings(json)):
+        raise click.exceptions.Exit(FAILED)
+
+
+def _say_findings(json: bool) -> bool:
+    found = []
+    for finding in _findings(current_app.extensions["settings"]):
+        found.append(finding)
+        if not json:
+            status = click.style(f"{finding.status:<8}", fg=COLOURS[finding.status])
+            mend = f" Mend: {finding.mend}" if finding.mend else ""
+            click.echo(f"{status} {finding.check:<11} {printable(finding.message + mend)}")
+    status = max((finding.status for finding in found), key=list(COLOURS).index)
+    if json:
+        click.echo(orjson.dumps({"status": status, "checks": list(map(asdict, found))}).decode())
+    return status != "failed"
+
+
+def _findings(settings: Settings) -> Iterator[Finding]:
+    yield from checks.check_settings(settings)
+    yield from checks.check_secrets(settings)
+    yield from _of_database(settings)
+    yield from checks.check_keys(settings)
+
+
+def _of_database(settings: Settings) -> Iterator[Finding]:
+    for check in (*database_checks.FIRST, *database_checks.THEN):
+        finding = _run(check, settings)
+        yield finding
+        if finding.status == "failed" and check in database_checks.FIRST:
+            return
+
+
+def _run(check: Any, settings: Settings) -> Finding:
+    name = {"check_reached": "database"}.get(check.__name__, check.__name__.removeprefix("check_"))
+    try:
+        found: Finding = check(settings)
+    except Problem as problem:
+        return Finding(name, "failed", in_one_line(problem))
+    except (DBAPIError, *DRIVER_ERRORS) as error:
+        return Finding(name, "failed", words_of(error), "See what the database's own log says.")
+    return found
+
+
+def _say_diagnosis(json: bool) -> bool:
+    extensions = current_app.extensions
+    found = diagnose(_read_token(), extensions["settings"], extensions["verifier"], extensions["revocations"])
+    email = _email(found.user_id)
+    if json:
+        click.echo(orjson.dumps({**asdict(found), "email": email}).decode())
+    else:
+        _print_diagnosis(found, email)
+    return found.accepted
+
+
+def _email(user_id: str | None) -> str | None:
+    """An account's address, if such a user can be asked for just now: in a refused token any id may stand."""
+    with suppress(TokenClaim, DatabaseUnavailable, *DRIVER_ERRORS):
+        user = queries.find_user(read_user_id({"sub": user_id}, "sub"))
+        return str(user.email) if user and user.email else None
+    return None
+
+
+def _print_diagnosis(found: Diagnosis, email: str | None) -> None:
+    user = found.user_id or "it names nobody"
+    lines = {
+        "user" if found.accepted else "claims": f"{user} ({email})" if email else user,
+        "judged by": found.issuer or "nobody",
+        "verdict": "accepted" if found.accepted else f"refused ({found.code})",
+        "because": found.reason,
+        "mend": found.mend,
+    }
+    for name, text in lines.items():
+        if text:
+            click.echo(f"{name:<10} {printable(text)}")
+
+
+def _read_token() -> str:
+    """What stands on standard input, without what headers and shells put around it."""
+    if sys.stdin.isatty():
+        click.echo("Paste the token and press Enter:", err=True)
+        octets = sys.stdin.buffer.readline(ROOM_FOR_A_TOKEN)
+    else:
+        octets = sys.stdin.buffer.read(ROOM_FOR_A_TOKEN)
+    token = octets.decode(errors="replace").strip()
+    return token.removeprefix("Authorization:").strip().removeprefix("Bearer ").strip()

@@ -1,0 +1,130 @@
+"""`flask seed`: users and tasks to try the service with."""
+
+import hashlib
+import unicodedata
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import click
+import orjson
+from flask import current_app
+from sqlalchemy import select
+
+from app.auth import queries
+from app.auth.identity import LOCAL_USER_PREFIX, Identity
+from app.auth.problems import EmailTaken, TokenRevoked
+from app.columns import now
+from app.commands.access import curl, lifetime, make_token
+from app.commands.output import as_json, failing_in_one_line, progress
+from app.database import fetch_one, scope
+from app.tasks.bulk import insert_tasks
+from app.tasks.samples import sample_tasks
+
+# Tasks in one statement.
+PAGE = 1_000
+
+NAMES = (
+    *("Ann Walker", "Bob Okafor", "Chloé Dubois", "Deniz Yılmaz", "Emma Novák", "Farid Haddad", "Grace Kim"),
+    *("Hiro Tanaka", "Inés García", "Jürgen Weiß", "Kofi Mensah", "Lena Sørensen", "Mateo Rossi", "Noor de Vries"),
+)
+
+_clock = select(now().label("now"))
+
+
+@click.command()
+@click.option("--users", type=click.IntRange(1, 100_000), default=3, show_default=True, help="How many users.")
+@click.option(
+    "--tasks", type=click.IntRange(0, 1_000_000), default=200, show_default=True, help="How many tasks for each."
+)
+@click.option(
+    "--seed", type=click.IntRange(0, 999_999), default=1, show_default=True, help="Another number, other users."
+)
+@as_json
+@failing_in_one_line
+def seed(users: int, tasks: int, seed: int, json: bool) -> None:
+    """Fill the database with users and realistic tasks, and print a call to try.
+
+    The same --seed gives the same users and tasks, with times around today; what is there already stays as it is, so
+    run again it adds nothing. The users have no password: `flask users set-password` gives one.
+
+    \b
+    Examples:
+      flask seed
+      flask seed --users 10 --tasks 10000 --seed 2
+    """
+    added_users = added_tasks = 0
+    moment = _database_time()
+    ids = [_user_id(seed, number) for number in range(users)]
+    with progress("Tasks", users * tasks) as tick:
+        for number, user_id in enumerate(ids):
+            added_users += _add_user(user_id, seed, number)
+            samples = sample_tasks(user_id, tasks, moment)
+            while page := list(islice(samples, PAGE)):
+                with scope(user_id):
+                    added_tasks += len(insert_tasks(user_id, page))
+                tick(len(page))
+    counts = {"users": users, "added_users": added_users, "tasks": users * tasks, "added_tasks": added_tasks}
+    _print(counts, ids[0], json)
+
+
+def _print(counts: dict[str, int], user_id: str, json: bool) -> None:
+    settings = current_app.extensions["settings"]
+    result: dict[str, Any] = {**counts, "user_id": user_id, "access_token": None, "curl": None}
+    if settings.local_auth or settings.better_auth_secrets:
+        token, seconds = make_token(user_id)
+        result |= {"access_token": token, "curl": curl(token)}
+    if json:
+        click.echo(orjson.dumps(result).decode())
+        return
+    click.echo("Added {added_users} of {users} users and {added_tasks} of {tasks} tasks.".format(**result))
+    if result["curl"] is None:
+        click.echo(f"Tokens are signed elsewhere (AUTH_JWKS_URL). The first user's id is {user_id}.")
+    else:
+        click.echo(f"As the first of them, for {lifetime(seconds)}:\n  {result['curl']}")
+
+
+def _database_time() -> datetime:
+    row = fetch_one(_clock)
+    assert row is not None
+    return datetime.fromisoformat(row.now)
+
+
+def _user_id(seed: int, number: int) -> str:
+    """An account's, or where there are none that of a front end's user."""
+    prefix = LOCAL_USER_PREFIX if current_app.extensions["settings"].local_auth else ""
+    return prefix + hashlib.sha256(f"seed {seed} user {number}".encode()).hexdigest()[:32]
+
+
+def _add_user(user_id: str, seed: int, number: int) -> bool:
+    """Make the user, unless there is such a one."""
+    if queries.find_user(user_id):
+        return False
+    if not user_id.startswith(LOCAL_USER_PREFIX):
+        queries.add_outside_user(user_id)
+        return True
+    _require_new_id(user_id)
+    name = NAMES[number % len(NAMES)]
+    email = _email(name, seed, number)
+    try:
+        queries.add_account(email, None, name, user_id)
+    except EmailTaken as error:
+        raise click.ClickException(f"{email} is somebody else's account: try another --seed.") from error
+    return True
+
+
+def _require_new_id(user_id: str) -> None:
+    try:
+        current_app.extensions["revocations"].refuse_revoked(Identity(user_id))
+    except TokenRevoked as error:
+        raise click.ClickException(
+            f"{user_id} was deleted, and the id of an account never comes back: try another --seed."
+        ) from error
+
+
+def _email(name: str, seed: int, number: int) -> str:
+    """An address that nobody has (RFC 2606), and no two of these."""
+    letters = unicodedata.normalize("NFKD", name.lower().translate(str.maketrans("ıøß", "ios")))
+    address = "".join(letter for letter in letters if letter.isascii()).replace(" ", ".")
+    is_plain = seed == 1 and number < len(NAMES)
+    return f"{address}@example.com" if is_plain else f"{address}.{seed}.{number}@example.com"

@@ -1,0 +1,248 @@
+"""`flask users`: the service's users, for whoever runs it."""
+
+import sys
+from typing import Any
+
+import click
+import orjson
+from flask import current_app
+from flask.cli import AppGroup
+
+from app.auth import queries, sessions
+from app.auth.issuing import LONGEST_LIFE
+from app.auth.problems import EmailTaken
+from app.commands.access import lifetime, make_token
+from app.commands.arguments import can_be_outside, find_user, fitting, read_password, require_user, the_user
+from app.commands.output import answer, as_json, failing_in_one_line, printable
+from app.statements import Row
+from app.tasks.totals import count_tasks
+
+FIELDS = ("id", "email", "name", "created_at", "disabled_at")
+# The last columns may be longer than any width.
+LINE = "{id:<36}  {created_at:<20}  {state:<8}  {email:<30}  {name}"
+HEADINGS = {"id": "ID", "created_at": "CREATED", "state": "STATE", "email": "E-MAIL", "name": "NAME"}
+
+users = AppGroup("users", help="Accounts, and the users of front ends. USER is an id or an account's e-mail address.")
+
+
+@users.command("create")
+@click.argument("email", callback=fitting("email"))
+@click.option("--name", callback=fitting("name"), help="What to call the user.")
+@as_json
+@failing_in_one_line
+def create_user(email: str, name: str | None, json: bool) -> None:
+    """Make an account with the address EMAIL.
+
+    The password is asked for, or read from standard input. Run again with the same password (and name, if given) it
+    finds the account and ends well; with another it refuses, for `set-password` is there for that.
+
+    \b
+    Examples:
+      flask users create ann@example.com --name Ann
+      flask users create ann@example.com < password.txt
+    """
+    password = read_password()
+    created = True
+    try:
+        user = queries.add_account(email, _passwords().hash(password), name)
+    except EmailTaken as error:
+        user, created = require_user(email), False
+        if not _passwords().verify(user.password_hash, password) or name not in (None, user.name):
+            raise click.ClickException(
+                f"{email} has an account already ({user.id}), with another password or name: "
+                "see `flask users show` and `flask users set-password`."
+            ) from error
+    sentence = "Made {email}: {id}." if created else "{email} was there already, just so: {id}."
+    made = {name: getattr(user, name) for name in FIELDS if name != "disabled_at"}
+    answer({**made, "created": created}, sentence, json)
+
+
+@users.command("list")
+@click.option("--json", is_flag=True, help="Print one JSON object a line, for programs.")
+@failing_in_one_line
+def list_users(json: bool) -> None:
+    """List all users, by id; of a front end those that have written something.
+
+    \b
+    Examples:
+      flask users list
+      flask users list --json | jq -r 'select(.disabled_at != null) | .id'
+    """
+    page = queries.list_users()
+    if not json:
+        click.echo(LINE.format(**HEADINGS))
+    while page:
+        click.echo("\n".join(map(_as_json if json else _as_line, page)))
+        page = queries.list_users(page[-1].id)
+
+
+@users.command("show")
+@the_user
+@as_json
+@failing_in_one_line
+def show_user(user: str, json: bool) -> None:
+    """Show a user: whether disabled, how many tasks, which sessions.
+
+    \b
+    Example:
+      flask users show ann@example.com
+    """
+    found = require_user(user)
+    shown: dict[str, Any] = _fields(found)
+    shown["tasks"] = count_tasks(found.id)
+    shown["sessions"] = [row._asdict() for row in sessions.list_sessions(found.id)]
+    if json:
+        click.echo(orjson.dumps(shown).decode())
+        return
+    tasks = "{open} open, {completed} completed, {in_trash} in the trash".format(**shown["tasks"])
+    for name, value in {**_fields(found), "disabled_at": found.disabled_at or "not disabled", "tasks": tasks}.items():
+        click.echo(f"{name.removesuffix('_at'):<9} {printable(value or '-')}")
+    click.echo(f"sessions  {len(shown['sessions'])}")
+    for session in shown["sessions"]:
+        click.echo("          {id}  began {created_at}, used {used_at}, ends {expires_at}".format(**session))
+
+
+@users.command("disable")
+@the_user
+@as_json
+@failing_in_one_line
+def disable_user(user: str, json: bool) -> None:
+    """Refuse a user's tokens, sessions and password until enabled again.
+
+    Every process of the service knows within one second. Nothing of the user's is deleted.
+
+    \b
+    Example:
+      flask users disable ann@example.com
+    """
+    found = require_user(user)
+    if not found.disabled_at:
+        _revoke(queries.disable_user(found.id))
+    _say_switched(found, not found.disabled_at, "disabled", json)
+
+
+@users.command("enable")
+@the_user
+@as_json
+@failing_in_one_line
+def enable_user(user: str, json: bool) -> None:
+    """Take a disabled user's tokens, sessions and password again.
+
+    \b
+    Example:
+      flask users enable ann@example.com
+    """
+    found = require_user(user)
+    if found.disabled_at:
+        _revoke(queries.enable_user(found.id))
+    _say_switched(found, bool(found.disabled_at), "enabled", json)
+
+
+@users.command("set-password")
+@the_user
+@as_json
+@failing_in_one_line
+def set_password(user: str, json: bool) -> None:
+    """Give an account another password, and end all its sessions.
+
+    The password is asked for, or read from standard input.
+
+    \b
+    Examples:
+      flask users set-password ann@example.com
+      openssl rand -base64 18 | tee password.txt | flask users set-password ann@example.com
+    """
+    found = require_user(user)
+    if found.email is None:
+        raise click.ClickException(f"{found.id} signs in elsewhere and has no password here.")
+    ended = queries.change_password(found.id, _passwords().hash(read_password()), None)
+    _revoke(ended)
+    result = {"id": found.id, "email": found.email, "ended_sessions": len(ended)}
+    answer(result, "Set the password of {email}, and ended its sessions: {ended_sessions}.", json)
+
+
+@users.command("delete")
+@the_user
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
+@failing_in_one_line
+def delete_user(user: str, yes: bool, json: bool) -> None:
+    """Delete a user with all tasks and sessions, for good.
+
+    \b
+    Examples:
+      flask users delete ann@example.com
+      flask users delete usr_0192f0c1a2b37c4d8e5f60718293a4b5 --yes
+    """
+    found = require_user(user)
+    tasks = sum(count_tasks(found.id).values())
+    if not yes:
+        click.confirm(f"Delete {_called(found)} with {tasks} tasks, for good?", abort=True, err=True)
+    _revoke(queries.delete_user(found.id))
+    result = {"id": found.id, "email": found.email, "deleted": True, "tasks": tasks}
+    answer({**result, "called": _called(found)} if not json else result, "Deleted {called} with {tasks} tasks.", json)
+
+
+@users.command("token")
+@the_user
+@click.option(
+    "--seconds", type=click.IntRange(1, LONGEST_LIFE), help="How long it lives; by default ACCESS_TOKEN_SECONDS."
+)
+@as_json
+@failing_in_one_line
+def print_token(user: str, seconds: int | None, json: bool) -> None:
+    """Print an access token for a user.
+
+    For an account it begins a session, which the user sees, and which ends with the token. For a user of a front end it
+    is signed with BETTER_AUTH_SECRET; such a user need not have written anything yet.
+
+    \b
+    Examples:
+      flask users token ann@example.com
+      curl -H "Authorization: Bearer $(flask users token ann@example.com)" http://127.0.0.1:8000/v1/tasks
+    """
+    found = find_user(user)
+    if found and found.disabled_at:
+        raise click.ClickException(f"{_called(found)} is disabled: see `flask users enable`.")
+    if not found and not can_be_outside(user):
+        require_user(user)
+    user_id = found.id if found else user
+    token, seconds = make_token(user_id, seconds)
+    click.echo(
+        f"Whoever has this token is {printable(_called(found) if found else user_id)} for {lifetime(seconds)}.",
+        file=sys.stderr,
+    )
+    answer({"user_id": user_id, "access_token": token, "expires_in": seconds}, "{access_token}", json)
+
+
+def _revoke(revoked: sessions.Revoked) -> None:
+    """Have this process know at once; the service's own read it within a second."""
+    current_app.extensions["revocations"].add(revoked)
+
+
+def _say_switched(user: Row, changed: bool, state: str, json: bool) -> None:
+    result = {"id": user.id, "email": user.email, "disabled": state == "disabled", "changed": changed}
+    sentence = f"{{called}} is {state}." if changed else f"{{called}} was {state} already."
+    answer(result if json else {"called": _called(user)}, sentence, json)
+
+
+def _called(user: Row) -> str:
+    return f"{user.email} ({user.id})" if user.email else str(user.id)
+
+
+def _fields(user: Row) -> dict[str, Any]:
+    return {name: getattr(user, name) for name in FIELDS}
+
+
+def _as_json(user: Row) -> str:
+    return orjson.dumps(_fields(user)).decode()
+
+
+def _as_line(user: Row) -> str:
+    shown = {**_fields(user), "state": "disabled" if user.disabled_at else "enabled"}
+    shown["created_at"] = f"{user.created_at[:19]}Z"
+    return printable(LINE.format(**{name: shown[name] or "-" for name in HEADINGS}).rstrip())
+
+
+def _passwords() -> Any:
+    return current_app.extensions["passwords"]

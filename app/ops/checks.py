@@ -1,0 +1,136 @@
+"""What `flask doctor` looks at beside the database: settings, secrets, and the keys that an issuer publishes."""
+
+import http.client
+import math
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from app import strict_json
+from app.auth.jwks import ALGORITHMS, algorithms_of, download, is_for_verifying, read_key, read_keys
+from app.settings import INSTANCE, PROJECT, Settings
+
+# Fewer, by how often each character occurs, are guessed: 32 random hexadecimal digits have over 110.
+RANDOM_BITS = 96
+# What examples and keyboards put where a random secret should be.
+WORDS = ("secret", "password", "change", "example", "default", "better-auth", "12345", "abcde", "qwert")
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found, and how to mend it."""
+
+    check: str
+    status: Literal["ok", "warning", "failed"]
+    message: str
+    mend: str | None = None
+
+
+def check_settings(settings: Settings) -> Iterator[Finding]:
+    """They have been read, or no command would run; who may sign, and what is unwise."""
+    trusted = {
+        "its own accounts": settings.local_auth,
+        "a shared secret": settings.better_auth_secrets,
+        "published keys": settings.auth_jwks_url,
+    }
+    names = ", ".join(name for name, is_on in trusted.items() if is_on)
+    yield Finding("settings", "ok", f"They fit. Tokens are taken of: {names}.")
+    url = urlsplit(settings.auth_jwks_url or "")
+    if url.scheme == "http" and url.hostname not in LOOPBACK:
+        yield Finding(
+            "settings",
+            "warning",
+            "AUTH_JWKS_URL is not encrypted: whoever is in between can put a key of theirs in.",
+            "Use an address with https, unless the network in between is yours alone.",
+        )
+    for path in (PROJECT / ".env", INSTANCE / "auth_secret"):
+        if _is_readable_by_others(path):
+            yield Finding("settings", "warning", f"Everybody on this machine can read {path}.", f"chmod 600 {path}")
+
+
+def check_secrets(settings: Settings) -> Iterator[Finding]:
+    """Whether the secrets look random, and are kept apart."""
+    secrets = {"AUTH_SECRET": settings.auth_secrets, "BETTER_AUTH_SECRET": settings.better_auth_secrets}
+    is_fine = True
+    for name, values in secrets.items():
+        if any(map(looks_guessable, values)):
+            is_fine = False
+            yield Finding(
+                "secrets",
+                "warning",
+                f"{name} does not look random: whoever guesses it is everybody.",
+                "Set what `openssl rand -base64 48` prints (for BETTER_AUTH_SECRET, in the front end too).",
+            )
+    if set(settings.auth_secrets) & set(settings.better_auth_secrets):
+        is_fine = False
+        yield Finding(
+            "secrets",
+            "warning",
+            "AUTH_SECRET and BETTER_AUTH_SECRET are the same: the front end could sign in as any account.",
+            "Give AUTH_SECRET a value of its own.",
+        )
+    if is_fine:
+        count = sum(map(len, secrets.values()))
+        yield Finding("secrets", "ok", f"All {count} look random." if count else "None is needed.")
+
+
+def looks_guessable(secret: str) -> bool:
+    """Whether a secret is a phrase, a placeholder, or has too little in it."""
+    bits = -sum(times * math.log2(times / len(secret)) for times in Counter(secret).values())
+    return bits < RANDOM_BITS or any(word in secret.lower() for word in WORDS)
+
+
+def check_keys(settings: Settings) -> Iterator[Finding]:
+    """Whether the issuer's keys can be fetched, and which of them are used."""
+    if not settings.auth_jwks_url:
+        yield Finding("keys", "ok", "AUTH_JWKS_URL is not set: no published keys are asked for.")
+        return
+    try:
+        document = strict_json.loads(download(settings.auth_jwks_url))
+        usable = {(key.kid, key.algorithm) for key in read_keys(document)}
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        said = str(error) or type(error).__name__
+        yield Finding(
+            "keys",
+            "failed",
+            f"The keys at AUTH_JWKS_URL cannot be fetched: {said}.",
+            "Check the address, and that this machine reaches it; redirects are not followed.",
+        )
+        return
+    if not usable:
+        yield Finding(
+            "keys",
+            "failed",
+            "AUTH_JWKS_URL publishes no key that can be used.",
+            f"Have the issuer publish a public key for one of {', '.join(ALGORITHMS)}.",
+        )
+    else:
+        names = ", ".join(f"{kid or 'without kid'} ({algorithm})" for kid, algorithm in sorted(usable, key=str))
+        yield Finding("keys", "ok", f"Published and used: {names}.")
+    for member in document["keys"]:
+        if why := _why_refused(member, usable):
+            kid = member.get("kid", "without kid") if isinstance(member, dict) else "no object"
+            yield Finding("keys", "warning", f"Published and not used: {kid}: {why}.")
+
+
+def _why_refused(member: Any, usable: set[tuple[str | None, str]]) -> str | None:
+    """Why none of the keys that are used is this one; None if one is."""
+    if not isinstance(member, dict) or not is_for_verifying(member):
+        return "its use or key_ops is not for verifying, or its kid is no text"
+    if any(kid == member.get("kid") for kid, _ in usable):
+        return None
+    if (key := read_key(member)) is None:
+        return "it is private, symmetric, broken, of an unknown kind, or an RSA key under 2048 bits"
+    if member.get("alg", next(iter(algorithms_of(key)), None)) not in algorithms_of(key):
+        return f"its alg does not fit the key, which can sign with {', '.join(algorithms_of(key)) or 'nothing known'}"
+    return "another key has the same kid" if algorithms_of(key) else "its curve is not one that is known"
+
+
+def _is_readable_by_others(path: Path) -> bool:
+    return path.exists() and bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))

@@ -1,0 +1,58 @@
+"""How the tests of commands call them: in this process, or as an operator does, in one of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from click.testing import Result
+from flask import Flask
+
+from app.settings import PROJECT
+from tests.conftest import settings_for
+
+FLASK = Path(sys.executable).with_name("flask")
+
+
+def run(app: Flask, *arguments: str, stdin: str | bytes = "") -> Result:
+    """A command of this app."""
+    with app.app_context():
+        result = app.test_cli_runner().invoke(args=arguments, input=stdin)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
+    return result
+
+
+def succeed(app: Flask, *arguments: str, stdin: str | bytes = "") -> str:
+    """What a command that ends well prints for whoever called it."""
+    result = run(app, *arguments, stdin=stdin)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def fail(app: Flask, *arguments: str, stdin: str | bytes = "") -> str:
+    """The one line that a refused command says."""
+    result = run(app, *arguments, stdin=stdin)
+    assert (result.exit_code, result.stdout) == (1, ""), result.output
+    [line] = result.stderr.splitlines()
+    return line
+
+
+def record(app: Flask, *arguments: str, stdin: str | bytes = "") -> dict[str, Any]:
+    """What a command that ends well tells programs."""
+    return dict(json.loads(succeed(app, *arguments, "--json", stdin=stdin)))
+
+
+def run_process(url: str, *arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """The `flask` command on a database, as an operator runs it."""
+    return subprocess.run(
+        [FLASK, *arguments],
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"], **settings_for(url), **environment},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

@@ -1,0 +1,260 @@
+"""`flask doctor --token -`: whose a token is, who judges it, and why it is refused."""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.auth.conftest import front_end as _front_end
+from tests.auth.issuer import Issuer
+from tests.auth.people import another_app, register
+from tests.auth.tokens import LEFT_OUT, compact, flip_bit, new_key, token_of, with_part
+from tests.commands.calling import FLASK, run, run_process, succeed
+from tests.conftest import OWN_SECRET, SHARED_SECRET, Caller, NewDatabase, new_user_id, shared_token
+
+front_end = _front_end
+
+HOUR = 3_600
+
+
+@pytest.fixture(scope="module")
+def trusting(new_database: NewDatabase, front_end: Issuer) -> Iterator[Flask]:
+    """An app that trusts all three kinds of issuers."""
+    with another_app(new_database(), AUTH_JWKS_URL=front_end.url) as app:
+        yield app
+
+
+def diagnose(app: Flask, token: str) -> dict[str, Any]:
+    """What the command tells programs; its exit status says the same, and so does a request."""
+    result = run(app, "doctor", "--token", "-", "--json", stdin=token)
+    told = json.loads(result.stdout)
+    assert result.exit_code == (0 if told["accepted"] else 1)
+    assert result.stderr == ""
+    assert_shows_nothing(result.output, token)
+    if token and token.isascii() and token.isprintable() and " " not in token:
+        answer = Caller(app, "somebody", token).get("/v1/tasks")
+        assert told["code"] == (None if answer.status_code == 200 else answer.json["code"])
+    return told
+
+
+def assert_shows_nothing(output: str, token: str) -> None:
+    """Neither a secret, nor the token or a part that would make it whole."""
+    hidden = [OWN_SECRET, SHARED_SECRET, *(part for part in {token, *token.split("."), *token.split("~")[3:]})]
+    assert [part for part in hidden if len(part) > 8 and part in output] == []
+
+
+@pytest.mark.parametrize("kind", ["shared", "published"])
+def test_a_good_token_is_told_as_such(trusting: Flask, front_end: Issuer, kind: str) -> None:
+    """With its user, its issuer and its end."""
+    user_id = new_user_id()
+
+    told = diagnose(trusting, token_of(kind, front_end.origin, sub=user_id))
+
+    assert (told["accepted"], told["user_id"], told["email"]) == (True, user_id, None)
+    assert {"shared": "BETTER_AUTH_SECRET", "published": "AUTH_JWKS_URL"}[kind] in told["issuer"]
+    assert told["reason"].startswith("It is good until 20")
+
+
+def test_an_accounts_token_names_the_account(trusting: Flask) -> None:
+    """By its address; for people in a few lines, without the token."""
+    member = register(trusting)
+
+    lines = succeed(trusting, "doctor", "--token", "-", stdin=member.access_token).splitlines()
+
+    assert lines[0].split() == ["user", member.user_id, f"({member.email})"]
+    assert lines[1].split(maxsplit=2)[2] == "this service itself (AUTH_SECRET)"
+    assert lines[2].split() == ["verdict", "accepted"]
+    assert_shows_nothing("\n".join(lines), member.access_token)
+
+
+@pytest.mark.parametrize("form", ["{}\n", "Bearer {}", "Authorization: Bearer {}\r\n", "  {}  "])
+def test_what_stands_around_a_token_is_taken_off(trusting: Flask, form: str) -> None:
+    """As it is copied from a header or a shell."""
+    result = run(trusting, "doctor", "--token", "-", stdin=form.format(shared_token("ann")))
+
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        ({"exp": int(time.time()) - 2 * HOUR}, "token_expired", "2:0"),
+        ({"exp": LEFT_OUT}, "token_claim", "no exp"),
+        ({"exp": -253_402_300_799}, "token_expired", "s after 1970"),
+        ({"nbf": int(time.time()) + HOUR}, "token_not_yet_valid", "Its nbf is"),
+        ({"iat": int(time.time()) + HOUR}, "token_not_yet_valid", "Its iat is"),
+        ({"iss": "https://elsewhere.example"}, "token_issuer", '"https://elsewhere.example", expected is'),
+        ({"aud": ["one", "two"]}, "token_audience", '["one", "two"], expected is'),
+        ({"iss": LEFT_OUT}, "token_issuer", "no iss, expected is"),
+        ({"aud": LEFT_OUT}, "token_audience", "no aud, expected is"),
+        ({"sub": LEFT_OUT}, "token_claim", "sub is no user id"),
+        ({"sub": "usr_" + 32 * "0"}, "token_claim", "is no user id of this issuer"),
+        ({"exp": "soon"}, "token_claim", "exp is not a number"),
+    ],
+    ids=lambda value: str(next(iter(value))) if isinstance(value, dict) else None,
+)
+def test_a_claim_that_is_refused_is_explained(
+    trusting: Flask, front_end: Issuer, changes: dict[str, Any], code: str, words: str
+) -> None:
+    """With what stands in it, what is expected, and the mend."""
+    told = diagnose(trusting, token_of("published", front_end.origin, **changes))
+
+    assert (told["code"], told["accepted"]) == (code, False)
+    assert words in told["reason"]
+    assert told["mend"]
+
+
+def test_the_mend_of_another_issuer_names_the_setting(trusting: Flask, front_end: Issuer) -> None:
+    """Which helps with a base URL behind a proxy."""
+    for claim, setting in (("iss", "AUTH_ISSUER"), ("aud", "AUTH_AUDIENCE")):
+        told = diagnose(trusting, token_of("published", front_end.origin, **{claim: "https://my.example"}))
+        assert setting in told["mend"]
+        assert front_end.origin in told["reason"]
+
+
+def test_published_keys_that_are_not_set_are_named(app: Flask, front_end: Issuer) -> None:
+    """The most common mistake: the token is Better Auth's, and only the secret was given."""
+    told = diagnose(app, token_of("published", front_end.origin))
+
+    assert told["code"] == "token_algorithm"
+    assert told["reason"] == "It is signed with EdDSA, but only a shared secret is set (BETTER_AUTH_SECRET)."
+    assert "AUTH_JWKS_URL" in told["mend"]
+    assert told["issuer"] is None
+
+
+def test_accounts_that_are_off_are_named(trusting: Flask, front_end: Issuer) -> None:
+    """A token of the service's own is nobody's then."""
+    with another_app(trusting, LOCAL_AUTH="off") as closed:
+        told = diagnose(closed, token_of("own", front_end.origin))
+
+    assert (told["code"], told["mend"]) == ("token_algorithm", "Set LOCAL_AUTH to on.")
+
+
+def test_a_shared_secret_that_is_not_set_is_named(new_database: NewDatabase) -> None:
+    """HS256 without a secret to compare with."""
+    environment = {"AUTH_SECRET": OWN_SECRET, "DATABASE_URL": new_database()}
+    done = subprocess.run(
+        [FLASK, "doctor", "--token", "-"],
+        env=environment,
+        input=shared_token("ann"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "BETTER_AUTH_SECRET is not set" in done.stdout
+
+
+@pytest.mark.parametrize("algorithm", ["none", "HS512", "ES384", 7, None])
+def test_an_unknown_algorithm_is_named(trusting: Flask, algorithm: Any) -> None:
+    """With those that are taken."""
+    token = compact({"alg": algorithm}, {"sub": "ann"}, SHARED_SECRET, "HS256")
+
+    told = diagnose(trusting, token)
+
+    assert told["code"] == "token_algorithm"
+    assert json.dumps(algorithm) in told["reason"]
+    assert "EdDSA" in told["mend"]
+
+
+def test_another_secret_is_told_from_another_key(trusting: Flask, front_end: Issuer) -> None:
+    """And a key that is not published from a signature that does not fit."""
+    other = diagnose(trusting, shared_token("ann", secret="another secret of at least 32 bytes"))
+    own = diagnose(trusting, with_part(token_of("own", front_end.origin), 2, flip_bit))
+    unknown = diagnose(trusting, front_end.token(new_key()))
+    changed = diagnose(trusting, with_part(token_of("published", front_end.origin), 2, lambda part: flip_bit(part, 0)))
+
+    assert {told["code"] for told in (other, own, unknown, changed)} == {"token_signature"}
+    assert "BETTER_AUTH_SECRET" in other["reason"]
+    assert "both sides" in other["mend"]
+    assert "AUTH_SECRET" in own["reason"]
+    assert "publishes no key" in unknown["reason"]
+    assert changed["reason"] == "It is not signed with the key that AUTH_JWKS_URL publishes."
+
+
+def test_keys_that_cannot_be_had_are_told(app: Flask, front_end: Issuer) -> None:
+    """Nobody can judge, and that is no fault of the token's."""
+    with another_app(app, AUTH_JWKS_URL="http://127.0.0.1:1/jwks") as cut_off:
+        told = diagnose(cut_off, token_of("published", front_end.origin))
+
+    assert told["code"] == "keys_unavailable"
+    assert "flask doctor" in told["mend"]
+
+
+@pytest.mark.parametrize(
+    ("token", "words"),
+    [
+        ("", "There is nothing"),
+        ("Q3mYl8sVfT0cKjW2xN7uHbP5aRzD9gEi", "call /api/auth/token"),
+        ("Q3mYl8sVfT0cKjW2xN7uHbP5aRzD9gEi.c2lnbmVk%3D", "call /api/auth/token"),
+        ("eyJh.eyJi.eyJj.eyJk.eyJl", "encrypted"),
+        ("two words", "spaces"),
+        ('"eyJhbGciOiJIUzI1NiJ9.e30.c2ln"', "quotes"),
+        (8193 * "x", "longer than 8192"),
+        ("eyJhbGciOiJIUzI1NiJ9.e30=.c2ln", "damaged"),
+        ("\0\x1b[2J", "no JWT"),
+        ("ключ", "no JWT"),
+    ],
+)
+def test_what_is_no_jwt_is_told_apart(trusting: Flask, token: str, words: str) -> None:
+    """A session token above all."""
+    told = diagnose(trusting, token)
+
+    assert told["code"] == "token_malformed"
+    assert words in f"{told['reason']} {told['mend']}"
+
+
+def test_a_refresh_token_is_known(trusting: Flask) -> None:
+    """And where to take it."""
+    told = diagnose(trusting, register(trusting).refresh_token)
+
+    assert told["code"] == "token_malformed"
+    assert "refresh token" in told["reason"]
+    assert "/v1/auth/refresh" in told["mend"]
+
+
+def test_a_revoked_token_says_why(trusting: Flask) -> None:
+    """Signed out, disabled, or deleted."""
+    out, disabled, deleted, outside = *(register(trusting) for _ in range(3)), Caller(trusting, new_user_id())
+    outside_token = outside.headers["Authorization"].split()[1]
+    assert out.post("/v1/auth/logout").status_code == outside.post("/v1/auth/logout").status_code == 204
+    succeed(trusting, "users", "disable", disabled.user_id)
+    succeed(trusting, "users", "delete", deleted.user_id, "--yes")
+
+    told = {name: diagnose(trusting, token) for name, token in {
+        "session has ended": out.access_token, "disabled since": disabled.access_token,
+        "account was deleted": deleted.access_token, "signed out everywhere": outside_token,
+    }.items()}  # fmt: skip
+
+    for words, diagnosis in told.items():
+        assert (diagnosis["code"], words in diagnosis["reason"]) == ("token_revoked", True), diagnosis
+    assert "flask users enable" in told["disabled since"]["mend"]
+
+
+def test_a_refused_token_proves_nobody(trusting: Flask, front_end: Issuer) -> None:
+    """Whom it names is what it claims; controls in it do not reach the terminal."""
+    token = token_of("published", front_end.origin, sub="ann\x1b[2J", kid=new_user_id())
+
+    lines = run(trusting, "doctor", "--token", "-", stdin=token).stdout.splitlines()
+
+    assert lines[0].split() == ["claims", "ann\ufffd[2J"]
+    assert lines[2].split() == ["verdict", "refused", "(token_claim)"]
+
+
+def test_without_a_database_the_rest_is_still_said(front_end: Issuer) -> None:
+    """A token that the verifier refuses needs none; for a good one it is one line on standard error."""
+    url = "postgresql://tasks:geheim@127.0.0.1:1/tasks"
+
+    refused = run_process(url, "doctor", "--token", "-", stdin=shared_token("ann", exp=1))
+    good = run_process(url, "doctor", "--token", "-", stdin=shared_token("ann"))
+
+    assert (refused.returncode, refused.stderr) == (1, "")
+    assert "token_expired" in refused.stdout
+    assert (good.returncode, good.stdout) == (1, "")
+    assert len(good.stderr.splitlines()) == 1
+    assert "The database is unavailable" in good.stderr

@@ -1,0 +1,152 @@
+"""Where an export is written: files appear once they are whole, and stay whose they were."""
+
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from app.tasks import transfer
+from tests.api.test_export import failing_pages
+from tests.commands.calling import fail, run, succeed
+from tests.commands.test_tasks_export_import import EVERY_FORMAT, exported, lines
+from tests.conftest import Caller
+
+
+def export_to(app: Flask, caller: Caller, target: object, *options: str) -> None:
+    """What goes into a file is not printed."""
+    result = run(app, "tasks", "export", "--user", str(caller.user_id), *options, str(target))
+    assert (result.exit_code, result.output) == (0, "")
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "tasks.jsonl"
+
+
+@EVERY_FORMAT
+def test_a_files_name_tells_its_format(app: Flask, ann: Caller, tmp_path: Path, name: str) -> None:
+    """In either case; both ways; what is written is what standard output would have got."""
+    task = ann.add()
+    for file in (tmp_path / f"a.{name}", tmp_path / f"A B.{name.upper()}"):
+        export_to(app, ann, file)
+        assert file.read_bytes() == exported(app, ann.user_id, name)
+        spoken = succeed(app, "tasks", "import", "--user", str(ann.user_id), str(file))
+        assert spoken == "Found 1 tasks: added 0, kept 1 that were there.\n"
+
+    assert ann.get(f"/v1/tasks/{task['id']}").json == task
+
+
+def test_the_format_that_is_asked_for_counts(app: Flask, ann: Caller, target: Path) -> None:
+    """Whatever the file is called."""
+    ann.add()
+    export_to(app, ann, target, "--format", "csv")
+
+    assert target.read_bytes() == exported(app, ann.user_id, "csv")
+    said = fail(app, "tasks", "import", "--user", str(ann.user_id), str(target))
+    assert said.startswith("Error: Line 1: This is not JSON")
+
+
+def test_a_new_file_may_be_read_by_whom_the_umask_lets(app: Flask, ann: Caller, target: Path) -> None:
+    """As any other new file."""
+    ann.add()
+    before = os.umask(0o027)
+    try:
+        export_to(app, ann, target)
+    finally:
+        assert os.umask(before) == 0o027
+
+    assert mode_of(target) == 0o640
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o664])
+def test_a_file_that_is_there_is_replaced_and_keeps_its_mode(app: Flask, ann: Caller, target: Path, mode: int) -> None:
+    """A private one does not become public."""
+    ann.add()
+    target.write_text("of yesterday\n" * 1_000)
+    target.chmod(mode)
+    export_to(app, ann, target)
+
+    assert target.read_bytes() == exported(app, ann.user_id)
+    assert mode_of(target) == mode
+    assert os.listdir(target.parent) == [target.name]
+
+
+def test_a_link_stays_one(app: Flask, ann: Caller, tmp_path: Path, target: Path) -> None:
+    """The file that it leads to is replaced."""
+    ann.add()
+    link = tmp_path / "link.jsonl"
+    link.symlink_to(target)
+    for _ in range(2):
+        export_to(app, ann, link)
+
+    assert link.readlink() == target
+    assert target.read_bytes() == exported(app, ann.user_id)
+
+
+@pytest.mark.usefixtures("small_pages")
+@pytest.mark.parametrize("is_there", [True, False], ids=["a file is there", "none is"])
+def test_an_export_that_fails_leaves_what_was_there(app: Flask, ann: Caller, target: Path, is_there: bool) -> None:
+    """No half of a file, and no other beside it."""
+    for _ in range(5):
+        ann.add()
+    if is_there:
+        target.write_text("of yesterday")
+    with failing_pages(app, after=1):
+        said = fail(app, "tasks", "export", "--user", str(ann.user_id), str(target))
+
+    assert said.startswith("Error: The database is unavailable")
+    assert [path.read_text() for path in target.parent.iterdir()] == ["of yesterday"] * is_there
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "PAGE", 2)
+    monkeypatch.setattr(transfer, "PIECE_BYTES", 1)
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [("absent/tasks.csv", "No such file or directory"), ("file/tasks.csv", "Not a directory"), ("x" * 300, "too long")],
+    ids=["no folder", "a file for a folder", "a long name"],
+)
+def test_a_place_that_cannot_be_written_is_told_in_one_line(
+    app: Flask, ann: Caller, tmp_path: Path, path: str, reason: str
+) -> None:
+    """With the system's reason."""
+    ann.add()
+    (tmp_path / "file").touch()
+    said = fail(app, "tasks", "export", "--user", str(ann.user_id), "--format", "csv", str(tmp_path / path))
+
+    assert said.startswith("Error: ")
+    assert reason in said
+
+
+def test_a_pipe_is_written_to_and_stays_one(app: Flask, ann: Caller, tmp_path: Path) -> None:
+    """As any other device: a file in its place would be the end of it."""
+    ann.add()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as reader:
+        data = reader.submit(pipe.read_bytes)
+        export_to(app, ann, pipe, "--format", "jsonl")
+
+    assert data.result() == exported(app, ann.user_id)
+    assert pipe.is_fifo()
+
+
+def test_an_import_reads_a_pipe(app: Flask, ann: Caller, tmp_path: Path) -> None:
+    """Which cannot be read twice: the first time is the check, and what fits is kept from it."""
+    pipe = tmp_path / "pipe.jsonl"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as writer:
+        writer.submit(pipe.write_bytes, lines({"title": "tea"}, {"title": "milk"}))
+        spoken = succeed(app, "tasks", "import", "--user", str(ann.user_id), str(pipe))
+
+    assert spoken == "Found 2 tasks: added 2, kept 0 that were there.\n"

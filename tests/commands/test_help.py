@@ -1,0 +1,51 @@
+"""What is the same in every command."""
+
+from collections.abc import Iterator
+
+import click
+import pytest
+from flask import Flask
+
+from tests.commands.calling import run, succeed
+from tests.conftest import make_app
+
+
+def commands(group: click.Group, *path: str) -> Iterator[tuple[str, ...]]:
+    """The names of every command below a group."""
+    for name, command in sorted(group.commands.items()):
+        if isinstance(command, click.Group):
+            yield from commands(command, *path, name)
+        else:
+            yield (*path, name)
+
+
+# Those of Flask-Migrate and flask-smorest speak as they do everywhere.
+ALL = [path for path in commands(make_app("sqlite:////nonexistent/tasks.db").cli) if path[0] not in ("db", "openapi")]
+OF_USERS = ("create", "list", "show", "disable", "enable", "set-password", "delete", "token")
+
+
+def test_the_commands_of_the_service_are_known() -> None:
+    """So that no parametrised test passes for want of commands."""
+    users = {("users", name) for name in OF_USERS}
+
+    assert users | {("seed",), ("doctor",), ("purge",), ("tasks", "export"), ("tasks", "import")} <= set(ALL)
+
+
+@pytest.mark.parametrize("command", ALL, ids=" ".join)
+def test_help_shows_an_example(app: Flask, command: tuple[str, ...]) -> None:
+    """One that can be copied, below what the command does."""
+    told = succeed(app, *command, "--help")
+
+    assert told.splitlines()[0].startswith("Usage: ")
+    assert "example" in told.lower()
+    if command != ("errors", "write"):
+        assert f"flask {' '.join(command)}" in told.lower().partition("example")[2]
+
+
+@pytest.mark.parametrize("command", ALL, ids=" ".join)
+def test_an_unknown_option_is_status_2(app: Flask, command: tuple[str, ...]) -> None:
+    """On standard error, and nothing is done."""
+    result = run(app, *command, "--no-such-option")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--no-such-option" in result.stderr

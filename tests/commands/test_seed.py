@@ -1,0 +1,234 @@
+"""`flask seed`: data to try the service with."""
+
+import re
+import shlex
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from flask import Flask
+
+from tests.auth.people import another_app, sql
+from tests.commands.calling import fail, record, run, succeed
+from tests.conftest import Caller, NewDatabase, make_app
+
+# Enough that each kind of task is among them.
+MANY = 400
+
+
+@pytest.fixture(scope="module")
+def seeded(new_database: NewDatabase) -> Iterator[Flask]:
+    """An app whose database has been seeded once."""
+    app = make_app(new_database())
+    assert record(app, "seed", "--users", "2", "--tasks", str(MANY))["added_tasks"] == 2 * MANY
+    yield app
+    app.extensions["database"].dispose()
+
+
+def first_user(app: Flask) -> Caller:
+    """Whoever the printed token is for."""
+    seeded = record(app, "seed", "--users", "1", "--tasks", "0")
+    return Caller(app, seeded["user_id"], seeded["access_token"])
+
+
+def tasks_of(caller: Caller) -> list[dict]:
+    """All that the API shows, through every page."""
+    found, cursor = [], ""
+    while cursor is not None:
+        answer = caller.get("/v1/tasks", query_string={"limit": 200, **({"cursor": cursor} if cursor else {})})
+        assert answer.status_code == 200, answer.text
+        found += answer.json["items"]
+        cursor = answer.json["next_cursor"]
+    return found
+
+
+def content_of(app: Flask) -> list[tuple]:
+    """What the API shows of the first user, but for times."""
+    return sorted(
+        (task["id"], task["title"], task["completed"], task["priority"], *task["tags"])
+        for task in tasks_of(first_user(app))
+    )
+
+
+def test_the_second_run_adds_nothing(seeded: Flask) -> None:
+    """Ids come from the seed, so a repetition finds everything there."""
+    before = content_of(seeded)
+
+    again = record(seeded, "seed", "--users", "2", "--tasks", str(MANY))
+
+    assert (again["users"], again["tasks"]) == (2, 2 * MANY)
+    assert (again["added_users"], again["added_tasks"]) == (0, 0)
+    assert content_of(seeded) == before
+
+
+def test_a_larger_run_adds_what_is_missing(seeded: Flask) -> None:
+    """The first tasks stay the same ones."""
+    grown = record(seeded, "seed", "--users", "3", "--tasks", str(MANY + 10))
+
+    assert (grown["added_users"], grown["added_tasks"]) == (1, 2 * 10 + MANY + 10)
+
+
+def test_what_a_user_did_stays(seeded: Flask) -> None:
+    """A repetition neither undoes a change nor takes a task out of the trash."""
+    caller = first_user(seeded)
+    kept, deleted = tasks_of(caller)[:2]
+    changed = caller.patch(f"/v1/tasks/{kept['id']}", json={"title": "mine"})
+    assert changed.status_code == 200
+    assert caller.delete(f"/v1/tasks/{deleted['id']}").status_code == 204
+
+    assert record(seeded, "seed", "--users", "1", "--tasks", str(MANY))["added_tasks"] == 0
+
+    assert caller.get(f"/v1/tasks/{kept['id']}").json == changed.json
+    assert caller.get(f"/v1/tasks/{deleted['id']}").status_code == 404
+
+
+def test_the_same_seed_gives_the_same_tasks(seeded: Flask, new_database: NewDatabase) -> None:
+    """In another database too."""
+    with another_app(new_database()) as elsewhere:
+        for app in (seeded, elsewhere):
+            succeed(app, "seed", "--users", "1", "--tasks", "30", "--seed", "7")
+        seventh = [record(app, "seed", "--tasks", "0", "--users", "1", "--seed", "7") for app in (seeded, elsewhere)]
+        shown = [
+            sorted(
+                (task["id"], task["title"], task["completed"], task["recurrence"])
+                for task in tasks_of(Caller(app, user["user_id"], user["access_token"]))
+            )
+            for app, user in zip((seeded, elsewhere), seventh, strict=True)
+        ]
+
+    assert shown[0] == shown[1]
+    assert len(shown[0]) > 20
+
+
+def test_another_seed_gives_other_users(seeded: Flask) -> None:
+    """With addresses of their own."""
+    one, two = (record(seeded, "seed", "--seed", number, "--tasks", "3") for number in ("11", "12"))
+
+    assert one["user_id"] != two["user_id"]
+    assert (one["added_users"], two["added_users"]) == (3, 3)
+
+
+def test_the_tasks_are_like_real_ones(seeded: Flask) -> None:
+    """Of every kind there are some: completed or not, due on a day, at a time, or never, recurring, in the trash."""
+    caller = first_user(seeded)
+    tasks = tasks_of(caller)
+    now = datetime.now(UTC)
+
+    assert 0.2 < sum(task["completed"] for task in tasks) / len(tasks) < 0.6
+    assert {task["priority"] for task in tasks} == {"none", "low", "medium", "high"}
+    assert len({tag for task in tasks for tag in task["tags"]}) > 5
+    assert any(task["details"] for task in tasks)
+    assert Counter(bool(task["recurrence"]) for task in tasks)[True] > MANY / 20
+    for due in ("due_on", "due_at"):
+        assert any(task[due] for task in tasks)
+    assert any(not (task["due_on"] or task["due_at"]) for task in tasks)
+    ages = [(now - datetime.fromisoformat(task["created_at"])).days for task in tasks]
+    assert min(ages) <= 7
+    assert 90 < max(ages) <= 180
+    assert caller.get("/v1/tasks?deleted=true").json["items"]
+    assert caller.get("/v1/tasks?overdue=true").json["items"]
+
+
+def test_dues_lie_around_today(seeded: Flask) -> None:
+    """Most of what is open is due within two months."""
+    today = datetime.now(UTC).date()
+    tasks = [task for task in tasks_of(first_user(seeded)) if task["due_on"] and not task["completed"]]
+    days = [(datetime.fromisoformat(task["due_on"]).date() - today).days for task in tasks]
+
+    assert min(days) < 0
+    assert max(days) > 30
+    assert all(-8 <= day <= 54 for day in days)
+
+
+def test_no_task_is_completed_before_it_was_made(seeded: Flask) -> None:
+    """Nor later than now; and ids are UUIDs of the version for what one makes oneself."""
+    tasks = tasks_of(first_user(seeded))
+    now = datetime.now(UTC).isoformat()
+
+    assert all(task["created_at"] <= task["completed_at"] <= now for task in tasks if task["completed"])
+    assert {uuid.UUID(task["id"]).version for task in tasks} == {8}
+
+
+def test_the_printed_call_works(seeded: Flask) -> None:
+    """Its token is the first user's."""
+    printed = succeed(seeded, "seed", "--users", "2", "--tasks", "5").splitlines()
+    command = shlex.split(printed[-1])
+
+    assert printed[0] == "Added 0 of 2 users and 0 of 10 tasks."
+    assert command[:2] == ["curl", "-H"]
+    path = re.fullmatch(r"http://127\.0\.0\.1:8000(/v1/tasks\?limit=5)", command[3])[1]
+    name, _, value = command[2].partition(": ")
+    answer = Caller(seeded).get(path, headers={name: value})
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json["items"]) == 5
+
+
+def test_users_stay_apart(seeded: Flask) -> None:
+    """Each task belongs to the user it was made for, in the service's own tables."""
+    succeed(seeded, "seed", "--users", "2", "--tasks", "20", "--seed", "21")
+    user = record(seeded, "seed", "--users", "1", "--tasks", "0", "--seed", "21")
+    tasks = tasks_of(Caller(seeded, user["user_id"], user["access_token"]))
+
+    assert 0 < len(tasks) <= 20
+    assert {task["user_id"] for task in tasks} == {user["user_id"]}
+
+
+def test_no_seeded_account_has_a_password(seeded: Flask) -> None:
+    """One that everybody knows would be a way in."""
+    assert sql(seeded, "SELECT count(*) FROM users WHERE password_hash IS NOT NULL")[0][0] == 0
+
+
+def test_an_address_that_is_somebodys_is_left_alone(new_database: NewDatabase) -> None:
+    """A person who has registered with it keeps it."""
+    with another_app(new_database()) as app:
+        body = {"email": "Ann.Walker@example.com", "password": "correct horse battery"}
+        assert Caller(app).post("/v1/auth/register", json=body).status_code == 201
+
+        line = fail(app, "seed", "--users", "1", "--tasks", "1")
+
+    assert line == "Error: ann.walker@example.com is somebody else's account: try another --seed."
+
+
+def test_a_deleted_user_is_not_brought_back_for_a_token(new_database: NewDatabase) -> None:
+    """An account's id never comes back, and the command says so instead of printing what is refused."""
+    with another_app(new_database()) as app:
+        user_id = record(app, "seed", "--users", "1", "--tasks", "1")["user_id"]
+        succeed(app, "users", "delete", user_id, "--yes")
+
+        line = fail(app, "seed", "--users", "1", "--tasks", "1")
+
+    assert user_id in line
+    assert "another --seed" in line
+
+
+def test_without_accounts_the_users_are_a_front_ends(new_database: NewDatabase) -> None:
+    """With a shared secret there is a token for them; with published keys alone only the front end signs."""
+    url = new_database()
+    with another_app(url, LOCAL_AUTH="off") as app:
+        seeded = record(app, "seed", "--users", "1", "--tasks", "5")
+        assert not seeded["user_id"].startswith("usr_")
+        assert Caller(app, seeded["user_id"], seeded["access_token"]).get("/v1/tasks").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--users", "0"),
+        ("--users", "-1"),
+        ("--tasks", "many"),
+        ("--tasks", "1000001"),
+        ("--seed", "x"),
+        ("--seed",),
+        ("--task", "1"),
+        ("more",),
+    ],
+    ids=" ".join,
+)
+def test_wrong_arguments_are_status_2(seeded: Flask, arguments: tuple[str, ...]) -> None:
+    """And nothing is written."""
+    result = run(seeded, "seed", *arguments)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Error: " in result.stderr

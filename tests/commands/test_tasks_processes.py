@@ -1,0 +1,200 @@
+"""`flask tasks` in processes of its own: pipes, terminals, full disks and databases that are away."""
+
+import os
+import pty
+import select
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from flask import Flask
+
+from app.settings import PROJECT
+from tests.auth.people import another_app
+from tests.commands.calling import FLASK, run_process
+from tests.commands.test_tasks_export_import import exported, lines
+from tests.conftest import NewDatabase, settings_for
+
+USER = "0123456789abcdef0123456789abcdef"
+FEW, MANY = 3, 5_000
+EXPORT = ["tasks", "export", "--user", USER, "--format", "jsonl"]
+IMPORT = ["tasks", "import", "--user", USER, "--format", "jsonl", "-"]
+
+
+@pytest.fixture
+def url(new_database: NewDatabase) -> str:
+    """A database of this test's own."""
+    return new_database()
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Flask]:
+    """A look into it."""
+    with another_app(url) as app:
+        yield app
+
+
+def start(url: str, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+    """A command whose streams a test connects; as long as nothing is said, each is a pipe."""
+    environment = {"PATH": os.environ["PATH"], **settings_for(url)}
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen([FLASK, *arguments], cwd=PROJECT, env=environment, **{**streams, **options})
+
+
+def finish(process: subprocess.Popen[bytes], stdin: bytes = b"") -> tuple[int, bytes, bytes]:
+    """Its status, what it printed and what it said."""
+    with process:
+        printed, said = process.communicate(stdin, timeout=60)
+    return process.returncode, printed, said
+
+
+def filled(url: str, count: int) -> None:
+    """Give the user so many tasks."""
+    status, printed, said = finish(start(url, *IMPORT), lines(*({"title": f"tea {n}"} for n in range(count))))
+    assert (status, printed, said) == (
+        0,
+        f"Found {count} tasks: added {count}, kept 0 that were there.\n".encode(),
+        b"",
+    )
+
+
+def titles(file: bytes) -> set[str]:
+    return {orjson.loads(line)["title"] for line in file.splitlines()}
+
+
+def test_one_command_reads_what_another_writes(url: str, database: Flask) -> None:
+    """Through a pipe, into another account; neither says anything beside what it prints."""
+    filled(url, MANY)
+    writer = start(url, *EXPORT)
+    reader = start(url, "tasks", "import", "--user", "other", "--format", "jsonl", "-", "--json", stdin=writer.stdout)
+    with closing(writer.stdin), closing(writer.stdout), closing(writer.stderr):
+        status, printed, said = finish(reader)
+        assert (writer.wait(60), writer.stderr.read()) == (0, b"")
+
+    assert (status, said) == (0, b"")
+    assert orjson.loads(printed) == {"user_id": "other", "found": MANY, "added": MANY, "kept": 0}
+    assert titles(exported(database, "other")) == {f"tea {number}" for number in range(MANY)}
+
+
+def test_files_are_written_and_read(url: str, tmp_path: Path) -> None:
+    """By their names."""
+    filled(url, FEW)
+    for name in ("jsonl", "csv", "ics"):
+        file = str(tmp_path / f"tasks.{name}")
+        written = run_process(url, "tasks", "export", "--user", USER, file)
+        read = run_process(url, "tasks", "import", "--user", f"other {name}", file)
+
+        assert (written.returncode, written.stdout, written.stderr) == (0, "", "")
+        assert (read.returncode, read.stderr) == (0, "")
+        assert read.stdout == f"Found {FEW} tasks: added {FEW}, kept 0 that were there.\n"
+
+
+def test_two_imports_of_one_file_at_once_are_one(url: str, database: Flask) -> None:
+    """Each task is added by one of them."""
+    filled(url, 1)
+    file = lines(*({"title": f"milk {number}"} for number in range(MANY)))
+    both = [start(url, *IMPORT, "--json") for _ in range(2)]
+    for process in both:
+        assert process.stdin is not None
+        process.stdin.write(file)
+        process.stdin.flush()
+    found = [orjson.loads(finish(process)[1]) for process in both]
+
+    assert sum(each["added"] for each in found) == MANY
+    assert len(exported(database, USER).splitlines()) == MANY + 1
+
+
+def test_a_mistake_ends_with_status_1_and_one_line(url: str, database: Flask) -> None:
+    """On standard error."""
+    filled(url, FEW)
+    status, printed, said = finish(start(url, *IMPORT), b'{"title": "tea"}\n{"title": ""}\n')
+
+    assert (status, printed) == (1, b"")
+    assert said == b"Error: Line 2: title: Length must be between 1 and 200. Nothing was imported.\n"
+    assert len(exported(database, USER).splitlines()) == FEW
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+@pytest.mark.parametrize("arguments", [EXPORT, IMPORT], ids=["export", "import"])
+def test_a_database_that_is_away_is_one_line(tmp_path: Path, arguments: list[str], level: str) -> None:
+    """With the reason, whatever is logged."""
+    for url in (f"postgresql://tasks:secret@/tasks?host={tmp_path}", f"sqlite:///{tmp_path}/absent/tasks.db"):
+        ended = run_process(url, *arguments, LOG_LEVEL=level)
+
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr.startswith("Error: The database is unavailable")
+        assert ended.stderr.count("\n") == 1
+        assert "secret" not in ended.stderr
+
+
+@pytest.mark.parametrize("arguments", [EXPORT, IMPORT], ids=["export", "import"])
+def test_a_database_without_tables_is_one_line(new_database: NewDatabase, arguments: list[str]) -> None:
+    """Which says what to run."""
+    ended = run_process(new_database(migrated=False), *arguments)
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.count("\n") == 1
+    assert "flask db upgrade" in ended.stderr
+
+
+@pytest.mark.parametrize("count", [FEW, MANY], ids=["few", "many"])
+def test_a_full_disk_is_one_line(url: str, count: int) -> None:
+    """Also where it is noticed only at the end."""
+    filled(url, count)
+    with open("/dev/full", "wb") as full:
+        status, _, said = finish(start(url, *EXPORT, stdout=full))
+
+    assert (status, said) == (1, b"Error: [Errno 28] No space left on device\n")
+
+
+def test_who_reads_no_further_ends_it_quietly(url: str) -> None:
+    """As in `| head`."""
+    filled(url, MANY)
+    process = start(url, *EXPORT)
+    with closing(process.stdin), closing(process.stdout), closing(process.stderr):
+        assert orjson.loads(process.stdout.readline())["title"].startswith("tea")
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) in (0, 1)
+
+
+def on_a_terminal(url: str, *arguments: str, stdin: bytes = b"") -> str:
+    """What is shown where standard error is a terminal, and nothing else is."""
+    ours, theirs = pty.openpty()
+    process = start(url, *arguments, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    with process:
+        assert process.stdin is not None
+        process.stdin.write(stdin)
+        process.stdin.close()
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            if select.select([ours], [], [], 1)[0]:
+                try:
+                    shown += os.read(ours, 65_536)
+                except OSError:
+                    # Nobody has the other side open any more.
+                    break
+        os.close(ours)
+        assert process.stdout is not None
+        process.stdout.read()
+        assert process.wait(60) == 0
+    return shown.decode()
+
+
+def test_a_terminal_shows_how_far_it_is(url: str) -> None:
+    """How much was done; where it is known, of how much."""
+    shown = on_a_terminal(url, *IMPORT, stdin=lines(*({"title": f"tea {n}"} for n in range(FEW))))
+    assert "Checking" in shown
+    assert f"{FEW}/{FEW}" in shown
+    assert "/0" not in shown
+
+    shown = on_a_terminal(url, *EXPORT)
+    assert "Octets" in shown
+    assert "/0" not in shown

@@ -1,0 +1,390 @@
+"""`flask users`: the service's users, for whoever runs it."""
+
+import json
+import os
+import pty
+import select
+import subprocess
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import jwt
+import pytest
+from flask import Flask
+
+from app.auth import queries
+from app.commands import users as commands
+from app.settings import PROJECT
+from tests.api.answers import assert_problem
+from tests.auth.people import PASSWORD, another_app, log_in, new_email, register, sql
+from tests.commands.calling import FLASK, fail, record, run, run_process, succeed
+from tests.conftest import Caller, NewDatabase, new_user_id, settings_for
+
+NEW_PASSWORD = "another horse battery"
+NOBODY = "usr_" + 32 * "0"
+ON_ONE_USER = ("show", "disable", "enable", "set-password", "delete", "token")
+
+
+def create(app: Flask, email: str | None = None, *options: str, password: str = PASSWORD) -> dict[str, Any]:
+    """An account that the command has made."""
+    return record(app, "users", "create", email or new_email(), *options, stdin=f"{password}\n")
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "  spaces at both ends  ", "pässwörter 🔑"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "", "\nand what follows\n"], ids=repr)
+def test_an_account_is_made_with_the_password_of_standard_input(app: Flask, password: str, end: str) -> None:
+    """Its first line, as it is typed."""
+    email = new_email()
+
+    made = record(app, "users", "create", email, "--name", "Ann", stdin=password + end)
+
+    assert (made["email"], made["name"], made["created"]) == (email, "Ann", True)
+    answer = log_in(app, email, password)
+    assert answer.status_code == 200, answer.text
+    assert Caller(app, made["id"], answer.json["access_token"]).get("/v1/auth/me").json["id"] == made["id"]
+
+
+def test_a_new_account_has_no_session(app: Flask) -> None:
+    """Nobody has signed in yet."""
+    made = create(app)
+
+    assert record(app, "users", "show", made["id"])["sessions"] == []
+
+
+def test_creating_again_finds_the_account(app: Flask) -> None:
+    """The same command twice ends well twice, so it can stand in a script."""
+    email = new_email()
+    first = create(app, email, "--name", "Ann")
+
+    again = create(app, email.upper(), "--name", "Ann")
+
+    assert again == {**first, "created": False}
+    assert set(again) == {"id", "email", "name", "created_at", "created"}
+    assert create(app, email)["id"] == first["id"]
+    printed = succeed(app, "users", "create", email, stdin=PASSWORD)
+    assert printed == f"{email} was there already, just so: {first['id']}.\n"
+
+
+@pytest.mark.parametrize(("options", "password"), [((), NEW_PASSWORD), (("--name", "Bob"), PASSWORD)])
+def test_creating_another_with_the_address_is_refused(app: Flask, options: tuple[str, ...], password: str) -> None:
+    """One line says whose it is; nothing is changed."""
+    made = create(app, new_email(), "--name", "Ann")
+
+    line = fail(app, "users", "create", made["email"], *options, stdin=password)
+
+    assert made["id"] in line
+    assert "set-password" in line
+    assert record(app, "users", "show", made["id"])["name"] == "Ann"
+    assert log_in(app, made["email"]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "\n", "short", 257 * "x", "nul\0 within it", b"\xff\xff\xff\xff\xff\xff\xff\xff"]
+)
+def test_a_password_that_does_not_fit_is_one_line(app: Flask, typed: str | bytes) -> None:
+    """Which does not repeat it; and no account is made."""
+    email = new_email()
+
+    line = fail(app, "users", "create", email, stdin=typed)
+
+    assert line.startswith(("Error: The password ", "Error: No password "))
+    assert not typed or str(typed).strip() == "" or str(typed) not in line
+    assert fail(app, "users", "show", email) == f"Error: There is no user '{email}'."
+
+
+def type_at_terminal(url: str, arguments: list[str], *lines: str) -> tuple[int, str]:
+    """Run a command at a terminal, and type a line at each prompt; its exit status and what the terminal showed."""
+    here, there = pty.openpty()
+    environment = {"PATH": os.environ["PATH"], **settings_for(url)}
+    # With no terminal of the session's own, the prompts come to this one.
+    process = subprocess.Popen(
+        [FLASK, *arguments], cwd=PROJECT, env=environment, stdin=there, stdout=there, stderr=there,
+        start_new_session=True,
+    )  # fmt: skip
+    os.close(there)
+    shown, prompts = b"", iter(lines)
+    with closing(os.fdopen(here, "r+b", buffering=0)) as terminal:
+        while select.select([terminal], [], [], 30)[0]:
+            try:
+                shown += terminal.read(1024)
+            except OSError:
+                # Nobody has the other end any more.
+                return process.wait(60), shown.decode()
+            if shown.endswith(b": "):
+                terminal.write(f"{next(prompts)}\n".encode())
+    process.kill()
+    process.wait()
+    raise AssertionError(f"it waits: {shown!r}")
+
+
+def test_at_a_terminal_the_password_is_asked_for_and_not_shown(new_database: NewDatabase) -> None:
+    """Twice, since nobody sees it; two that differ are asked for again."""
+    url, email = new_database(), new_email()
+
+    status, shown = type_at_terminal(
+        url, ["users", "create", email], PASSWORD, "something else", NEW_PASSWORD, NEW_PASSWORD
+    )
+
+    assert status == 0, shown
+    assert PASSWORD not in shown
+    assert NEW_PASSWORD not in shown
+    with another_app(url) as app:
+        assert log_in(app, email, NEW_PASSWORD).status_code == 200
+
+
+def test_list_pages_through_everybody(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line for each user, each once, however many pages they fill."""
+    emails = {create(app)["email"] for _ in range(3)}
+    pages = []
+    whole = queries.list_users
+
+    def one_by_one(after: str = "") -> list[Any]:
+        pages.append(whole(after)[:1])
+        return pages[-1]
+
+    monkeypatch.setattr(commands.queries, "list_users", one_by_one)
+    users = [json.loads(line) for line in succeed(app, "users", "list", "--json").splitlines()]
+
+    assert len(pages) == len(users) + 1
+    assert emails <= {user["email"] for user in users}
+    assert sorted({user["id"] for user in users}) == sorted(user["id"] for user in users)
+    assert list(users[0]) == ["id", "email", "name", "created_at", "disabled_at"]
+
+
+def test_the_table_shows_who_is_disabled(app: Flask) -> None:
+    """A heading, and a line for each user."""
+    one, two = create(app, new_email(), "--name", "Ann"), create(app)
+    succeed(app, "users", "disable", two["id"])
+
+    heading, *lines = succeed(app, "users", "list").splitlines()
+
+    assert heading.split() == ["ID", "CREATED", "STATE", "E-MAIL", "NAME"]
+    line_of = {line.split()[0]: line.split() for line in lines}
+    assert line_of[one["id"]][2:] == ["enabled", one["email"], "Ann"]
+    assert line_of[two["id"]][2:] == ["disabled", two["email"], "-"]
+
+
+def test_no_name_commands_the_terminal(app: Flask) -> None:
+    """A user may be called anything; whoever lists users sees no escape sequence."""
+    member = register(app, name="A\x1b[2Jnn\u202e")
+
+    for arguments in (("list",), ("show", member.user_id)):
+        printed = succeed(app, "users", *arguments)
+        assert "A\ufffd[2Jnn\ufffd" in printed
+        assert "\x1b" not in printed
+
+
+def test_show_counts_tasks_and_sessions(app: Flask) -> None:
+    """For a program everything, for people a line each."""
+    member = register(app)
+    tasks = [member.add() for _ in range(4)]
+    for task in tasks[:2]:
+        assert member.post(f"/v1/tasks/{task['id']}/toggle").status_code == 200
+    assert member.delete(f"/v1/tasks/{tasks[-1]['id']}").status_code == 204
+    member.sign_in()
+
+    shown = record(app, "users", "show", member.email.upper())
+
+    assert shown["id"] == member.user_id
+    assert shown["tasks"] == {"open": 1, "completed": 2, "in_trash": 1}
+    assert member.session_id in {session["id"] for session in shown["sessions"]}
+    assert len(shown["sessions"]) == 2
+    lines = succeed(app, "users", "show", member.user_id).splitlines()
+    assert "disabled  not disabled" in lines
+    assert "tasks     1 open, 2 completed, 1 in the trash" in lines
+    assert "sessions  2" in lines
+
+
+def test_disabling_ends_and_enabling_brings_back(app: Flask) -> None:
+    """Tokens, sessions and password; the second time it says that nothing had to be done."""
+    member = register(app)
+    disable, enable = ("users", "disable", member.email), ("users", "enable", member.user_id)
+
+    assert record(app, *disable)["changed"] is True
+    assert_problem(member.get("/v1/tasks"), 401, "token_revoked")
+    assert_problem(log_in(app, member.email), 401, "invalid_credentials")
+    since = record(app, "users", "show", member.email)["disabled_at"]
+    assert record(app, *disable)["changed"] is False
+    assert record(app, "users", "show", member.email)["disabled_at"] == since is not None
+
+    assert record(app, *enable)["changed"] is True
+    assert member.get("/v1/tasks").status_code == 200
+    assert record(app, *enable) == {
+        "id": member.user_id,
+        "email": member.email,
+        "disabled": False,
+        "changed": False,
+    }
+    assert succeed(app, *enable) == f"{member.email} ({member.user_id}) was enabled already.\n"
+
+
+def test_another_process_learns_of_it(app: Flask) -> None:
+    """The command runs beside the service, which reads from the database what was revoked."""
+    with another_app(app) as service:
+        member = register(service)
+        assert member.get("/v1/tasks").status_code == 200
+        succeed(app, "users", "disable", member.user_id)
+        service.extensions["revocations"]._copy.began_at = float("-inf")
+
+        assert_problem(member.get("/v1/tasks"), 401, "token_revoked")
+
+
+def test_a_new_password_ends_all_sessions(app: Flask) -> None:
+    """And the old one is no more; it may be set again."""
+    member = register(app)
+    member.sign_in()
+
+    for ended in (2, 0):
+        said = record(app, "users", "set-password", member.email, stdin=NEW_PASSWORD)
+        assert said == {"id": member.user_id, "email": member.email, "ended_sessions": ended}
+
+    assert_problem(member.get("/v1/tasks"), 401, "token_revoked")
+    assert_problem(log_in(app, member.email), 401, "invalid_credentials")
+    assert log_in(app, member.email, NEW_PASSWORD).status_code == 200
+
+
+def test_a_front_ends_user_has_no_password_here(app: Flask, ann: Caller) -> None:
+    """One line says so."""
+    ann.add()
+
+    line = fail(app, "users", "set-password", ann.user_id, stdin=NEW_PASSWORD)
+
+    assert line == f"Error: {ann.user_id} signs in elsewhere and has no password here."
+
+
+@pytest.mark.parametrize(("typed", "is_gone"), [("y\n", True), ("n\n", False), ("", False)])
+def test_deleting_asks_first(app: Flask, typed: str, is_gone: bool) -> None:
+    """Whoever says nothing, as a script does, has said no."""
+    member = register(app)
+    member.add()
+
+    result = run(app, "users", "delete", member.email, stdin=typed)
+
+    assert result.exit_code == (0 if is_gone else 1)
+    assert f"Delete {member.email} ({member.user_id}) with 1 tasks" in result.stderr
+    assert (member.get("/v1/tasks").status_code == 401) is is_gone
+
+
+@pytest.mark.parametrize("make", [register, lambda app: Caller(app, new_user_id())], ids=["account", "front end's"])
+def test_deleting_takes_tasks_and_tokens_along(app: Flask, make: Callable[[Flask], Caller]) -> None:
+    """A second time there is nobody."""
+    caller = make(app)
+    caller.add()
+
+    said = record(app, "users", "delete", caller.user_id, "--yes")
+
+    assert (said["id"], said["deleted"], said["tasks"]) == (caller.user_id, True, 1)
+    assert_problem(caller.get("/v1/tasks"), 401, "token_revoked")
+    assert fail(app, "users", "delete", caller.user_id, "--yes") == f"Error: There is no user '{caller.user_id}'."
+
+
+def test_a_token_is_an_accounts_own(app: Flask) -> None:
+    """On standard output nothing but the token, beside it the warning; its session can be ended."""
+    made = create(app)
+    result = run(app, "users", "token", made["email"], "--seconds", "120")
+    [token] = result.stdout.splitlines()
+    [warning] = result.stderr.splitlines()
+    caller = Caller(app, made["id"], token)
+
+    assert warning == f"Whoever has this token is {made['email']} ({made['id']}) for 0:02:00."
+    assert caller.get("/v1/auth/me").json["id"] == made["id"]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert claims["exp"] - claims["iat"] == 120
+    [session] = caller.get("/v1/auth/sessions").json["items"]
+    assert session["current"] is True
+    assert caller.post("/v1/auth/logout").status_code == 204
+    assert_problem(caller.get("/v1/tasks"), 401, "token_revoked")
+
+
+def test_a_token_lives_as_long_as_any_other(app: Flask) -> None:
+    """Unless it is told otherwise; for programs with its length."""
+    made = create(app)
+
+    said = record(app, "users", "token", made["id"])
+
+    assert (said["user_id"], said["expires_in"]) == (made["id"], 900)
+    assert Caller(app, made["id"], said["access_token"]).get("/v1/tasks").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"AUTH_ISSUER": "https://issuer.example", "AUTH_AUDIENCE": "tasks"}, {"AUTH_USER_ID_CLAIM": "uid"}],
+    ids=["secret alone", "issuer and audience", "another claim"],
+)
+def test_a_token_of_a_front_ends_user_is_taken(app: Flask, settings: dict[str, str]) -> None:
+    """Under the shared secret, with what the settings ask for; the user need not have written anything."""
+    user_id = new_user_id()
+    with another_app(app, **settings) as service:
+        token = succeed(service, "users", "token", user_id).strip()
+        made = Caller(service, user_id, token).post("/v1/tasks", json={"title": "tea"})
+
+    assert made.status_code == 201, made.text
+    assert made.json["user_id"] == user_id
+
+
+def test_no_token_is_printed_that_would_be_refused(app: Flask) -> None:
+    """Of somebody disabled, of an account where there are none."""
+    made = create(app)
+    with another_app(app, LOCAL_AUTH="off") as service:
+        assert "LOCAL_AUTH" in fail(service, "users", "token", made["id"])
+    succeed(app, "users", "disable", made["id"])
+
+    assert "is disabled: see `flask users enable`" in fail(app, "users", "token", made["id"])
+
+
+def test_without_a_shared_secret_a_front_end_signs_for_its_users(new_database: NewDatabase) -> None:
+    """And nobody else can."""
+    done = run_process(new_database(), "users", "token", "somebody", BETTER_AUTH_SECRET="x" * 32)
+    assert done.returncode == 0, done.stderr
+    environment = settings_for(new_database())
+    del environment["BETTER_AUTH_SECRET"]
+    done = subprocess.run(
+        [FLASK, "users", "token", "somebody"],
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "BETTER_AUTH_SECRET" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ON_ONE_USER)
+@pytest.mark.parametrize("user", [NOBODY, "nobody@example.com"])
+def test_an_unknown_user_is_one_line(app: Flask, command: str, user: str) -> None:
+    """That names whom it looked for."""
+    assert fail(app, "users", command, user, stdin=NEW_PASSWORD) == f"Error: There is no user '{user}'."
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("create",),
+        ("create", "no address"),
+        ("create", "ann@example.com", "--name", ""),
+        ("create", "ann@example.com", "--name", 101 * "x"),
+        ("create", "ann@example.com", "--password", PASSWORD),
+        ("create", "ann@example.com", PASSWORD),
+        ("create", "ann@example.com", "--name", "\udcff"),
+        ("list", "more"),
+        ("token", "ann@example.com", "--seconds", "0"),
+        ("token", "ann@example.com", "--seconds", "86401"),
+        ("token", "ann@example.com", "--seconds", "long"),
+        ("show", "\udcff"),
+        ("shown", "ann@example.com"),
+        *((command,) for command in ON_ONE_USER),
+        *((command, "ann@example.com", "--unknown") for command in ON_ONE_USER),
+    ],
+    ids=ascii,
+)
+def test_wrong_arguments_are_status_2(app: Flask, arguments: tuple[str, ...]) -> None:
+    """Before anything is asked of the database."""
+    result = run(app, "users", *arguments, stdin=PASSWORD)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert sql(app, "SELECT count(*) FROM users WHERE email = 'ann@example.com'")[0][0] == 0
