@@ -57,6 +57,8 @@ CREATE, CREATE_BY_USER = (
     Call("POST", "/v1/tasks", {"title": "tea"}),
     Call("POST", "/api/{user_id}/tasks", {"title": "tea"}),
 )
+BATCH = Call("POST", "/v1/tasks/batch", {"operations": [{"op": "create", "task": {"title": "tea"}}]})
+RESTORE, CHANGES = Call("POST", "/v1/tasks/{task_id}/restore"), Call("GET", "/v1/tasks/changes")
 LIST, LIST_BY_USER = Call("GET", "/v1/tasks"), Call("GET", "/api/{user_id}/tasks")
 REPLACE, CHANGE, REPLACE_BY_USER = ON_ONE_TASK[1], ON_ONE_TASK[2], ON_ONE_TASK_BY_USER[1]
 COMPLETE = ON_ONE_TASK_BY_USER[4]

@@ -11,42 +11,58 @@ from werkzeug.test import TestResponse
 
 from app.auth import queries, sessions
 from app.auth.tokens import RefreshToken, token_answer
-from tests.api.answers import CREATE, CREATE_BY_USER, LIST, LIST_BY_USER
+from tests.api.answers import BATCH, CHANGES, CREATE, CREATE_BY_USER, LIST, LIST_BY_USER
+from tests.api.replicas import changes
 from tests.conftest import Caller, new_user_id
 
 # NOTHING is the operation by itself, which must not show or change what is foreign either.
 NOTHING = "nothing"
-PATH_ID, PATH_USER, CURSOR, KEY, TAG = "path id", "path user", "cursor", "idempotency key", "tag"
+PATH_ID, PATH_USER, CURSOR, SINCE = "path id", "path user", "cursor", "since token"
+KEY, TAG, NEW_ID = "idempotency key", "tag", "new task's id"
 SESSION, EMAIL, REFRESH = "session id", "e-mail", "refresh token"
+# The operations of a batch that name a task, each a way of its own.
+IN_BATCH = {f"{op} in a batch": op for op in ("update", "complete", "reopen", "delete")}
 
-# What each parameter, and each field of a body, can name.
+# What each parameter, and each field of a body, can name. A field within another has the other's name before its own.
 NAMED_BY = {
-    "task_id": PATH_ID,
-    "user_id": PATH_USER,
-    "session_id": SESSION,
-    "cursor": CURSOR,
-    "Idempotency-Key": KEY,
-    "If-Match": TAG,
-    "If-None-Match": TAG,
-    "email": EMAIL,
-    "refresh_token": REFRESH,
+    "task_id": {PATH_ID},
+    "user_id": {PATH_USER},
+    "session_id": {SESSION},
+    "cursor": {CURSOR},
+    "since": {SINCE},
+    "id": {NEW_ID},
+    "operations.task.id": {NEW_ID},
+    "operations.id": {*IN_BATCH},
+    "Idempotency-Key": {KEY},
+    "If-Match": {TAG},
+    "If-None-Match": {TAG},
+    "email": {EMAIL},
+    "refresh_token": {REFRESH},
 }
 # These are about the caller's own alone.
-HARMLESS = {"completed", "q", "limit", "status", "sort", "title", "details", "description", "name"}
+HARMLESS = {"completed", "q", "limit", "status", "sort", "title", "details", "description", "name", "format"}
+HARMLESS |= {"priority", "tag", "tags", "due_before", "due_after", "overdue", "deleted", "due_on", "due_at"}
+HARMLESS |= {"time_zone", "recurrence", "operations", "operations.op", "operations.task", "operations.changes"}
 HARMLESS |= {"password", "new_password"}
 
 SESSION_SECONDS = 3600
 
+# Beside her repeated creations, what Ann looks at.
+READS = ["/v1/tasks?limit=200", "/v1/tasks/{task_id}", "/v1/auth/sessions", "/v1/auth/me", "/v1/tasks?deleted=true"]
+
 
 @dataclass
 class Ann:
-    """An account with tasks, a second session, and for each family a used key and a cursor."""
+    """An account with tasks, one of them in the trash, a second session, and for each list a cursor, for each creation
+    a used key.
+    """
 
     caller: Caller
     email: str
     session_id: str
     secret: str
     task_id: str
+    trashed_id: str
     tag: str
     cursors: dict[str, str]
     key: str
@@ -56,17 +72,18 @@ class Ann:
     def belongings(self) -> list[tuple[Any, ...]]:
         """Everything that she can read. Her repeated creations are replays as long as nobody touched her keys."""
         found = []
-        for call in (CREATE, CREATE_BY_USER):
+        for call in (CREATE, CREATE_BY_USER, BATCH):
             answer = call(self.caller, headers={"Idempotency-Key": key_of(self.key, call.path)})
             found.append((answer.status_code, answer.data, answer.headers.get("Idempotent-Replay")))
-        for path in ("/v1/tasks?limit=200", f"/v1/tasks/{self.task_id}", "/v1/auth/sessions", "/v1/auth/me"):
-            answer = self.caller.get(path)
+        for path in READS:
+            answer = self.caller.get(path.format(task_id=self.task_id))
             found.append((answer.status_code, answer.data, answer.headers.get("ETag")))
-        return found
+        told = changes(self.caller)
+        return [*found, (200, told["changed"] + told["deleted"], None)]
 
     def names(self) -> set[str]:
         """What no answer to anybody else holds."""
-        return {self.secret, self.task_id, self.session_id, self.email}
+        return {self.secret, self.task_id, self.trashed_id, self.session_id, self.email}
 
 
 def make_account(app: Flask) -> tuple[Caller, str]:
@@ -83,15 +100,21 @@ def make_ann(app: Flask) -> Ann:
     with app.app_context():
         session = sessions.start_session(str(caller.user_id), SESSION_SECONDS)
     secret, key = f"secret {secrets.token_hex(8)}", secrets.token_hex(8)
-    tasks = [caller.add(title=secret, completed=completed) for completed in (False, True, False)]
-    for call in (CREATE, CREATE_BY_USER):
+    tasks = [caller.add(title=secret, completed=completed) for completed in (False, True, False, False)]
+    assert caller.delete(f"/v1/tasks/{tasks[3]['id']}").status_code == 204
+    for call in (CREATE, CREATE_BY_USER, BATCH):
         used = call(caller, headers={"Idempotency-Key": key_of(key, call.path)})
-        assert used.status_code == 201
+        assert used.status_code in (200, 201)
     read = caller.get(f"/v1/tasks/{tasks[0]['id']}")
     page, array = LIST(caller, query_string="limit=1"), LIST_BY_USER(caller, query_string="limit=1")
     link = urlsplit(array.headers["Link"].partition(">")[0].lstrip("<"))
-    cursors = {LIST.path: page.json["next_cursor"], LIST_BY_USER.path: parse_qs(link.query)["cursor"][0]}
-    return Ann(caller, email, session.session_id, secret, tasks[0]["id"], read.headers["ETag"], cursors, key)
+    cursors = {
+        LIST.path: page.json["next_cursor"],
+        LIST_BY_USER.path: parse_qs(link.query)["cursor"][0],
+        CHANGES.path: changes(caller, limit=1)["next"],
+    }
+    ids = tasks[0]["id"], tasks[3]["id"]
+    return Ann(caller, email, session.session_id, secret, *ids, read.headers["ETag"], cursors, key)
 
 
 def key_of(key: str, path: str) -> str:
@@ -131,24 +154,42 @@ def made_up_refresh_token(user_id: str, session_id: str, generation: int = 0) ->
     return str(replace(RefreshToken.first(user_id, session_id), generation=generation))
 
 
+def with_id(body: dict[str, Any], task_id: str) -> dict[str, Any]:
+    """The same creation, or batch of them, with an id of the client's own."""
+    if "operations" not in body:
+        return {**body, "id": task_id}
+    return {"operations": [{**each, "task": {**each["task"], "id": task_id}} for each in body["operations"]]}
+
+
+def operation_on(task_id: str, op: str) -> dict[str, Any]:
+    return {"op": op, "id": task_id, **({"changes": {"title": "changed"}} if op == "update" else {})}
+
+
 def name_foreign(caller: Caller, ann: Ann, operation: str, way: str, body: dict[str, Any] | None) -> TestResponse:
     """Send an operation that names something of Ann's in this way, and the caller's own in all others."""
     method, path = operation.split()
-    headers, query = {}, {}
+    headers: dict[str, str] = {}
+    query: dict[str, str] = {}
     if way == KEY:
         headers["Idempotency-Key"] = key_of(ann.key, path)
     if way == TAG:
         headers["If-None-Match" if method == "GET" else "If-Match"] = ann.tag
-    if way == CURSOR:
-        query["cursor"] = ann.cursors[path]
+    if way in (CURSOR, SINCE):
+        query["cursor" if way == CURSOR else "since"] = ann.cursors[path]
+    if way == NEW_ID:
+        body = with_id(body or {}, ann.task_id)
+    if way in IN_BATCH:
+        body = {"operations": [operation_on(ann.task_id, IN_BATCH[way])]}
     if way == EMAIL:
         body = {**(body or {}), "email": ann.email.upper()}
     if way == REFRESH:
         body = {"refresh_token": made_up_refresh_token(str(ann.caller.user_id), ann.session_id)}
     user_id = ann.caller.user_id if way == PATH_USER else caller.user_id or "nobody"
+    # Only what is in the trash can be restored.
+    task_id = ann.trashed_id if path.endswith("/restore") else ann.task_id
     address = path.format(
         user_id=quote(str(user_id)),
-        task_id=ann.task_id if way in (PATH_ID, PATH_USER, TAG) else uuid4(),
+        task_id=task_id if way in (PATH_ID, PATH_USER, TAG) else uuid4(),
         session_id=ann.session_id if way == SESSION else uuid4(),
     )
     return caller.call(method, address, headers=headers, query_string=query, json=body)

@@ -7,7 +7,9 @@ from io import BytesIO
 import pytest
 
 from tests.api.answers import (
+    BATCH,
     CHANGE,
+    CHANGES,
     COMPLETE,
     CREATE,
     CREATE_BY_USER,
@@ -17,6 +19,7 @@ from tests.api.answers import (
     ON_ONE_TASK_BY_USER,
     REPLACE,
     REPLACE_BY_USER,
+    RESTORE,
     Call,
     assert_problem,
 )
@@ -24,14 +27,15 @@ from tests.api.answers import (
 REGISTER = Call("POST", "/v1/auth/register", {"email": "ann@example.com", "password": "correct horse"})
 LOGIN = Call("POST", "/v1/auth/login", {"email": "ann@example.com", "password": "correct horse"})
 ON_TASKS = [CREATE, REPLACE, CHANGE, CREATE_BY_USER, REPLACE_BY_USER, COMPLETE]
-EVERY_BODY = pytest.mark.parametrize("call", [*ON_TASKS, REGISTER, LOGIN], ids=str)
-EVERY_TASK_BODY = pytest.mark.parametrize("call", ON_TASKS, ids=str)
-WITHOUT_BODY = [call for call in (LIST, LIST_BY_USER, *ON_ONE_TASK, *ON_ONE_TASK_BY_USER) if call.body is None]
+EVERY_BODY = pytest.mark.parametrize("call", [*ON_TASKS, BATCH, REGISTER, LOGIN], ids=str)
+EVERY_TASK_BODY = pytest.mark.parametrize("call", [*ON_TASKS, BATCH], ids=str)
+ON_ONE = [*ON_ONE_TASK, *ON_ONE_TASK_BY_USER, RESTORE]
+WITHOUT_BODY = [call for call in (LIST, LIST_BY_USER, CHANGES, *ON_ONE) if call.body is None]
 EVERY_UNREAD_BODY = pytest.mark.parametrize(
     "call", [*WITHOUT_BODY, Call("GET", "/healthz"), Call("GET", "/v1/auth/me")], ids=str
 )
 
-LARGEST = 128 * 1024
+LARGEST, LARGEST_BATCH = 128 * 1024, 1024 * 1024
 
 MALFORMED = {
     "empty": b"",
@@ -151,8 +155,8 @@ def test_json_has_parameters_and_no_case(ann, call, content_type):
 
 @EVERY_TASK_BODY
 def test_a_body_of_the_largest_size_is_read(ann, call):
-    """128 KiB, announced or chunked, and not one byte less."""
-    body = json.dumps(call.body).encode().ljust(LARGEST)
+    """128 KiB, a batch 1 MiB, announced or chunked, and not one byte less."""
+    body = json.dumps(call.body).encode().ljust(largest(call))
     announced = call(ann, ann.add()["id"], data=body, content_type="application/json")
     chunks = call(ann, ann.add()["id"], **chunked(body))
 
@@ -164,7 +168,7 @@ def test_a_body_of_the_largest_size_is_read(ann, call):
 def test_a_larger_body_is_refused_however_it_is_sent(ann, call):
     """413, announced or chunked, and nothing is written."""
     task = ann.add()
-    body = json.dumps(call.body).encode().ljust(LARGEST + 1)
+    body = json.dumps(call.body).encode().ljust(largest(call) + 1)
 
     assert_problem(call(ann, task["id"], data=body, content_type="application/json"), 413, "payload_too_large")
     assert_problem(call(ann, task["id"], **chunked(body)), 413, "payload_too_large")
@@ -224,6 +228,10 @@ def test_the_longest_details_fit_in_their_longest_spelling(ann):
     )
 
     assert (answer.status_code, answer.json["details"]) == (201, "🍵" * 10_000)
+
+
+def largest(call):
+    return LARGEST_BATCH if call is BATCH else LARGEST
 
 
 def chunked(body):

@@ -3,18 +3,21 @@
 import pytest
 
 from app.auth.tokens import RefreshToken
-from tests.api.answers import assert_problem
+from tests.api.answers import BATCH, assert_problem
 from tests.api.foreign import (
     CURSOR,
     EMAIL,
     HARMLESS,
+    IN_BATCH,
     KEY,
     NAMED_BY,
+    NEW_ID,
     NOTHING,
     PATH_ID,
     PATH_USER,
     REFRESH,
     SESSION,
+    SINCE,
     TAG,
     another_account,
     another_user,
@@ -38,14 +41,23 @@ TABLE = {
     "GET /healthz": {NOTHING: (200, None)},
     "GET /readyz": {NOTHING: (200, None)},
     "GET /v1/tasks": {NOTHING: (200, None), CURSOR: OTHER_CURSOR},
-    "POST /v1/tasks": {NOTHING: (201, None), KEY: (201, None)},
+    "POST /v1/tasks": {NOTHING: (201, None), KEY: (201, None), NEW_ID: (201, None)},
     "GET /v1/tasks/{task_id}": ONE_TASK,
     "PUT /v1/tasks/{task_id}": ONE_TASK,
     "PATCH /v1/tasks/{task_id}": ONE_TASK,
     "DELETE /v1/tasks/{task_id}": ONE_TASK,
     "POST /v1/tasks/{task_id}/toggle": ONE_TASK,
+    "POST /v1/tasks/{task_id}/restore": {PATH_ID: ABSENT},
+    "POST /v1/tasks/batch": {
+        NOTHING: (200, None),
+        KEY: (200, None),
+        NEW_ID: (200, None),
+        **dict.fromkeys(IN_BATCH, ABSENT),
+    },
+    "GET /v1/tasks/changes": {NOTHING: (200, None), SINCE: OTHER_CURSOR},
+    "GET /v1/tasks/export": {NOTHING: (200, None)},
     "GET /api/{user_id}/tasks": {NOTHING: (200, None), PATH_USER: MISMATCH, CURSOR: OTHER_CURSOR},
-    "POST /api/{user_id}/tasks": {NOTHING: (201, None), PATH_USER: MISMATCH, KEY: (201, None)},
+    "POST /api/{user_id}/tasks": {NOTHING: (201, None), PATH_USER: MISMATCH, KEY: (201, None), NEW_ID: (201, None)},
     "GET /api/{user_id}/tasks/{task_id}": {**ONE_TASK, PATH_USER: MISMATCH},
     "PUT /api/{user_id}/tasks/{task_id}": {**ONE_TASK, PATH_USER: MISMATCH},
     "DELETE /api/{user_id}/tasks/{task_id}": {**ONE_TASK, PATH_USER: MISMATCH},
@@ -70,6 +82,7 @@ BODIES = {
     "POST /v1/tasks": TASK,
     "PUT /v1/tasks/{task_id}": TASK,
     "PATCH /v1/tasks/{task_id}": TASK,
+    "POST /v1/tasks/batch": BATCH.body,
     "POST /api/{user_id}/tasks": TASK,
     "PUT /api/{user_id}/tasks/{task_id}": TASK,
     "PATCH /api/{user_id}/tasks/{task_id}/complete": {"completed": True},
@@ -98,11 +111,29 @@ def ann(app):
 def names_in(document, path, operation):
     """Every name that a request of this operation can give a value to."""
     content = operation.get("requestBody", {}).get("content", {})
-    bodies = [resolve(document, media["schema"]) for media in content.values()]
-    assert all(body["type"] == "object" for body in bodies)
     return {name for _, name in parameters(document, path, operation)} | {
-        name for body in bodies for name in body["properties"]
+        name for media in content.values() for name in members(document, media["schema"])
     }
+
+
+def members(document, schema, above=""):
+    """The fields of a body, those of its fields too, by their whole names."""
+    schema = resolve(document, schema)
+    for word in ("anyOf", "oneOf", "allOf"):
+        for inner in schema.get(word, ()):
+            yield from members(document, inner, above)
+    if "items" in schema:
+        yield from members(document, schema["items"], above)
+    # What has no list of its fields could hold any.
+    assert "object" not in schema.get("type", ()) or "properties" in schema, schema
+    for name, inner in schema.get("properties", {}).items():
+        yield above + name
+        yield from members(document, inner, f"{above}{name}.")
+
+
+def is_harmless(name):
+    """Whether it cannot name what is foreign; a field that is none by its whole name is what it is alone."""
+    return name not in NAMED_BY and (name in HARMLESS or name.rpartition(".")[2] in HARMLESS)
 
 
 def test_every_operation_has_a_row_with_each_of_its_ways(document):
@@ -110,8 +141,9 @@ def test_every_operation_has_a_row_with_each_of_its_ways(document):
     found = {}
     for path, method, operation in operations(document):
         names = names_in(document, path, operation)
-        assert names <= NAMED_BY.keys() | HARMLESS, (method, path)
-        ways = {NAMED_BY[name] for name in names - HARMLESS}
+        unknown = {name for name in names if not is_harmless(name)} - NAMED_BY.keys()
+        assert not unknown, (method, path)
+        ways = {way for name in names & NAMED_BY.keys() for way in NAMED_BY[name]}
         needs_one = ways & {PATH_ID, SESSION, EMAIL, REFRESH}
         found[f"{method.upper()} {path}"] = ways if needs_one else ways | {NOTHING}
 
@@ -146,7 +178,8 @@ def test_nobody_reaches_what_is_foreign(app, document, ann, who, operation, way)
         assert_problem(answer, status, code)
     assert (answer.status_code, answer.headers.get("Idempotent-Replay")) == (status, None), answer.text
     told = f"{answer.headers}{answer.text}"
-    assert not [name for name in ann.names() if name in told]
+    # Whoever chooses the id of another's task is told that id, which is now one of their own, too.
+    assert not [name for name in ann.names() if name in told and (way, name) != (NEW_ID, ann.task_id)]
     before, ann.seen = ann.seen, ann.belongings()
     assert ann.seen == before
 
@@ -155,11 +188,26 @@ def test_ann_reaches_what_is_her_own(ann):
     """So it is the caller alone that made the difference."""
     statuses, bodies, marks = zip(*ann.seen, strict=True)
 
-    assert statuses == (201, 201, 200, 200, 200, 200)
-    assert marks[:2] == ("true", "true")
-    assert ann.session_id in bodies[4].decode()
+    assert statuses == (201, 201, 200, 200, 200, 200, 200, 200, 200)
+    assert marks[:3] == ("true", "true", "true")
+    assert ann.session_id in bodies[5].decode()
+    assert ann.trashed_id in bodies[7].decode()
+    assert ann.trashed_id in bodies[8]
     assert name_foreign(ann.caller, ann, "GET /v1/tasks", CURSOR, None).status_code == 200
+    assert name_foreign(ann.caller, ann, "GET /v1/tasks/changes", SINCE, None).status_code == 200
     assert name_foreign(ann.caller, ann, "GET /v1/tasks/{task_id}", TAG, None).status_code == 304
+
+
+@pytest.mark.parametrize("operation", [operation for operation, way in CASES if way == NEW_ID])
+def test_a_foreign_id_is_free(ann, bob, operation):
+    """Nobody learns from a creation which ids others have: the task is one's own, and Ann's stays hers."""
+    made = name_foreign(bob, ann, operation, NEW_ID, BODIES[operation])
+    own = bob.get(f"/v1/tasks/{ann.task_id}")
+
+    assert (made.status_code, own.status_code, own.json["user_id"]) == (TABLE[operation][NEW_ID][0], 200, bob.user_id)
+    again = name_foreign(bob, ann, operation, NEW_ID, BODIES[operation])
+    assert_problem(again, 409, "id_taken")
+    assert ann.seen == ann.belongings()
 
 
 def test_a_made_up_refresh_token_ends_no_session(anonymous):

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from app.tasks.fields import FIRST_YEAR, LAST_YEAR, MomentOrDay
-from app.tasks.schemas import OPERATIONS, TaskQuery
+from app.tasks.schemas import TaskQuery
 
 RULES = cycle(["FREQ=DAILY", "freq=weekly;byday=mo,we", "RRULE:FREQ=MONTHLY;BYMONTHDAY=-1;COUNT=3", "FREQ=YEARLY"])
 ZONES = cycle(["UTC", "Europe/Berlin", "Pacific/Chatham", "America/New_York"])
@@ -59,16 +59,10 @@ def mend_query(query: dict[str, Any]) -> None:
 
 
 def mend_body(body: Any) -> None:
-    """Give a task, or each of a batch, an id that is free and a schedule that there is; and each operation the members
-    that belong to it.
-    """
+    """Give a task, or each of a batch, an id that is free and a schedule that there is."""
     if not isinstance(body, dict):
         return
     for operation in body.get("operations", ()):
-        wanted = OPERATIONS[operation["op"]]
-        for name in operation.keys() - wanted - {"op"}:
-            del operation[name]
-        operation |= {name: value for name, value in _missing().items() if name in wanted - operation.keys()}
         mend_body(operation.get("task") or operation.get("changes"))
     if "id" in body:
         body["id"] = str(uuid4())
@@ -81,10 +75,6 @@ def mend_body(body: Any) -> None:
         body["recurrence"] = next(RULES)
         if body.get("due_at") is None:
             body["due_on"] = next(DAYS)
-
-
-def _missing() -> dict[str, Any]:
-    return {"id": "0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17", "task": {"title": "tea"}, "changes": {"completed": True}}
 
 
 def _day(text: str) -> str:

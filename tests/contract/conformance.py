@@ -59,9 +59,7 @@ def filter_failure(_context: Any, failure: Any, _case: Any, response: Any) -> bo
     """Whether it is one: a valid request may be refused for what no schema says, and HTTP has limits of its own."""
     if response.status_code == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
         return False
-    is_refusal = (
-        isinstance(failure, RejectedPositiveData) and response.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
-    )
+    is_refusal = isinstance(failure, RejectedPositiveData) and response.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
     return not (is_refusal and is_beyond_schemas(response.json()))
 
 

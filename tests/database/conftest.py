@@ -3,13 +3,17 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 
+from app.database import scope, transaction
 from app.settings import PROJECT
 from tests.conftest import make_app, migrate, settings_for
 from tests.postgres import Server
@@ -17,6 +21,8 @@ from tests.postgres import Server
 FLASK = Path(sys.executable).with_name("flask")
 
 NewApp = Callable[..., Flask]
+
+PATIENCE_SECONDS = 10
 
 
 @pytest.fixture
@@ -68,3 +74,34 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
     with closing(process.stdout):
         output, _ = process.communicate(timeout=60)
     return process.returncode, output
+
+
+class _Undone(Exception):
+    """A transaction is to leave nothing."""
+
+
+@contextmanager
+def held_open(app: Flask, user_id: str, write: Callable[[], Any], undo: bool = False) -> Iterator[Callable[[], None]]:
+    """A transaction that has written, and that stays open until what is given here is called."""
+    has_written, may_end = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with suppress(_Undone), app.app_context(), scope(user_id), transaction():
+            write()
+            has_written.set()
+            assert may_end.wait(PATIENCE_SECONDS)
+            if undo:
+                raise _Undone
+
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(work)
+
+        def end() -> None:
+            may_end.set()
+            late.result(PATIENCE_SECONDS)
+
+        try:
+            assert has_written.wait(PATIENCE_SECONDS)
+            yield end
+        finally:
+            may_end.set()

@@ -16,24 +16,50 @@ from app.auth.identity import Identity
 from app.auth.models import users
 from app.database import UnscopedStatement, execute, fetch_all, fetch_one, scope, transaction
 from app.problems import NotFound
-from app.tasks import listing, queries
+from app.tasks import batch, bulk, changes, edits, listing, queries
 from app.tasks.models import tasks
+from app.tasks.schemas import NewTask
 from tests.conftest import Caller, new_user_id
 
 INSUFFICIENT_PRIVILEGE = "42501"
 LIST = {"limit": 50, "sort": "-created_at"}
 
-# Every function that is told whose tasks it is about, called with the user and a task of theirs.
+CHANGE: dict[str, Any] = {"recurrence": "FREQ=DAILY", "due_on": "2026-03-14"}
+
+
+def row(task_id: str | None = None) -> dict[str, Any]:
+    """All that is written of a task."""
+    kept = {"next_id": None, "completed_at": None, "created_at": None, "deleted": False}
+    return {**kept, **NewTask().load({"title": "x", "id": task_id or str(uuid.uuid4())})}
+
+
+def creating() -> dict[str, Any]:
+    return {"op": "create", "task": NewTask().load({"title": "x"})}
+
+
+# Every function that is told whose tasks it is about, called with the user and a task of theirs; and in more than one
+# way, where it does more than one thing.
 QUERIES: dict[str, Callable[[str, str], Any]] = {
-    "create_task": lambda user, _: queries.create_task(
+    "queries.create_task": lambda user, _: queries.create_task(
         Identity(user), {"title": "x", "details": None, "completed": False}
     ),
-    "get_task": queries.get_task,
-    "change_task": lambda user, task: queries.change_task(user, task, {"title": "changed"}),
-    "toggle_task": queries.toggle_task,
-    "delete_task": queries.delete_task,
-    "list_tasks": lambda user, _: list(listing.list_tasks(user, LIST).tasks),
-    "list_tasks_and_total": lambda user, _: listing.list_tasks_and_total(user, LIST)[1],
+    "queries.get_task": queries.get_task,
+    "queries.change_task": lambda user, task: queries.change_task(user, task, {"title": "changed"}),
+    "queries.toggle_task": queries.toggle_task,
+    "queries.delete_task": queries.delete_task,
+    "queries.restore_task": queries.restore_task,
+    "edits.change_task": lambda user, task: edits.change_task(user, task, {"title": "changed"}),
+    "edits.change_task of the schedule": lambda user, task: edits.change_task(user, task, CHANGE),
+    "edits.toggle_task": edits.toggle_task,
+    "listing.list_tasks": lambda user, _: list(listing.list_tasks(user, LIST).tasks),
+    "listing.list_tasks_and_total": lambda user, _: listing.list_tasks_and_total(user, LIST)[1],
+    "changes.list_changes": lambda user, _: list(changes.list_changes(user, None, 50).changed),
+    "batch.run that creates": lambda user, _: batch.run(Identity(user), [creating()]),
+    "batch.run that deletes": lambda user, task: batch.run(Identity(user), [{"op": "delete", "id": task}]),
+    "bulk.lock_tasks": lambda user, task: list(bulk.lock_tasks(user, [task])),
+    "bulk.insert_tasks": lambda user, _: bulk.insert_tasks(user, [row()]),
+    "bulk.import_tasks": lambda user, _: bulk.import_tasks(user, [row()]),
+    "bulk.update_tasks": lambda user, task: bulk.update_tasks(user, [row(task)]),
 }
 
 CURRENT_USER = "SELECT current_setting('app.user_id', true)"
@@ -136,14 +162,15 @@ def test_the_same_query_with_the_right_user_reaches_the_task(
 def test_every_query_is_tried_with_a_wrong_user() -> None:
     """A new function that is told a user joins the list above."""
     found = {
-        name
-        for module in (queries, listing)
+        f"{module.__name__.rpartition('.')[2]}.{name}"
+        for module in (queries, edits, listing, changes, batch, bulk)
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if function.__module__ == module.__name__ and not name.startswith("_")
         if {"user_id", "identity"} & set(inspect.signature(function).parameters)
     }
 
-    assert found == set(QUERIES)
+    # That one is told what to do as well.
+    assert found - {"queries.for_known_user"} == {name.partition(" ")[0] for name in QUERIES}
 
 
 def test_the_user_is_gone_after_the_message(anns: Caller, postgresql_engine: Engine) -> None:

@@ -23,6 +23,10 @@ CALLS = [
     *(("/v1/tasks", *call) for call in ON_BOTH),
     ("/v1/tasks", "PATCH", "/{id}", {"completed": True}, 200),
     ("/v1/tasks", "PATCH", "/{id}", {}, 200),
+    ("/v1/tasks", "PATCH", "/{id}", {"title": "tea", "details": None, "priority": "high", "tags": ["home"]}, 200),
+    ("/v1/tasks", "PUT", "/{id}", {**TASK, "due_on": "2026-03-14", "completed": True}, 200),
+    ("/v1/tasks", "POST", "", {**TASK, "due_on": "2026-03-14", "recurrence": "FREQ=DAILY"}, 201),
+    ("/v1/tasks", "GET", "?deleted=true", None, 200),
     ("/v1/tasks", "POST", "/{id}/toggle", None, 200),
     *(("/api/{user}/tasks", *call) for call in ON_BOTH),
     ("/api/{user}/tasks", "PATCH", "/{id}/complete", None, 200),
@@ -43,6 +47,66 @@ def test_a_request_is_one_message(
         answer = ann.call(method, (family + path).format(user=ann.user_id, id=task["id"]), json=body)
 
     assert answer.status_code == status, answer.text
+    assert len(sent) == 1, sent
+
+
+DAILY = {"title": "tea", "due_on": "2026-03-14", "recurrence": "FREQ=DAILY"}
+# BEGIN, the task, its new version, COMMIT; and the next task.
+EDIT, EDIT_AND_NEXT = 4, 5
+# That nothing was changed alone, for the task recurs; and that it is there.
+REFUSED = 2
+# What a request about a task takes where what it writes depends on what the task is.
+EDITS = [
+    ("/v1/tasks", "PATCH", "/{id}", {"due_on": "2026-04-01"}, EDIT),
+    ("/v1/tasks", "PATCH", "/{id}", {"time_zone": "Asia/Tokyo", "title": "coffee"}, EDIT),
+    ("/v1/tasks", "PUT", "/{id}", DAILY, EDIT),
+    ("/v1/tasks", "PUT", "/{id}", {**DAILY, "completed": True}, EDIT_AND_NEXT),
+    ("/v1/tasks", "PATCH", "/{id}", {"time_zone": None, "completed": True}, EDIT_AND_NEXT),
+    ("/v1/tasks", "PATCH", "/{id}", {"completed": True}, REFUSED + EDIT_AND_NEXT),
+    ("/v1/tasks", "POST", "/{id}/toggle", None, REFUSED + EDIT_AND_NEXT),
+    ("/v1/tasks", "PATCH", "/{id}", {"completed": False}, 1),
+    ("/api/{user}/tasks", "PUT", "/{id}", DAILY, EDIT),
+    ("/api/{user}/tasks", "PATCH", "/{id}/complete", None, REFUSED + EDIT_AND_NEXT),
+    ("/api/{user}/tasks", "PATCH", "/{id}/complete", {"completed": True}, REFUSED + EDIT_AND_NEXT),
+]
+
+
+@pytest.mark.parametrize("call", EDITS, ids=lambda call: " ".join(map(str, call)))
+def test_a_change_that_depends_on_a_recurring_task_is_a_few_messages(
+    app: Flask, ann: Caller, call: tuple[str, str, str, dict[str, object] | None, int]
+) -> None:
+    """One transaction, with one statement to read and one to write each kind of row."""
+    family, method, path, body, count = call
+    task = ann.add(**DAILY)
+
+    with messages(app) as sent:
+        answer = ann.call(method, (family + path).format(user=ann.user_id, id=task["id"]), json=body)
+
+    assert answer.status_code == 200, answer.text
+    assert len(sent) == count, sent
+
+
+@pytest.mark.parametrize("tasks", [1, 20])
+def test_a_batch_is_a_few_messages_for_any_number_of_tasks(app: Flask, ann: Caller, tasks: int) -> None:
+    """Those of one edit, also where each of them makes a next one."""
+    operations = [{"op": "complete", "id": ann.add(**DAILY)["id"]} for _ in range(tasks)]
+
+    with messages(app) as sent:
+        assert ann.post("/v1/tasks/batch", json={"operations": operations}).status_code == 200
+
+    assert len(sent) == EDIT_AND_NEXT, sent
+
+
+@pytest.mark.parametrize("deleted", [True, False], ids=["from the trash", "of a live task"])
+def test_a_restoration_is_one_message(app: Flask, ann: Caller, deleted: bool) -> None:
+    """Whether or not there is anything to restore."""
+    path = f"/v1/tasks/{ann.add()['id']}"
+    if deleted:
+        assert ann.delete(path).status_code == 204
+
+    with messages(app) as sent:
+        assert ann.post(f"{path}/restore").status_code == 200
+
     assert len(sent) == 1, sent
 
 

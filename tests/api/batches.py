@@ -1,0 +1,29 @@
+"""Batches of operations, as short as they can be written."""
+
+from typing import Any
+
+from tests.api.answers import BATCH
+from tests.conftest import Caller
+
+Operation = dict[str, Any]
+
+
+def create(**task: Any) -> Operation:
+    return {"op": "create", "task": {"title": "tea", **task}}
+
+
+def update(task_id: str, **changes: Any) -> Operation:
+    return {"op": "update", "id": task_id, "changes": changes}
+
+
+def op(name: str, task_id: str) -> Operation:
+    """One that needs no more than its task."""
+    return {"op": name, "id": task_id}
+
+
+def run(caller: Caller, *operations: Operation, **options: Any) -> list[dict[str, Any]]:
+    """The results of a batch that is done."""
+    answer = BATCH(caller, json={"operations": operations}, **options)
+    assert (answer.status_code, answer.mimetype) == (200, "application/json"), answer.text
+    assert set(answer.json) == {"results"}
+    return list(answer.json["results"])

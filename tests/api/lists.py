@@ -1,0 +1,74 @@
+"""What the tests of lists share: both lists, their pages from the first to the last, and tasks that tie."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.api.answers import LIST, LIST_BY_USER, Call
+from tests.conftest import Caller
+
+Task = dict[str, Any]
+
+EITHER_LIST = pytest.mark.parametrize("call", [LIST, LIST_BY_USER], ids=str)
+
+NAMES = ["created_at", "updated_at", "due", "priority", "title"]
+SORTS = [f"{sign}{name}" for name in NAMES for sign in ("", "-")]
+EVERY_SORT = pytest.mark.parametrize("sort", SORTS)
+RANKS = ["none", "low", "medium", "high"]
+
+A_DAY = "2026-03-14"
+# By zone, the last microsecond of that day, and the first after it.
+ENDS = {
+    "Pacific/Auckland": ("2026-03-14T10:59:59.999999Z", "2026-03-14T11:00:00Z"),
+    None: ("2026-03-14T23:59:59.999999Z", "2026-03-15T00:00:00Z"),
+    "Pacific/Honolulu": ("2026-03-15T09:59:59.999999Z", "2026-03-15T10:00:00Z"),
+}
+
+# More than any test makes: a fault must not keep it turning pages for ever.
+MOST_PAGES = 100
+
+
+def pages(caller: Caller, call: Call = LIST, **query: Any) -> Iterator[list[Task]]:
+    """Each page of a list. The total of a bare array is the same on every page, and true."""
+    answer, found, totals = call(caller, query_string=query), 0, set()
+    for _ in range(MOST_PAGES):
+        assert answer.status_code == 200, answer.text
+        body: Any = answer.json
+        tasks: list[Task] = body["items"] if call is LIST else body
+        yield tasks
+        found += len(tasks)
+        totals.add(int(answer.headers.get("X-Total-Count", "-1")))
+        if call is LIST and body["next_cursor"]:
+            answer = call(caller, query_string={**query, "cursor": body["next_cursor"]})
+        elif "Link" in answer.headers:
+            answer = caller.get(answer.headers["Link"].partition(">")[0].removeprefix("<"))
+        else:
+            break
+    else:
+        raise AssertionError("the pages do not come to an end")
+    assert call is LIST or "cursor" in query or totals == {found}
+
+
+def walk(caller: Caller, call: Call = LIST, **query: Any) -> list[Task]:
+    """All tasks of a list, page after page."""
+    return [task for tasks in pages(caller, call, **query) for task in tasks]
+
+
+def titles(caller: Caller, call: Call, sort: str = "created_at", **query: Any) -> str:
+    """Their titles, where nothing else is said in the order of their making."""
+    return " ".join(task["title"] for task in walk(caller, call, sort=sort, **query))
+
+
+def add_at_once(caller: Caller, *tasks: Task) -> list[str]:
+    """Create tasks in one transaction, so that their times are the same; their ids."""
+    operations = [{"op": "create", "task": {"title": "tea", **task}} for task in tasks]
+    answer = caller.post("/v1/tasks/batch", json={"operations": operations})
+    assert answer.status_code == 200, answer.text
+    body: Any = answer.json
+    return [result["id"] for result in body["results"]]
+
+
+def remove(caller: Caller, task_id: str) -> None:
+    """Move a task to the trash."""
+    assert caller.delete(f"/v1/tasks/{task_id}").status_code == 204

@@ -1,0 +1,45 @@
+"""Tasks and tokens as the passing of time, and the end of what is old, would have made them."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import Delete, Update, delete, update
+
+from app.columns import from_now
+from app.database import execute, scope
+from app.engines import rfc3339
+from app.tasks import cursors
+from app.tasks.models import tasks
+from tests.conftest import Caller
+
+
+def aged(token: str, caller: Caller, **time: float) -> str:
+    """The token as it would be, had it been given so much earlier; for `timedelta`."""
+    values = cursors.read(token, caller.user_id, "changes")
+    older = [_earlier(value, timedelta(**time)) if cursors.is_time(value) else value for value in values]
+    return cursors.write(older, caller.user_id, "changes")
+
+
+def _earlier(time: str, by: timedelta) -> str:
+    return rfc3339(datetime.fromisoformat(time) - by)
+
+
+def age_task(
+    app: Flask, caller: Caller, task_id: str, seconds: float, *, is_deleted: bool = False, **values: Any
+) -> None:
+    """Let a task's last write have been so long ago, and have been its deletion if it is deleted."""
+    then = from_now(-seconds)
+    times = {"updated_at": then} | ({"deleted_at": then} if is_deleted else {})
+    _write(app, caller, update(tasks).where(tasks.c.id == task_id).values(**times, **values))
+
+
+def forget(app: Flask, caller: Caller, *ids: str) -> None:
+    """End tasks for good."""
+    for task_id in ids:
+        _write(app, caller, delete(tasks).where(tasks.c.id == task_id))
+
+
+def _write(app: Flask, caller: Caller, statement: Update | Delete) -> None:
+    with app.app_context(), scope(caller.user_id):
+        assert execute(statement.where(tasks.c.user_id == caller.user_id)) > 0

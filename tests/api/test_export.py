@@ -1,0 +1,397 @@
+"""GET /v1/tasks/export: all of the caller's tasks as one file, a page at a time."""
+
+import io
+import re
+import sqlite3
+import tracemalloc
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Barrier
+from typing import Any
+
+import psycopg2
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app.database import scope
+from app.problems import DatabaseUnavailable
+from app.tasks import transfer
+from app.tasks.bulk import import_tasks
+from app.tasks.formats import FORMATS
+from app.tasks.schemas import ImportedTask
+from tests.api.answers import TASK_FIELDS, Call, assert_problem
+from tests.api.lists import add_at_once, remove, walk
+from tests.conftest import Caller, new_user_id
+from tests.statements import each_statement, messages
+from tests.unit.example_tasks import Task, as_read
+
+EXPORT = Call("GET", "/v1/tasks/export")
+EVERY_FORMAT = pytest.mark.parametrize("name", FORMATS)
+MEDIA_TYPES = {
+    "jsonl": "application/jsonl",
+    "csv": "text/csv; charset=utf-8",
+    "ics": "text/calendar; charset=utf-8",
+}
+EMPTY = {
+    "jsonl": r"",
+    "csv": r'"id","title",[^\n]*\r\n',
+    "ics": r"BEGIN:VCALENDAR\r\n(?!BEGIN)[^\0]*END:VCALENDAR\r\n",
+}
+
+# Something in every field, and what a format could trip over.
+OF_ALL_KINDS: list[Task] = [
+    {"title": "tea"},
+    {"title": '=1+1, "quoted"; and \\n', "details": "", "priority": "high"},
+    {
+        "title": "🍵 für später",
+        "details": " a\r\nb\u2028c,;'",
+        "tags": ["home", "tea, green", 'a "b"'],
+        "completed": True,
+    },
+    {"title": "a day", "due_on": "2026-03-14", "time_zone": "Pacific/Auckland", "recurrence": "FREQ=WEEKLY;BYDAY=SA"},
+    {"title": "a time", "due_at": "2026-03-14T09:26:53.589793Z", "time_zone": "Europe/Berlin"},
+    {"title": "each day", "due_at": "2026-10-25T01:30:00Z", "time_zone": "Europe/Berlin", "recurrence": "FREQ=DAILY"},
+]
+
+
+def export(caller: Caller, name: str = "jsonl", buffered: bool = True) -> TestResponse:
+    answer = EXPORT(caller, query_string={"format": name}, buffered=buffered)
+    assert (answer.status_code, answer.content_type) == (200, MEDIA_TYPES[name]), answer.text
+    return answer
+
+
+def tasks_in(answer: TestResponse, name: str = "jsonl") -> list[Task]:
+    """What a file holds, as an import reads it."""
+    return [task for _, task in FORMATS[name].read(io.BytesIO(answer.data))]
+
+
+def by_id(tasks: list[Task]) -> list[Task]:
+    return sorted(tasks, key=lambda task: str(task["id"]))
+
+
+def fill(app: Flask, caller: Caller, count: int, **fields: Any) -> None:
+    """Give somebody many tasks at once."""
+    caller.add()
+    made = (ImportedTask().load({"title": f"Task {number}", **fields}) for number in range(count - 1))
+    new = [{**task, "id": f"{number:08}-0000-4000-8000-000000000000"} for number, task in enumerate(made)]
+    with app.app_context(), scope(caller.user_id):
+        assert import_tasks(str(caller.user_id), new) == count - 1
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many tasks are read at once, and each sent as soon as it is written."""
+    monkeypatch.setattr(transfer, "PAGE", 2)
+    monkeypatch.setattr(transfer, "PIECE_BYTES", 1)
+    return 2
+
+
+@EVERY_FORMAT
+def test_a_file_says_what_it_is(ann: Caller, name: str) -> None:
+    """A browser saves it under a name; how long it becomes is not known when it begins."""
+    ann.add()
+    answer = export(ann, name)
+
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="tasks.{name}"'
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert "Content-Length" not in answer.headers
+
+
+def test_the_format_is_json_lines_unless_named(ann: Caller) -> None:
+    """With the same headers."""
+    ann.add()
+    unnamed, named = EXPORT(ann, buffered=True), export(ann)
+
+    assert unnamed.status_code == 200
+    assert unnamed.data == named.data
+    for header in ("Content-Type", "Content-Disposition"):
+        assert unnamed.headers[header] == named.headers[header]
+
+
+@pytest.mark.parametrize("query", ["format=xml", "format=", "format=CSV", "format=csv&format=csv", "format=text/csv"])
+def test_an_unknown_format_is_refused(ann: Caller, query: str) -> None:
+    """As a fault of the parameter."""
+    assert_problem(EXPORT(ann, query_string=query), 422, "validation_error", "format")
+
+
+@pytest.mark.parametrize("query", ["fromat=csv", "limit=5", "cursor=x", "completed=true"])
+def test_an_unknown_parameter_is_refused(ann: Caller, query: str) -> None:
+    """An export is of all tasks: no filter passes for one."""
+    assert_problem(EXPORT(ann, query_string=query), 422, "validation_error", query.partition("=")[0])
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_it_is_read_only(ann: Caller, method: str) -> None:
+    """And no task of the id `export`."""
+    answer = ann.call(method, EXPORT.path)
+
+    assert answer.status_code in (404, 405)
+    assert_problem(answer, answer.status_code, {404: "not_found", 405: "method_not_allowed"}[answer.status_code])
+
+
+@EVERY_FORMAT
+def test_all_tasks_of_the_caller_are_in_it(ann: Caller, name: str) -> None:
+    """Each with every field, as the API shows it."""
+    made = [ann.add(**task) for task in OF_ALL_KINDS]
+
+    assert by_id(tasks_in(export(ann, name), name)) == by_id([as_read(task) for task in made])
+
+
+def test_a_line_of_json_lines_is_a_task_of_the_api(ann: Caller) -> None:
+    """With all its fields in their order, those that an import passes over included."""
+    made = [ann.get(f"/v1/tasks/{ann.add(**task)['id']}") for task in OF_ALL_KINDS]
+
+    assert set(made[0].json) == TASK_FIELDS
+    assert export(ann).data.splitlines() == [answer.data.rstrip() for answer in made]
+
+
+@EVERY_FORMAT
+def test_nobody_elses_tasks_are_in_it(ann: Caller, bob: Caller, name: str) -> None:
+    """Nor anything that they say."""
+    ann.add(title="secret of Ann", tags=["hidden"])
+    own = bob.add()
+    answer = export(bob, name)
+
+    assert tasks_in(answer, name) == [as_read(own)]
+    assert not any(word in answer.text for word in ("secret", "hidden", str(ann.user_id)))
+
+
+@EVERY_FORMAT
+def test_the_trash_is_not_in_it(ann: Caller, name: str) -> None:
+    """Until a task is restored."""
+    kept, thrown = ann.add(), ann.add(title="thrown away")
+    remove(ann, thrown["id"])
+    assert tasks_in(export(ann, name), name) == [as_read(kept)]
+    assert ann.post(f"/v1/tasks/{thrown['id']}/restore").status_code == 200
+
+    assert tasks_in(export(ann, name), name) == [as_read(kept), as_read(thrown)]
+
+
+@EVERY_FORMAT
+@pytest.mark.parametrize("is_known", [True, False], ids=["known user", "unknown user"])
+def test_an_account_without_tasks_is_a_file_without_tasks(ann: Caller, name: str, is_known: bool) -> None:
+    """An empty file of its format, which an import takes."""
+    if is_known:
+        remove(ann, ann.add()["id"])
+    answer = export(ann, name)
+
+    assert tasks_in(answer, name) == []
+    assert re.fullmatch(EMPTY[name], answer.data.decode())
+
+
+@pytest.mark.parametrize("count", range(6))
+@EVERY_FORMAT
+def test_every_page_is_in_it_once(app: Flask, ann: Caller, small_pages: int, name: str, count: int) -> None:
+    """Oldest first; whether or not the last page is full."""
+    made = [ann.add(title=f"tea {number}") for number in range(count)]
+    with messages(app) as sent:
+        found = tasks_in(export(ann, name), name)
+
+    assert found == [as_read(task) for task in made]
+    assert len(sent) == count // small_pages + 1
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_tasks_of_one_moment_are_in_it_once(ann: Caller) -> None:
+    """Made in one transaction, they share their times, over several pages."""
+    ids = add_at_once(ann, *({"title": f"tea {number}"} for number in range(7)))
+    found = [task["id"] for task in tasks_in(export(ann))]
+
+    assert sorted(found) == sorted(ids)
+
+
+@pytest.mark.usefixtures("small_pages")
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "one by one"])
+def test_tasks_with_any_id_are_in_it(ann: Caller, at_once: bool) -> None:
+    """A client may bring its own, the first and the last that there are included."""
+    ids = ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"]
+    ids += ["80000000-0000-4000-8000-000000000000", "00000000-0000-0000-0000-000000000001"]
+    if at_once:
+        add_at_once(ann, *({"id": task_id} for task_id in ids))
+    else:
+        assert [ann.add(id=task_id)["id"] for task_id in ids] == ids
+
+    assert sorted(task["id"] for task in tasks_in(export(ann))) == sorted(ids)
+
+
+@EVERY_FORMAT
+def test_head_is_the_head_alone(app: Flask, ann: Caller, name: str) -> None:
+    """GET's headers, for no more than its first page."""
+    ann.add()
+    get = export(ann, name)
+    with messages(app) as sent:
+        head = ann.call("HEAD", EXPORT.path, query_string={"format": name})
+
+    assert (head.status_code, head.data) == (200, b"")
+    own = {"X-Request-ID"}
+    assert {item for item in head.headers if item[0] not in own} == {item for item in get.headers if item[0] not in own}
+    assert len(sent) == 1
+
+
+@contextmanager
+def streamed(caller: Caller, name: str = "jsonl") -> Iterator[Iterator[bytes]]:
+    """An answer that is read piece by piece."""
+    answer = export(caller, name, buffered=False)
+    pieces: Any = answer.response
+    try:
+        yield iter(pieces)
+    finally:
+        answer.close()
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_a_page_is_read_when_it_is_sent(app: Flask, ann: Caller) -> None:
+    """Not before: the file is never kept as a whole."""
+    for _ in range(8):
+        ann.add()
+    counts = []
+    with messages(app) as sent, streamed(ann) as pieces:
+        counts.extend(len(sent) for _ in pieces)
+
+    assert counts == [1, 1, 2, 2, 3, 3, 4, 4]
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_who_leaves_is_read_nothing_more_for(app: Flask, ann: Caller) -> None:
+    """Whatever has been asked of the database by then; no connection is held meanwhile."""
+    for _ in range(8):
+        ann.add()
+    with messages(app) as sent:
+        with streamed(ann) as pieces:
+            assert next(pieces)
+            assert app.extensions["database"].pool.checkedout() == 0
+        assert len(list(pieces)) == 0
+
+    assert len(sent) == 1
+    assert ann.get("/v1/tasks").status_code == 200
+
+
+def test_memory_does_not_grow_with_the_number_of_tasks(
+    app: Flask, ann: Caller, bob: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten times as many take as much."""
+    monkeypatch.setattr(transfer, "PAGE", 50)
+    for caller, count in ((ann, 200), (bob, 2_000)):
+        fill(app, caller, count, details="x" * 2_000)
+    peaks = [peak_of_reading(caller) for caller in (ann, ann, bob)]
+
+    assert peaks[2] < peaks[1] * 1.2 < 1_000_000
+
+
+def peak_of_reading(caller: Caller) -> int:
+    """Of the memory, while a file is read and thrown away."""
+    with streamed(caller) as pieces:
+        tracemalloc.start()
+        try:
+            assert sum(map(len, pieces)) > 200_000
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_each_of_two_readers_gets_their_own(ann: Caller, bob: Caller) -> None:
+    """Whose pages are read in turns, beside other requests of theirs."""
+    mine = {caller: [caller.add()["id"] for _ in range(5)] for caller in (ann, bob)}
+    in_turns = Barrier(2)
+
+    def read(caller: Caller) -> list[str]:
+        data = b""
+        with streamed(caller) as pieces:
+            for piece in pieces:
+                in_turns.wait(timeout=10)
+                data += piece
+                assert len(walk(caller)) == 5
+        return [task["id"] for task in lines_of(data)]
+
+    with ThreadPoolExecutor(2) as threads:
+        assert dict(zip(mine, threads.map(read, mine), strict=True)) == mine
+
+
+def lines_of(data: bytes) -> list[Task]:
+    return [task for _, task in FORMATS["jsonl"].read(io.BytesIO(data))]
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_what_changes_meanwhile_is_in_it_as_it_was_or_as_it_is(ann: Caller) -> None:
+    """Nothing that stays is left out or doubled; what is deleted before its page is not in it."""
+    made = [ann.add(title=f"tea {number}") for number in range(8)]
+    with streamed(ann) as pieces:
+        data = next(pieces)
+        for number in (0, 5):
+            assert ann.patch(f"/v1/tasks/{made[number]['id']}", json={"title": "changed"}).status_code == 200
+        for number in (1, 6):
+            remove(ann, made[number]["id"])
+        added = ann.add(title="new")
+        data += b"".join(pieces)
+
+    titles = {task["id"]: task["title"] for task in lines_of(data)}
+    assert len(titles) == len(lines_of(data))
+    wanted = {task["id"]: task["title"] for number, task in enumerate(made) if number != 6}
+    assert titles == wanted | {made[5]["id"]: "changed", added["id"]: "new"}
+
+
+def driver_error(app: Flask) -> Exception:
+    """What the driver says of a database that has gone."""
+    if app.extensions["database"].dialect.name == "postgresql":
+        return psycopg2.OperationalError("server closed the connection unexpectedly")
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+    return error
+
+
+@contextmanager
+def failing_pages(app: Flask, after: int) -> Iterator[None]:
+    """A database that goes away once so many pages have been read."""
+    read = 0
+
+    def note(_cursor: Any, statement: str) -> None:
+        nonlocal read
+        if "FROM tasks" in statement:
+            read += 1
+            if read > after:
+                raise driver_error(app)
+
+    with each_statement(note):
+        yield
+
+
+@EVERY_FORMAT
+def test_a_database_that_is_away_is_503(app: Flask, ann: Caller, name: str) -> None:
+    """And no file: the first page is read before the answer begins."""
+    ann.add()
+    with failing_pages(app, after=0):
+        answer = EXPORT(ann, query_string={"format": name})
+
+    assert_problem(answer, 503, "database_unavailable")
+    assert "Content-Disposition" not in answer.headers
+    assert int(answer.headers["Retry-After"]) > 0
+    assert len(tasks_in(export(ann, name), name)) == 1
+
+
+@EVERY_FORMAT
+@pytest.mark.usefixtures("small_pages")
+def test_a_database_that_goes_away_later_breaks_the_answer_off(app: Flask, ann: Caller, name: str) -> None:
+    """By an error, for the server to close the connection; nothing in the file passes for its end."""
+    for number in range(5):
+        ann.add(title=f"tea {number}")
+    data = b""
+    with failing_pages(app, after=1), streamed(ann, name) as pieces, pytest.raises(DatabaseUnavailable):
+        for piece in pieces:
+            data += piece
+
+    assert [number for number in range(5) if f"tea {number}".encode() in data] == [0, 1]
+    assert b"END:VCALENDAR" not in data
+    assert len(tasks_in(export(ann, name), name)) == 5
+
+
+def test_an_unregistered_user_is_not_made_by_reading(app: Flask) -> None:
+    """Only a write makes the user's row."""
+    caller = Caller(app, new_user_id())
+    assert export(caller).data == b""
+    with messages(app) as sent:
+        caller.add()
+
+    assert len(sent) == 3

@@ -1,0 +1,271 @@
+"""A task's fields, row by row of their table: what each takes, keeps and answers with, in both families.
+
+The row of `id` has its tests in test_task_ids.py; when it is due, in test_due.py; the rest in test_schedule.py.
+"""
+
+import pytest
+
+from tests.api.answers import (
+    CHANGE,
+    CREATE,
+    CREATE_BY_USER,
+    ON_ONE_TASK,
+    ON_ONE_TASK_BY_USER,
+    REPLACE,
+    REPLACE_BY_USER,
+    TIME,
+    assert_problem,
+)
+
+CREATES, WHOLE = [CREATE, CREATE_BY_USER], [CREATE, CREATE_BY_USER, REPLACE, REPLACE_BY_USER]
+EVERY_WRITE = pytest.mark.parametrize("write", [*WHOLE, CHANGE], ids=str)
+EVERY_WHOLE = pytest.mark.parametrize("write", WHOLE, ids=str)
+
+IN_ORDER = ["id", "title", "details", "completed", "completed_at", "priority", "tags", "due_on", "due_at", "time_zone"]
+IN_ORDER += ["recurrence", "created_at", "updated_at", "user_id"]
+DAILY = {"due_on": "2026-03-14", "recurrence": "FREQ=DAILY"}
+
+NO_TEXT = [7, 0.5, True, [], ["x"], {}, {"a": "x"}]
+NO_TITLES = ["", " ", "\u3000\n", "x" * 201, "🍵" * 201, "a\x00", None, *NO_TEXT]
+NO_DETAILS = ["x" * 10_001, "🍵" * 10_001, "\x00", *NO_TEXT]
+NO_BOOLEANS = ["true", "yes", "", 1, 0, 1.0, None, [], [True], {}]
+NO_PRIORITIES = ["", "High", "HIGH", " high", "high\n", "urgent", "3", "high\x00", None, 0, 3, -1, *NO_TEXT]
+NO_TAG = ["", " ", "\u3000\n", "x" * 51, "🍵" * 51, "a\x00b", None, *NO_TEXT]
+NO_TAGS = [[f"tag {number}" for number in range(21)], ["x"] * 21, None, "", "home", "a,b", 7, True, {}, {"home": "x"}]
+GOOD_TAGS = [
+    [],
+    ["zebra", "apple", "Mango"],
+    [f"tag {number}" for number in range(20)],
+    ["x" * 50, "🍵" * 50],
+    ["a,b", 'say "x"', "back\\slash", "two\nlines", "two\u2028lines", "[]", "null", "%_", "'", "e\u0301", "|\x1f\x7f|"],
+    ["straße", "strasse"],
+]
+
+
+def shortly(value):
+    return ascii(value)[:24]
+
+
+def sent_to(write, fields):
+    """The same fields by the names of the operation's family."""
+    by_user = write.path.startswith("/api")
+    return {"description" if by_user and name == "details" else name: value for name, value in fields.items()}
+
+
+def written(caller, write, **fields):
+    """A task, new or changed, as a write of these fields answered with it and as `/v1` then shows it."""
+    body = {"title": "tea", **sent_to(write, fields)}
+    answer = write(caller, caller.add()["id"], json=body)
+    assert answer.status_code == (201 if write in CREATES else 200), answer.text
+    read = caller.get(f"/v1/tasks/{answer.json['id']}")
+    assert read.status_code == 200
+    assert (answer.json, answer.headers["ETag"]) == (sent_to(write, read.json), read.headers["ETag"])
+    return read.json
+
+
+def assert_refused(caller, write, field, values, **others):
+    """Each of these values: 422 that names this field and no other, and nothing is written."""
+    task, before = caller.add(), caller.get("/v1/tasks").json
+    for value in values:
+        body = {"title": "changed", **others, **sent_to(write, {field: value})}
+        answer = write(caller, task["id"], json=body)
+        assert_problem(answer, 422, "validation_error")
+        assert {name.partition(".")[0] for name in answer.json["errors"]} == {*sent_to(write, {field: value})}, body
+    assert caller.get("/v1/tasks").json == before
+
+
+@pytest.mark.parametrize("create", CREATES, ids=str)
+def test_a_task_has_these_fields_in_this_order(ann, create):
+    """`details` is `description` where the path names the user; a title alone makes all of them."""
+    answer = create(ann)
+
+    assert answer.status_code == 201
+    assert list(answer.json) == list(sent_to(create, dict.fromkeys(IN_ORDER)))
+
+
+@EVERY_WRITE
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("x", "x"),
+        ("x" * 200, "x" * 200),
+        (" " * 300 + "x" * 200, "x" * 200),
+        ("🍵" * 200,) * 2,
+        (" \t\u3000tea \n", "tea"),
+    ],
+    ids=shortly,
+)
+def test_title_is_1_to_200_characters_trimmed(ann, write, sent, kept):
+    """White space around it does not count."""
+    assert written(ann, write, title=sent)["title"] == kept
+
+
+@EVERY_WRITE
+def test_title_that_is_blank_too_long_or_no_text_is_refused(ann, write):
+    """Blank after trimming is blank, and null is no title."""
+    assert_refused(ann, write, "title", NO_TITLES)
+
+
+@EVERY_WHOLE
+def test_title_is_required(ann, write):
+    """In a whole task; nothing else is."""
+    answer = write(ann, ann.add()["id"], json={})
+
+    assert_problem(answer, 422, "validation_error")
+    assert set(answer.json["errors"]) == {"title"}
+
+
+@EVERY_WRITE
+@pytest.mark.parametrize("value", [None, "", " as it is\n", "x" * 10_000, "🍵" * 10_000], ids=shortly)
+def test_details_are_up_to_10_000_characters_or_null(ann, write, value):
+    """As they are: nothing is trimmed."""
+    assert written(ann, write, details=value)["details"] == value
+
+
+@EVERY_WRITE
+def test_details_that_are_too_long_or_no_text_are_refused(ann, write):
+    """By the name that they have in the family."""
+    assert_refused(ann, write, "details", NO_DETAILS)
+
+
+@EVERY_WRITE
+def test_completed_is_a_boolean_and_sets_completed_at(ann, write):
+    """The time of the write; null for a task that is open."""
+    done, still_open = written(ann, write, completed=True), written(ann, write, completed=False)
+
+    assert (done["completed"], done["completed_at"]) == (True, done["updated_at"])
+    assert (still_open["completed"], still_open["completed_at"]) == (False, None)
+
+
+@EVERY_WRITE
+def test_completed_is_nothing_but_a_boolean(ann, write):
+    """No word or number is read as one, nor is null."""
+    assert_refused(ann, write, "completed", NO_BOOLEANS)
+
+
+@pytest.mark.parametrize("write", [REPLACE, CHANGE, REPLACE_BY_USER], ids=str)
+@pytest.mark.parametrize("fields", [{}, DAILY], ids=["once", "daily"])
+def test_completed_at_is_kept_when_completed_again_and_null_when_reopened(ann, write, fields):
+    """Whatever else is changed beside it."""
+    task = ann.add(**fields)
+    first, again, reopened = (
+        write(ann, task["id"], json={"title": f"tea {number}", "completed": completed, **fields})
+        for number, completed in enumerate((True, True, False))
+    )
+
+    assert [answer.status_code for answer in (first, again, reopened)] == [200, 200, 200]
+    assert first.json["completed_at"] == first.json["updated_at"] < again.json["updated_at"]
+    assert again.json["completed_at"] == first.json["completed_at"]
+    assert reopened.json["completed_at"] is None
+
+
+@EVERY_WRITE
+@pytest.mark.parametrize("value", ["none", "low", "medium", "high"])
+def test_priority_is_one_of_four_words(ann, write, value):
+    """Kept and answered as it is."""
+    assert written(ann, write, priority=value)["priority"] == value
+
+
+@EVERY_WRITE
+def test_priority_is_no_other_word_number_or_null(ann, write):
+    """A rank is no word either."""
+    assert_refused(ann, write, "priority", NO_PRIORITIES)
+
+
+@pytest.mark.parametrize(
+    ("sort", "wanted"), [("priority", "none low medium high"), ("-priority", "high medium low none")]
+)
+def test_priority_sorts_by_rank(ann, sort, wanted):
+    """By letter, high would come before low."""
+    for priority in ("medium", "high", "none", "low"):
+        ann.add(priority=priority)
+    answer = ann.get("/v1/tasks", query_string={"sort": sort})
+
+    assert answer.status_code == 200
+    assert [task["priority"] for task in answer.json["items"]] == wanted.split()
+
+
+@EVERY_WRITE
+@pytest.mark.parametrize("value", GOOD_TAGS, ids=shortly)
+def test_tags_are_up_to_20_strings_of_1_to_50_characters(ann, write, value):
+    """Kept in their order, whatever letters they are made of."""
+    assert written(ann, write, tags=value)["tags"] == value
+
+
+@EVERY_WRITE
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ([" home ", "\t\u3000x\n", "  " + "x" * 50 + "  "], ["home", "x", "x" * 50]),
+        (["Home", "errands", "HOME", "home", " home"], ["Home", "errands"]),
+        (["ÄPFEL", "äpfel", "Ὀδυσσεύς", "ὈΔΥΣΣΕΎΣ"], ["ÄPFEL", "Ὀδυσσεύς"]),
+        (["b", "a", "B", "c", "A"], ["b", "a", "c"]),
+        (["x"] * 20, ["x"]),
+    ],
+    ids=shortly,
+)
+def test_tags_are_trimmed_and_later_duplicates_dropped(ann, write, sent, kept):
+    """Case is ignored, in every alphabet; the first spelling stays, and the order of the others."""
+    assert written(ann, write, tags=sent)["tags"] == kept
+
+
+@EVERY_WRITE
+def test_tags_that_are_too_many_too_long_blank_or_no_strings_are_refused(ann, write):
+    """21 are too many even where they are all the same; null is no array."""
+    assert_refused(ann, write, "tags", [*NO_TAGS, *(["home", tag] for tag in NO_TAG)])
+
+
+@EVERY_WRITE
+def test_tags_that_do_not_fit_are_named_by_their_place(ann, write):
+    """Each of them, counted from 0."""
+    answer = write(ann, ann.add()["id"], json={"title": "tea", "tags": ["home", "", "errands", 7]})
+
+    assert_problem(answer, 422, "validation_error")
+    assert set(answer.json["errors"]) == {"tags.1", "tags.3"}
+
+
+@EVERY_WHOLE
+def test_what_is_left_out_has_its_default(ann, write):
+    """`none` is a word, and no tags are an empty array; everything else is null or false."""
+    task = written(ann, write)
+    nothing = dict.fromkeys(("details", "completed_at", "due_on", "due_at", "time_zone", "recurrence"))
+
+    assert task.items() >= {**nothing, "completed": False, "priority": "none"}.items()
+    assert task["tags"] == []
+
+
+@EVERY_WRITE
+@pytest.mark.parametrize("name", ["completed_at", "created_at", "updated_at", "user_id", "version", "deleted_at"])
+def test_what_the_service_keeps_is_not_written_by_the_client(ann, bob, write, name):
+    """Not even as it keeps it."""
+    assert_refused(ann, write, name, [bob.add(completed=True).get(name), None])
+
+
+@EVERY_WRITE
+def test_created_at_updated_at_and_user_id_are_given_by_the_service(ann, write):
+    """Both times are the database's; the user is the caller."""
+    task = written(ann, write)
+
+    assert TIME.fullmatch(task["created_at"])
+    assert (task["created_at"] == task["updated_at"]) is (write in CREATES)
+    assert task["created_at"] <= task["updated_at"]
+    assert task["user_id"] == ann.user_id
+
+
+@pytest.mark.parametrize("call", [ON_ONE_TASK[5], *ON_ONE_TASK_BY_USER[3:]], ids=str)
+@pytest.mark.parametrize("recurrence", [None, "FREQ=DAILY"])
+def test_no_field_is_lost_when_a_task_is_completed(ann, call, recurrence):
+    """By any of the operations that name no other."""
+    fields = {
+        "details": "green",
+        "priority": "high",
+        "tags": ["a", "b"],
+        "due_on": "2026-03-14",
+        "time_zone": "Asia/Tokyo",
+    }
+    task = ann.add(**fields, recurrence=recurrence)
+    answer = call(ann, task["id"])
+
+    assert answer.status_code == 200
+    times = dict.fromkeys(("updated_at", "completed_at"), answer.json["updated_at"])
+    assert answer.json == sent_to(call, task | {"completed": True} | times)

@@ -1,0 +1,111 @@
+"""What no filter takes: other spellings, values that no task could have, and parameters that do not exist."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.answers import Call, assert_problem
+from tests.api.lists import EITHER_LIST, titles
+from tests.conftest import Caller
+
+# The other spellings are test_lists.py's.
+NO_BOOLEANS = ["yes", "1", "0", "True", "", "on", " true"]
+SINGLE = ["limit=7", "cursor=A", "sort=title", "completed=true", "q=tea", "overdue=true", "deleted=true"]
+SINGLE += ["due_before=2026-03-14", "due_after=2026-03-14"]
+UNKNOWN = ["tags", "tag[]", "tag[0]", "Tag", "priority[]", "due", "due_on", "due-before", "dueBefore", "is_completed"]
+# The names within the service are no parameters.
+UNKNOWN += ["deleted_at", "live", "pending", "tag_0"]
+
+
+@EITHER_LIST
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("2026-02-30", "no such day"),
+        ("2026-13-01", "no such day"),
+        ("0000-01-01", "no such day"),
+        ("0999-12-31", "from the year 1000 to 9998"),
+        ("9999-01-01", "from the year 1000 to 9998"),
+        ("2026-02-30T00:00:00Z", "no such time"),
+        ("2026-03-14T25:00:00Z", "no such time"),
+        ("2026-03-14T09:00:60Z", "no such time"),
+        ("2026-03-14T09:00:00+24:00", "no such time"),
+        ("2026-03-14T09:00:00", "with its offset"),
+        ("2026-03-14T09:00Z", "with its offset"),
+        ("2026-03-14T09:00:00 02:00", "with its offset"),
+        *(
+            (value, "Must be a ")
+            for value in ("2026-3-4", "20260314", "14.03.2026", "2026-W11", "2026-073", "tomorrow")
+        ),
+        *(
+            (value, "Must be a ")
+            for value in ("", "null", "0", "1773446400", "2026-03-14\n", "２０２６-03-14", "+2026-03-14")
+        ),
+        *(
+            (value, "Must be a ")
+            for value in ("2026-03-14Z", "2026-03-14T", "2026-03-14T09:00:00.Z", "9999-01-01T00:00:00Z")
+        ),
+    ],
+)
+def test_what_is_no_day_and_no_time_is_refused(ann: Caller, call: Call, value: str, why: str) -> None:
+    """The message says what it must be."""
+    for name in ("due_before", "due_after"):
+        answer = call(ann, query_string={name: value})
+
+        assert_problem(answer, 422, "validation_error", name)
+        body: Any = answer.json
+        assert why in " ".join(body["errors"][name])
+
+
+@EITHER_LIST
+@pytest.mark.parametrize("name", ["completed", "overdue", "deleted"])
+@pytest.mark.parametrize("value", NO_BOOLEANS, ids=ascii)
+def test_one_and_yes_are_no_booleans(ann: Caller, call: Call, name: str, value: str) -> None:
+    """Only the words true and false are."""
+    assert_problem(call(ann, query_string={name: value}), 422, "validation_error", name)
+
+
+@EITHER_LIST
+@pytest.mark.parametrize("given", SINGLE)
+def test_a_parameter_with_a_single_value_is_refused_twice(ann: Caller, call: Call, given: str) -> None:
+    """Even with the same value; neither of the two is dropped in silence."""
+    assert_problem(call(ann, query_string=f"{given}&{given}"), 422, "validation_error", given.partition("=")[0])
+
+
+@EITHER_LIST
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_an_unknown_parameter_is_refused(ann: Caller, call: Call, name: str) -> None:
+    """A typo never passes for success; the names within the service are no parameters."""
+    assert_problem(call(ann, query_string={name: "true"}), 422, "validation_error", name)
+
+
+@EITHER_LIST
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        *(("priority", [value]) for value in ("", "HIGH", "urgent", "0", "3", "high,low", "high ", "null")),
+        ("priority", ["high", "higher"]),
+        ("priority", ["low"] * 5),
+        *(("tag", [value]) for value in ("", " ", "\n", "x" * 51, "a\x00b")),
+        ("tag", ["home", ""]),
+        ("tag", ["home"] * 21),
+        *(("q", [value]) for value in ("", "x" * 201, "\x00")),
+    ],
+    ids=ascii,
+)
+def test_a_value_that_no_task_could_have_is_refused(ann: Caller, call: Call, name: str, values: list[str]) -> None:
+    """Also where another value of the same parameter is good. The message names the parameter."""
+    answer = call(ann, query_string={name: values})
+
+    assert answer.status_code == 422
+    body: Any = answer.json
+    assert [error.partition(".")[0] for error in body["errors"]] == [name]
+
+
+@EITHER_LIST
+def test_the_longest_values_are_taken(ann: Caller, call: Call) -> None:
+    """Twenty tags of fifty characters, a search of two hundred: limits count characters, not bytes."""
+    tags = [f"{number:02}" + "🍵" * 48 for number in range(20)]
+    ann.add(title="x", details="🍵" * 200, tags=tags)
+
+    assert titles(ann, call, tag=tags, q="🍵" * 200, priority=["none", "low", "medium", "high"]) == "x"

@@ -1,0 +1,88 @@
+"""By which rule a task is due again, and in which zone; and how the fields of a schedule go together."""
+
+import pytest
+
+from tests.api.answers import assert_problem
+from tests.api.test_due import BERLIN, DAY, DUES, RULE
+from tests.api.test_fields import EVERY_WRITE, NO_TEXT, assert_refused, written
+
+NO_NAMES = (
+    "Mars/Phobos Europe Europe/ /Europe/Berlin europe/berlin EUROPE/BERLIN utc z Z Europe\\Berlin Europe/Βerlin CEST"
+)
+PATHS = "../../etc/passwd ../../etc/localtime /etc/localtime /usr/share/zoneinfo/UTC Europe/../Europe/Berlin ./UTC .. ."
+OTHER_FILES = "Europe//Berlin posix/UTC right/UTC posixrules localtime tzdata.zi zone.tab America/Argentina"
+OFFSETS = "UTC+1 +02:00 UTC0 CET-1CEST <+03>-3"
+NO_ZONES = [
+    *(*NO_NAMES.split(), *PATHS.split(), *OTHER_FILES.split(), *OFFSETS.split(), "x" * 65, "x" * 10_000, *NO_TEXT),
+    *("", " ", f" {BERLIN}", f"{BERLIN} ", f"{BERLIN}\n", f"{BERLIN}\x00"),
+]
+NOT_WHOLE = "daily FREQ FREQ= COUNT=3 FREQ=DAILY; ;FREQ=DAILY FREQ=DAILY;FREQ=DAILY EXRULE:FREQ=DAILY"
+NO_PARTS = "FREQ=HOURLY FREQ=SECONDLY FREQ=DAILY;X=1 FREQ=DAILY;INTERVAL=0 FREQ=WEEKLY;BYDAY=XX FREQ=WEEKLY;BYDAY=1MO"
+NO_COUNTS = "FREQ=DAILY;COUNT=0 FREQ=DAILY;COUNT=-1 FREQ=DAILY;COUNT=1.5 FREQ=DAILY;COUNT=３ FREQ=DAILY;COUNT=1_0"
+NO_ENDS = "FREQ=DAILY;COUNT=3;UNTIL=20260401 FREQ=DAILY;UNTIL=20260230 FREQ=DAILY;UNTIL=2026-04-01"
+NO_RULES = [
+    *(*NOT_WHOLE.split(), *NO_PARTS.split(), *NO_COUNTS.split(), *NO_ENDS.split(), *NO_TEXT, "", " "),
+    *(f" {RULE}", f"{RULE} ", f"{RULE}\n", f"{RULE}\x00", f"{RULE}\n{RULE}", f"DTSTART:20260314\nRRULE:{RULE}"),
+    *("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "FREQ=MONTHLY;BYMONTHDAY=" + ",".join(["1"] * 250)),
+]
+
+
+@EVERY_WRITE
+@pytest.mark.parametrize(
+    "zone",
+    ["UTC", BERLIN, "America/Argentina/ComodRivadavia", "Asia/Kathmandu", "US/Pacific", "Etc/GMT+12", "GMT0", None],
+)
+def test_time_zone_is_a_name_of_iana_or_null(ann, write, zone):
+    """Kept as it was given, also an old name; with a due and without."""
+    assert written(ann, write, time_zone=zone)["time_zone"] == zone
+    assert written(ann, write, time_zone=zone, due_on=DAY)["time_zone"] == zone
+
+
+@EVERY_WRITE
+def test_time_zone_of_no_such_name_is_refused(ann, write):
+    """Letter by letter; nothing that leads through folders is a name, nor what one machine alone knows."""
+    assert_refused(ann, write, "time_zone", NO_ZONES)
+
+
+@EVERY_WRITE
+@pytest.mark.parametrize("due", ["due_on", "due_at"])
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (RULE, RULE),
+        ("freq=weekly;byday=mo,th", "FREQ=WEEKLY;BYDAY=MO,TH"),
+        ("RRULE:FREQ=DAILY", RULE),
+        ("COUNT=3;INTERVAL=2;FREQ=DAILY", "FREQ=DAILY;COUNT=3;INTERVAL=2"),
+        ("FREQ=MONTHLY;BYMONTHDAY=-1;UNTIL=20270101T000000Z", "FREQ=MONTHLY;UNTIL=20270101T000000Z;BYMONTHDAY=-1"),
+        (None, None),
+    ],
+)
+def test_recurrence_is_a_rule_or_null(ann, write, due, sent, kept):
+    """Kept in capitals and in the RFC's order; what is answered is taken again."""
+    due = {due: DUES[due]}
+
+    assert written(ann, write, recurrence=sent, **due)["recurrence"] == kept
+    assert written(ann, write, recurrence=kept, **due)["recurrence"] == kept
+
+
+@EVERY_WRITE
+def test_recurrence_that_is_no_rule_is_refused(ann, write):
+    """Beside a due, so that it is the rule that is at fault."""
+    assert_refused(ann, write, "recurrence", NO_RULES, due_on=DAY)
+
+
+@EVERY_WRITE
+def test_recurrence_needs_a_due(ann, write):
+    """A zone or null for a due is none."""
+    for others in ({}, {"time_zone": BERLIN}, {"due_on": None}, {"due_at": None}, {"due_on": None, "due_at": None}):
+        assert_refused(ann, write, "recurrence", [RULE], **others)
+
+
+@EVERY_WRITE
+def test_every_field_at_fault_is_named(ann, write):
+    """All at once, not one after the other."""
+    body = {"title": "tea", "due_on": "tomorrow", "due_at": "noon", "time_zone": "here", "recurrence": "often"}
+    answer = write(ann, ann.add()["id"], json=body)
+
+    assert_problem(answer, 422, "validation_error")
+    assert set(answer.json["errors"]) == {"due_on", "due_at", "time_zone", "recurrence"}

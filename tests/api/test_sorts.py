@@ -1,0 +1,156 @@
+"""Sorts of both lists: their order, their ties, and what has no value."""
+
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any
+
+import pytest
+
+from tests.api.answers import LIST, LIST_BY_USER, Call, assert_problem
+from tests.api.lists import EITHER_LIST, EVERY_SORT, RANKS, Task, add_at_once, pages, remove, titles, walk
+from tests.conftest import Caller
+
+KEYS: dict[str, Callable[[Task], Any]] = {
+    **{name: itemgetter(name) for name in ("created_at", "updated_at", "title")},
+    "priority": lambda task: RANKS.index(task["priority"]),
+    # Without a zone, a day ends as UTC's does.
+    "due": lambda task: task["due_at"] or (task["due_on"] and f"{task['due_on']}T23:59:59.999999Z"),
+}
+
+
+def in_order(tasks: list[Task], sort: str) -> list[Task]:
+    """As the contract wants it: ties by id in the same direction, and without a value last either way."""
+    key = KEYS[sort.removeprefix("-")]
+    have = [task for task in tasks if key(task) is not None]
+    rest = [task for task in tasks if key(task) is None]
+    return [
+        *sorted(have, key=lambda task: (key(task), task["id"]), reverse=sort.startswith("-")),
+        *sorted(rest, key=lambda task: task["id"], reverse=sort.startswith("-")),
+    ]
+
+
+@EITHER_LIST
+@EVERY_SORT
+def test_every_sort_orders_and_its_pages_go_on_over_ties_and_nulls(ann: Caller, call: Call, sort: str) -> None:
+    """Wherever a page ends: between ties, at the last due, or among those without one."""
+    due = [{"due_on": "2026-03-14"}, {"due_at": "2026-03-14T23:59:59.999999Z"}, {"due_at": "1999-01-01T00:00:00Z"}, {}]
+    written = [{**due[n % 4], "priority": RANKS[n % 3], "title": "bBaä"[n % 4]} for n in range(11)]
+    first = add_at_once(ann, *written[:6])
+    add_at_once(ann, *written[6:])
+    assert ann.patch(f"/v1/tasks/{first[2]}", json={"details": "changed"}).status_code == 200
+    wanted = in_order(walk(ann, call), sort)
+
+    assert len(wanted) == len(written)
+    for limit in (1, 2, 3, 5, 10, 11, 12):
+        shown = list(pages(ann, call, sort=sort, limit=limit))
+        assert [task for tasks in shown for task in tasks] == wanted
+        assert [len(tasks) for tasks in shown[:-1]] == [limit] * (len(shown) - 1)
+        assert shown[-1]
+
+
+@EITHER_LIST
+def test_priority_sorts_by_rank_and_not_by_letter(ann: Caller, call: Call) -> None:
+    """none, low, medium, high."""
+    for word in ("medium", "none", "high", "low"):
+        ann.add(title=word, priority=word)
+
+    assert titles(ann, call, sort="priority") == "none low medium high"
+    assert titles(ann, call, sort="-priority") == "high medium low none"
+
+
+@EITHER_LIST
+@EVERY_SORT
+def test_ties_are_broken_by_id(ann: Caller, call: Call, sort: str) -> None:
+    """In the direction of the sort, whatever the order of their making."""
+    ids = [f"{n:08x}-7c3e-4a41-9d5b-2f6c8e0a4b17" for n in (0x7FFFFFFF, 1, 0x80000000, 0xFFFFFFFF, 0)]
+    add_at_once(ann, *({"id": id_} for id_ in ids))
+
+    assert [task["id"] for task in walk(ann, call, sort=sort)] == sorted(ids, reverse=sort.startswith("-"))
+    assert [task["id"] for task in walk(ann, call, sort=sort, limit=2)] == sorted(ids, reverse=sort.startswith("-"))
+
+
+@EITHER_LIST
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 200])
+def test_tasks_without_a_due_come_last_either_way(ann: Caller, call: Call, limit: int) -> None:
+    """Also those whose due was taken away again."""
+    ann.add(title="never")
+    ann.add(title="late", due_on="2026-03-15")
+    taken = ann.add(title="taken", due_at="2026-03-14T00:00:00Z")
+    ann.add(title="early", due_at="2026-03-13T00:00:00Z")
+    assert ann.patch(f"/v1/tasks/{taken['id']}", json={"due_at": None}).status_code == 200
+
+    assert titles(ann, call, sort="due", limit=limit) == "early late never taken"
+    assert titles(ann, call, sort="-due", limit=limit) == "late early taken never"
+
+
+@EITHER_LIST
+def test_a_due_on_sorts_as_the_end_of_that_day_in_the_tasks_zone(ann: Caller, call: Call) -> None:
+    """A day ends in Auckland before it ends in Honolulu; a moment lies between."""
+    ann.add(title="Honolulu", due_on="2026-03-14", time_zone="Pacific/Honolulu")
+    ann.add(title="morning", due_at="2026-03-15T09:59:59.999998Z")
+    ann.add(title="UTC", due_on="2026-03-14")
+    ann.add(title="noon", due_at="2026-03-14T11:00:00Z")
+    ann.add(title="Auckland", due_on="2026-03-14", time_zone="Pacific/Auckland")
+    ann.add(title="next", due_at="2026-03-15T10:00:00Z")
+
+    assert titles(ann, call, sort="due", limit=2) == "Auckland noon UTC morning Honolulu next"
+    assert titles(ann, call, sort="-due", limit=2) == "next Honolulu morning UTC noon Auckland"
+
+
+@EITHER_LIST
+def test_titles_sort_by_code_point(ann: Caller, call: Call) -> None:
+    """The same on every database, whatever its locale."""
+    in_this_order = ["\x01", "!", '"', "%", "A", "B", "Z", "\\", "_", "a", "a b", "aa", "b", "ä", "я", "水", "ﬁ", "🍵"]
+    for title in in_this_order[::-1]:
+        ann.add(title=title)
+
+    assert [task["title"] for task in walk(ann, call, sort="title", limit=4)] == in_this_order
+    assert [task["title"] for task in walk(ann, call, sort="-title", limit=1)] == in_this_order[::-1]
+
+
+@EITHER_LIST
+def test_updated_at_sorts_by_the_last_change(ann: Caller, call: Call) -> None:
+    """What is changed moves to the end; what is only looked at stays."""
+    a, _, c = (ann.add(title=title) for title in "abc")
+    assert ann.patch(f"/v1/tasks/{c['id']}", json={"details": "x"}).status_code == 200
+    assert ann.post(f"/v1/tasks/{a['id']}/toggle").status_code == 200
+    assert ann.get(f"/v1/tasks/{c['id']}").status_code == 200
+
+    assert (titles(ann, call, sort="updated_at"), titles(ann, call, sort="-updated_at")) == ("b c a", "a c b")
+    assert titles(ann, call, sort="created_at") == "a b c"
+
+
+@EITHER_LIST
+@EVERY_SORT
+def test_the_trash_is_sorted_too(ann: Caller, call: Call, sort: str) -> None:
+    """Page by page, as any other list."""
+    due = [None, "2026-03-14"]
+    written = [{"title": "bab"[n % 3], "priority": RANKS[n % 2], "due_on": due[n % 2]} for n in range(5)]
+    for task_id in [*add_at_once(ann, *written), ann.add(title="c")["id"]][1:]:
+        remove(ann, task_id)
+    wanted = in_order(walk(ann, call, deleted="true"), sort)
+
+    assert len(wanted) == 5
+    for limit in (1, 2, 4):
+        assert walk(ann, call, deleted="true", sort=sort, limit=limit) == wanted
+
+
+@pytest.mark.parametrize(
+    ("sort", "wanted"),
+    [("created", "never late early"), ("title", "early late never"), ("due_date", "early late never")],
+)
+def test_a_bare_array_takes_its_sorts_of_before(ann: Caller, sort: str, wanted: str) -> None:
+    """Newest first; ascending; ascending, with what has no due last."""
+    ann.add(title="early", due_at="2026-03-14T00:00:00Z")
+    ann.add(title="late", due_on="2026-03-14")
+    ann.add(title="never")
+
+    assert titles(ann, LIST_BY_USER, sort=sort, limit=1) == wanted
+
+
+@pytest.mark.parametrize("sort", ["created", "-created", "due_date", "-due_date", "due_on", "due_at", "completed"])
+def test_other_sorts_are_refused(ann: Caller, sort: str) -> None:
+    """Names of before belong to the bare array, and have no minus."""
+    assert_problem(LIST(ann, query_string={"sort": sort}), 422, "validation_error", "sort")
+    if sort not in ("created", "due_date"):
+        assert_problem(LIST_BY_USER(ann, query_string={"sort": sort}), 422, "validation_error", "sort")

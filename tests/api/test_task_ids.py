@@ -1,0 +1,139 @@
+"""A task's id: a UUID that the service makes, or the client; each user's ids are apart from another's."""
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+
+from tests.api.answers import CHANGE, CREATE, CREATE_BY_USER, REPLACE, REPLACE_BY_USER, assert_problem
+from tests.api.test_fields import NO_TEXT, assert_refused
+from tests.conftest import Caller, new_user_id
+
+EVERY_CREATE = pytest.mark.parametrize("create", [CREATE, CREATE_BY_USER], ids=str)
+
+ID = "2ed6657d-e927-568b-95e1-2665a8aea6a2"
+IDS = {
+    "nil": str(uuid.UUID(int=0)),
+    "version 1": "c232ab00-9414-11ec-b3c8-9f6bdeced846",
+    "version 2": "000003e8-9414-21ec-b300-9f6bdeced846",
+    "version 3": "5df41881-3aed-3515-88a7-2f4a814cf09e",
+    "version 4": "919108f7-52d1-4320-9bac-f847db4148a8",
+    "version 5": ID,
+    "version 6": "1ec9414c-232a-6b00-b3c8-9e6bdeced846",
+    "version 7": "017f22e2-79b0-7cc3-98c4-dc0c0c07398f",
+    "version 8": "2489e9ad-2ee2-8e00-8ec9-32d5f69181c0",
+    "another variant": "919108f7-52d1-4320-1bac-f847db4148a8",
+    "max": str(uuid.UUID(int=2**128 - 1)),
+}
+OTHER_FORMS = [
+    *("", " ", "7", "nil", ID.replace("-", ""), f"{{{ID}}}", f"urn:uuid:{ID}", ID[:-1], f"{ID}0", f"{ID}\n", f" {ID}"),
+    *(f"{ID}\x00", ID.replace("e", "g"), ID.replace("2", "２"), ID.replace("-", "_"), ID.replace("-", "–")),
+    *("2ed6657de-927-568b-95e1-2665a8aea6a2", f"0x{ID[2:]}", None, *NO_TEXT),
+]
+
+
+@EVERY_CREATE
+def test_an_id_is_made_by_the_service_where_none_is_given(ann, create):
+    """Of version 7."""
+    answer = create(ann)
+
+    assert answer.status_code == 201
+    assert uuid.UUID(answer.json["id"]).version == 7
+
+
+@EVERY_CREATE
+@pytest.mark.parametrize("spelling", [str, str.upper])
+@pytest.mark.parametrize("task_id", IDS.values(), ids=IDS)
+def test_an_id_may_be_the_clients_own_of_any_version(ann, create, task_id, spelling):
+    """In capitals it is the same id."""
+    answer = create(ann, json={"title": "tea", "id": spelling(task_id)})
+    read = ann.get(answer.headers["Location"])
+
+    assert (answer.status_code, answer.json["id"], answer.headers["ETag"]) == (201, task_id, '"1"')
+    assert answer.headers["Location"].endswith(f"/tasks/{task_id}")
+    assert (read.status_code, read.json) == (200, answer.json)
+
+
+@EVERY_CREATE
+def test_an_id_may_be_the_clients_own_in_its_first_write(app, create):
+    """Of a user who is known only from a token."""
+    answer = create(Caller(app, new_user_id()), json={"title": "tea", "id": ID})
+
+    assert (answer.status_code, answer.json["id"]) == (201, ID)
+
+
+@EVERY_CREATE
+def test_an_id_of_another_form_is_refused(ann, create):
+    """Only 8-4-4-4-12 ASCII letters and digits are an id, and null is none."""
+    assert_refused(ann, create, "id", OTHER_FORMS)
+
+
+@EVERY_CREATE
+@pytest.mark.parametrize("spelling", [str, str.upper])
+@pytest.mark.parametrize("then", ["live", "completed", "in the trash"])
+def test_an_id_that_the_same_user_has_taken_is_409(ann, create, then, spelling):
+    """Even where it lies in the trash, and in either family; the task that has it stays as it is."""
+    task = ann.add(id=ID, completed=then == "completed")
+    if then == "in the trash":
+        assert ann.delete(f"/v1/tasks/{ID}").status_code == 204
+    refused = create(ann, json={"title": "coffee", "id": spelling(ID)})
+    restored = ann.post(f"/v1/tasks/{ID}/restore")
+
+    assert_problem(refused, 409, "id_taken")
+    assert restored.status_code == 200
+    assert restored.json == task | {"updated_at": restored.json["updated_at"]}
+    assert ann.get("/v1/tasks").json["items"] == [restored.json]
+
+
+@EVERY_CREATE
+def test_an_id_that_another_user_has_is_free(ann, bob, create):
+    """Nobody learns what others have; each finds their own."""
+    anns = ann.add(title="Ann's")
+    bobs = create(bob, json={"title": "Bob's", "id": anns["id"]})
+    changed = CHANGE(bob, anns["id"], json={"title": "still Bob's"})
+
+    assert (bobs.status_code, bobs.json["id"], bobs.json["user_id"]) == (201, anns["id"], bob.user_id)
+    assert (changed.status_code, changed.json["title"]) == (200, "still Bob's")
+    assert ann.get(f"/v1/tasks/{anns['id']}").json == anns
+
+
+@EVERY_CREATE
+@pytest.mark.parametrize("is_known", [True, False], ids=["known user", "unknown user"])
+def test_an_id_is_given_once_to_many_at_once(app, create, is_known):
+    """One 201; the others learn that it is taken, also where these are a user's very first writes."""
+    user_id, ready = new_user_id(), Barrier(10)
+    if is_known:
+        Caller(app, user_id).add()
+    with ThreadPoolExecutor(10, initializer=ready.wait) as pool:
+        body = {"title": "tea", "id": ID}
+        answers = list(pool.map(lambda caller: create(caller, json=body), [Caller(app, user_id) for _ in range(10)]))
+
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 9
+    assert {answer.json.get("code") for answer in answers} == {None, "id_taken"}
+    assert len(Caller(app, user_id).get("/v1/tasks").json["items"]) == 1 + is_known
+
+
+@EVERY_CREATE
+def test_an_id_is_taken_but_to_the_key_that_took_it(ann, create):
+    """A repeated request is answered as the first time; one under another key is refused, each time."""
+    keys = ["one", "one", "other", "other"]
+    first, again, *refused = (
+        create(ann, json={"title": "tea", "id": ID}, headers={"Idempotency-Key": key}) for key in keys
+    )
+
+    assert [first.status_code, again.status_code] == [201, 201]
+    assert (again.json, again.headers["Idempotent-Replay"]) == (first.json, "true")
+    for answer in refused:
+        assert_problem(answer, 409, "id_taken")
+
+
+@pytest.mark.parametrize("write", [REPLACE, CHANGE, REPLACE_BY_USER], ids=str)
+@pytest.mark.parametrize("own", [True, False], ids=["its own", "another"])
+def test_an_id_is_no_field_of_put_and_patch(ann, write, own):
+    """A task keeps its id; not even that may be said."""
+    task = ann.add()
+    answer = write(ann, task["id"], json={"title": "tea", "id": task["id"] if own else ID})
+
+    assert_problem(answer, 422, "validation_error", "id")
+    assert ann.get("/v1/tasks").json["items"] == [task]
