@@ -129,8 +129,10 @@ def test_names_follow_the_convention(app: Flask, table: Table) -> None:
     [
         "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal",
         "SELECT sequencename FROM pg_sequences",
-        "SELECT column_name FROM information_schema.columns"
-        " WHERE table_schema = 'public' AND column_default LIKE '%(%'",
+        (
+            "SELECT column_name FROM information_schema.columns"
+            " WHERE table_schema = 'public' AND column_default LIKE '%(%'"
+        ),
     ],
     ids=["triggers", "sequences", "defaults"],
 )
