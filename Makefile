@@ -4,6 +4,7 @@ PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11,
 VENV ?= .venv
 # Empty, the tests take a quarter less.
 COVERAGE ?= --cov --cov-report term
+PROCESSES ?= auto
 BIN := $(VENV)/bin
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command 'make lock' --quiet
@@ -15,9 +16,10 @@ run: $(VENV)/.runtime ## Install, migrate and serve on http://127.0.0.1:8000.
 	@$(BIN)/flask db upgrade
 	@exec $(BIN)/gunicorn wsgi:app
 
-test: $(VENV)/.development ## Run all tests, on SQLite and PostgreSQL, and print the coverage.
-	@$(BIN)/pytest --numprocesses auto --dist loadgroup $(COVERAGE) --ignore tests/reliability
-	@$(MAKE) --no-print-directory test-reliability
+test: test-service test-reliability ## Run all tests, on SQLite and PostgreSQL, and print the coverage.
+
+test-service: $(VENV)/.development ## Run all tests but those that take servers down.
+	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadgroup $(COVERAGE) --ignore tests/reliability
 
 test-reliability: $(VENV)/.development ## Stop, freeze and restart real servers under load, and compare (two minutes of `make test`).
 	@$(BIN)/pytest tests/reliability
@@ -76,4 +78,4 @@ $(VENV)-bench/.installed: benchmarks/requirements.txt $(VENV)/.created
 	@$(VENV)-bench/bin/pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.txt
 	@touch $@
 
-.PHONY: help run test test-reliability test-pgbouncer check conformance format docs bench lock
+.PHONY: help run test test-service test-reliability test-pgbouncer check conformance format docs bench lock

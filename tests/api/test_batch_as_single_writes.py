@@ -58,7 +58,7 @@ def without_times(task):
     return {name: value for name, value in task.items() if name not in apart}
 
 
-@settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=st.lists(OPERATIONS, min_size=1, max_size=3))
 @example([[("create", 0, 0), ("delete", 0, 0)], [("create", 0, 0)]])
 @example([[("create recurring", 0, 0)], [("complete", 0, 0), ("reopen", 0, 0), ("complete", 0, 0), ("delete", 0, 0)]])

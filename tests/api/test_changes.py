@@ -204,7 +204,7 @@ class Writer:
         return operations + ([old[number // 2 % 4]] if number % 2 else [])
 
 
-@settings(max_examples=40, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(limit=st.integers(1, 4), before=EVENTS, between=st.lists(EVENTS, max_size=8))
 def test_a_client_that_applies_every_page_has_the_servers_state(app, limit, before, between):
     """Whatever is written between its pages. So has one that stopped at any page and goes on much later."""

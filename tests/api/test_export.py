@@ -1,6 +1,7 @@
 """GET /v1/tasks/export: all of the caller's tasks as one file, a page at a time."""
 
 import io
+import json
 import re
 import sqlite3
 import tracemalloc
@@ -143,7 +144,7 @@ def test_a_line_of_json_lines_is_a_task_of_the_api(ann: Caller) -> None:
     """With all its fields in their order, those that an import passes over included."""
     made = [ann.get(f"/v1/tasks/{ann.add(**task)['id']}") for task in OF_ALL_KINDS]
 
-    assert set(made[0].json) == TASK_FIELDS
+    assert {*json.loads(made[0].data)} == TASK_FIELDS
     assert export(ann).data.splitlines() == [answer.data.rstrip() for answer in made]
 
 
@@ -246,7 +247,7 @@ def test_a_page_is_read_when_it_is_sent(app: Flask, ann: Caller) -> None:
     """Not before: the file is never kept as a whole."""
     for _ in range(8):
         ann.add()
-    counts = []
+    counts: list[int] = []
     with messages(app) as sent, streamed(ann) as pieces:
         counts.extend(len(sent) for _ in pieces)
 
@@ -333,10 +334,11 @@ def test_what_changes_meanwhile_is_in_it_as_it_was_or_as_it_is(ann: Caller) -> N
     assert titles == wanted | {made[5]["id"]: "changed", added["id"]: "new"}
 
 
-def driver_error(app: Flask) -> Exception:
+def driver_error(app: Flask) -> psycopg2.Error | sqlite3.Error:
     """What the driver says of a database that has gone."""
     if app.extensions["database"].dialect.name == "postgresql":
-        return psycopg2.OperationalError("server closed the connection unexpectedly")
+        gone: psycopg2.Error = psycopg2.OperationalError("server closed the connection unexpectedly")
+        return gone
     error = sqlite3.OperationalError("disk I/O error")
     error.sqlite_errorcode = sqlite3.SQLITE_IOERR
     return error

@@ -106,7 +106,7 @@ def stocked(app: Flask) -> tuple[Caller, list[Model]]:
 
 
 @EITHER_LIST
-@settings(max_examples=60, deadline=None, database=None)
+@settings(max_examples=25, deadline=None, database=None)
 @given(query=QUERIES, limit=st.sampled_from([5, 50, 200]))
 def test_filters_are_all_combinable(
     stocked: tuple[Caller, list[Model]], call: Call, query: dict[str, Any], limit: int

@@ -37,7 +37,7 @@ ANY_FIELDS = st.fixed_dictionaries({}, optional=VALUES)
 ANY_WHOLE = ANY_FIELDS.map(lambda fields: {"title": "tea", **fields})
 
 several = settings(
-    max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 DUE = {"on a day": {"due_on": DAY}, "at a time": {"due_at": MOMENT}}

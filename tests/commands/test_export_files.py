@@ -2,7 +2,7 @@
 
 import os
 import stat
-from concurrent.futures import ThreadPoolExecutor
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -133,20 +133,20 @@ def test_a_pipe_is_written_to_and_stays_one(app: Flask, ann: Caller, tmp_path: P
     ann.add()
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with ThreadPoolExecutor(1) as reader:
-        data = reader.submit(pipe.read_bytes)
+    with open(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
         export_to(app, ann, pipe, "--format", "jsonl")
+        assert reader.read() == exported(app, ann.user_id)
 
-    assert data.result() == exported(app, ann.user_id)
     assert pipe.is_fifo()
 
 
 def test_an_import_reads_a_pipe(app: Flask, ann: Caller, tmp_path: Path) -> None:
     """Which cannot be read twice: the first time is the check, and what fits is kept from it."""
-    pipe = tmp_path / "pipe.jsonl"
+    file, pipe = tmp_path / "file", tmp_path / "pipe.jsonl"
+    file.write_bytes(lines({"title": "tea"}, {"title": "milk"}))
     os.mkfifo(pipe)
-    with ThreadPoolExecutor(1) as writer:
-        writer.submit(pipe.write_bytes, lines({"title": "tea"}, {"title": "milk"}))
+    with subprocess.Popen(["sh", "-c", 'exec cat "$0" > "$1"', file, pipe]) as writer:
         spoken = succeed(app, "tasks", "import", "--user", str(ann.user_id), str(pipe))
+        writer.kill()
 
     assert spoken == "Found 2 tasks: added 2, kept 0 that were there.\n"
