@@ -20,7 +20,8 @@ from app.tasks.queries import BEFORE_EVERY_ID, TASK
 from app.tasks.responses import TASK as AS_JSON
 from app.tasks.schemas import ImportedTask, Task
 
-PAGE = 1_000
+# Five times as many took no less time, and 200 MB where each task was as long as it may be.
+PAGE = 200
 # A piece for each task would be a call of the system for each.
 PIECE_BYTES = 64 * 1024
 # For the ids of tasks that come without one.
@@ -41,10 +42,9 @@ _imported = ImportedTask()
 
 
 def export(user_id: str, format_: Format) -> Iterator[bytes]:
-    """A user's tasks as a file, but for the trash. The first page is read at once: later, an error has no answer."""
-    pages = _pages(user_id)
-    all_pages = chain((next(pages),), pages)
-    return _in_pieces(format_.write(chain.from_iterable(map(AS_JSON.many, all_pages))))
+    """A user's tasks as a file, but for the trash. The first piece is made at once: later, an error has no answer."""
+    pieces = _in_pieces(format_.write(chain.from_iterable(map(AS_JSON.many, _pages(user_id)))))
+    return chain([*islice(pieces, 1)], pieces)
 
 
 def example(format_: Format) -> str:

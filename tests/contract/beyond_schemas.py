@@ -21,6 +21,7 @@ CURSORS = ("cursor", "since")
 DUES = [name for name, field in TaskQuery().fields.items() if isinstance(field, MomentOrDay)]
 
 KEY_CHARACTERS = 255
+MOST_TAGS = 3
 CODES = {"invalid_cursor", "idempotency_key_reused"}
 # Field and message.
 REFUSALS = re.compile(
@@ -50,12 +51,15 @@ def mend_headers(headers: MutableMapping[str, str]) -> None:
 
 
 def mend_query(query: dict[str, Any]) -> None:
-    """Leave out the cursor of no list, where there is something else to try; and name days that there are."""
+    """Leave out the cursor of no list, where there is something else to try; name days that there are, and few tags."""
     if len(query) > 1:
         for name in CURSORS:
             query.pop(name, None)
     for name in {*DUES} & query.keys():
         query[name] = _day(query[name])
+    if isinstance(query.get("tag"), list):
+        # With more, a request's line may be longer than gunicorn takes.
+        query["tag"] = query["tag"][:MOST_TAGS]
 
 
 def mend_body(body: Any) -> None:

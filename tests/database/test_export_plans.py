@@ -11,7 +11,7 @@ from tests.conftest import Caller, make_app
 from tests.database.plans import plan_of
 from tests.postgres import Server
 
-TASKS = 20 * transfer.PAGE
+TASKS = 20_000
 USER = hashlib.md5(b"whose export is planned").hexdigest()
 # As after an import: the user's tasks came with ids and times of their own, and every tenth is in the trash.
 FILL = f"""
