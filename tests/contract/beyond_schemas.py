@@ -31,6 +31,8 @@ REFUSALS = re.compile(
     | new_password:\ Needed\ beside\ password\.
     | password:\ Your\ password\ is\ not\ kept\ here:\ leave\ it\ out\.
     | (.+\.)?recurrence:\ .+
+    # White space around it is cut off, of which patterns know other kinds.
+    | (.+\.)?(title|tags\.\d+):\ Length\ must\ be\ between\ 1\ and\ \d+\.
     | (.+\.)?due_(on|at|before|after):\ (There\ is\ no\ such|Must\ be\ a)\ (day|time).*
     """,
     re.VERBOSE,
