@@ -362,7 +362,7 @@ def failing_pages(app: Flask, after: int) -> Iterator[None]:
 
 @EVERY_FORMAT
 def test_a_database_that_is_away_is_503(app: Flask, ann: Caller, name: str) -> None:
-    """And no file: the first page is read before the answer begins."""
+    """And no file."""
     ann.add()
     with failing_pages(app, after=0):
         answer = EXPORT(ann, query_string={"format": name})
@@ -371,6 +371,18 @@ def test_a_database_that_is_away_is_503(app: Flask, ann: Caller, name: str) -> N
     assert "Content-Disposition" not in answer.headers
     assert int(answer.headers["Retry-After"]) > 0
     assert len(tasks_in(export(ann, name), name)) == 1
+
+
+def test_a_file_of_one_piece_is_whole_or_503(app: Flask, ann: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many pages it takes: as long as nothing has been sent, there is an answer."""
+    monkeypatch.setattr(transfer, "PAGE", 2)
+    for _ in range(5):
+        ann.add()
+    with failing_pages(app, after=2):
+        answer = EXPORT(ann)
+
+    assert_problem(answer, 503, "database_unavailable")
+    assert len(tasks_in(export(ann))) == 5
 
 
 @EVERY_FORMAT

@@ -9,6 +9,7 @@ from collections.abc import MutableMapping
 from datetime import date
 from itertools import cycle
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 from app.tasks.fields import FIRST_YEAR, LAST_YEAR, MomentOrDay
@@ -21,7 +22,7 @@ CURSORS = ("cursor", "since")
 DUES = [name for name, field in TaskQuery().fields.items() if isinstance(field, MomentOrDay)]
 
 KEY_CHARACTERS = 255
-MOST_TAGS = 3
+QUERY_BYTES = 4_000
 CODES = {"invalid_cursor", "idempotency_key_reused"}
 # Field and message.
 REFUSALS = re.compile(
@@ -53,15 +54,15 @@ def mend_headers(headers: MutableMapping[str, str]) -> None:
 
 
 def mend_query(query: dict[str, Any]) -> None:
-    """Leave out the cursor of no list, where there is something else to try; name days that there are, and few tags."""
+    """Leave out the cursor of no list, where there is something else to try; name days that there are; nothing too long."""
     if len(query) > 1:
         for name in CURSORS:
             query.pop(name, None)
     for name in {*DUES} & query.keys():
         query[name] = _day(query[name])
-    if isinstance(query.get("tag"), list):
-        # With more, a request's line may be longer than gunicorn takes.
-        query["tag"] = query["tag"][:MOST_TAGS]
+    if len(urlencode(query, doseq=True)) > QUERY_BYTES:
+        # A request's line could be longer than gunicorn takes.
+        query.clear()
 
 
 def mend_body(body: Any) -> None:
