@@ -54,7 +54,7 @@ def mend_headers(headers: MutableMapping[str, str]) -> None:
 
 
 def mend_query(query: dict[str, Any]) -> None:
-    """Leave out the cursor of no list, where there is something else to try; name days that there are; nothing too long."""
+    """Leave out the cursor of no list, where there is something else to try, and what is too long; name real days."""
     if len(query) > 1:
         for name in CURSORS:
             query.pop(name, None)
