@@ -83,8 +83,9 @@ def make_engine(settings: Settings) -> Engine:
         "isolation_level": "AUTOCOMMIT",
         # A failing statement must not put its users' data into the log.
         "hide_parameters": True,
-        "pool_size": settings.threads,
-        "max_overflow": SPARE_CONNECTIONS,
+        # All are kept: the spare one, opened anew each time, would come and go twice a second.
+        "pool_size": settings.threads + SPARE_CONNECTIONS,
+        "max_overflow": 0,
         "pool_timeout": POOL_WAIT_SECONDS,
         # Nothing is left to be undone: a transaction that fails undoes itself.
         "pool_reset_on_return": None,

@@ -10,6 +10,7 @@ import select
 import socket
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 from gunicorn.config import Config
@@ -29,6 +30,11 @@ LOOK_SECONDS = 0.5
 
 # Without a free descriptor, the next attempt would fail at once.
 ACCEPT_AGAIN_SECONDS = 0.1
+
+# How long a worker lets others take a new connection first, for each that it has itself: else one of them, awake
+# already, takes all that a client opens at once.
+GIVE_WAY_SECONDS = 50e-6
+GIVE_WAY_AT_MOST = 10
 
 # After each event a connection is silent until it is asked for again: one thread has it at a time.
 ONCE = select.EPOLLIN | select.EPOLLONESHOT
@@ -88,12 +94,12 @@ class Worker(base.Worker):
 
     def _accept_more(self, wanted: bool) -> None:
         if wanted != self._accepting:
+            self._accepting = wanted
             for listener in self.sockets:
                 if wanted:
-                    self._epoll.register(listener, select.EPOLLIN)
+                    self._epoll.register(listener, ONCE)
                 else:
                     self._epoll.unregister(listener)
-            self._accepting = wanted
 
     def _work(self) -> None:
         """What each thread does for as long as the process lives."""
@@ -101,12 +107,22 @@ class Worker(base.Worker):
             for descriptor, _ in self._epoll.poll(maxevents=1):
                 try:
                     if descriptor in self._listeners:
-                        self._accept(self._listeners[descriptor])
+                        self._accept_fairly(self._listeners[descriptor])
                     else:
                         self._serve(self._connections[descriptor])
                 except Exception:
                     # A thread that ended would be missing from now on.
                     self.log.exception("a connection was lost")
+
+    def _accept_fairly(self, listener: socket.socket) -> None:
+        """Take a new connection later the more there are: then the workers get about the same number."""
+        if self.cfg.workers > 1:
+            time.sleep(GIVE_WAY_SECONDS * min(len(self._connections), GIVE_WAY_AT_MOST))
+        if self._accepting:
+            self._accept(listener)
+            # It may have been taken out meanwhile, or closed.
+            with suppress(FileNotFoundError, ValueError):
+                self._epoll.modify(listener, ONCE)
 
     def _accept(self, listener: socket.socket) -> bool:
         """Take a new connection; False if there is none."""

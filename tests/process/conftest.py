@@ -117,6 +117,22 @@ class Service:
         return True
 
 
+def thread_states(pid: int) -> list[str]:
+    """As the kernel names them."""
+    return [stat.read_text().rsplit(")", 1)[1].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+
+
+@contextlib.contextmanager
+def paused(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        # The signal is sent to one thread; until that has run, the others still take connections.
+        until(lambda: set(thread_states(pid)) == {"T"}, "a process that stands still")
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 Start = Callable[..., Service]
 
 

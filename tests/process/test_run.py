@@ -7,15 +7,13 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from app.settings import PROJECT
 from tests.conftest import NewDatabase, migrate, new_user_id, shared_token
-from tests.process.conftest import BIN, Service, Start, until
+from tests.process.conftest import BIN, Service, Start, paused, until
 
 TASK = {"title": "tea", "details": "green"}
 NOT_OF_THE_TREE = (
@@ -78,22 +76,6 @@ def test_another_user_gets_404(serve: Start, new_database: NewDatabase) -> None:
         assert service.call("DELETE", f"/v1/tasks/{task['id']}", token).status == 404
     assert service.call("GET", f"/api/{carol}/tasks/{task['id']}", shared_token(carol)).status == 404
     assert service.call("GET", f"/v1/tasks/{task['id']}", ann) == (200, task)
-
-
-def thread_states(pid: int) -> list[str]:
-    """As the kernel names them."""
-    return [stat.read_text().rsplit(")", 1)[1].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
-
-
-@contextmanager
-def paused(pid: int) -> Iterator[None]:
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        # The signal is sent to one thread; until that has run, the others still take connections.
-        until(lambda: set(thread_states(pid)) == {"T"}, "a process that stands still")
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def test_two_workers_share_what_they_know(serve: Start, new_database: NewDatabase) -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from app.server.connection import RECEIVE_SECONDS, SEND_SECONDS
-from tests.process.conftest import Service, until
+from app.server.worker import GIVE_WAY_AT_MOST
+from tests.process.conftest import Service, paused, thread_states, until
 from tests.reliability.audit import audit, sqlite_query
 from tests.reliability.conftest import Launch
 from tests.reliability.faults import MARGIN_SECONDS
@@ -113,6 +114,30 @@ def test_a_killed_worker_costs_only_its_own_requests(service: Service, sqlite_fi
     assert len(lost) <= load.writers
     assert [reply for reply in lost if reply.status != 0 or abs(reply.began - at) > MARGIN_SECONDS] == []
     assert not (findings := audit(load, sqlite_query(sqlite_file))), findings
+
+
+def test_new_connections_go_to_the_worker_with_fewer(service: Service) -> None:
+    """A worker that stands still gets none; afterwards it is the others' turn to let it go first."""
+    _, other = until(lambda: service.workers()[1:] and service.workers(), "both workers")
+    with contextlib.ExitStack() as clients:
+
+        def connect() -> None:
+            client = clients.enter_context(contextlib.closing(Client(service.port, User().token, kept=True)))
+            assert client.call("GET", "/healthz").status == 200
+
+        with paused(other):
+            for _ in range(GIVE_WAY_AT_MOST * 2):
+                connect()
+        until(lambda: "T" not in thread_states(other), "a process that goes on")
+        before = sockets(other)
+        for _ in range(GIVE_WAY_AT_MOST):
+            connect()
+
+        assert sockets(other) - before > GIVE_WAY_AT_MOST / 2
+
+
+def sockets(process: int) -> int:
+    return sum(os.readlink(entry).startswith("socket:") for entry in Path(f"/proc/{process}/fd").iterdir())
 
 
 def test_workers_that_make_room_for_new_ones_fail_no_request(launch: Launch, sqlite_file: Path) -> None:
