@@ -67,6 +67,8 @@ _CONDITIONS: dict[str, ColumnElement[bool]] = {
     "not_overdue": ~func.coalesce(_overdue, literal(False)),
 }
 
+WITHOUT_VALUES = frozenset({"live", "deleted", "completed", "pending", "overdue", "not_overdue"})
+
 
 def read(query: Mapping[str, Any]) -> dict[str, Any]:
     """The filters of a query by the names of their conditions; two that contradict each other show nothing."""

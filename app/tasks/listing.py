@@ -81,19 +81,23 @@ class _List:
 
 def list_tasks(user_id: str, query: Mapping[str, Any]) -> Page:
     """One page of a user's tasks. `query` holds `limit` and `sort`, and may hold `cursor` and filters."""
-    wanted = _read(user_id, query)
-    return wanted.cut(fetch_tuples(_page(wanted.names, wanted.sort, wanted.begin), wanted.parameters))
+    return _fetch(_read(user_id, query))
 
 
 def list_tasks_and_total(user_id: str, query: Mapping[str, Any]) -> tuple[Page, int]:
-    """One page, and how many tasks there are on all pages."""
+    """One page, and how many tasks there are on all pages: counted only where this is not the only one, for counting
+    takes the database half as long as a page of a hundred.
+    """
     wanted = _read(user_id, query)
-    rows = fetch_tuples(_page_and_total(wanted.names, wanted.sort, wanted.begin), wanted.parameters)
-    if not rows and wanted.after:
-        # The tasks behind the cursor are gone; those before it count.
-        rest = fetch_one(_count(wanted.names), wanted.parameters)
-        return Page(rows, None), rest.total if rest else 0
-    return wanted.cut(rows), rows[0][-1] if rows else 0
+    page = _fetch(wanted)
+    if wanted.after is None and page.next_cursor is None:
+        return page, len(page.tasks)
+    counted = fetch_one(_count(wanted.names), wanted.parameters)
+    return page, counted.total if counted else 0
+
+
+def _fetch(wanted: _List) -> Page:
+    return wanted.cut(fetch_tuples(_page(wanted.names, wanted.sort, wanted.begin), wanted.parameters))
 
 
 def _read(user_id: str, query: Mapping[str, Any]) -> _List:
@@ -114,6 +118,9 @@ def _page(names: frozenset[str], sort: str, begin: str | None) -> Select[Any]:
     order = desc if descending else asc
     rows = bindparam("rows", type_=Integer())
     page = select(*TASK).where(*_wanted(names)).limit(rows)
+    if names <= filters.WITHOUT_VALUES:
+        # No value of a filter could make another plan the better one.
+        page = page.execution_options(prepared=True)
     with_value, without = page.order_by(order(column), order(tasks.c.id)), page.order_by(order(tasks.c.id))
     after_id = bindparam("after_id", type_=tasks.c.id.type)
     if begin == "values":
@@ -130,13 +137,8 @@ def _page(names: frozenset[str], sort: str, begin: str | None) -> Select[Any]:
     rest = without.where(select(func.count()).select_from(first).scalar_subquery() < rows).subquery()
     both = union_all(select(*first.c), select(*rest.c)).subquery()
     value = both.c[column.key]
-    return select(*both.c).order_by(value.is_(None), order(value), order(both.c.id)).limit(rows)
-
-
-@lru_cache(maxsize=256)
-def _page_and_total(names: frozenset[str], sort: str, begin: str | None) -> Select[Any]:
-    """The page with the total beside each row. It is counted once; next to nothing where the page holds all."""
-    return _page(names, sort, begin).add_columns(_count(names).correlate(None).scalar_subquery().label("total"))
+    everything = select(*both.c).order_by(value.is_(None), order(value), order(both.c.id)).limit(rows)
+    return everything.execution_options(**page.get_execution_options())
 
 
 @lru_cache(maxsize=256)

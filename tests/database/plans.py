@@ -9,11 +9,13 @@ import psycopg2.extensions
 import pytest
 
 from app.database import scope
-from app.engines import _PostgresqlConnection, _ScopedCursor, current_user
+from app.engines import _ScopedCursor, current_user
 from tests.conftest import Caller
 
 Send = Callable[..., None]
 Node = dict[str, Any]
+# Method, path, body, status.
+Call = tuple[str, str, dict[str, str] | None, int]
 
 # Of which the cheapest counts: one of them may find a page full and split it, which the next hundred need not do again.
 RUNS = 3
@@ -50,14 +52,19 @@ class Plan:
         return [node for node in _walk(self.root) if word in node["Node Type"]]
 
 
-def plan_of(caller: Caller, call: tuple[str, str, dict[str, str] | None, int], **names: str) -> Plan:
+def plan_of(caller: Caller, call: Call, **names: str) -> Plan:
     """The plan of the one statement that a request sends."""
+    (plan,) = plans_of(caller, call, **names)
+    return plan
+
+
+def plans_of(caller: Caller, call: Call, **names: str) -> list[Plan]:
+    """The plans of all statements that a request sends."""
     method, path, body, status = call
     with _plans_for(str(caller.user_id)) as plans:
         answer = caller.call(method, path.format(**names), json=body)
     assert answer.status_code == status, answer.text
-    (plan,) = plans
-    return plan
+    return plans
 
 
 @contextmanager
@@ -69,6 +76,10 @@ def _plans_for(user_id: str) -> Iterator[list[Plan]]:
     def explain_and_send(cursor: _ScopedCursor, text: str, parameters: Any = None) -> None:
         if current_user.get() != user_id:
             return send(cursor, text, parameters)
+        prepare, has_prepared, execute = text.rpartition("; EXECUTE ")
+        if has_prepared:
+            send(cursor, prepare)
+            text = f"EXECUTE {execute}"
         runs = [_explain(send, cursor.connection, text, parameters) for _ in range(RUNS)]
         plans.append(min(runs, key=lambda plan: plan.buffers))
         with _undone(send, cursor.connection):
@@ -76,8 +87,6 @@ def _plans_for(user_id: str) -> Iterator[list[Plan]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_ScopedCursor, "execute", explain_and_send)
-        # The statements themselves, not their names.
-        patch.setattr(_PostgresqlConnection, "has_own_session", False)
         yield plans
 
 
@@ -95,9 +104,12 @@ def _explain(send: Send, connection: psycopg2.extensions.connection, text: str, 
 
 @contextmanager
 def _undone(send: Send, connection: psycopg2.extensions.connection) -> Iterator[None]:
-    """A transaction that is rolled back, so that each call finds the tables alike."""
+    """A transaction that is rolled back, so that each call finds the tables alike.
+
+    What is prepared runs by the plan that is made for all values, which may be the worse one for this user's.
+    """
     with scope(None):
-        send(connection.cursor(), "BEGIN")
+        send(connection.cursor(), "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan")
     try:
         yield
     finally:

@@ -12,7 +12,6 @@ TASK = {"title": "tea"}
 ON_BOTH = [
     ("POST", "", TASK, 201),
     ("GET", "", None, 200),
-    ("GET", "?limit=1", None, 200),
     ("GET", "?completed=false&q=e&sort=title", None, 200),
     ("GET", "/{id}", None, 200),
     ("HEAD", "/{id}", None, 200),
@@ -21,6 +20,7 @@ ON_BOTH = [
 ]
 CALLS = [
     *(("/v1/tasks", *call) for call in ON_BOTH),
+    ("/v1/tasks", "GET", "?limit=1", None, 200),
     ("/v1/tasks", "PATCH", "/{id}", {"completed": True}, 200),
     ("/v1/tasks", "PATCH", "/{id}", {}, 200),
     ("/v1/tasks", "PATCH", "/{id}", {"title": "tea", "details": None, "priority": "high", "tags": ["home"]}, 200),
@@ -48,6 +48,18 @@ def test_a_request_is_one_message(
 
     assert answer.status_code == status, answer.text
     assert len(sent) == 1, sent
+
+
+def test_the_total_of_a_list_of_several_pages_is_a_second_message(app: Flask, ann: Caller) -> None:
+    """Counting costs the database; on a page that holds all, the total is their number."""
+    ann.add()
+    ann.add()
+
+    for query, count in (("", 1), ("?limit=2", 1), ("?limit=1", 2)):
+        with messages(app) as sent:
+            answer = ann.get(f"/api/{ann.user_id}/tasks{query}")
+        assert answer.headers["X-Total-Count"] == "2"
+        assert len(sent) == count, sent
 
 
 DAILY = {"title": "tea", "due_on": "2026-03-14", "recurrence": "FREQ=DAILY"}
