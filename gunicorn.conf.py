@@ -16,7 +16,8 @@ bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{sett
 workers = settings.web_concurrency
 # Its threads take whole requests, so that slow clients hold none.
 worker_class = "app.server.worker.Worker"
-# Few: one interpreter lock serves them all, and eight threads list half as fast as two.
+# They wait for the database: four write an eighth more than two. One interpreter lock serves them all, so that more
+# list slower.
 threads = settings.threads
 # Idle connections cost no thread.
 keepalive = 75
