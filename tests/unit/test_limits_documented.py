@@ -30,6 +30,7 @@ NO_LIMITS = {
     "app.auth.sessions.FOR_EVER_SECONDS",
     "app.server.connection.READ_BYTES",
     "app.server.worker.ACCEPT_AGAIN_SECONDS",
+    "app.server.worker.GIVE_WAY_SECONDS",
     "app.settings.SECRET_BYTES",
     "app.tasks.cursors.CHECKSUM_BYTES",
     "app.tasks.transfer.PIECE_BYTES",
