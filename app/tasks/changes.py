@@ -21,7 +21,7 @@ from app.tasks import cursors
 from app.tasks.cursors import InvalidCursor, is_id, is_time
 from app.tasks.filters import TRASH_SECONDS
 from app.tasks.models import tasks
-from app.tasks.queries import BEFORE_EVERY_ID, TASK
+from app.tasks.queries import BEFORE_EVERY_ID, LISTED
 
 # The database's clock may be another machine's after a failover.
 STEP_BACK = timedelta(seconds=3 * TRANSACTION_SECONDS)
@@ -89,7 +89,7 @@ def _page(after: bool) -> Select[Any]:
     """The changes beside the clock, which is told even where there are none."""
     here = tuple_(tasks.c.updated_at, tasks.c.id)
     page = (
-        select(*TASK, tasks.c.deleted_at)
+        select(*LISTED, tasks.c.deleted_at)
         .where(tasks.c.user_id == bindparam("of_user"))
         .order_by(tasks.c.updated_at, tasks.c.id)
         .limit(bindparam("rows", type_=Integer()))

@@ -12,7 +12,7 @@ from app.tasks import cursors, filters
 from app.tasks.cursors import InvalidCursor, is_id, is_time
 from app.tasks.fields import PRIORITIES
 from app.tasks.models import tasks
-from app.tasks.queries import TASK
+from app.tasks.queries import LISTED
 
 # What a cursor may say of the last task's value, which the database is to compare with.
 SORTS: Mapping[str, Callable[[Any], bool]] = {
@@ -23,7 +23,7 @@ SORTS: Mapping[str, Callable[[Any], bool]] = {
     "title": lambda value: isinstance(value, str) and "\x00" not in value,
 }
 
-_PLACE = {column.key: place for place, column in enumerate(TASK)}
+_PLACE = {column.key: place for place, column in enumerate(LISTED)}
 
 
 class Position(NamedTuple):
@@ -35,7 +35,7 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    # Each in the order of queries.TASK.
+    # Each in the order of queries.LISTED.
     tasks: Sequence[tuple[Any, ...]]
     next_cursor: str | None
 
@@ -117,7 +117,7 @@ def _page(names: frozenset[str], sort: str, begin: str | None) -> Select[Any]:
     column, descending = tasks.c[sort.removeprefix("-")], sort.startswith("-")
     order = desc if descending else asc
     rows = bindparam("rows", type_=Integer())
-    page = select(*TASK).where(*_wanted(names)).limit(rows)
+    page = select(*LISTED).where(*_wanted(names)).limit(rows)
     if names <= filters.WITHOUT_VALUES:
         # No value of a filter could make another plan the better one.
         page = page.execution_options(prepared=True)

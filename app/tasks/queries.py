@@ -33,7 +33,8 @@ from app.tasks.filters import IN_TRASH
 from app.tasks.models import tasks
 from app.tasks.preconditions import ANY, Precondition, PreconditionFailed, Versions
 
-TASK = (
+# What a list shows of a task beside its user, who is the same for all.
+LISTED = (
     tasks.c.id,
     tasks.c.title,
     tasks.c.details,
@@ -46,9 +47,8 @@ TASK = (
     tasks.c.recurrence,
     tasks.c.created_at,
     tasks.c.updated_at,
-    tasks.c.user_id,
-    tasks.c.version,
 )
+TASK = (*LISTED, tasks.c.user_id, tasks.c.version)
 
 T = TypeVar("T")
 

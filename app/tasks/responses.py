@@ -20,10 +20,10 @@ class Encoder:
         self.details = details
 
     def fields(self, row: Row) -> dict[str, Any]:
-        return self.many((row,))[0]
+        return self.many((row,), row.user_id)[0]
 
-    def many(self, rows: Iterable[tuple[Any, ...]]) -> list[dict[str, Any]]:
-        """Rows with the columns of queries.TASK, and perhaps more behind them."""
+    def many(self, rows: Iterable[tuple[Any, ...]], user_id: str) -> list[dict[str, Any]]:
+        """Rows of this user with the columns of queries.LISTED, and perhaps more behind them."""
         # By position and in one loop, for a list's sake.
         details_name = self.details
         return [
@@ -56,7 +56,6 @@ class Encoder:
                 recurrence,
                 created_at,
                 updated_at,
-                user_id,
                 *_,
             ) in rows
         ]

@@ -41,8 +41,9 @@ FILE = {"type": "string", "format": "binary"}
 @blueprint.response(200, TaskPage)
 def list_tasks(query: dict[str, Any]) -> Response:
     """List tasks, a page at a time."""
-    page = listing.list_tasks(g.identity.user_id, query)
-    return json_response({"items": TASK.many(page.tasks), "next_cursor": page.next_cursor})
+    user_id = g.identity.user_id
+    page = listing.list_tasks(user_id, query)
+    return json_response({"items": TASK.many(page.tasks, user_id), "next_cursor": page.next_cursor})
 
 
 @blueprint.post("")
@@ -136,10 +137,11 @@ def run_batch(work: dict[str, Any]) -> Response:
 @blueprint.response(200, ChangesPage)
 def list_changes(query: dict[str, Any]) -> Response:
     """List what changed, the oldest change first."""
-    found = changes.list_changes(g.identity.user_id, query.get("since"), query["limit"])
+    user_id = g.identity.user_id
+    found = changes.list_changes(user_id, query.get("since"), query["limit"])
     return json_response(
         {
-            "changed": TASK.many(found.changed),
+            "changed": TASK.many(found.changed, user_id),
             "deleted": found.deleted,
             "next": found.next,
             "has_more": found.has_more,

@@ -46,8 +46,9 @@ USER_ID = {
 )
 def list_tasks_of_user(query: dict[str, Any]) -> Response:
     """List tasks as a bare array, newest first."""
-    page, total = listing.list_tasks_and_total(g.identity.user_id, _canonical(query))
-    response = json_response(USER_TASK.many(page.tasks))
+    user_id = g.identity.user_id
+    page, total = listing.list_tasks_and_total(user_id, _canonical(query))
+    response = json_response(USER_TASK.many(page.tasks, user_id))
     response.headers["X-Total-Count"] = str(total)
     if page.next_cursor:
         response.headers["Link"] = f'<{_path_with(cursor=page.next_cursor)}>; rel="next"'
