@@ -108,9 +108,7 @@ def plans_of_calls(app: Flask, user_id: str) -> dict[str, Plan]:
     caller = Caller(app, user_id)
     oldest = caller.get("/v1/tasks?limit=1&sort=created_at").json["items"][0]
     cursor = caller.get("/v1/tasks?limit=5").json["next_cursor"]
-    plans = {
-        name: plans_of(caller, call, id=oldest["id"], cursor=cursor, user=user_id) for name, call in CALLS.items()
-    }
+    plans = {name: plans_of(caller, call, id=oldest["id"], cursor=cursor, user=user_id) for name, call in CALLS.items()}
     assert {name for name, several in plans.items() if len(several) > 1} == {"with a total"}
     # The total is what is asked for last.
     return {name: several[-1] for name, several in plans.items()}
