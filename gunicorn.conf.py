@@ -57,6 +57,8 @@ def when_ready(server):
     # What is loaded by now stays: not to be looked at by each collection, nor copied for its marks.
     gc.collect()
     gc.freeze()
+    # A list of tasks makes some hundred objects, which are gone after it: no reason to look for cycles among them.
+    gc.set_threshold(10_000)
     base = f"http://{bind}"
     print(f"\nTasks API is at {base} (interactive: {base}/docs). Ctrl-C stops it.")
     if settings.local_auth:
