@@ -18,7 +18,10 @@ _old = (
     )
     .limit(bindparam("rows", type_=Integer()))
 )
-_purge = delete(tasks).where(tasks.c.user_id == bindparam("of_user"), tasks.c.id.in_(_old))
+# The age is looked at once more: while it waited for a row, that may have been restored.
+_purge = delete(tasks).where(
+    tasks.c.user_id == bindparam("of_user"), tasks.c.id.in_(_old), tasks.c.deleted_at <= TRASH_BEGINS
+)
 
 
 def purge(user_id: str) -> int:

@@ -1,0 +1,50 @@
+"""The trash is emptied while somebody takes a task out of it."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from flask import Flask
+from sqlalchemy import update
+
+from app.database import execute
+from app.tasks.filters import TRASH_SECONDS
+from app.tasks.models import tasks
+from app.tasks.trash import purge
+from tests.api.past import age_task
+from tests.conftest import Caller, new_user_id
+from tests.database.conftest import held_open
+from tests.postgres import Server
+
+
+def test_a_task_that_comes_back_while_the_trash_is_emptied_stays(postgresql_app: Flask, postgresql: Server) -> None:
+    """The purge has chosen it, waits for it, and looks at its age again."""
+    caller = Caller(postgresql_app, new_user_id())
+    task = caller.add()
+    age_task(postgresql_app, caller, task["id"], TRASH_SECONDS + 60, is_deleted=True)
+    mine = tasks.c.user_id == caller.user_id
+
+    def come_back() -> None:
+        # As an import does it, which takes a task out of the trash whatever its age.
+        assert execute(update(tasks).where(mine).values(deleted_at=None)) == 1
+
+    def empty_trash() -> int:
+        with postgresql_app.app_context():
+            return purge(str(caller.user_id))
+
+    with held_open(postgresql_app, str(caller.user_id), come_back) as end, ThreadPoolExecutor(1) as pool:
+        purged = pool.submit(empty_trash)
+        wait_until_one_waits(postgresql)
+        end()
+        assert purged.result() == 0
+
+    assert caller.get(f"/v1/tasks/{task['id']}").status_code == 200
+
+
+def wait_until_one_waits(server: Server) -> None:
+    """For what somebody else has locked."""
+    waiting = f"SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = '{server.role}'"
+    for _ in range(100):
+        if server.sql(waiting):
+            return
+        time.sleep(0.02)
+    raise AssertionError("nobody waits")
