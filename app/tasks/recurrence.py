@@ -247,20 +247,24 @@ def _fitting(limits: str, year: int) -> bytes:
     year 9999, for up to 6 s. Week numbers are ours: by its own, two days of January 2011 are in week 53 of 2010.
     """
     parts = _read(limits)
-    weekdays = _weekdays(parts)
-    # MO beside 1TU is to dateutil a day that is both, so there MO becomes 1MO to 5MO.
-    every = range(1, _most_of_a_weekday(parts) + 1) if any(number for _, number in weekdays) else [None]
-    found = rrule(
-        YEARLY,
-        date(year, 1, 1),
-        interval=MAXYEAR,
-        bymonth=_numbers(parts, "BYMONTH") or (range(1, 13) if parts["FREQ"] == "MONTHLY" else None),
-        bymonthday=_numbers(parts, "BYMONTHDAY") or None,
-        byyearday=_numbers(parts, "BYYEARDAY") or None,
-        byweekday=[weekday(day, each) for day, number in weekdays for each in ([number] if number else every)] or None,
-    )
+    weekdays = set(_weekdays(parts))
+    plain = [weekday(day) for day, number in weekdays if not number]
+    numbered = [weekday(day, number) for day, number in weekdays if number]
     new_year = date(year, 1, 1).toordinal()
-    days = {day.toordinal() - new_year for day in found}
+    days = {
+        day.toordinal() - new_year
+        # MO beside 1TU is to dateutil a day that is both, so each kind is asked for alone.
+        for by_weekday in ([plain, numbered] if plain and numbered else [plain or numbered or None])
+        for day in rrule(
+            YEARLY,
+            date(year, 1, 1),
+            interval=MAXYEAR,
+            bymonth=_numbers(parts, "BYMONTH") or (range(1, 13) if parts["FREQ"] == "MONTHLY" else None),
+            bymonthday=_numbers(parts, "BYMONTHDAY") or None,
+            byyearday=_numbers(parts, "BYYEARDAY") or None,
+            byweekday=by_weekday,
+        )
+    }
     if "BYWEEKNO" in parts:
         days &= _days_of_weeks(parts, year)
     return bytes(day in days for day in range(365 + isleap(year)))
