@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+import psycopg2
 from dotenv import dotenv_values
 from jwt import InvalidKeyError
 from jwt.algorithms import HMACAlgorithm
+from psycopg2.extensions import parse_dsn
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -74,7 +76,7 @@ def read_settings(environment: Mapping[str, str], instance: Path = INSTANCE) -> 
     read = _Reader(environment)
     local_auth = read("LOCAL_AUTH", _one_of("on", "off"), "on") == "on"
     settings = Settings(
-        database_url=read("DATABASE_URL", _database_url, f"sqlite:///{instance / 'tasks.db'}"),
+        database_url=read("DATABASE_URL", _database_url, "") if "DATABASE_URL" in environment else _kept_file(instance),
         auth_secrets=read.secret("AUTH_SECRET") or (_kept_secret(instance / "auth_secret") if local_auth else ()),
         better_auth_secrets=read.secret("BETTER_AUTH_SECRET"),
         auth_jwks_url=read.optional("AUTH_JWKS_URL", _http_url),
@@ -185,12 +187,32 @@ def _database_url(text: str) -> URL:
         raise ValueError("must be a URL such as postgresql://user:password@host:5432/name") from error
     if url.drivername in ("postgres", "postgresql", "postgresql+psycopg2"):
         # SQLAlchemy 2.1 takes another driver for a bare postgresql://.
+        for name in url.query:
+            _require_option(name)
         return url.set(drivername="postgresql+psycopg2")
     if url.drivername != "sqlite":
         raise ValueError("must start with postgresql:// (or postgres://), or with sqlite:///")
     if url.database in (None, "", ":memory:"):
         raise ValueError("must name a file, such as sqlite:////var/lib/tasks/tasks.db: workers cannot share memory")
     return url
+
+
+def _require_option(name: str) -> None:
+    try:
+        parse_dsn(f"{name}=x")
+    except psycopg2.ProgrammingError as error:
+        raise ValueError(f"has an option that PostgreSQL does not know, {name!r}: leave it out") from error
+
+
+def _kept_file(instance: Path) -> URL:
+    """Where the database is that nobody has to set up."""
+    try:
+        instance.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"DATABASE_URL is not set and {instance} cannot be made ({error.strerror}): set it"
+        ) from error
+    return make_url(f"sqlite:///{instance / 'tasks.db'}")
 
 
 def _kept_secret(path: Path) -> tuple[str, ...]:

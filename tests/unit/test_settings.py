@@ -113,6 +113,7 @@ REFUSED = {
     "LOG_FORMAT": ["xml"],
     "METRICS": ["yes", "1"],
     "DATABASE_URL": [
+        "postgresql://ann@localhost/tasks?schema=public",
         "tasks.db",
         "mysql://localhost/tasks",
         "postgresql+asyncpg://localhost/tasks",

@@ -88,8 +88,16 @@ def test_a_place_that_takes_no_secret_is_refused_in_one_line(tmp_path: Path, bel
     """A read-only or missing disk is told as a setting's mend, not as a stack trace."""
     (tmp_path / "file").touch()
 
-    with pytest.raises(SettingsError, match=r"^AUTH_SECRET .*$"):
-        read_settings({}, tmp_path / "file" / below)
+    for name, given in (("AUTH_SECRET", {"DATABASE_URL": "sqlite:////tasks.db"}), ("DATABASE_URL", {})):
+        with pytest.raises(SettingsError, match=rf"^{name} .*: set it$"):
+            read_settings(given, tmp_path / "file" / below)
+
+
+def test_the_folder_of_the_database_is_made(tmp_path: Path) -> None:
+    """Also where nothing else is kept in it; nobody else may look into it."""
+    read_settings({"AUTH_SECRET": "s" * 32}, tmp_path / "instance")
+
+    assert (tmp_path / "instance").stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize(
