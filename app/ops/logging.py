@@ -4,6 +4,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
@@ -34,7 +35,7 @@ class TextFormatter(logging.Formatter):
     """The same for a reader: time, level, message, and what else there is as name=value."""
 
     def format(self, record: logging.LogRecord) -> str:
-        extras = "".join(f" {name}={vars(record)[name]}" for name in EXTRAS if name in vars(record))
+        extras = "".join(f" {name}={_word(vars(record)[name])}" for name in EXTRAS if name in vars(record))
         line = f"{_time(record)} {record.levelname:<7} {record.getMessage()}{extras}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
@@ -49,6 +50,11 @@ def configure(settings: Settings) -> None:
     tasks = logging.getLogger("tasks")
     tasks.handlers, tasks.propagate = [handler], False
     tasks.setLevel(settings.log_level.upper())
+
+
+def _word(value: object) -> str:
+    """A value that cannot end its line, look like another value, or command a terminal."""
+    return "".join(letter if letter.isprintable() and letter != " " else quote(letter) for letter in str(value))
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -1,0 +1,39 @@
+"""Lines of the log: one for each request, whatever the request says."""
+
+import logging
+
+import orjson
+import pytest
+
+from app.ops.logging import JsonFormatter, TextFormatter
+
+PATHS = ["/v1/tasks\n2026-01-01T00:00:00Z INFO forged", "/v1/tasks status=200", "/\x1b[2J", "/\u2028", "/\x85", "/\r"]
+
+
+def record(path: str) -> logging.LogRecord:
+    extra = {"method": "GET", "path": path, "status": 404}
+    return logging.makeLogRecord({"msg": "request", "levelname": "INFO", **extra})
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_path_cannot_pass_for_anything_else(path: str) -> None:
+    """It ends no line, stands for no other value, and commands no terminal."""
+    line = TextFormatter().format(record(path))
+
+    assert line.isprintable()
+    assert [word.partition("=")[0] for word in line.split()[2:]] == ["request", "method", "path", "status"]
+    assert line.endswith(" status=404")
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/v1/tasks/ü"])
+def test_json_says_the_path_as_it_is(path: str) -> None:
+    """On one line."""
+    line = JsonFormatter().format(record(path))
+
+    assert orjson.loads(line)["path"] == path
+    assert "\n" not in line
+
+
+def test_text_shows_letters_of_every_alphabet() -> None:
+    """They are no danger."""
+    assert " path=/v1/tasks/ü水 " in TextFormatter().format(record("/v1/tasks/ü水"))
