@@ -107,7 +107,7 @@ def delete_task_of_user(task_id: str) -> Response:
 def complete_task_of_user(completion: dict[str, Any], task_id: str) -> Response:
     """Complete or reopen one task; without a body, turn it around."""
     precondition = for_writing(request)
-    if not completion:
+    if not g.body:
         return USER_TASK.respond(edits.toggle_task(g.identity.user_id, task_id, precondition))
     return USER_TASK.respond(edits.change_task(g.identity.user_id, task_id, completion, precondition))
 

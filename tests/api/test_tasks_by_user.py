@@ -228,3 +228,14 @@ def test_a_mismatch_asks_nothing_of_the_database():
 
     assert_problem(LIST_BY_USER(ann), 503, "database_unavailable")
     assert_problem(LIST_BY_USER(ann, user_id="bob"), 403, "user_id_mismatch")
+
+
+def test_an_empty_object_completes_nothing(ann):
+    """Only without a body the task is toggled."""
+    task = ann.add()
+    path = f"/api/{ann.user_id}/tasks/{task['id']}/complete"
+
+    answers = [ann.patch(path, json={}), ann.patch(path)]
+
+    assert [answer.json["completed"] for answer in answers] == [False, True]
+    assert answers[0].headers["ETag"] == '"1"'
