@@ -75,6 +75,9 @@ def _user_id() -> Text:
     return Text(1, USER_ID_CHARACTERS, required=True, metadata=described)
 
 
+# Instead of the id of a task that followed another: nobody's (RFC 9562, section 5.9).
+MADE_ELSEWHERE = "00000000-0000-0000-0000-000000000000"
+
 CURSOR_PATTERN = "^[A-Za-z0-9_-]+$"
 
 
@@ -135,6 +138,13 @@ class ImportedTask(NewTask):
 
     completed_at = Moment("When it became completed.")
     created_at = Moment("When it was made; now, if nobody knows.")
+
+    def load(self, data: Any, **options: Any) -> dict[str, Any]:
+        task = super().load(data, **options)
+        if task["completed"] and task["recurrence"]:
+            # The next one was made where this one was completed.
+            task["next_id"] = MADE_ELSEWHERE
+        return task
 
 
 class TaskPatch(_Sparse):

@@ -238,6 +238,19 @@ def test_a_task_that_comes_back_has_made_its_next_one(app: Flask, ann: Caller) -
     assert [each["due_on"] for each in walk(ann, sort="due")] == ["2026-03-14", "2026-03-21"]
 
 
+@EVERY_FORMAT
+def test_a_task_that_moves_has_made_its_next_one(app: Flask, ann: Caller, bob: Caller, name: str) -> None:
+    """Both move; the first makes no other where they arrive."""
+    task = ann.add(title="water", due_on="2026-03-14", recurrence="FREQ=WEEKLY")
+    path = f"/v1/tasks/{task['id']}"
+    assert ann.patch(path, json={"completed": True}).status_code == 200
+    assert imported(app, bob.user_id, exported(app, ann.user_id, name), name)["added"] == 2
+    for completed in (False, True):
+        assert bob.patch(path, json={"completed": completed}).status_code == 200
+
+    assert [each["due_on"] for each in walk(bob, sort="due")] == ["2026-03-14", "2026-03-21"]
+
+
 @pytest.mark.parametrize("page", [1, 2, 1_000])
 @pytest.mark.parametrize("in_trash", [False, True], ids=["free", "in the trash"])
 def test_of_several_tasks_with_one_id_the_first_counts(
