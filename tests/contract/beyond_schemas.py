@@ -33,7 +33,7 @@ REFUSALS = re.compile(
     | password:\ Your\ password\ is\ not\ kept\ here:\ leave\ it\ out\.
     | (.+\.)?recurrence:\ .+
     # White space around it is cut off, of which patterns know other kinds.
-    | (.+\.)?(title|tags\.\d+):\ Length\ must\ be\ between\ 1\ and\ \d+\.
+    | (.+\.)?(title|tags?\.\d+):\ Length\ must\ be\ between\ 1\ and\ \d+\.
     | (.+\.)?due_(on|at|before|after):\ (There\ is\ no\ such|Must\ be\ a)\ (day|time).*
     """,
     re.VERBOSE,
