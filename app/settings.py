@@ -76,7 +76,7 @@ def read_settings(environment: Mapping[str, str], instance: Path = INSTANCE) -> 
     read = _Reader(environment)
     local_auth = read("LOCAL_AUTH", _one_of("on", "off"), "on") == "on"
     settings = Settings(
-        database_url=read("DATABASE_URL", _database_url, "") if "DATABASE_URL" in environment else _kept_file(instance),
+        database_url=read.optional("DATABASE_URL", _database_url) or _kept_file(instance),
         auth_secrets=read.secret("AUTH_SECRET") or (_kept_secret(instance / "auth_secret") if local_auth else ()),
         better_auth_secrets=read.secret("BETTER_AUTH_SECRET"),
         auth_jwks_url=read.optional("AUTH_JWKS_URL", _http_url),
