@@ -114,13 +114,15 @@ def _read_position(values: list[Any], sort: str) -> Position:
 
 @lru_cache(maxsize=256)
 def _page(names: frozenset[str], sort: str, begin: str | None) -> Select[Any]:
+    # No value of a filter could make another plan the better one.
+    return _rows(names, sort, begin).execution_options(prepared=names <= filters.WITHOUT_VALUES)
+
+
+def _rows(names: frozenset[str], sort: str, begin: str | None) -> Select[Any]:
     column, descending = tasks.c[sort.removeprefix("-")], sort.startswith("-")
     order = desc if descending else asc
     rows = bindparam("rows", type_=Integer())
     page = select(*LISTED).where(*_wanted(names)).limit(rows)
-    if names <= filters.WITHOUT_VALUES:
-        # No value of a filter could make another plan the better one.
-        page = page.execution_options(prepared=True)
     with_value, without = page.order_by(order(column), order(tasks.c.id)), page.order_by(order(tasks.c.id))
     after_id = bindparam("after_id", type_=tasks.c.id.type)
     if begin == "values":
@@ -137,8 +139,7 @@ def _page(names: frozenset[str], sort: str, begin: str | None) -> Select[Any]:
     rest = without.where(select(func.count()).select_from(first).scalar_subquery() < rows).subquery()
     both = union_all(select(*first.c), select(*rest.c)).subquery()
     value = both.c[column.key]
-    everything = select(*both.c).order_by(value.is_(None), order(value), order(both.c.id)).limit(rows)
-    return everything.execution_options(**page.get_execution_options())
+    return select(*both.c).order_by(value.is_(None), order(value), order(both.c.id)).limit(rows)
 
 
 @lru_cache(maxsize=256)
