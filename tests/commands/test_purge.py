@@ -27,12 +27,6 @@ NOTHING = {"users": 0, "tasks": 0, "sessions": 0}
 
 
 @pytest.fixture
-def url(new_database: NewDatabase) -> str:
-    """A database of this test's own: it is purged for all of its users."""
-    return new_database()
-
-
-@pytest.fixture
 def app(url: str) -> Iterator[Flask]:
     with another_app(url) as app:
         yield app

@@ -26,12 +26,6 @@ IMPORT = ["tasks", "import", "--user", USER, "--format", "jsonl", "-"]
 
 
 @pytest.fixture
-def url(new_database: NewDatabase) -> str:
-    """A database of this test's own."""
-    return new_database()
-
-
-@pytest.fixture
 def database(url: str) -> Iterator[Flask]:
     """A look into it."""
     with another_app(url) as app:

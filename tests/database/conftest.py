@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
@@ -74,6 +75,16 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
     with closing(process.stdout):
         output, _ = process.communicate(timeout=60)
     return process.returncode, output
+
+
+def wait_until_waiting(server: Server, count: int) -> None:
+    """So many for what somebody else has locked."""
+    waiting = f"SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = '{server.role}'"
+    for _ in range(100):
+        if len(server.sql(waiting)) == count:
+            return
+        time.sleep(0.01)
+    raise AssertionError("they do not wait")
 
 
 class _Undone(Exception):

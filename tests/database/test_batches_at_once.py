@@ -1,6 +1,5 @@
 """What a batch costs, and several at once: few messages for any number, no deadlock, no lost update."""
 
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -22,7 +21,7 @@ from tests.api.answers import BATCH, assert_problem
 from tests.api.batches import Operation, create, op, update
 from tests.api.replicas import changes, tasks_of
 from tests.conftest import Caller, new_user_id
-from tests.database.conftest import held_open
+from tests.database.conftest import held_open, wait_until_waiting
 from tests.postgres import Server
 from tests.statements import messages
 
@@ -133,21 +132,11 @@ def test_batches_in_opposite_order_wait_in_one_order(postgresql: Server, postgre
     with held_open(postgresql_app, user_id, write, undo=True) as end, ThreadPoolExecutor(2) as pool:
         orders = (operations, operations[::-1])
         waiting = [pool.submit(batch, Caller(postgresql_app, user_id), order) for order in orders]
-        wait_until_two_wait(postgresql)
+        wait_until_waiting(postgresql, 2)
         end()
         answers = [each.result() for each in waiting]
 
     assert sorted(answer.status_code for answer in answers) == [200, 409 if are_new else 200]
-
-
-def wait_until_two_wait(server: Server) -> None:
-    """For what somebody else has locked."""
-    waiting = f"SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = '{server.role}'"
-    for _ in range(100):
-        if len(server.sql(waiting)) == 2:
-            return
-        time.sleep(0.01)
-    raise AssertionError("they do not wait")
 
 
 def test_batches_and_single_writes_at_once_lose_no_update(app: Flask) -> None:

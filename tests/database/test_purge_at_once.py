@@ -1,6 +1,5 @@
 """The trash is emptied while somebody takes a task out of it."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 from flask import Flask
@@ -12,7 +11,7 @@ from app.tasks.models import tasks
 from app.tasks.trash import purge
 from tests.api.past import age_task
 from tests.conftest import Caller, new_user_id
-from tests.database.conftest import held_open
+from tests.database.conftest import held_open, wait_until_waiting
 from tests.postgres import Server
 
 
@@ -33,18 +32,8 @@ def test_a_task_that_comes_back_while_the_trash_is_emptied_stays(postgresql_app:
 
     with held_open(postgresql_app, str(caller.user_id), come_back) as end, ThreadPoolExecutor(1) as pool:
         purged = pool.submit(empty_trash)
-        wait_until_one_waits(postgresql)
+        wait_until_waiting(postgresql, 1)
         end()
         assert purged.result() == 0
 
     assert caller.get(f"/v1/tasks/{task['id']}").status_code == 200
-
-
-def wait_until_one_waits(server: Server) -> None:
-    """For what somebody else has locked."""
-    waiting = f"SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = '{server.role}'"
-    for _ in range(100):
-        if server.sql(waiting):
-            return
-        time.sleep(0.02)
-    raise AssertionError("nobody waits")
