@@ -5,6 +5,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -65,8 +66,12 @@ class Settings:
     metrics: bool
 
 
+@cache
 def load_settings() -> Settings:
-    """The settings of this process: `.env` beside the project, overruled by the environment."""
+    """The settings of this process, as they were at its start: `.env` beside the project, overruled by the environment.
+
+    gunicorn asks again when it reloads, but the application stays as it was loaded, and is to fit its server.
+    """
     file = {name: value for name, value in dotenv_values(PROJECT / ".env").items() if value is not None}
     return read_settings(file | dict(os.environ))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.settings import PROJECT
-from tests.conftest import NewDatabase, migrate, new_user_id, shared_token
+from tests.conftest import NewDatabase, migrate, new_user_id, settings_for, shared_token
 from tests.process.conftest import BIN, Service, Start, paused, until
 
 TASK = {"title": "tea", "details": "green"}
@@ -211,6 +211,19 @@ def test_make_run_says_where_it_is(start: Start, checkout: Path) -> None:
 
     assert f"http://127.0.0.1:{service.port}/docs" in service.log
     assert run_in_bash(curl) == "201"
+
+
+def test_a_reload_reads_no_settings(start: Start, checkout: Path) -> None:
+    """So that it cannot fail by one, and the workers fit the application, which stays as it was loaded."""
+    migrate(f"sqlite:///{checkout / 'tasks.db'}")
+    service = start(folder=checkout, **settings_for(f"sqlite:///{checkout / 'tasks.db'}", WEB_CONCURRENCY="1"))
+    (before,) = service.workers()
+    (checkout / ".env").write_text("THREADS=many\n")
+    service.process.send_signal(signal.SIGHUP)
+    until(lambda: len(service.workers()) == 1 and before not in service.workers(), "a new worker")
+
+    assert service.call("GET", "/readyz").status == 200
+    assert service.stop() == 0
 
 
 @pytest.mark.parametrize("setting", ["PORT", "AUTH_SECRET"])
