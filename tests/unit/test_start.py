@@ -5,17 +5,21 @@ import runpy
 import stat
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gunicorn.util import parse_address
 
-from app.settings import PROJECT, SECRET_BYTES, SettingsError, read_settings
+from app.settings import PROJECT, SECRET_BYTES, SettingsError, load_settings, read_settings
 
 BIN = Path(sys.executable).parent
 READ_SECRET = """
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from app.settings import read_settings
 print("ready", flush=True)
 sys.stdin.read()
@@ -101,14 +105,14 @@ def test_the_folder_of_the_database_is_made(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "environment",
-    [{"PORT": "http"}, {"AUTH_SECRET": "short"}, {"DATABASE_URL": "mysql://localhost/tasks"}, {"LOG_LEVEL": ""}],
-    ids=lambda environment: next(iter(environment)),
-)
-@pytest.mark.parametrize(
-    "command",
-    [(BIN / "flask", "db", "upgrade"), (BIN / "flask", "routes"), (BIN / "gunicorn", "wsgi:app"), (BIN / "gunicorn",)],
-    ids=lambda command: " ".join([command[0].name, *command[1:]]),
+    ("command", "environment"),
+    [
+        ((BIN / "flask", "db", "upgrade"), {"PORT": "http"}),
+        ((BIN / "flask", "routes"), {"AUTH_SECRET": "short"}),
+        ((BIN / "gunicorn", "wsgi:app"), {"DATABASE_URL": "mysql://localhost/tasks"}),
+        ((BIN / "gunicorn",), {"LOG_LEVEL": ""}),
+    ],
+    ids=["flask db upgrade", "flask routes", "gunicorn wsgi:app", "gunicorn"],
 )
 def test_a_bad_environment_stops_the_start_with_one_line(
     command: tuple[object, ...], environment: dict[str, str]
@@ -122,23 +126,33 @@ def test_a_bad_environment_stops_the_start_with_one_line(
     assert done.stderr.startswith(f"tasks: {next(iter(environment))} ")
 
 
+Configure = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Configure]:
+    """What gunicorn reads in its file, in an environment."""
+
+    def run(**environment: str) -> dict[str, Any]:
+        for name, value in {"AUTH_SECRET": "s" * 32, **environment}.items():
+            monkeypatch.setenv(name, value)
+        # Each is another process, as it were.
+        load_settings.cache_clear()
+        return runpy.run_path(str(PROJECT / "gunicorn.conf.py"))
+
+    yield run
+    load_settings.cache_clear()
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "::1", "::"])
-def test_gunicorn_binds_to_the_host_that_is_set(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+def test_gunicorn_binds_to_the_host_that_is_set(configure: Configure, host: str) -> None:
     """Of either version of IP."""
-    for name, value in {"AUTH_SECRET": "s" * 32, "HOST": host, "PORT": "8123"}.items():
-        monkeypatch.setenv(name, value)
-
-    configured = runpy.run_path(str(PROJECT / "gunicorn.conf.py"))
-
-    assert parse_address(configured["bind"]) == (host, 8123)
+    assert parse_address(configure(HOST=host, PORT="8123")["bind"]) == (host, 8123)
 
 
-def test_gunicorn_has_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gunicorn_has_what_the_environment_says(configure: Configure) -> None:
     """Its own file only passes the settings on."""
-    for name, value in {"AUTH_SECRET": "s" * 32, "WEB_CONCURRENCY": "3", "THREADS": "5"}.items():
-        monkeypatch.setenv(name, value)
-
-    configured = runpy.run_path(str(PROJECT / "gunicorn.conf.py"))
+    configured = configure(WEB_CONCURRENCY="3", THREADS="5")
 
     assert (configured["workers"], configured["threads"]) == (3, 5)
     assert configured["control_socket_disable"] is True
