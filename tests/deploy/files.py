@@ -38,9 +38,9 @@ def of_kind(containerfile: str, name: str) -> list[Instruction]:
     return [instruction for instruction in instructions(containerfile) if instruction.name == name]
 
 
-def unit() -> Iterator[tuple[str, str]]:
-    """The directives of tasks.service, in order; some stand there twice."""
-    for line in (DEPLOY / "tasks.service").read_text().splitlines():
+def unit(name: str = "tasks.service") -> Iterator[tuple[str, str]]:
+    """The directives of a unit for systemd, in order; some stand there twice."""
+    for line in (DEPLOY / name).read_text().splitlines():
         if match := re.match(r"(\w+)=(.*)", line):
             yield match[1], match[2]
 

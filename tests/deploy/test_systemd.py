@@ -34,15 +34,26 @@ def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
 
 
-def test_systemd_understands_every_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["tasks.service", "tasks-purge.service", "tasks-purge.timer"])
+def test_systemd_understands_every_line(tmp_path: Path, name: str) -> None:
     """With programs and a folder of this machine, since it looks whether they are there."""
-    text = (DEPLOY / "tasks.service").read_text().replace("/opt/tasks/.venv/bin", str(BIN))
-    (tmp_path / "tasks.service").write_text(text)
+    for path in DEPLOY.glob("tasks*.*"):
+        (tmp_path / path.name).write_text(path.read_text().replace("/opt/tasks/.venv/bin", str(BIN)))
 
-    done = analyze("verify", "--man=no", tmp_path / "tasks.service")
+    done = analyze("verify", "--man=no", tmp_path / name)
 
-    assert [line for line in done.stderr.splitlines() if "tasks.service" in line] == []
+    assert [line for line in done.stderr.splitlines() if "tasks" in line] == []
     assert done.returncode == 0
+
+
+def test_what_is_run_daily_runs_as_the_service_does() -> None:
+    """The same user, settings, files and bounds, but for those of a server."""
+    purge = dict(unit("tasks-purge.service"))
+
+    own = {name: value for name, value in purge.items() if DIRECTIVES.get(name) != value}
+    assert own.keys() == {"Description", "Type", "ExecStart"}
+    assert own["ExecStart"] == f"{Path(DIRECTIVES['ExecStart']).parent.parent}/bin/flask purge"
+    assert {"User", "EnvironmentFile", "WorkingDirectory", "BindPaths", "ProtectSystem"} <= purge.keys()
 
 
 def test_systemd_finds_little_exposed() -> None:
