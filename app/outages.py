@@ -32,6 +32,8 @@ SQLITE_OUTAGES = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
 }
 
 
@@ -88,15 +90,10 @@ def _is_locked(error: BaseException | None) -> bool:
 
 def _is_outage(error: BaseException | None) -> bool:
     if isinstance(error, sqlite3.Error):
-        # Locked by another process, disk full, unreadable: all of them are operational.
-        return isinstance(error, sqlite3.OperationalError) and _sqlite_passes(error)
+        # The lower eight bits tell the kind; errors of Python's own module have no code.
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in SQLITE_OUTAGES
     code = getattr(error, "pgcode", None)
     if code is None:
         return isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
     # Connection lost, transaction undone (a deadlock), out of resources, an operator's intervention, a disk's failure.
     return code[:2] in ("08", "40", "53", "57", "58") or code in (LOCK_NOT_AVAILABLE, READ_ONLY)
-
-
-def _sqlite_passes(error: sqlite3.OperationalError) -> bool:
-    # The lower eight bits tell the kind; errors of Python's own module have no code.
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in SQLITE_OUTAGES

@@ -30,9 +30,10 @@ def closed_port() -> int:
         return listener.getsockname()[1]
 
 
-@pytest.fixture(params=["closed port", "no socket", "missing folder", "a folder", "no folder"])
+@pytest.fixture(params=["closed port", "no socket", "missing folder", "a folder", "no folder", "no database"])
 def unreachable(request: pytest.FixtureRequest, tmp_path: Path, new_app: NewApp) -> Flask:
     """An app whose database cannot be reached."""
+    (tmp_path / "letter.txt").write_text("Dear Ann,\n" * 1_000)
     return new_app(
         {
             "closed port": f"postgresql://tasks:tasks@127.0.0.1:{closed_port()}/tasks",
@@ -40,6 +41,7 @@ def unreachable(request: pytest.FixtureRequest, tmp_path: Path, new_app: NewApp)
             "missing folder": f"sqlite:///{tmp_path}/missing/tasks.db",
             "a folder": f"sqlite:///{tmp_path}",
             "no folder": "sqlite:////dev/null/tasks.db",
+            "no database": f"sqlite:///{tmp_path}/letter.txt",
         }[request.param]
     )
 
