@@ -11,6 +11,7 @@ from app.api import VERSION, Api
 from app.auth import passwords, revocation, verifier
 from app.auth import views as auth_views
 from app.commands.doctor import doctor
+from app.commands.examples import add_examples
 from app.commands.purge import purge
 from app.commands.seed import seed
 from app.commands.tasks import tasks
@@ -90,6 +91,7 @@ def create_app(settings: Settings) -> Flask:
     app.cli.add_command(doctor)
     app.cli.add_command(seed)
     app.cli.add_command(users)
+    add_examples()
     if settings.metrics:
         metrics.init_app(app)
     return app

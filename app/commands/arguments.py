@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from flask import current_app
 from marshmallow import ValidationError
 
 from app.auth import queries
@@ -56,9 +57,14 @@ def find_user(user: str) -> Row | None:
 
 def find_user_id(user: str, or_outside: bool = False) -> str:
     """The id of who is meant; a user known only to a front end has no row before the first write."""
-    if or_outside and can_be_outside(user) and not find_user(user):
-        return user
-    return str(require_user(user).id)
+    if not (or_outside and can_be_outside(user)) or find_user(user):
+        return str(require_user(user).id)
+    settings = current_app.extensions["settings"]
+    if not (settings.better_auth_secrets or settings.auth_jwks_url):
+        raise click.ClickException(
+            f"There is no user {user!r}, and without BETTER_AUTH_SECRET or AUTH_JWKS_URL nobody but accounts."
+        )
+    return user
 
 
 def can_be_outside(user: str) -> bool:
@@ -68,6 +74,12 @@ def can_be_outside(user: str) -> bool:
     except TokenClaim:
         return False
     return "@" not in user and not user.startswith(LOCAL_USER_PREFIX)
+
+
+def require_local_accounts() -> None:
+    """A password that nobody can sign in with would be a trap."""
+    if not current_app.extensions["settings"].local_auth:
+        raise click.ClickException("LOCAL_AUTH is off: nobody can sign in with a password here.")
 
 
 def read_password() -> str:

@@ -135,15 +135,19 @@ def _flushing(stream: IO[bytes]) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _replacing(target: Path) -> Iterator[IO[bytes]]:
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as stream:
-        try:
-            yield stream
-            stream.close()
-            os.chmod(stream.name, _mode_for(target))
-            os.replace(stream.name, target)
-        except BaseException:
-            os.unlink(stream.name)
-            raise
+    try:
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as stream:
+            try:
+                yield stream
+                stream.close()
+                os.chmod(stream.name, _mode_for(target))
+                os.replace(stream.name, target)
+            except BaseException:
+                os.unlink(stream.name)
+                raise
+    except OSError as error:
+        # With the name that was given, not the temporary one.
+        raise OSError(error.errno, error.strerror, str(target)) from error
 
 
 def _mode_for(target: Path) -> int:

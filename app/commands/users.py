@@ -12,7 +12,15 @@ from app.auth import queries, sessions
 from app.auth.issuing import LONGEST_LIFE
 from app.auth.problems import EmailTaken
 from app.commands.access import lifetime, make_token
-from app.commands.arguments import can_be_outside, find_user, fitting, read_password, require_user, the_user
+from app.commands.arguments import (
+    can_be_outside,
+    find_user,
+    fitting,
+    read_password,
+    require_local_accounts,
+    require_user,
+    the_user,
+)
 from app.commands.output import answer, as_json, failing_in_one_line, printable
 from app.statements import Row
 from app.tasks.totals import count_tasks
@@ -41,6 +49,7 @@ def create_user(email: str, name: str | None, json: bool) -> None:
       flask users create ann@example.com --name Ann
       flask users create ann@example.com < password.txt
     """
+    require_local_accounts()
     password = read_password()
     created = True
     try:
@@ -152,6 +161,7 @@ def set_password(user: str, json: bool) -> None:
       flask users set-password ann@example.com
       openssl rand -base64 18 | tee password.txt | flask users set-password ann@example.com
     """
+    require_local_accounts()
     found = require_user(user)
     if found.email is None:
         raise click.ClickException(f"{found.id} signs in elsewhere and has no password here.")
@@ -176,8 +186,8 @@ def delete_user(user: str, yes: bool, json: bool) -> None:
     """
     found = require_user(user)
     tasks = sum(count_tasks(found.id).values())
-    if not yes:
-        click.confirm(f"Delete {_called(found)} with {tasks} tasks, for good?", abort=True, err=True)
+    if not (yes or _agreed(f"Delete {_called(found)} with {tasks} tasks, for good?")):
+        raise click.ClickException("Nothing was deleted. Where nobody can be asked, give --yes.")
     _revoke(queries.delete_user(found.id))
     result = {"id": found.id, "email": found.email, "deleted": True, "tasks": tasks}
     answer({**result, "called": _called(found)} if not json else result, "Deleted {called} with {tasks} tasks.", json)
@@ -213,6 +223,15 @@ def print_token(user: str, seconds: int | None, json: bool) -> None:
         file=sys.stderr,
     )
     answer({"user_id": user_id, "access_token": token, "expires_in": seconds}, "{access_token}", json)
+
+
+def _agreed(question: str) -> bool:
+    """Whoever says nothing, as a script does, says no."""
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:
+        click.echo(err=True)
+        return False
 
 
 def _revoke(revoked: sessions.Revoked) -> None:

@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import TextIO
 
 import click
 import flask_swagger_ui
@@ -10,6 +9,7 @@ from flask import Blueprint, Response, abort, current_app, render_template, send
 from markupsafe import Markup, escape
 
 from app.api import VERSION
+from app.commands.output import failing_in_one_line
 from app.problems import Problem, catalogue
 
 blueprint = Blueprint("docs", __name__, url_prefix="/docs", template_folder="templates", cli_group="errors")
@@ -69,10 +69,17 @@ def marked(text: str) -> Markup:
 
 
 @blueprint.cli.command("write")
-@click.argument("output_file", type=click.File("w"))
-def write_errors(output_file: TextIO) -> None:
-    """Write the catalogue as Markdown, for example to docs/errors.md."""
-    output_file.write("# Errors\n")
-    output_file.write("Every error is `application/problem+json` (RFC 9457). Programs go by `code`.\n")
-    for problem in catalogue():
-        output_file.write(f"\n## {problem.code}\n{problem.status} · {meaning(problem)}\n\nMend: {problem.detail}\n")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@failing_in_one_line
+def write_errors(file: str) -> None:
+    """Write the catalogue as Markdown into FILE.
+
+    \b
+    Example:
+      flask errors write docs/errors.md
+    """
+    with click.open_file(file, "w") as output:
+        output.write("# Errors\n")
+        output.write("Every error is `application/problem+json` (RFC 9457). Programs go by `code`.\n")
+        for problem in catalogue():
+            output.write(f"\n## {problem.code}\n{problem.status} · {meaning(problem)}\n\nMend: {problem.detail}\n")

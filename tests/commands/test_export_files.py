@@ -126,6 +126,7 @@ def test_a_place_that_cannot_be_written_is_told_in_one_line(
 
     assert said.startswith("Error: ")
     assert reason in said
+    assert said.endswith(f"'{tmp_path / path}'")
 
 
 def test_a_pipe_is_written_to_and_stays_one(app: Flask, ann: Caller, tmp_path: Path) -> None:

@@ -19,8 +19,10 @@ def commands(group: click.Group, *path: str) -> Iterator[tuple[str, ...]]:
             yield (*path, name)
 
 
-# Those of Flask-Migrate and flask-smorest speak as they do everywhere.
-ALL = [path for path in commands(make_app("sqlite:////nonexistent/tasks.db").cli) if path[0] not in ("db", "openapi")]
+# Of those of Flask-Migrate and flask-smorest, what running the service takes; all others are theirs.
+OF_LIBRARIES = [("db", "upgrade"), ("db", "downgrade"), ("db", "check"), ("openapi", "write"), ("openapi", "print")]
+OWN = [path for path in commands(make_app("sqlite:////nonexistent/tasks.db").cli) if path[0] not in ("db", "openapi")]
+ALL = OWN + OF_LIBRARIES
 OF_USERS = ("create", "list", "show", "disable", "enable", "set-password", "delete", "token")
 
 
@@ -28,7 +30,7 @@ def test_the_commands_of_the_service_are_known() -> None:
     """So that no parametrised test passes for want of commands."""
     users = {("users", name) for name in OF_USERS}
 
-    assert users | {("seed",), ("doctor",), ("purge",), ("tasks", "export"), ("tasks", "import")} <= set(ALL)
+    assert users | {("seed",), ("doctor",), ("purge",), ("tasks", "export"), ("tasks", "import")} <= set(OWN)
 
 
 @pytest.mark.parametrize("command", ALL, ids=" ".join)
@@ -38,8 +40,7 @@ def test_help_shows_an_example(app: Flask, command: tuple[str, ...]) -> None:
 
     assert told.splitlines()[0].startswith("Usage: ")
     assert "example" in told.lower()
-    if command != ("errors", "write"):
-        assert f"flask {' '.join(command)}" in told.lower().partition("example")[2]
+    assert f"flask {' '.join(command)}" in told.lower().partition("example")[2]
 
 
 @pytest.mark.parametrize("command", ALL, ids=" ".join)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +20,7 @@ from tests.api.answers import assert_problem
 from tests.api.lists import remove, walk
 from tests.api.replicas import changes
 from tests.api.test_export import OF_ALL_KINDS, export
-from tests.auth.people import Member, register
+from tests.auth.people import Member, another_app, register
 from tests.commands.calling import fail, record, run, succeed
 from tests.conftest import Caller, new_user_id
 from tests.unit.example_tasks import Task, as_read, tasks
@@ -365,6 +366,17 @@ def test_a_user_known_only_to_a_front_end_is_made_by_an_import(app: Flask) -> No
 
     assert imported(app, ann.user_id, WITHOUT_IDS["jsonl"])["added"] == 3
     assert len(walk(ann)) == 3
+
+
+def test_where_all_users_have_accounts_an_import_makes_none(app: Flask) -> None:
+    """A typo would put the tasks where nobody can ever see them."""
+    user = new_user_id()
+    with another_app(app) as service:
+        service.extensions["settings"] = replace(service.extensions["settings"], better_auth_secrets=())
+        said = refused(service, user, WITHOUT_IDS["jsonl"])
+
+    assert said.startswith(f"Error: There is no user {user!r}, and without BETTER_AUTH_SECRET or AUTH_JWKS_URL ")
+    assert run(app, "users", "show", user).exit_code == 1
 
 
 def test_a_file_that_is_refused_makes_no_user(app: Flask) -> None:

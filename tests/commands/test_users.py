@@ -66,6 +66,17 @@ def test_creating_again_finds_the_account(app: Flask) -> None:
     assert printed == f"{email} was there already, just so: {first['id']}.\n"
 
 
+@pytest.mark.parametrize("command", ["create", "set-password"])
+def test_no_password_is_set_that_nobody_can_sign_in_with(app: Flask, command: str) -> None:
+    """With LOCAL_AUTH=off."""
+    made = create(app)
+    with another_app(app, LOCAL_AUTH="off") as service:
+        line = fail(service, "users", command, made["email"], stdin=NEW_PASSWORD)
+
+    assert line == "Error: LOCAL_AUTH is off: nobody can sign in with a password here."
+    assert log_in(app, made["email"]).status_code == 200
+
+
 @pytest.mark.parametrize(("options", "password"), [((), NEW_PASSWORD), (("--name", "Bob"), PASSWORD)])
 def test_creating_another_with_the_address_is_refused(app: Flask, options: tuple[str, ...], password: str) -> None:
     """One line says whose it is; nothing is changed."""
@@ -263,6 +274,7 @@ def test_deleting_asks_first(app: Flask, typed: str, is_gone: bool) -> None:
 
     assert result.exit_code == (0 if is_gone else 1)
     assert f"Delete {member.email} ({member.user_id}) with 1 tasks" in result.stderr
+    assert ("--yes" in result.stderr) is not is_gone
     assert (member.get("/v1/tasks").status_code == 401) is is_gone
 
 

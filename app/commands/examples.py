@@ -1,0 +1,21 @@
+"""What the help of the libraries' commands says beside their own words."""
+
+import click
+from flask_migrate.cli import db
+from flask_smorest.spec import openapi_cli
+
+EXAMPLES: dict[click.Group, dict[str, str]] = {
+    db: {
+        "upgrade": "flask db upgrade",
+        "downgrade": "flask db downgrade -1",
+        "check": "flask db check && echo 'the models and the newest migration agree'",
+    },
+    openapi_cli: {"write": "flask openapi write docs/openapi.json", "print": "flask openapi print | jq .paths"},
+}
+
+
+def add_examples() -> None:
+    """For those that somebody who runs or changes the service needs."""
+    for group, examples in EXAMPLES.items():
+        for name, example in examples.items():
+            group.commands[name].epilog = f"\b\nExample:\n  {example}"
