@@ -40,7 +40,8 @@ class Connection(Unreader):
 
     def __init__(self, sock: socket.socket, peer: Any, cfg: Config) -> None:
         super().__init__()
-        self.sock, self.peer, self.server = sock, peer, sock.getsockname()
+        # Not `sock`: twice a request gunicorn's parser would set the time-out of what it finds by that name.
+        self.client, self.peer, self.server = sock, peer, sock.getsockname()
         # For the parser a peer without an address, so that none may set the scheme or the path's prefix by a header.
         self._parser = get_parser(cfg, sock, ("", 0))
         self._parser.unreader = self
@@ -71,11 +72,11 @@ class Connection(Unreader):
 
     def receive(self) -> bool:
         """Take in what has arrived; False if that was the end."""
-        piece = self.sock.recv(READ_BYTES, socket.MSG_DONTWAIT)
+        piece = self.client.recv(READ_BYTES, socket.MSG_DONTWAIT)
         if self._is_closing or not piece:
             if self._due is not None and time.monotonic() > self._due:
                 with suppress(OSError):
-                    self.sock.send(_TIMED_OUT, socket.MSG_DONTWAIT)
+                    self.client.send(_TIMED_OUT, socket.MSG_DONTWAIT)
                 raise TimeoutError("a request came too slowly")
             return bool(piece)
         self._keep(piece)
@@ -110,7 +111,7 @@ class Connection(Unreader):
         began_at = time.monotonic()
         self.deadline = began_at + self._seconds_left
         try:
-            return self.sock.recv(READ_BYTES)
+            return self.client.recv(READ_BYTES)
         finally:
             self._seconds_left -= time.monotonic() - began_at
             self.deadline = None
@@ -119,7 +120,7 @@ class Connection(Unreader):
         """Send it all, or raise OSError once the client has not taken it in time."""
         self._is_sending, self.deadline = True, time.monotonic() + SEND_SECONDS
         try:
-            self.sock.sendall(data)
+            self.client.sendall(data)
         finally:
             self._is_sending, self.deadline = False, None
 
@@ -127,17 +128,17 @@ class Connection(Unreader):
         """Send no more, and wait for the client to close: to close first could take the last answer from it."""
         self._is_closing, self._due, self.deadline = True, None, time.monotonic() + LINGER_SECONDS
         with suppress(OSError):
-            self.sock.shutdown(socket.SHUT_WR)
+            self.client.shutdown(socket.SHUT_WR)
 
     def cut_off(self) -> None:
         """End what is being waited for. Whoever has the connection, or gets it next, reads its end and closes it."""
         with self._ending, suppress(OSError):
-            self.sock.shutdown(socket.SHUT_RDWR if self._is_sending else socket.SHUT_RD)
+            self.client.shutdown(socket.SHUT_RDWR if self._is_sending else socket.SHUT_RD)
 
     def close(self) -> None:
         """Close it for good."""
         with self._ending:
-            self.sock.close()
+            self.client.close()
 
     def _keep(self, piece: bytes) -> None:
         if self._due is None:

@@ -158,18 +158,18 @@ class Worker(base.Worker):
             is_open = False
         except Exception as error:  # noqa: BLE001 - it is answered, or logged, by what it is.
             # What is no HTTP gets gunicorn's own page.
-            self.handle_error(None, connection.sock, connection.peer, error)
+            self.handle_error(None, connection.client, connection.peer, error)
             connection.say_goodbye()
         if is_open:
-            self._epoll.modify(connection.sock, ONCE)
+            self._epoll.modify(connection.client, ONCE)
         else:
-            del self._connections[connection.sock.fileno()]
+            del self._connections[connection.client.fileno()]
             connection.close()
 
     def _answer(self, connection: Connection, request: Any) -> bool:
         """Run the application for one request; whether another one may follow."""
         response, environ = wsgi.create(
-            request, connection.sock, connection.peer, connection.server, self.cfg, Response, (connection,)
+            request, connection.client, connection.peer, connection.server, self.cfg, Response, (connection,)
         )
         environ["wsgi.multithread"] = self.cfg.threads > 1
         environ["wsgi.input"] = _Body(request.body)
