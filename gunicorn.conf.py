@@ -16,8 +16,7 @@ bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{sett
 workers = settings.web_concurrency
 # Its threads take whole requests, so that slow clients hold none.
 worker_class = "app.server.worker.Worker"
-# They wait for the database: four write an eighth more than two. One interpreter lock serves them all, so that more
-# list slower.
+# While one waits for the database, another works; more of them would only wait for the interpreter's one lock.
 threads = settings.threads
 # Idle connections cost no thread.
 keepalive = 75
