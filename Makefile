@@ -4,7 +4,8 @@ PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11,
 VENV ?= .venv
 # Empty, the tests take a quarter less.
 COVERAGE ?= --cov --cov-report term
-PROCESSES ?= auto
+# One more than processors, for many tests wait for processes of their own.
+PROCESSES ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 BIN := $(VENV)/bin
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command 'make lock' --quiet
@@ -26,7 +27,7 @@ test-reliability: $(VENV)/.development ## Stop, freeze and restart real servers 
 
 test-pgbouncer: $(VENV)/.development ## Run the API's tests with PgBouncer (transaction mode) in front of PostgreSQL.
 	@# Without the outage after which everything must work at once: PgBouncer waits a second before it tries again.
-	@TEST_PGBOUNCER=1 $(BIN)/pytest --numprocesses auto $(or $(TESTS),tests/api tests/auth) \
+	@TEST_PGBOUNCER=1 $(BIN)/pytest --numprocesses $(PROCESSES) $(or $(TESTS),tests/api tests/auth) \
 		--deselect tests/auth/test_revocation_copy.py::test_what_cannot_be_known_is_503
 
 check: $(VENV)/.development ## Check format, lint, types, the API's description, and the service against it.

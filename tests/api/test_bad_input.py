@@ -52,7 +52,7 @@ SEGMENTS = [*("v1", "api", "tasks", "auth", "me", "sessions", "toggle", "complet
 bounded = settings(
     max_examples=20, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-some_more = settings(bounded, max_examples=80)
+some_more = settings(bounded, max_examples=40)
 some_text = st.text(max_size=20) | st.sampled_from(["\x00", "\ud800", "true", "7", "1_000", "é", "title", "x" * 300])
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(-1e300, 1e300) | some_text,

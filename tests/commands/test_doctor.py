@@ -17,7 +17,7 @@ from app.ops.checks import looks_guessable
 from tests.auth.issuer import Issuer, answer_with
 from tests.auth.people import another_app, sql
 from tests.auth.tokens import new_key
-from tests.commands.calling import record, run, run_process, succeed
+from tests.commands.calling import fail, record, run, run_process, succeed
 from tests.conftest import OWN_SECRET, SHARED_SECRET, Caller, NewDatabase
 from tests.postgres import PGBOUNCER, Server
 
@@ -149,31 +149,42 @@ def test_an_unreachable_database_is_one_failed_check(tmp_path: Path) -> None:
         assert "geheim" not in done.stdout
 
 
+@pytest.mark.parametrize("engine", [0, 1], ids=["PostgreSQL", "SQLite"])
 @pytest.mark.parametrize(
     "command",
     ["seed", "users list", "users show ann", "users token usr_1", "purge", "tasks export --user ann --format csv",
-     "db upgrade", "db downgrade", "db current", "db check"],
+     "tasks import --user ann --format csv -"],
 )  # fmt: skip
-def test_every_command_tells_an_unreachable_database_in_one_line(tmp_path: Path, command: str) -> None:
+def test_every_command_tells_an_unreachable_database_in_one_line(tmp_path: Path, command: str, engine: int) -> None:
     """On standard error, with exit status 1: no traceback."""
-    for url in unreachable_urls(tmp_path):
-        done = run_process(url, *command.split())
-
-        assert (done.returncode, done.stdout) == (1, "")
-        [line] = done.stderr.splitlines()
-        assert line.startswith("Error: The database is unavailable: ")
-        assert "DATABASE_URL" in line
-        assert "geheim" not in line
+    with another_app(unreachable_urls(tmp_path)[engine], LOG_LEVEL="debug") as app:
+        assert_unavailable(fail(app, *command.split(), stdin=b"title\ntea\n"))
 
 
-@pytest.mark.parametrize("command", ["seed", "users list", "purge"])
-def test_a_database_without_tables_is_one_line(new_database: NewDatabase, command: str) -> None:
-    """That says what to run."""
-    done = run_process(new_database(migrated=False), *command.split())
+@pytest.mark.parametrize(
+    ("command", "engine"),
+    [("db upgrade", 0), ("db upgrade", 1), ("db downgrade", 0), ("db check", 1), ("purge", 0), ("users list", 1)],
+)
+def test_a_process_with_an_unreachable_database_says_one_line(tmp_path: Path, command: str, engine: int) -> None:
+    """And nothing of what a library writes by itself, whatever is logged."""
+    done = run_process(unreachable_urls(tmp_path)[engine], *command.split(), LOG_LEVEL="debug")
 
     assert (done.returncode, done.stdout) == (1, "")
     [line] = done.stderr.splitlines()
-    assert "flask db upgrade" in line
+    assert_unavailable(line)
+
+
+def assert_unavailable(line: str) -> None:
+    assert line.startswith("Error: The database is unavailable: ")
+    assert "DATABASE_URL" in line
+    assert "geheim" not in line
+
+
+@pytest.mark.parametrize("command", ["seed", "users list", "purge", "tasks export --user ann --format csv"])
+def test_a_database_without_tables_is_one_line(new_database: NewDatabase, command: str) -> None:
+    """That says what to run."""
+    with another_app(new_database(migrated=False)) as app:
+        assert "flask db upgrade" in fail(app, *command.split())
 
 
 def test_a_role_that_may_make_no_tables_is_one_line(postgresql: Server) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import migrate, settings_for
+from tests.conftest import settings_for
 from tests.deploy.files import DEPLOY, README, unit
 from tests.process.conftest import BIN, LONGEST_WAIT_SECONDS, Start
 from tests.unit.test_limits_documented import gunicorn_setting
@@ -86,26 +86,20 @@ def test_what_it_writes_is_in_its_own_folder() -> None:
     assert f"--uid={DIRECTIVES['User']} " in README
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> str:
-    migrate(f"sqlite:///{tmp_path / 'tasks.db'}")
-    return f"sqlite:///{tmp_path / 'tasks.db'}"
-
-
-def test_gunicorn_tells_systemd_when_it_listens(start: Start, database: str, tmp_path: Path) -> None:
+def test_gunicorn_tells_systemd_when_it_listens(start: Start, sqlite_url: str, tmp_path: Path) -> None:
     """Type=notify: the unit counts as started only then."""
     assert DIRECTIVES["Type"] == "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(LONGEST_WAIT_SECONDS)
-        start(**settings_for(database, NOTIFY_SOCKET=str(tmp_path / "notify")))
+        start(**settings_for(sqlite_url, NOTIFY_SOCKET=str(tmp_path / "notify")))
 
         assert b"READY=1" in systemd.recv(4096).split(b"\n")
 
 
-def test_a_reload_keeps_the_first_process(start: Start, database: str) -> None:
+def test_a_reload_keeps_the_first_process(start: Start, sqlite_url: str) -> None:
     """systemd follows it by its number."""
-    service = start(**settings_for(database))
+    service = start(**settings_for(sqlite_url))
     service.process.send_signal(signal.SIGHUP)
 
     assert service.call("GET", "/readyz").status == 200
@@ -113,7 +107,7 @@ def test_a_reload_keeps_the_first_process(start: Start, database: str) -> None:
     assert service.stop() == 0
 
 
-def test_the_service_needs_no_memory_that_it_can_write_and_run(start: Start, database: str) -> None:
+def test_the_service_needs_no_memory_that_it_can_write_and_run(start: Start, sqlite_url: str) -> None:
     """MemoryDenyWriteExecute=yes holds it to that; here the kernel does. Hashing and signing work all the same."""
     sealed = [sys.executable, "-c", WITHOUT_NEW_CODE, sys.executable]
     if subprocess.run([*sealed, "-c", ""], check=False, stderr=subprocess.DEVNULL).returncode:
@@ -121,6 +115,6 @@ def test_the_service_needs_no_memory_that_it_can_write_and_run(start: Start, dat
     new_code = subprocess.run([*sealed, "-c", NEW_CODE], check=False, stderr=subprocess.PIPE)
     assert b"PermissionError" in new_code.stderr
 
-    service = start(*sealed, str(BIN / "gunicorn"), "wsgi:app", **settings_for(database))
+    service = start(*sealed, str(BIN / "gunicorn"), "wsgi:app", **settings_for(sqlite_url))
 
     assert service.call("GET", "/v1/tasks", service.register()).status == 200

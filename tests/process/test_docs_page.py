@@ -13,7 +13,6 @@ from selenium.webdriver.chrome.service import Service as Driver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-from tests.conftest import migrate
 from tests.process.conftest import Service, Start, until
 
 MISSING = [program for program in ("chromium", "chromedriver") if shutil.which(program) is None]
@@ -33,10 +32,8 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not on this machine: {' 
 
 
 @pytest.fixture
-def service(serve: Start, tmp_path: Path) -> Service:
-    url = f"sqlite:///{tmp_path / 'tasks.db'}"
-    migrate(url)
-    return serve(url)
+def service(serve: Start, sqlite_url: str) -> Service:
+    return serve(sqlite_url)
 
 
 class Reader:
@@ -130,7 +127,7 @@ def reader(service: Service, scheme: str, tmp_path: Path) -> Iterator[Reader]:
 
 
 def test_a_reader_tries_the_service_on_its_page(service: Service, reader: Reader, scheme: str) -> None:
-    """Authorize with a token, create a task, list it."""
+    """Authorize with a token, create a task, list it; then look an error up."""
     reader.open("/docs")
     reader.authorize(service.register())
 
@@ -141,10 +138,7 @@ def test_a_reader_tries_the_service_on_its_page(service: Service, reader: Reader
 
     reader.assert_quiet(scheme)
 
-
-def test_a_reader_looks_an_error_up(reader: Reader, scheme: str) -> None:
-    """Where an error's `type` leads."""
+    # Where an error's `type` leads.
     reader.open("/docs/errors#not_found")
-
     assert reader.find("#not_found:target h2").text.split() == ["not_found", "404"]
     reader.assert_quiet(scheme)

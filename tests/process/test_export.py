@@ -68,12 +68,11 @@ def ask(connection: http.client.HTTPConnection, token: str, method: str = "GET")
 
 
 def test_a_whole_file_ends_with_the_last_chunk(
-    serve: Start, new_database: NewDatabase, slow_client: Callable[[Service], http.client.HTTPConnection]
+    serve: Start, sqlite_url: str, slow_client: Callable[[Service], http.client.HTTPConnection]
 ) -> None:
     """And the connection goes on, also after HEAD, which has no body."""
-    url = new_database()
-    token = fill(url, FEW)
-    connection = slow_client(serve(url))
+    token = fill(sqlite_url, FEW)
+    connection = slow_client(serve(sqlite_url))
     ask(connection, token, "HEAD").read()
     for _ in range(2):
         response = ask(connection, token)

@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.conftest import NewDatabase, migrate, new_user_id, shared_token
+from tests.conftest import migrate, new_user_id, shared_token
 from tests.postgres import Server
 from tests.process.conftest import LONGEST_WAIT_SECONDS, Service, Start, until
 
@@ -24,8 +24,8 @@ IN_USE = ("tasks_database_connections_in_use",)
 
 
 @pytest.fixture
-def service(serve: Start, new_database: NewDatabase) -> Service:
-    service = serve(new_database(), METRICS="on", WEB_CONCURRENCY=str(WORKERS))
+def service(serve: Start, sqlite_url: str) -> Service:
+    service = serve(sqlite_url, METRICS="on", WEB_CONCURRENCY=str(WORKERS))
     until(lambda: len(service.workers()) == WORKERS, "all workers")
     return service
 
@@ -112,6 +112,6 @@ def test_connections_in_use_are_shown(serve: Start, postgresql: Server) -> None:
     until(lambda: scrape(service)[IN_USE] == 0, "no connection in use")
 
 
-def test_nothing_is_shown_unless_asked_for(serve: Start, new_database: NewDatabase) -> None:
+def test_nothing_is_shown_unless_asked_for(serve: Start, sqlite_url: str) -> None:
     """Off by default."""
-    assert serve(new_database()).call("GET", "/metrics").status == 404
+    assert serve(sqlite_url).call("GET", "/metrics").status == 404

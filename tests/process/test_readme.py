@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.settings import PROJECT
-from tests.conftest import NewDatabase, migrate, new_user_id, settings_for
+from tests.conftest import migrate, new_user_id, settings_for
 from tests.postgres import Server
 from tests.process.conftest import BIN, Service, Start
 
@@ -42,9 +42,9 @@ def run(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_first_minute_is_one_of_a_new_user(serve: Start, new_database: NewDatabase) -> None:
+def test_the_first_minute_is_one_of_a_new_user(serve: Start, sqlite_url: str) -> None:
     """Line by line: each request succeeds, and the last one leaves nothing."""
-    service = serve(new_database())
+    service = serve(sqlite_url)
     commands = block("The first minute", "sh").replace(":8000", f":{service.port}").replace("curl -s", "curl -sf")
 
     done = run(f'{commands}\ncurl -sf $BASE/v1/tasks -H "Authorization: Bearer $TOKEN"')
@@ -91,9 +91,9 @@ def test_the_commands_without_make_serve(start: Start, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", sorted(text for text in INLINE if text.startswith("flask ")))
-def test_a_command_that_is_named_works(new_database: NewDatabase, command: str) -> None:
+def test_a_command_that_is_named_works(sqlite_url: str, command: str) -> None:
     """With its defaults; a token comes from standard input."""
-    settings = settings_for(new_database())
+    settings = settings_for(sqlite_url)
     token = f"flask users token {new_user_id()} | " if command.endswith(" -") else ""
     quiet = " --users 1 --tasks 3" if command == "flask seed" else ""
 

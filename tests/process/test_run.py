@@ -64,9 +64,9 @@ def test_a_task_survives_a_kill(serve: Start, new_database: NewDatabase) -> None
     assert serve(url).call("GET", f"/v1/tasks/{task['id']}", token) == (200, task)
 
 
-def test_another_user_gets_404(serve: Start, new_database: NewDatabase) -> None:
+def test_another_user_gets_404(serve: Start, sqlite_url: str) -> None:
     """Of either kind of account, and of either family of routes; the task stays as it was."""
-    service = serve(new_database())
+    service = serve(sqlite_url)
     ann, bob = service.register("ann"), service.register("bob")
     task = complete_a_task(service, ann)
     carol = new_user_id()
@@ -93,9 +93,9 @@ def test_two_workers_share_what_they_know(serve: Start, new_database: NewDatabas
         assert service.call("GET", f"/v1/tasks/{task['id']}", token).status == 404
 
 
-def test_a_worker_that_dies_is_replaced(serve: Start, new_database: NewDatabase) -> None:
+def test_a_worker_that_dies_is_replaced(serve: Start, sqlite_url: str) -> None:
     """The new one answers as the old one did."""
-    service = serve(new_database(), WEB_CONCURRENCY="1")
+    service = serve(sqlite_url, WEB_CONCURRENCY="1")
     token = service.register()
     task = complete_a_task(service, token)
     (first,) = service.workers()
@@ -106,9 +106,9 @@ def test_a_worker_that_dies_is_replaced(serve: Start, new_database: NewDatabase)
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=lambda how: how.name)
-def test_it_ends_when_it_is_told_to(serve: Start, new_database: NewDatabase, how: signal.Signals) -> None:
+def test_it_ends_when_it_is_told_to(serve: Start, sqlite_url: str, how: signal.Signals) -> None:
     """With status 0, without a stack trace or a process left."""
-    service = serve(new_database())
+    service = serve(sqlite_url)
     service.register()
 
     assert service.stop(how) == 0
@@ -120,11 +120,9 @@ def test_it_ends_when_it_is_told_to(serve: Start, new_database: NewDatabase, how
 @pytest.mark.parametrize(
     "sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["none", "half", "whole"]
 )
-def test_an_open_connection_does_not_keep_it(serve: Start, tmp_path: Path, sent: bytes) -> None:
+def test_an_open_connection_does_not_keep_it(serve: Start, sqlite_url: str, sent: bytes) -> None:
     """A browser holds connections open, and a slow client half a request; neither outlasts an operator's patience."""
-    url = f"sqlite:///{tmp_path / 'tasks.db'}"
-    migrate(url)
-    service = serve(url)
+    service = serve(sqlite_url)
     with contextlib.closing(socket.create_connection(("127.0.0.1", service.port))) as client:
         client.sendall(sent)
         # The workers take connections in the order in which they come: by this answer they have that one.
@@ -132,18 +130,18 @@ def test_an_open_connection_does_not_keep_it(serve: Start, tmp_path: Path, sent:
         assert service.stop() == 0
 
 
-def test_the_first_request_that_it_prints_works(serve: Start, new_database: NewDatabase) -> None:
+def test_the_first_request_that_it_prints_works(serve: Start, sqlite_url: str) -> None:
     """A newcomer copies the line into a shell and has an account."""
-    service = serve(new_database())
+    service = serve(sqlite_url)
     curl = until(lambda: re.search(r"^ *(curl .*)$", service.log, re.MULTILINE), "a line with curl")[1]
 
     assert run_in_bash(curl) == "201"
     assert f"http://127.0.0.1:{service.port}/docs" in service.log
 
 
-def test_without_accounts_it_prints_a_request_that_works_too(serve: Start, new_database: NewDatabase) -> None:
+def test_without_accounts_it_prints_a_request_that_works_too(serve: Start, sqlite_url: str) -> None:
     """Nobody can register there, so it is another."""
-    service = serve(new_database(), LOCAL_AUTH="off")
+    service = serve(sqlite_url, LOCAL_AUTH="off")
     curl = until(lambda: re.search(r"^ *(curl .*)$", service.log, re.MULTILINE), "a line with curl")[1]
 
     assert run_in_bash(curl) == "200"
