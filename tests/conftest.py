@@ -82,7 +82,8 @@ def settings_for(url: str, **changes: str) -> dict[str, str]:
 
 
 def make_app(url: str, **changes: str) -> Flask:
-    return create_app(read_settings(settings_for(url, **changes), Path("/nonexistent")))
+    """An app in this process. Some tests call on fifty threads at once, each of which needs a connection."""
+    return create_app(read_settings(settings_for(url, **{"THREADS": "50", **changes}), Path("/nonexistent")))
 
 
 def migrate(url: str) -> None:

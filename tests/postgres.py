@@ -128,7 +128,7 @@ def _throwaway_server() -> Iterator[URL]:
             "--locale=C.UTF-8",
         )
         # It may lose everything in a power cut, for nothing in it outlives the run.
-        options = f"-k {home} -c listen_addresses= -c fsync=off -c max_connections=200"
+        options = f"-k {home} -c listen_addresses= -c fsync=off -c max_connections=400"
         _run(home, user, programs / "pg_ctl", "-D", data, "-w", "-l", home / "server.log", "-o", options, "start")
         try:
             with _pooler(home, user) if PGBOUNCER in os.environ else nullcontext():

@@ -13,7 +13,7 @@ from app.auth import jwks
 from app.auth.verifier import Verifier
 from app.settings import read_settings
 from tests.auth.issuer import Clock, Issuer
-from tests.auth.people import MANY_THREADS, Member, another_app, register
+from tests.auth.people import Member, another_app, register
 from tests.auth.tokens import PRIVATE_KEYS, key_of, without_left_out
 from tests.conftest import Caller, NewDatabase, make_app, settings_for
 
@@ -95,5 +95,5 @@ def member(app: Flask) -> Member:
 @pytest.fixture
 def other(app: Flask) -> Iterator[Flask]:
     """A second process on the same database."""
-    with another_app(app, **MANY_THREADS) as other:
+    with another_app(app) as other:
         yield other

@@ -20,9 +20,6 @@ from tests.conftest import Caller, make_app
 
 PASSWORD = "correct horse battery"
 
-# For many threads at once: each has a connection of its own, as in a service with as many threads.
-MANY_THREADS = {"THREADS": "20"}
-
 Result = TypeVar("Result")
 
 

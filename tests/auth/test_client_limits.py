@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from tests.api.answers import assert_problem
-from tests.auth.people import MANY_THREADS, ago, another_app, assert_limited, at_once, sql
+from tests.auth.people import ago, another_app, assert_limited, at_once, sql
 from tests.conftest import Caller, new_user_id
 
 
@@ -64,7 +64,7 @@ def test_a_clients_minute_ends(limited_app):
 
 def test_many_calls_at_once_count_whole(limited_app):
     """Of 20 at once, five."""
-    app = limited_app(**MANY_THREADS)
+    app = limited_app()
 
     assert sorted(at_once(20, lambda: call_from(app, "127.0.0.1"))) == [401] * 5 + [429] * 15
 

@@ -21,7 +21,7 @@ server.listen(0, "127.0.0.1", () => {
     telemetry: { enabled: false },
     emailAndPassword: { enabled: true },
     emailVerification: { sendOnSignUp: true, sendVerificationEmail: async ({ token }) => void (mailed = token) },
-    session: { cookieCache: { enabled: true, strategy: "jwt" } },
+    session: { cookieCache: { enabled: true, strategy: "jwt", maxAge: 3600 } },
     plugins: [
       bearer(),
       jwt({ jwks: { keyPairConfig: { alg: algorithm } }, sessionCookieCache: cookiesSignedWith === "keys" }),
