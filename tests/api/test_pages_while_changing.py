@@ -86,7 +86,7 @@ class Owner:
 
 
 @EVERY_SORT
-@settings(max_examples=15, deadline=None, database=None)
+@settings(max_examples=10, deadline=None, database=None)
 @given(
     limit=st.integers(1, 5),
     query=st.sampled_from(FILTERS),

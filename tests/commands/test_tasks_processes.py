@@ -19,7 +19,7 @@ from tests.commands.test_tasks_export_import import exported, imported, lines
 from tests.conftest import settings_for
 
 USER = "0123456789abcdef0123456789abcdef"
-FEW, MANY = 3, 5_000
+FEW, MANY = 3, 2_000
 EXPORT = ["tasks", "export", "--user", USER, "--format", "jsonl"]
 IMPORT = ["tasks", "import", "--user", USER, "--format", "jsonl", "-"]
 
