@@ -59,6 +59,9 @@ metadata = MetaData(
     }
 )
 
+# Rows that one statement ends for good: more would perhaps not be ended in time.
+MOST_AT_ONCE = 5_000
+
 # Nobody's user id: PostgreSQL shows no owned row, but ends a statement in time all the same.
 NOBODY = ""
 

@@ -2,13 +2,10 @@
 
 from sqlalchemy import Integer, bindparam, delete, select
 
-from app.database import execute, scope
+from app.database import MOST_AT_ONCE, execute, scope
 from app.tasks.filters import TRASH_BEGINS
 from app.tasks.idempotency import clear_keys
 from app.tasks.models import tasks
-
-# In one statement, which must end in time.
-MOST_AT_ONCE = 5_000
 
 _old = (
     select(tasks.c.id)

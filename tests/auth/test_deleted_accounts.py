@@ -1,9 +1,14 @@
 """The end of an account: who may end it, and that nothing of it stays."""
 
+import re
+from collections import Counter
+
 import pytest
 
+from app.auth import queries
 from tests.api.answers import assert_problem
 from tests.auth.people import PASSWORD, another_app, keep_copy, log_in, register, sql
+from tests.statements import each_statement
 
 
 @pytest.mark.parametrize(
@@ -37,6 +42,19 @@ def test_a_deleted_account_leaves_nothing(app, member):
     assert_problem(log_in(app, member.email), 401, "invalid_credentials")
     for table, column in (("users", "id"), ("user_emails", "user_id"), ("sessions", "user_id")):
         assert sql(app, f"SELECT 1 FROM {table} WHERE {column} = :id", id=member.user_id) == []
+
+
+def test_an_account_with_many_tasks_is_deleted_a_part_at_a_time(app, member, monkeypatch):
+    """So that each statement ends in time, however many there are."""
+    monkeypatch.setattr(queries, "MOST_AT_ONCE", 2)
+    for number in range(5):
+        member.post("/v1/tasks", json={"title": "tea"}, headers={"Idempotency-Key": str(number)})
+    ended = Counter()
+    with each_statement(lambda _, statement: ended.update(re.findall(r"DELETE FROM (\w+)", statement))):
+        assert member.delete("/v1/auth/me", json={"password": PASSWORD}).status_code == 204
+
+    assert (ended["tasks"], ended["idempotency_keys"]) == (3, 3)
+    assert_problem(member.get("/v1/tasks"), 401, "token_revoked")
 
 
 def test_a_deleted_accounts_address_is_free(app, member):
