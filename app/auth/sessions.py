@@ -89,7 +89,7 @@ def _upsert_revocation(insert_for_engine: Any) -> Any:
     )
 
 
-_purge_sessions = delete(sessions).where(sessions.c.expires_at < now())
+_expired_sessions = delete(sessions).where(sessions.c.user_id == bindparam("of_user"), sessions.c.expires_at < now())
 _purge_revocations = delete(revocations).where(revocations.c.expires_at < now())
 _revoke = both_engines(_upsert_revocation)
 
@@ -166,10 +166,15 @@ def read_revocations(since: str | None) -> tuple[str, Revoked]:
     return rows[0].read_at, [row for row in rows if row.user_id is not None]
 
 
-def purge_expired() -> int:
-    """End the sessions and revocations of which no living token is left; how many sessions."""
+def purge_expired(user_id: str) -> int:
+    """End a user's sessions and revocations of which no living token is left; how many sessions."""
+    execute(_expired_revocations, {"of_user": user_id})
+    return execute(_expired_sessions, {"of_user": user_id})
+
+
+def purge_expired_revocations() -> None:
+    """End those that have outlived their users as well."""
     execute(_purge_revocations)
-    return execute(_purge_sessions)
 
 
 def _end(user_id: str, statement: Any, parameters: dict[str, Any]) -> Revoked:

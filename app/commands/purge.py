@@ -19,13 +19,15 @@ def purge(json: bool) -> None:
     Example:
       flask purge
     """
-    users = tasks = 0
+    users = tasks = ended = 0
     after = ""
     with progress("Users") as tick:
         while ids := queries.list_user_ids(after):
             for user_id in ids:
                 tasks += trash.purge(user_id)
+                ended += sessions.purge_expired(user_id)
                 tick(1)
             users, after = users + len(ids), ids[-1]
-    ended = {"users": users, "tasks": tasks, "sessions": sessions.purge_expired()}
-    answer(ended, "Looked at {users} users. Ended {tasks} tasks and {sessions} sessions.", json)
+    sessions.purge_expired_revocations()
+    result = {"users": users, "tasks": tasks, "sessions": ended}
+    answer(result, "Looked at {users} users. Ended {tasks} tasks and {sessions} sessions.", json)
