@@ -3,12 +3,13 @@
 import os
 import re
 import secrets
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import psycopg2
 from dotenv import dotenv_values
@@ -97,7 +98,7 @@ def read_settings(environment: Mapping[str, str], instance: Path = INSTANCE) -> 
         argon2_lanes=read("ARGON2_LANES", _integer(1, 64), "1"),
         cors_origins=read.optional("CORS_ORIGINS", _origins) or (),
         trusted_proxies=read("TRUSTED_PROXIES", _integer(0, 10), "0"),
-        host=read("HOST", str, "127.0.0.1"),
+        host=read("HOST", _host, "127.0.0.1"),
         port=read("PORT", _integer(1, 65_535), "8000"),
         web_concurrency=read("WEB_CONCURRENCY", _integer(1, 256), "2"),
         threads=read("THREADS", _integer(1, 256), "3"),
@@ -185,6 +186,14 @@ def _http_url(text: str) -> str:
     return text
 
 
+def _host(text: str) -> str:
+    try:
+        socket.getaddrinfo(text, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise ValueError("must be an address of this machine, such as 127.0.0.1, 0.0.0.0 or ::1") from error
+    return text
+
+
 def _database_url(text: str) -> URL:
     try:
         url = make_url(text)
@@ -192,17 +201,21 @@ def _database_url(text: str) -> URL:
         raise ValueError("must be a URL such as postgresql://user:password@host:5432/name") from error
     if url.drivername in ("postgres", "postgresql", "postgresql+psycopg2"):
         # SQLAlchemy 2.1 takes another driver for a bare postgresql://.
-        for name in url.query:
-            _require_option(name)
+        for name, value in parse_qsl(urlsplit(text).query, keep_blank_values=True):
+            _require_option(name, value)
         return url.set(drivername="postgresql+psycopg2")
     if url.drivername != "sqlite":
         raise ValueError("must start with postgresql:// (or postgres://), or with sqlite:///")
     if url.database in (None, "", ":memory:"):
         raise ValueError("must name a file, such as sqlite:////var/lib/tasks/tasks.db: workers cannot share memory")
+    if urlsplit(text).query:
+        raise ValueError("must name a file without options: leave out what follows the ?")
     return url
 
 
-def _require_option(name: str) -> None:
+def _require_option(name: str, value: str) -> None:
+    if not value:
+        raise ValueError(f"has an option without a value, {name!r}: give it one, or leave it out")
     try:
         parse_dsn(f"{name}=x")
     except psycopg2.ProgrammingError as error:
