@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import secrets
 
 from app.settings import SettingsError, load_settings
 
@@ -58,10 +59,12 @@ def when_ready(server):
     gc.freeze()
     # A list of tasks makes some hundred objects, which are gone after it: no reason to look for cycles among them.
     gc.set_threshold(10_000)
-    base = f"http://{bind}"
+    # Where it listens, whoever said so.
+    base = str(server.LISTENERS[0])
     print(f"\nTasks API is at {base} (interactive: {base}/docs). Ctrl-C stops it.")
     if settings.local_auth:
-        body = json.dumps({"email": "ann@example.com", "password": "correct horse battery"})
+        # Nobody has this address yet: the line works at every start.
+        body = json.dumps({"email": f"ann-{secrets.token_hex(3)}@example.com", "password": "correct horse battery"})
         print(f"Try:\n  curl {base}/v1/auth/register -H 'Content-Type: application/json' -d '{body}'\n", flush=True)
     else:
         print(f"Try:\n  curl {base}/readyz\n", flush=True)

@@ -141,8 +141,8 @@ def starting(home: Path) -> Iterator[Start]:
     """Starts a command as a service on a free port, by default gunicorn; what is left of it is killed."""
     started: list[Service] = []
 
-    def run(*command: str, folder: Path = PROJECT, **changes: str) -> Service:
-        port = free_port()
+    def run(*command: str, folder: Path = PROJECT, port: int | None = None, **changes: str) -> Service:
+        port = port or free_port()
         # A new group of processes that does not know of the make around the tests.
         environment = {"PATH": os.environ["PATH"], "HOME": str(home), "HOST": "127.0.0.1", "PORT": str(port)}
         log = home / f"{len(started)}.log"

@@ -13,7 +13,7 @@ import pytest
 
 from app.settings import PROJECT
 from tests.conftest import NewDatabase, migrate, new_user_id, settings_for, shared_token
-from tests.process.conftest import BIN, Service, Start, paused, until
+from tests.process.conftest import BIN, Service, Start, free_port, paused, until
 
 TASK = {"title": "tea", "details": "green"}
 NOT_OF_THE_TREE = (
@@ -139,6 +139,15 @@ def test_the_first_request_that_it_prints_works(serve: Start, sqlite_url: str) -
     assert f"http://127.0.0.1:{service.port}/docs" in service.log
 
 
+def test_the_address_that_it_prints_is_where_it_listens(start: Start, sqlite_url: str) -> None:
+    """Also where gunicorn's own option says so."""
+    there = free_port()
+    command = (str(BIN / "gunicorn"), "--bind", f"127.0.0.1:{there}", "wsgi:app")
+    service = start(*command, port=there, **settings_for(sqlite_url, PORT="1"))
+
+    assert f"http://127.0.0.1:{there}/docs" in service.log
+
+
 def test_without_accounts_it_prints_a_request_that_works_too(serve: Start, sqlite_url: str) -> None:
     """Nobody can register there, so it is another."""
     service = serve(sqlite_url, LOCAL_AUTH="off")
@@ -181,6 +190,8 @@ def test_make_run_serves_and_keeps_its_data(start: Start, checkout: Path) -> Non
 
     assert service.call("GET", f"/v1/tasks/{task['id']}", token) == (200, task)
     assert service.call("GET", "/v1/auth/me", token).body["email"] == "ann@example.com"
+    curl = until(lambda: re.search(r"^ *(curl .*)$", service.log, re.MULTILINE), "a line with curl")[1]
+    assert run_in_bash(curl) == "201"
     assert (checkout / "instance" / "auth_secret").stat().st_mode & 0o777 == 0o600
     assert (checkout / "instance" / "tasks.db").is_file()
 
