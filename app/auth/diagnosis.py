@@ -44,7 +44,8 @@ def diagnose(token: str, settings: Settings, verifier: Verifier, revocations: Re
     issuer = _issuer(verifier, header)
     who = ISSUERS[issuer.setting] if issuer else None
     claimed = claims.get(issuer.user_id_claim if issuer else "sub")
-    claimed = claimed[:USER_ID_CHARACTERS] if isinstance(claimed, str) else None
+    # Half a character is none that could be printed.
+    claimed = claimed[:USER_ID_CHARACTERS].encode(errors="replace").decode() if isinstance(claimed, str) else None
     try:
         identity = verifier.verify(token)
         revocations.refuse_revoked(identity)

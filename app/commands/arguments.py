@@ -15,6 +15,9 @@ from app.auth.problems import TokenClaim
 from app.auth.schemas import Registration
 from app.statements import Row
 
+# Before an id that is an account's address, too.
+ID = "id:"
+
 _fields: dict[str, Any] = Registration().fields
 
 
@@ -52,7 +55,13 @@ def require_user(user: str) -> Row:
 
 def find_user(user: str) -> Row | None:
     """The user with this id or e-mail address, if there is one."""
-    return ("@" in user and queries.find_user_by_email(user)) or queries.find_user(user)
+    by_id = queries.find_user(user) or queries.find_user(user.removeprefix(ID))
+    account = queries.find_user_by_email(user) if "@" in user else None
+    if by_id and account and by_id.id != account.id and not user.startswith(ID):
+        raise click.ClickException(
+            f"Two users are called {user!r}: say {account.id} for the account, {ID}{user} for the other."
+        )
+    return by_id or account
 
 
 def find_user_id(user: str, or_outside: bool = False) -> str:
@@ -64,7 +73,7 @@ def find_user_id(user: str, or_outside: bool = False) -> str:
         raise click.ClickException(
             f"There is no user {user!r}, and without BETTER_AUTH_SECRET or AUTH_JWKS_URL nobody but accounts."
         )
-    return user
+    return user.removeprefix(ID)
 
 
 def can_be_outside(user: str) -> bool:
@@ -73,7 +82,8 @@ def can_be_outside(user: str) -> bool:
         read_user_id({"sub": user}, "sub")
     except TokenClaim:
         return False
-    return "@" not in user and not user.startswith(LOCAL_USER_PREFIX)
+    may_be_address = current_app.extensions["settings"].auth_user_id_claim != "sub"
+    return (may_be_address or "@" not in user) and not user.startswith(LOCAL_USER_PREFIX)
 
 
 def require_local_accounts() -> None:

@@ -7,7 +7,7 @@ from flask_smorest.spec import openapi_cli
 EXAMPLES: dict[click.Group, dict[str, str]] = {
     db: {
         "upgrade": "flask db upgrade",
-        "downgrade": "flask db downgrade -1",
+        "downgrade": "flask db downgrade",
         "check": "flask db check && echo 'the models and the newest migration agree'",
     },
     openapi_cli: {"write": "flask openapi write docs/openapi.json", "print": "flask openapi print | jq .paths"},

@@ -33,7 +33,7 @@ def failing_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
             raise click.ClickException(in_one_line(problem)) from problem
         except DRIVER_ERRORS as error:
             if not _is_not_migrated(error):
-                raise
+                raise click.ClickException(f"The database refused: {words_of(error)}.") from error
             raise click.ClickException(
                 "The database is not at this version's migration: run `flask db upgrade`."
             ) from error

@@ -13,8 +13,8 @@ from app.auth.issuing import LONGEST_LIFE
 from app.auth.problems import EmailTaken
 from app.commands.access import lifetime, make_token
 from app.commands.arguments import (
-    can_be_outside,
     find_user,
+    find_user_id,
     fitting,
     read_password,
     require_local_accounts,
@@ -214,9 +214,7 @@ def print_token(user: str, seconds: int | None, json: bool) -> None:
     found = find_user(user)
     if found and found.disabled_at:
         raise click.ClickException(f"{_called(found)} is disabled: see `flask users enable`.")
-    if not found and not can_be_outside(user):
-        require_user(user)
-    user_id = found.id if found else user
+    user_id = found.id if found else find_user_id(user, or_outside=True)
     token, seconds = make_token(user_id, seconds)
     click.echo(
         f"Whoever has this token is {printable(_called(found) if found else user_id)} for {lifetime(seconds)}.",

@@ -6,6 +6,7 @@ from alembic.script import ScriptDirectory
 from flask import Response
 from marshmallow import Schema, fields
 from marshmallow.validate import OneOf
+from psycopg2.errors import InsufficientPrivilege
 from sqlalchemy import String, column, func, literal, or_, select, table
 
 from app.answers import json_response
@@ -78,6 +79,8 @@ def require_newest_migration() -> None:
     """Raise DatabaseUnavailable, with the mend, unless the schema is that of this version."""
     try:
         row = fetch_one(select(column("version_num", String)).select_from(table("alembic_version")))
+    except InsufficientPrivilege as error:
+        raise DatabaseUnavailable("The database role may not read the tables: use the one that owns them.") from error
     except DRIVER_ERRORS as error:
         raise DatabaseUnavailable("The database has no tables yet: run `flask db upgrade`.") from error
     if row is None or row.version_num != _newest_migration():

@@ -18,7 +18,7 @@ from tests.auth.issuer import Issuer, answer_with
 from tests.auth.people import another_app, sql
 from tests.auth.tokens import new_key
 from tests.commands.calling import fail, record, run, run_process, succeed
-from tests.conftest import OWN_SECRET, SHARED_SECRET, Caller, NewDatabase
+from tests.conftest import OWN_SECRET, SHARED_SECRET, Caller, NewDatabase, migrate
 from tests.postgres import PGBOUNCER, Server
 
 CHECKS = ["settings", "secrets", "database", "migrations", "isolation", "pooler", "clock", "letters", "keys"]
@@ -200,6 +200,19 @@ def test_a_role_that_may_make_no_tables_is_one_line(postgresql: Server) -> None:
     [line] = done.stderr.splitlines()
     assert "permission denied" in line
     assert "must own its database" in line
+
+
+def test_a_role_that_may_not_read_is_one_line(postgresql: Server) -> None:
+    """The tables are there, and somebody else's."""
+    role, name = f"{postgresql.role}_other", postgresql.create_database()
+    migrate(postgresql.url(name))
+    postgresql.sql(f"CREATE ROLE {role} LOGIN PASSWORD 'tasks'")
+    try:
+        with another_app(postgresql.url(name).replace(f"//{postgresql.role}:", f"//{role}:")) as app:
+            assert "permission denied for table users" in fail(app, "users", "list")
+            assert "use the one that owns them" in findings(app)["migrations"]["message"]
+    finally:
+        postgresql.sql(f"DROP ROLE {role}")
 
 
 def test_a_database_that_is_not_migrated_fails(new_database: NewDatabase) -> None:

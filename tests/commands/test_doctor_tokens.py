@@ -92,6 +92,7 @@ def test_what_stands_around_a_token_is_taken_off(trusting: Flask, form: str) -> 
         ({"iss": LEFT_OUT}, "token_issuer", "no iss, expected is"),
         ({"aud": LEFT_OUT}, "token_audience", "no aud, expected is"),
         ({"sub": LEFT_OUT}, "token_claim", "sub is no user id"),
+        ({"sub": "\ud800"}, "token_malformed", "damaged"),
         ({"sub": "usr_" + 32 * "0"}, "token_claim", "is no user id of this issuer"),
         ({"exp": "soon"}, "token_claim", "exp is not a number"),
     ],

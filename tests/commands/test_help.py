@@ -1,5 +1,6 @@
 """What is the same in every command."""
 
+import re
 from collections.abc import Iterator
 
 import click
@@ -41,6 +42,18 @@ def test_help_shows_an_example(app: Flask, command: tuple[str, ...]) -> None:
     assert told.splitlines()[0].startswith("Usage: ")
     assert "example" in told.lower()
     assert f"flask {' '.join(command)}" in told.lower().partition("example")[2]
+
+
+@pytest.mark.parametrize("command", OF_LIBRARIES, ids=" ".join)
+def test_the_example_of_a_librarys_command_is_one_that_it_takes(app: Flask, command: tuple[str, ...]) -> None:
+    """As far as its words go."""
+    example = re.split(r" && | \| ", succeed(app, *command, "--help").partition("Example:\n")[2].strip())[0]
+    parsed = app.cli
+    for name in command:
+        assert isinstance(parsed, click.Group)
+        parsed = parsed.commands[name]
+
+    assert parsed.make_context(example, example.split()[1 + len(command) :]).params
 
 
 @pytest.mark.parametrize("command", ALL, ids=" ".join)

@@ -46,6 +46,28 @@ def test_an_account_is_made_with_the_password_of_standard_input(app: Flask, pass
     assert Caller(app, made["id"], answer.json["access_token"]).get("/v1/auth/me").json["id"] == made["id"]
 
 
+def test_an_id_that_is_an_accounts_address_is_not_guessed(app: Flask) -> None:
+    """As where AUTH_USER_ID_CLAIM=email: one line says how each of the two is called."""
+    account = create(app)
+    other = Caller(app, account["email"])
+    other.add()
+
+    line = fail(app, "users", "disable", account["email"])
+    assert f"{account['id']} for the account, id:{account['email']} for the other" in line
+    assert record(app, "users", "disable", f"id:{account['email']}")["id"] == account["email"]
+    assert record(app, "users", "show", account["id"])["disabled_at"] is None
+    assert_problem(other.get("/v1/tasks"), 401, "token_revoked")
+
+
+def test_a_user_whose_id_is_an_address_need_not_have_written(app: Flask) -> None:
+    """Where the claim says so; else a name with an @ is an account's address."""
+    email = new_email()
+    assert fail(app, "users", "token", email) == f"Error: There is no user {email!r}."
+    with another_app(app, AUTH_USER_ID_CLAIM="email") as service:
+        token = record(service, "users", "token", email)["access_token"]
+        assert Caller(service, email, token).get("/v1/tasks").status_code == 200
+
+
 def test_a_new_account_has_no_session(app: Flask) -> None:
     """Nobody has signed in yet."""
     made = create(app)
