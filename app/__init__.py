@@ -11,6 +11,7 @@ from app.api import VERSION, Api
 from app.auth import passwords, revocation, verifier
 from app.auth import views as auth_views
 from app.commands.doctor import doctor
+from app.commands.errors import errors
 from app.commands.examples import add_examples
 from app.commands.purge import purge
 from app.commands.seed import seed
@@ -91,6 +92,7 @@ def create_app(settings: Settings) -> Flask:
     app.cli.add_command(doctor)
     app.cli.add_command(seed)
     app.cli.add_command(users)
+    app.cli.add_command(errors)
     add_examples()
     if settings.metrics:
         metrics.init_app(app)

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from flask import current_app
@@ -92,9 +92,16 @@ def require_local_accounts() -> None:
         raise click.ClickException("LOCAL_AUTH is off: nobody can sign in with a password here.")
 
 
+def standard_input() -> TextIO:
+    """What a command is told; a shell may have closed it."""
+    if sys.stdin is None:
+        raise click.ClickException("Standard input is closed, where the rest would be read.")
+    return sys.stdin
+
+
 def read_password() -> str:
     """A new password: asked for twice on a terminal, else the first line of standard input."""
-    if sys.stdin.isatty():
+    if standard_input().isatty():
         text = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     else:
         try:

@@ -15,6 +15,7 @@ from app.auth import queries
 from app.auth.claims import read_user_id
 from app.auth.diagnosis import Diagnosis, diagnose
 from app.auth.problems import TokenClaim
+from app.commands.arguments import standard_input
 from app.commands.output import as_json, failing_in_one_line, in_one_line, printable, words_of
 from app.ops import checks, database_checks
 from app.ops.checks import Finding
@@ -90,7 +91,7 @@ def _of_database(settings: Settings) -> Iterator[Finding]:
 
 
 def _run(check: Any, settings: Settings) -> Finding:
-    name = {"check_reached": "database"}.get(check.__name__, check.__name__.removeprefix("check_"))
+    name = check.__name__.removeprefix("check_")
     try:
         found: Finding = check(settings)
     except Problem as problem:
@@ -135,7 +136,7 @@ def _print_diagnosis(found: Diagnosis, email: str | None) -> None:
 
 def _read_token() -> str:
     """What stands on standard input, without what headers and shells put around it."""
-    if sys.stdin.isatty():
+    if standard_input().isatty():
         click.echo("Paste the token and press Enter:", err=True)
         octets = sys.stdin.buffer.readline(ROOM_FOR_A_TOKEN)
     else:

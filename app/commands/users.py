@@ -19,6 +19,7 @@ from app.commands.arguments import (
     read_password,
     require_local_accounts,
     require_user,
+    standard_input,
     the_user,
 )
 from app.commands.output import answer, as_json, failing_in_one_line, printable
@@ -118,7 +119,8 @@ def show_user(user: str, json: bool) -> None:
 def disable_user(user: str, json: bool) -> None:
     """Refuse a user's tokens, sessions and password until enabled again.
 
-    Every process of the service knows within one second. Nothing of the user's is deleted.
+    Every process of the service knows within one second. Nothing of the user's is deleted. The user of a front end is
+    known here from the first write on.
 
     \b
     Example:
@@ -225,6 +227,7 @@ def print_token(user: str, seconds: int | None, json: bool) -> None:
 
 def _agreed(question: str) -> bool:
     """Whoever says nothing, as a script does, says no."""
+    standard_input()
     try:
         return click.confirm(question, err=True)
     except click.Abort:

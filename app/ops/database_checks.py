@@ -26,7 +26,7 @@ _clock = select(now().label("now"))
 _folded = select(folded(literal("Ä")).label("letter"))
 
 
-def check_reached(_settings: Settings) -> Finding:
+def check_database(_settings: Settings) -> Finding:
     """Whether it answers, and which one it is."""
     began_at = time.perf_counter()
     with _connection() as connection:
@@ -112,7 +112,7 @@ def check_letters(_settings: Settings) -> Finding:
 
 
 # Without one of these the others mean nothing.
-FIRST: tuple[Callable[[Settings], Finding], ...] = (check_reached, check_migrations)
+FIRST: tuple[Callable[[Settings], Finding], ...] = (check_database, check_migrations)
 THEN: tuple[Callable[[Settings], Finding], ...] = (check_isolation, check_pooler, check_clock, check_letters)
 
 

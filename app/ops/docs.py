@@ -3,17 +3,14 @@
 import re
 from pathlib import Path
 
-import click
 import flask_swagger_ui
 from flask import Blueprint, Response, abort, current_app, render_template, send_from_directory
 from markupsafe import Markup, escape
 
 from app.api import VERSION
-from app.commands.output import failing_in_one_line
 from app.problems import Problem, catalogue
 
-blueprint = Blueprint("docs", __name__, url_prefix="/docs", template_folder="templates", cli_group="errors")
-blueprint.cli.help = "The catalogue of errors."
+blueprint = Blueprint("docs", __name__, url_prefix="/docs", template_folder="templates")
 
 SWAGGER_UI = Path(flask_swagger_ui.__file__).parent / "dist"
 OWN = Path(__file__).parent / "assets"
@@ -66,20 +63,3 @@ def meaning(problem: type[Problem]) -> str:
 def marked(text: str) -> Markup:
     """What stands between backticks, as code."""
     return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", escape(text)))  # noqa: S704 - it was escaped before
-
-
-@blueprint.cli.command("write")
-@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
-@failing_in_one_line
-def write_errors(file: str) -> None:
-    """Write the catalogue as Markdown into FILE.
-
-    \b
-    Example:
-      flask errors write docs/errors.md
-    """
-    with click.open_file(file, "w") as output:
-        output.write("# Errors\n")
-        output.write("Every error is `application/problem+json` (RFC 9457). Programs go by `code`.\n")
-        for problem in catalogue():
-            output.write(f"\n## {problem.code}\n{problem.status} · {meaning(problem)}\n\nMend: {problem.detail}\n")

@@ -8,6 +8,7 @@ import select
 import subprocess
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -386,6 +387,21 @@ def test_without_a_shared_secret_a_front_end_signs_for_its_users(new_database: N
     assert (done.returncode, done.stdout) == (1, "")
     assert "BETTER_AUTH_SECRET" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["users create ann@example.com", "doctor --token -"])
+def test_a_closed_standard_input_is_one_line(tmp_path: Path, command: str) -> None:
+    """As `<&-` leaves it."""
+    done = subprocess.run(
+        ["bash", "-c", f"{FLASK} {command} <&-"],
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"], **settings_for(f"sqlite:///{tmp_path / 'tasks.db'}")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (1, "Error: Standard input is closed, where the rest would be read.\n")
 
 
 @pytest.mark.parametrize("command", ON_ONE_USER)

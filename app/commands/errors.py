@@ -1,0 +1,27 @@
+"""`flask errors`: the catalogue of errors as a file."""
+
+import click
+from flask.cli import AppGroup
+
+from app.commands.output import failing_in_one_line
+from app.ops.docs import meaning
+from app.problems import catalogue
+
+errors = AppGroup("errors", help="The catalogue of errors.")
+
+
+@errors.command("write")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@failing_in_one_line
+def write_errors(file: str) -> None:
+    """Write the catalogue as Markdown into FILE.
+
+    \b
+    Example:
+      flask errors write docs/errors.md
+    """
+    with click.open_file(file, "w") as output:
+        output.write("# Errors\n")
+        output.write("Every error is `application/problem+json` (RFC 9457). Programs go by `code`.\n")
+        for problem in catalogue():
+            output.write(f"\n## {problem.code}\n{problem.status} · {meaning(problem)}\n\nMend: {problem.detail}\n")
