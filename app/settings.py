@@ -199,16 +199,18 @@ def _database_url(text: str) -> URL:
         url = make_url(text)
     except (ArgumentError, ValueError) as error:
         raise ValueError("must be a URL such as postgresql://user:password@host:5432/name") from error
+    # A password may hold a ? as it is, and an option without a value is none to SQLAlchemy.
+    query = (text if url.username is None else text.partition("@")[2]).partition("?")[2]
     if url.drivername in ("postgres", "postgresql", "postgresql+psycopg2"):
         # SQLAlchemy 2.1 takes another driver for a bare postgresql://.
-        for name, value in parse_qsl(urlsplit(text).query, keep_blank_values=True):
+        for name, value in parse_qsl(query, keep_blank_values=True):
             _require_option(name, value)
         return url.set(drivername="postgresql+psycopg2")
     if url.drivername != "sqlite":
         raise ValueError("must start with postgresql:// (or postgres://), or with sqlite:///")
     if url.database in (None, "", ":memory:"):
         raise ValueError("must name a file, such as sqlite:////var/lib/tasks/tasks.db: workers cannot share memory")
-    if urlsplit(text).query:
+    if query:
         raise ValueError("must name a file without options: leave out what follows the ?")
     return url
 

@@ -214,6 +214,15 @@ def test_every_spelling_of_postgresql_is_taken(tmp_path: Path, scheme: str) -> N
     assert dict(url.query) == {"sslmode": "require", "channel_binding": "require"}
 
 
+@pytest.mark.parametrize("options", ["", "?sslmode=require"])
+def test_a_password_may_hold_what_begins_the_options(tmp_path: Path, options: str) -> None:
+    """As generated ones do."""
+    url = read(tmp_path, DATABASE_URL=f"postgresql://ann:p?ss@db.example.com/tasks{options}").database_url
+
+    assert (url.password, url.host, url.database) == ("p?ss", "db.example.com", "tasks")
+    assert dict(url.query) == ({"sslmode": "require"} if options else {})
+
+
 def test_several_hosts_are_kept(tmp_path: Path) -> None:
     """A failover is followed by the driver."""
     options = "host=a:5432&host=b:5432&target_session_attrs=read-write"
