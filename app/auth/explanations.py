@@ -136,13 +136,12 @@ def _unexpected(claim: str, setting: str, name: str) -> Callable[[Seen], Explana
     def explain(seen: Seen) -> Explanation:
         expected = getattr(seen.issuer, name, None)
         mend = f"If that is where it should come from, set {setting} to it; else have the issuer put in {expected!r}."
-        if claim not in seen.claims:
-            mend = f"Have the issuer put it in; or see {setting}."
+        found = f"Its {claim} is {_shown(seen.claims[claim])}" if claim in seen.claims else f"It has no {claim}"
         if seen.issuer and seen.issuer.is_local:
             mend = "Sign in again: tokens of this service are the same everywhere."
-        if claim not in seen.claims:
-            return f"It has no {claim}, expected is {expected!r}.", mend
-        return f"Its {claim} is {_shown(seen.claims[claim])}, expected is {expected!r}.", mend
+        elif claim not in seen.claims:
+            mend = f"Have the issuer put it in; or see {setting}."
+        return f"{found}, expected is {expected!r}.", mend
 
     return explain
 
