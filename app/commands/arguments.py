@@ -57,7 +57,7 @@ def find_user(user: str) -> Row | None:
     """The user with this id or e-mail address, if there is one."""
     by_id = queries.find_user(user) or queries.find_user(user.removeprefix(ID))
     account = queries.find_user_by_email(user) if "@" in user else None
-    if by_id and account and by_id.id != account.id and not user.startswith(ID):
+    if by_id and account:
         raise click.ClickException(
             f"Two users are called {user!r}: say {account.id} for the account, {ID}{user} for the other."
         )
