@@ -17,9 +17,7 @@ from app.settings import PROJECT, SECRET_BYTES, SettingsError, load_settings, re
 BIN = Path(sys.executable).parent
 READ_SECRET = """
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from app.settings import read_settings
 print("ready", flush=True)
 sys.stdin.read()
