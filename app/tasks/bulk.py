@@ -103,9 +103,7 @@ _update = {
 
 
 def _importing(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
-    """What the user has already stays as it is; what is in the trash comes back as it was sent, but
-    for when it was made.
-    """
+    """What the user has already stays as it is; what is in the trash comes back as sent, but for when it was made."""
     values = _new_values(sent)
     statement = _inserting(insert_for_engine, values)
     # A task has one successor in its life, so it keeps the one that it has made.
