@@ -9,10 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 from tests.auth.tokens import Key, claims_of, new_key
+from tests.waiting import LONGEST_WAIT_SECONDS
 
 PATH = "/api/auth/jwks"
-# What no test waits for in vain.
-PATIENCE_SECONDS = 20
 
 Answering = Callable[["Issuer", BaseHTTPRequestHandler], None]
 
@@ -105,7 +104,7 @@ def answer_keys(issuer: Issuer, handler: BaseHTTPRequestHandler) -> None:
 
 def answer_when_released(issuer: Issuer, handler: BaseHTTPRequestHandler) -> None:
     """Be silent until the test says so."""
-    issuer.released.wait(PATIENCE_SECONDS)
+    issuer.released.wait(LONGEST_WAIT_SECONDS)
     answer_keys(issuer, handler)
 
 
@@ -147,12 +146,3 @@ class Clock:
 
     def let_pass(self, seconds: float) -> None:
         self.passed += seconds
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    """Whether something that happens in the background has happened, given time enough."""
-    until = time.monotonic() + PATIENCE_SECONDS
-    pause = threading.Event()
-    while not condition() and time.monotonic() < until:
-        pause.wait(0.01)
-    return condition()

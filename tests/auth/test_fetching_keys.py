@@ -7,7 +7,8 @@ import pytest
 
 from app.auth import jwks
 from app.auth.jwks import ANSWER_BYTES, USER_AGENT, download
-from tests.auth.issuer import PATH, PATIENCE_SECONDS, answer_elsewhere, answer_with, drip
+from tests.auth.issuer import PATH, answer_elsewhere, answer_with, drip
+from tests.waiting import LONGEST_WAIT_SECONDS
 
 # What the service takes for a failed fetch.
 FAILURE = (OSError, http.client.HTTPException, ValueError)
@@ -43,10 +44,10 @@ def test_a_fetch_ends_however_slowly_the_issuer_answers(issuer, monkeypatch, dri
 
     thread = threading.Thread(target=fetch, daemon=True)
     thread.start()
-    thread.join(PATIENCE_SECONDS / 4)
+    thread.join(LONGEST_WAIT_SECONDS / 4)
     ended = not thread.is_alive()
     issuer.released.set()
-    thread.join(PATIENCE_SECONDS)
+    thread.join(LONGEST_WAIT_SECONDS)
 
     assert ended
     # Where it had an answer to show, that was cut short, and is no JSON.

@@ -7,10 +7,11 @@ import pytest
 from app.auth import jwks
 from app.problems import Problem
 from tests.api.answers import assert_problem
-from tests.auth.issuer import PATIENCE_SECONDS, answer_when_released, answer_with, drip, eventually
+from tests.auth.issuer import answer_when_released, answer_with, drip
 from tests.auth.people import at_once, register
 from tests.auth.tokens import KINDS, PRIVATE_KEYS, claims_of, key_of, new_key, token_of
 from tests.conftest import Caller, new_user_id
+from tests.waiting import LONGEST_WAIT_SECONDS, until
 
 FAILURES = {
     "error": answer_with(500, b'{"keys":[]}'),
@@ -131,7 +132,7 @@ def test_a_withdrawn_key_ends_with_its_tokens(verifier, issuer, clock, asking):
     def is_refused():
         return verdict(verifier, token if asking == "the same token" else issuer.token(old_key)) != "accepted"
 
-    assert eventually(is_refused)
+    until(is_refused, "the refusal")
     assert verdict(verifier, token) == "token_signature"
     assert verdict(verifier, issuer.token()) == "accepted"
 
@@ -142,7 +143,7 @@ def test_when_all_keys_are_withdrawn_their_tokens_are_refused(verifier, issuer, 
     issuer.publish()
     clock.let_pass(jwks.FRESH_SECONDS + 1)
 
-    assert eventually(lambda: verdict(verifier, issuer.token()) != "accepted")
+    until(lambda: verdict(verifier, issuer.token()) != "accepted", "the refusal")
     assert verdict(verifier, issuer.token()) == "token_signature"
 
 
@@ -194,7 +195,7 @@ def test_a_token_whose_key_is_known_never_waits(verifier, issuer, clock, asking)
     token = issuer.token(new_key()) if asking == "a stranger" else issuer.token()
     waiting = threading.Thread(target=verdict, args=(verifier, token), daemon=True)
     waiting.start()
-    assert issuer.asked.wait(PATIENCE_SECONDS)
+    assert issuer.asked.wait(LONGEST_WAIT_SECONDS)
 
     # The issuer answers only after these.
     for _ in range(3):
@@ -202,7 +203,7 @@ def test_a_token_whose_key_is_known_never_waits(verifier, issuer, clock, asking)
 
     assert len(issuer.requests) == 2
     issuer.released.set()
-    waiting.join(PATIENCE_SECONDS)
+    waiting.join(LONGEST_WAIT_SECONDS)
     assert not waiting.is_alive()
 
 

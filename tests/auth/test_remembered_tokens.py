@@ -5,8 +5,8 @@ import time
 from app.auth import verifier as verifier_module
 from app.auth.claims import LEEWAY_SECONDS
 from app.auth.problems import TokenExpired
-from tests.auth.issuer import eventually
 from tests.conftest import new_user_id, shared_token
+from tests.waiting import until
 
 
 def test_a_remembered_token_is_the_same_user_each_time(new_verifier):
@@ -31,7 +31,7 @@ def test_a_remembered_token_expires(new_verifier):
             return True
         return False
 
-    assert eventually(has_expired)
+    until(has_expired, "the refusal")
 
 
 def test_a_bounded_number_of_tokens_is_remembered(new_verifier, monkeypatch):

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
@@ -18,12 +17,11 @@ from app.database import scope, transaction
 from app.settings import PROJECT
 from tests.conftest import make_app, migrate, settings_for
 from tests.postgres import Server
+from tests.waiting import LONGEST_WAIT_SECONDS, until
 
 FLASK = Path(sys.executable).with_name("flask")
 
 NewApp = Callable[..., Flask]
-
-PATIENCE_SECONDS = 10
 
 
 @pytest.fixture
@@ -80,11 +78,7 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
 def wait_until_waiting(server: Server, count: int) -> None:
     """So many for what somebody else has locked."""
     waiting = f"SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = '{server.role}'"
-    for _ in range(100):
-        if len(server.sql(waiting)) == count:
-            return
-        time.sleep(0.01)
-    raise AssertionError("they do not wait")
+    until(lambda: len(server.sql(waiting)) == count, f"{count} to wait")
 
 
 class _Undone(Exception):
@@ -100,7 +94,7 @@ def held_open(app: Flask, user_id: str, write: Callable[[], Any], undo: bool = F
         with suppress(_Undone), app.app_context(), scope(user_id), transaction():
             write()
             has_written.set()
-            assert may_end.wait(PATIENCE_SECONDS)
+            assert may_end.wait(LONGEST_WAIT_SECONDS)
             if undo:
                 raise _Undone
 
@@ -109,10 +103,10 @@ def held_open(app: Flask, user_id: str, write: Callable[[], Any], undo: bool = F
 
         def end() -> None:
             may_end.set()
-            late.result(PATIENCE_SECONDS)
+            late.result(LONGEST_WAIT_SECONDS)
 
         try:
-            assert has_written.wait(PATIENCE_SECONDS)
+            assert has_written.wait(LONGEST_WAIT_SECONDS)
             yield end
         finally:
             may_end.set()

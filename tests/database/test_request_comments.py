@@ -18,7 +18,7 @@ from app.database import NOBODY, fetch_one, scope, transaction
 from app.engines import _ScopedCursor, current_request
 from tests.conftest import Caller, make_app, new_user_id
 from tests.postgres import Server
-from tests.process.conftest import until
+from tests.waiting import until
 
 # Visible ASCII, and each tries to be more than a comment.
 HOSTILE = [

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.deploy.files import DEPLOY
-from tests.process.conftest import LONGEST_WAIT_SECONDS, Service, free_port, until
+from tests.process.conftest import Service, free_port
+from tests.waiting import LONGEST_WAIT_SECONDS, until
 
 NAME = "tasks.example.com"
 # What a distribution has around the site, with every folder inside `home`.

@@ -15,8 +15,9 @@ from sqlalchemy.engine import make_url
 from tests.conftest import migrate
 from tests.deploy.database import PASSWORD, READY, initialise, readiness, url
 from tests.deploy.files import COMPOSE, DEPLOY
-from tests.process.conftest import free_port, until
+from tests.process.conftest import free_port
 from tests.reliability.cluster import Cluster
+from tests.waiting import until
 
 
 def test_the_role_has_no_attribute_but_to_log_in(initialised: Cluster) -> None:

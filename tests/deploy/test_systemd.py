@@ -11,8 +11,9 @@ import pytest
 
 from tests.conftest import settings_for
 from tests.deploy.files import DEPLOY, README, unit
-from tests.process.conftest import BIN, LONGEST_WAIT_SECONDS, Start
+from tests.process.conftest import BIN, Start
 from tests.unit.test_limits_documented import gunicorn_setting
+from tests.waiting import LONGEST_WAIT_SECONDS
 
 DIRECTIVES = dict(unit())
 # Tenths, as systemd-analyze counts: 0 is sealed, 100 is open. It was 14 when this was written.

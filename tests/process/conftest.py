@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,10 +16,9 @@ import pytest
 
 from app.settings import PROJECT
 from tests.conftest import migrate, settings_for
+from tests.waiting import LONGEST_WAIT_SECONDS, until
 
 BIN = Path(sys.executable).parent
-# Only reached when something is broken.
-LONGEST_WAIT_SECONDS = 60
 # What an operator, or the machine's own shutdown, waits for a service to end.
 STOP_SECONDS = 20
 
@@ -34,16 +32,6 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    """Ask again and again; the first answer that is true."""
-    end = time.monotonic() + LONGEST_WAIT_SECONDS
-    while time.monotonic() < end:
-        if result := condition():
-            return result
-        time.sleep(0.02)
-    raise AssertionError(f"waited in vain for {what}")
 
 
 class Service:

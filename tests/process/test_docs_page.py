@@ -13,7 +13,8 @@ from selenium.webdriver.chrome.service import Service as Driver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-from tests.process.conftest import Service, Start, until
+from tests.process.conftest import Service, Start
+from tests.waiting import until
 
 MISSING = [program for program in ("chromium", "chromedriver") if shutil.which(program) is None]
 # Chromium asks its makers for this and that, unless told not to; and as root it cannot shut itself in.

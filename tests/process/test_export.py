@@ -15,7 +15,8 @@ from app.tasks.schemas import ImportedTask
 from tests.conftest import Caller, NewDatabase, make_app, new_user_id, shared_token
 from tests.database.conftest import postgresql_database, postgresql_template
 from tests.postgres import Server
-from tests.process.conftest import LONGEST_WAIT_SECONDS, Service, Start
+from tests.process.conftest import Service, Start
+from tests.waiting import LONGEST_WAIT_SECONDS
 
 __all__ = ["postgresql_database", "postgresql_template"]
 

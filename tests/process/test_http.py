@@ -14,7 +14,8 @@ from typing import Any, BinaryIO, NamedTuple
 import pytest
 
 from tests.conftest import migrate, new_user_id, settings_for, shared_token
-from tests.process.conftest import LONGEST_WAIT_SECONDS, Service, starting
+from tests.process.conftest import Service, starting
+from tests.waiting import LONGEST_WAIT_SECONDS
 
 THREADS = 2
 # The kernel's names for a connection whose server has said its last, and whose client has not.

@@ -13,7 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import migrate, new_user_id, shared_token
 from tests.postgres import Server
-from tests.process.conftest import LONGEST_WAIT_SECONDS, Service, Start, until
+from tests.process.conftest import Service, Start
+from tests.waiting import LONGEST_WAIT_SECONDS, until
 
 WORKERS = 2
 CLIENTS = 8

@@ -9,7 +9,8 @@ import pytest
 
 from tests.conftest import migrate
 from tests.postgres import Server
-from tests.process.conftest import Service, Start, until
+from tests.process.conftest import Service, Start
+from tests.waiting import until
 
 WORKERS = 4
 CLIENTS = 6

@@ -13,7 +13,8 @@ import pytest
 
 from app.settings import PROJECT
 from tests.conftest import NewDatabase, migrate, new_user_id, settings_for, shared_token
-from tests.process.conftest import BIN, Service, Start, free_port, paused, until
+from tests.process.conftest import BIN, Service, Start, free_port, paused
+from tests.waiting import until
 
 TASK = {"title": "tea", "details": "green"}
 NOT_OF_THE_TREE = (

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import migrate
-from tests.process.conftest import Service, until
+from tests.process.conftest import Service
 from tests.reliability.audit import audit
 from tests.reliability.conftest import Launch
 from tests.reliability.faults import (
@@ -27,6 +27,7 @@ from tests.reliability.faults import (
     stopped,
 )
 from tests.reliability.load import Client, Load, User
+from tests.waiting import until
 
 # How long faults follow one another; each happens once at least.
 SECONDS = float(os.environ.get("RELIABILITY_SECONDS", "0"))

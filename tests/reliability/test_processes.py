@@ -15,11 +15,12 @@ import pytest
 
 from app.server.connection import RECEIVE_SECONDS, SEND_SECONDS
 from app.server.worker import GIVE_WAY_AT_MOST
-from tests.process.conftest import Service, paused, thread_states, until
+from tests.process.conftest import Service, paused, thread_states
 from tests.reliability.audit import audit, sqlite_query
 from tests.reliability.conftest import Launch
 from tests.reliability.faults import MARGIN_SECONDS
 from tests.reliability.load import Client, Load, User
+from tests.waiting import until
 
 THREADS = 2
 WORKERS = 2
