@@ -5,6 +5,7 @@ import threading
 import bcrypt
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import ARGON2_VERSION
 from flask import Flask
 
 from app.settings import Settings
@@ -22,8 +23,12 @@ class Passwords:
     def __init__(self, settings: Settings) -> None:
         self._hasher = PasswordHasher(settings.argon2_passes, settings.argon2_memory_kib, settings.argon2_lanes)
         self._at_once = threading.BoundedSemaphore(AT_ONCE)
-        # Compared with when there is no hash, so that it takes as long as a wrong password.
-        self._nobodys_hash = self._hasher.hash("nobody's password")
+        # Compared with when there is no hash, so that it takes as long as a wrong password. It is no password's: salt
+        # and hash are zeros, as many as the hasher makes.
+        self._nobodys_hash = (
+            f"$argon2id$v={ARGON2_VERSION}$m={settings.argon2_memory_kib},t={settings.argon2_passes},"
+            f"p={settings.argon2_lanes}${'A' * 22}${'A' * 43}"
+        )
 
     def hash(self, password: str) -> str:
         with self._at_once:
