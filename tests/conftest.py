@@ -70,8 +70,8 @@ def new_database(engine: str, request: pytest.FixtureRequest, tmp_path_factory: 
     return make
 
 
-def settings_for(url: str, **changes: str) -> dict[str, str]:
-    """An environment for a service on this database that knows both kinds of HS256 issuers."""
+def settings_for(url: str, **changes: str | None) -> dict[str, str]:
+    """An environment for a service on this database that knows both kinds of HS256 issuers. None takes one out."""
     environment = {
         "AUTH_RATE_LIMIT": "1000000",
         "DATABASE_URL": url,
@@ -79,10 +79,10 @@ def settings_for(url: str, **changes: str) -> dict[str, str]:
         "BETTER_AUTH_SECRET": SHARED_SECRET,
         "LOG_LEVEL": "error",
     }
-    return environment | changes
+    return {name: value for name, value in {**environment, **changes}.items() if value is not None}
 
 
-def make_app(url: str, **changes: str) -> Flask:
+def make_app(url: str, **changes: str | None) -> Flask:
     """An app in this process. Some tests call on fifty threads at once, each of which needs a connection."""
     settings = read_settings(settings_for(url, **{"THREADS": "50", **changes}), Path("/nonexistent"))
     if not any(name.startswith("ARGON2") for name in changes):
@@ -96,6 +96,14 @@ def migrate(url: str) -> None:
     with app.app_context():
         flask_migrate.upgrade()
         app.extensions["database"].dispose()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A migrated file, for what is the same on both engines."""
+    url = f"sqlite:///{tmp_path / 'tasks.db'}"
+    migrate(url)
+    return url
 
 
 @pytest.fixture(scope="session")

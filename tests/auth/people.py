@@ -116,7 +116,7 @@ def at_once(times: int, call: Callable[[], Result]) -> list[Result]:
 
 
 @contextmanager
-def another_app(database: Flask | str, **changes: str) -> Iterator[Flask]:
+def another_app(database: Flask | str, **changes: str | None) -> Iterator[Flask]:
     """A further process, as it were: on the database of an app, or at a URL."""
     if isinstance(database, Flask):
         database = database.extensions["settings"].database_url.render_as_string(hide_password=False)

@@ -141,9 +141,10 @@ def unreachable_urls(tmp_path: Path) -> list[str]:
 def test_an_unreachable_database_is_one_failed_check(tmp_path: Path) -> None:
     """The rest of the database's are left out, the others are made."""
     for url in unreachable_urls(tmp_path):
-        done = run_process(url, "doctor", **RANDOM_SECRETS)
+        with another_app(url, **RANDOM_SECRETS) as cut_off:
+            done = run(cut_off, "doctor")
 
-        assert (done.returncode, done.stderr) == (1, "")
+        assert (done.exit_code, done.stderr) == (1, "")
         lines = [line.split()[:2] for line in done.stdout.splitlines()]
         assert lines == [["ok", "settings"], ["ok", "secrets"], ["failed", "database"], ["ok", "keys"]]
         assert "geheim" not in done.stdout
@@ -163,9 +164,8 @@ def test_every_command_tells_an_unreachable_database_in_one_line(tmp_path: Path,
 
 @pytest.mark.parametrize(
     ("command", "engine"),
-    [("db upgrade", 0), ("db upgrade", 1), ("db downgrade", 0), ("db current", 0), ("db check", 1), ("purge", 0),
-     ("users list", 1)],
-)  # fmt: skip
+    [("db upgrade", 0), ("db upgrade", 1), ("db current", 0), ("users list", 1)],
+)
 def test_a_process_with_an_unreachable_database_says_one_line(tmp_path: Path, command: str, engine: int) -> None:
     """And nothing of what a library writes by itself, whatever is logged."""
     done = run_process(unreachable_urls(tmp_path)[engine], *command.split(), LOG_LEVEL="debug")
@@ -293,7 +293,7 @@ def test_a_locale_that_knows_ascii_alone_is_a_warning(postgresql: Server, app: F
     name = f"{postgresql.role}_ascii"
     postgresql.sql(f"CREATE DATABASE {name} OWNER {postgresql.role} TEMPLATE template0 LOCALE 'C' ENCODING 'UTF8'")
     postgresql.databases.append(name)
-    assert run_process(postgresql.url(name), "db", "upgrade").returncode == 0
+    migrate(postgresql.url(name))
     with another_app(postgresql.url(name)) as ascii_only:
         found = findings(ascii_only)["letters"]
 

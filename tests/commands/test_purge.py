@@ -18,7 +18,7 @@ from tests.api.replicas import Replica, tasks_of
 from tests.api.test_export import failing_pages
 from tests.auth.people import Member, ago, another_app, listed, lives, make_copy_old, register, sql
 from tests.commands.calling import fail, record, run_process, succeed
-from tests.conftest import Caller, NewDatabase, new_user_id
+from tests.conftest import Caller, new_user_id
 from tests.statements import messages
 
 TRASH_KEPT = 30 * 24 * 3600
@@ -243,15 +243,6 @@ def test_an_operator_runs_it(url: str, app: Flask) -> None:
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == "Looked at 1 users. Ended 2 tasks and 0 sessions.\n"
-
-
-def test_a_database_that_is_not_ready_is_one_line(new_database: NewDatabase) -> None:
-    """Which says what to run."""
-    ended = run_process(new_database(migrated=False), "purge")
-
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.count("\n") == 1
-    assert "flask db upgrade" in ended.stderr
 
 
 def test_arguments_are_refused(app: Flask) -> None:

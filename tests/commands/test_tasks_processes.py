@@ -5,12 +5,10 @@ import pty
 import select
 import subprocess
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
 import pytest
-from flask import Flask
 
 from app.settings import PROJECT
 from tests.auth.people import another_app
@@ -22,13 +20,6 @@ USER = "0123456789abcdef0123456789abcdef"
 FEW, MANY = 3, 2_000
 EXPORT = ["tasks", "export", "--user", USER, "--format", "jsonl"]
 IMPORT = ["tasks", "import", "--user", USER, "--format", "jsonl", "-"]
-
-
-@pytest.fixture
-def database(url: str) -> Iterator[Flask]:
-    """A look into it."""
-    with another_app(url) as app:
-        yield app
 
 
 def start(url: str, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
@@ -45,18 +36,25 @@ def finish(process: subprocess.Popen[bytes], stdin: bytes = b"") -> tuple[int, b
     return process.returncode, printed, said
 
 
-def fill(database: Flask, count: int) -> None:
+def fill(url: str, count: int) -> None:
     """Give the user so many tasks."""
-    assert imported(database, USER, lines(*({"title": f"tea {n}"} for n in range(count))))["added"] == count
+    with another_app(url) as app:
+        assert imported(app, USER, lines(*({"title": f"tea {n}"} for n in range(count))))["added"] == count
+
+
+def kept(url: str, user: str = USER) -> bytes:
+    """What a user's file holds now."""
+    with another_app(url) as app:
+        return exported(app, user)
 
 
 def titles(file: bytes) -> set[str]:
     return {orjson.loads(line)["title"] for line in file.splitlines()}
 
 
-def test_one_command_reads_what_another_writes(url: str, database: Flask) -> None:
+def test_one_command_reads_what_another_writes(url: str) -> None:
     """Through a pipe, into another account; neither says anything beside what it prints."""
-    fill(database, MANY)
+    fill(url, MANY)
     writer = start(url, *EXPORT)
     reader = start(url, "tasks", "import", "--user", "other", "--format", "jsonl", "-", "--json", stdin=writer.stdout)
     status, printed, said = finish(reader)
@@ -65,12 +63,12 @@ def test_one_command_reads_what_another_writes(url: str, database: Flask) -> Non
 
     assert (status, said) == (0, b"")
     assert orjson.loads(printed) == {"user_id": "other", "found": MANY, "added": MANY, "kept": 0}
-    assert titles(exported(database, "other")) == {f"tea {number}" for number in range(MANY)}
+    assert titles(kept(url, "other")) == {f"tea {number}" for number in range(MANY)}
 
 
-def test_two_imports_of_one_file_at_once_are_one(url: str, database: Flask) -> None:
+def test_two_imports_of_one_file_at_once_are_one(url: str) -> None:
     """Each task is added by one of them."""
-    fill(database, 1)
+    fill(url, 1)
     file = lines(*({"title": f"milk {number}"} for number in range(MANY)))
     both = [start(url, *IMPORT, "--json") for _ in range(2)]
     for process in both:
@@ -80,24 +78,24 @@ def test_two_imports_of_one_file_at_once_are_one(url: str, database: Flask) -> N
     found = [orjson.loads(finish(process)[1]) for process in both]
 
     assert sum(each["added"] for each in found) == MANY
-    assert len(exported(database, USER).splitlines()) == MANY + 1
+    assert len(kept(url).splitlines()) == MANY + 1
 
 
 @pytest.mark.parametrize("count", [FEW, MANY], ids=["few", "many"])
-def test_a_full_disk_is_one_line(url: str, database: Flask, count: int) -> None:
+def test_a_full_disk_is_one_line(sqlite_url: str, count: int) -> None:
     """Also where it is noticed only at the end."""
-    fill(database, count)
+    fill(sqlite_url, count)
     with open("/dev/full", "wb") as full:
-        status, _, said = finish(start(url, *EXPORT, stdout=full))
+        status, _, said = finish(start(sqlite_url, *EXPORT, stdout=full))
 
     assert (status, said) == (1, b"Error: [Errno 28] No space left on device\n")
 
 
-def test_who_reads_no_further_ends_it_quietly(url: str, database: Flask) -> None:
+def test_who_reads_no_further_ends_it_quietly(sqlite_url: str) -> None:
     """As in `| head`."""
-    fill(database, MANY)
+    fill(sqlite_url, MANY)
     ours, theirs = os.pipe()
-    process = start(url, *EXPORT, stdout=theirs)
+    process = start(sqlite_url, *EXPORT, stdout=theirs)
     os.close(theirs)
     with open(ours, "rb") as reader:
         assert orjson.loads(reader.readline())["title"].startswith("tea")
@@ -131,13 +129,13 @@ def on_a_terminal(url: str, *arguments: str, stdin: bytes = b"") -> str:
     return shown.decode()
 
 
-def test_a_terminal_shows_how_far_it_is(url: str) -> None:
+def test_a_terminal_shows_how_far_it_is(sqlite_url: str) -> None:
     """How much was done; where it is known, of how much."""
-    shown = on_a_terminal(url, *IMPORT, stdin=lines(*({"title": f"tea {n}"} for n in range(FEW))))
+    shown = on_a_terminal(sqlite_url, *IMPORT, stdin=lines(*({"title": f"tea {n}"} for n in range(FEW))))
     assert "Checking" in shown
     assert f"{FEW}/{FEW}" in shown
     assert "/0" not in shown
 
-    shown = on_a_terminal(url, *EXPORT)
+    shown = on_a_terminal(sqlite_url, *EXPORT)
     assert "Octets" in shown
     assert "/0" not in shown

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from app.settings import PROJECT
-from tests.conftest import migrate, settings_for
+from tests.conftest import settings_for
 from tests.waiting import LONGEST_WAIT_SECONDS, until
 
 BIN = Path(sys.executable).parent
@@ -143,14 +143,6 @@ def starting(home: Path) -> Iterator[Start]:
     finally:
         for service in started:
             service.kill()
-
-
-@pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    """A migrated file, for what is the same on both engines."""
-    url = f"sqlite:///{tmp_path / 'tasks.db'}"
-    migrate(url)
-    return url
 
 
 @pytest.fixture

@@ -97,21 +97,21 @@ class Reader:
         # The browser's own pages, and what is in the page itself, have other schemes.
         return {url.netloc for url in asked if url.scheme in ("http", "https", "ws", "wss")}
 
-    def assert_quiet(self, scheme: str) -> None:
-        """In the colours of this scheme, without a complaint in the console or a request to anybody else."""
-        assert sum(abs(one - other) for one, other in zip(self.background(), SCHEMES[scheme], strict=True)) < 100
+    def assert_both_schemes(self) -> None:
+        """The page follows what a reader prefers."""
+        for scheme, color in SCHEMES.items():
+            preferred = [{"name": "prefers-color-scheme", "value": scheme}]
+            self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": preferred})
+            assert sum(abs(one - other) for one, other in zip(self.background(), color, strict=True)) < 100
+
+    def assert_quiet(self) -> None:
+        """Without a complaint in the console or a request to anybody else."""
         assert self.complaints() == []
         assert self.hosts() == {urlsplit(self.home).netloc}
 
 
-@pytest.fixture(params=list(SCHEMES))
-def scheme(request: pytest.FixtureRequest) -> str:
-    """What a reader prefers."""
-    return str(request.param)
-
-
 @pytest.fixture
-def reader(service: Service, scheme: str, tmp_path: Path) -> Iterator[Reader]:
+def reader(service: Service, tmp_path: Path) -> Iterator[Reader]:
     """A browser of this test's own."""
     options = webdriver.ChromeOptions()
     options.binary_location = str(shutil.which("chromium"))
@@ -120,14 +120,12 @@ def reader(service: Service, scheme: str, tmp_path: Path) -> Iterator[Reader]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options, Driver(shutil.which("chromedriver")))
     try:
-        preferred = [{"name": "prefers-color-scheme", "value": scheme}]
-        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": preferred})
         yield Reader(service, driver)
     finally:
         driver.quit()
 
 
-def test_a_reader_tries_the_service_on_its_page(service: Service, reader: Reader, scheme: str) -> None:
+def test_a_reader_tries_the_service_on_its_page(service: Service, reader: Reader) -> None:
     """Authorize with a token, create a task, list it; then look an error up."""
     reader.open("/docs")
     reader.authorize(service.register())
@@ -137,9 +135,11 @@ def test_a_reader_tries_the_service_on_its_page(service: Service, reader: Reader
     status, listed = reader.run("list_tasks")
     assert (status, listed["items"]) == (200, [created])
 
-    reader.assert_quiet(scheme)
+    reader.assert_both_schemes()
+    reader.assert_quiet()
 
     # Where an error's `type` leads.
     reader.open("/docs/errors#not_found")
     assert reader.find("#not_found:target h2").text.split() == ["not_found", "404"]
-    reader.assert_quiet(scheme)
+    reader.assert_both_schemes()
+    reader.assert_quiet()

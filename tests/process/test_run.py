@@ -118,26 +118,16 @@ def test_it_ends_when_it_is_told_to(serve: Start, sqlite_url: str, how: signal.S
     assert "Traceback" not in service.log
 
 
-@pytest.mark.parametrize(
-    "sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["none", "half", "whole"]
-)
-def test_an_open_connection_does_not_keep_it(serve: Start, sqlite_url: str, sent: bytes) -> None:
+def test_an_open_connection_does_not_keep_it(serve: Start, sqlite_url: str) -> None:
     """A browser holds connections open, and a slow client half a request; neither outlasts an operator's patience."""
     service = serve(sqlite_url)
-    with contextlib.closing(socket.create_connection(("127.0.0.1", service.port))) as client:
-        client.sendall(sent)
-        # The workers take connections in the order in which they come: by this answer they have that one.
+    with contextlib.ExitStack() as clients:
+        for sent in (b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"):
+            client = clients.enter_context(socket.create_connection(("127.0.0.1", service.port)))
+            client.sendall(sent)
+        # The workers take connections in the order in which they come: by this answer they have those.
         assert service.call("GET", "/healthz").status == 200
         assert service.stop() == 0
-
-
-def test_the_first_request_that_it_prints_works(serve: Start, sqlite_url: str) -> None:
-    """A newcomer copies the line into a shell and has an account."""
-    service = serve(sqlite_url)
-    curl = until(lambda: re.search(r"^ *(curl .*)$", service.log, re.MULTILINE), "a line with curl")[1]
-
-    assert run_in_bash(curl) == "201"
-    assert f"http://127.0.0.1:{service.port}/docs" in service.log
 
 
 def test_the_address_that_it_prints_is_where_it_listens(start: Start, sqlite_url: str) -> None:
@@ -152,13 +142,12 @@ def test_the_address_that_it_prints_is_where_it_listens(start: Start, sqlite_url
 def test_without_accounts_it_prints_a_request_that_works_too(serve: Start, sqlite_url: str) -> None:
     """Nobody can register there, so it is another."""
     service = serve(sqlite_url, LOCAL_AUTH="off")
+    assert run_printed_curl(service) == "200"
+
+
+def run_printed_curl(service: Service) -> str:
+    """What a newcomer copies into a shell; the status that it answers with."""
     curl = until(lambda: re.search(r"^ *(curl .*)$", service.log, re.MULTILINE), "a line with curl")[1]
-
-    assert run_in_bash(curl) == "200"
-
-
-def run_in_bash(curl: str) -> str:
-    """The status that a curl line answers with."""
     quiet = f"{curl} --silent --output /dev/null --write-out '%{{http_code}}'"
     return subprocess.run(["bash", "-c", quiet], capture_output=True, text=True, timeout=60, check=True).stdout
 
@@ -181,8 +170,12 @@ def make_run(start: Start, checkout: Path) -> Service:
 
 
 def test_make_run_serves_and_keeps_its_data(start: Start, checkout: Path) -> None:
-    """With nothing set: it migrates, writes a secret, serves; run again it knows its users and their tokens."""
+    """With nothing set: it migrates, writes a secret, serves; run again it knows its users and their tokens.
+
+    Each time it says where it is, how a first request goes, and ends cleanly on Ctrl-C.
+    """
     service = make_run(start, checkout)
+    assert_said(service)
     token = service.register()
     task = complete_a_task(service, token)
     interrupt(service)
@@ -191,20 +184,16 @@ def test_make_run_serves_and_keeps_its_data(start: Start, checkout: Path) -> Non
 
     assert service.call("GET", f"/v1/tasks/{task['id']}", token) == (200, task)
     assert service.call("GET", "/v1/auth/me", token).body["email"] == "ann@example.com"
-    curl = until(lambda: re.search(r"^ *(curl .*)$", service.log, re.MULTILINE), "a line with curl")[1]
-    assert run_in_bash(curl) == "201"
+    assert_said(service)
+    interrupt(service)
     assert (checkout / "instance" / "auth_secret").stat().st_mode & 0o777 == 0o600
     assert (checkout / "instance" / "tasks.db").is_file()
 
 
-def test_make_run_ends_cleanly_on_ctrl_c(start: Start, checkout: Path) -> None:
-    """No process and no stack trace is left."""
-    service = make_run(start, checkout)
-    assert service.call("GET", "/").status == 200
-
-    interrupt(service)
-
-    assert "Traceback" not in service.log
+def assert_said(service: Service) -> None:
+    """The address, the interactive description, and a request that makes an account."""
+    assert run_printed_curl(service) == "201"
+    assert f"http://127.0.0.1:{service.port}/docs" in service.log
 
 
 def interrupt(service: Service) -> None:
@@ -212,15 +201,7 @@ def interrupt(service: Service) -> None:
     os.killpg(service.process.pid, signal.SIGINT)
     service.process.wait(60)
     until(service.is_gone, "the end of all processes")
-
-
-def test_make_run_says_where_it_is(start: Start, checkout: Path) -> None:
-    """The address, the interactive description, and a first request that works."""
-    service = make_run(start, checkout)
-    curl = until(lambda: re.search(r"^ *(curl .*)$", service.log, re.MULTILINE), "a line with curl")[1]
-
-    assert f"http://127.0.0.1:{service.port}/docs" in service.log
-    assert run_in_bash(curl) == "201"
+    assert "Traceback" not in service.log
 
 
 def test_a_reload_reads_no_settings(start: Start, checkout: Path) -> None:

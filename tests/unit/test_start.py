@@ -38,19 +38,19 @@ def run(*command: object, **environment: str) -> subprocess.CompletedProcess[str
 
 
 def test_a_secret_is_written_once(tmp_path: Path) -> None:
-    """Eight processes that begin at once end with one secret, which only its owner can read."""
+    """Four processes that begin at once end with one secret, which only its owner can read."""
     instance = tmp_path / "new" / "instance"
     gate, opener = os.pipe()
     command = [sys.executable, "-c", READ_SECRET, str(instance)]
     processes = [
-        subprocess.Popen(command, stdin=gate, stdout=subprocess.PIPE, text=True, cwd=PROJECT) for _ in range(8)
+        subprocess.Popen(command, stdin=gate, stdout=subprocess.PIPE, text=True, cwd=PROJECT) for _ in range(4)
     ]
-    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 8
+    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 4
     for end in (gate, opener):
         os.close(end)
     secrets = {process.communicate(timeout=60)[0].strip() for process in processes}
 
-    assert [process.returncode for process in processes] == [0] * 8
+    assert [process.returncode for process in processes] == [0] * 4
     assert secrets == {(instance / "auth_secret").read_text()}
     assert len(secrets.pop().encode()) >= SECRET_BYTES
     assert [path.name for path in instance.iterdir()] == ["auth_secret"]
