@@ -20,7 +20,7 @@ run: $(VENV)/.runtime ## Install, migrate and serve on http://127.0.0.1:8000.
 test: test-service test-reliability ## Run all tests, on SQLite and PostgreSQL, and print the coverage.
 
 test-service: $(VENV)/.development ## Run all tests but those that take servers down.
-	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadgroup $(COVERAGE) --ignore tests/reliability
+	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist worksteal $(COVERAGE) --ignore tests/reliability
 
 test-reliability: $(VENV)/.development ## Stop, freeze and restart real servers under load, and compare (two minutes of `make test`).
 	@$(BIN)/pytest tests/reliability

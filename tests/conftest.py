@@ -1,5 +1,6 @@
 """The fixtures that every room shares: both engines, an app on each, and people who call it."""
 
+import gc
 import os
 import secrets
 import sqlite3
@@ -23,6 +24,9 @@ from tests.postgres import PGBOUNCER, Server, postgres_server
 ENGINES = ("postgresql",) if PGBOUNCER in os.environ else ("sqlite", "postgresql")
 SHARED_SECRET = "a secret that only tests share: 0123456789"
 OWN_SECRET = "a secret that only this service has: 0123456789"
+
+# Thousands of tests are a million objects that stay to the end: looking for garbage among them takes seconds.
+gc.disable()
 
 engines_used: dict[str, str] = {}
 
@@ -175,6 +179,11 @@ def bob(app: Flask) -> Caller:
 @pytest.fixture
 def anonymous(app: Flask) -> Caller:
     return Caller(app)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -29,8 +29,8 @@ TAKEN = [
 
 
 @pytest.fixture
-def app(app):
-    """In earnest: elsewhere in the tests, a hash costs next to nothing."""
+def earnest(app):
+    """Elsewhere in the tests, a hash costs next to nothing."""
     with another_app(app, ARGON2_PASSES="2") as earnest:
         yield earnest
 
@@ -41,9 +41,9 @@ def keep_bcrypt(member, password, version="$2b$"):
     sql(member.app, "UPDATE users SET password_hash = :hash WHERE id = :id", hash=made, id=member.user_id)
 
 
-def test_a_password_is_kept_as_argon2id(app):
+def test_a_password_is_kept_as_argon2id(earnest):
     """With OWASP's minimum at least, and salted: two people with one password have two hashes."""
-    hashes = {password_hash(register(app)) for _ in range(2)}
+    hashes = {password_hash(register(earnest)) for _ in range(2)}
 
     assert len(hashes) == 2
     assert all(kept.startswith(LEAST) for kept in hashes)
@@ -72,16 +72,16 @@ def test_a_login_renews_a_hash_of_other_parameters(app):
 
 
 @pytest.mark.parametrize("version", ["$2a$", "$2b$", "$2y$"])
-def test_a_bcrypt_hash_verifies_once_and_is_replaced(app, version):
+def test_a_bcrypt_hash_verifies_once_and_is_replaced(earnest, version):
     """Accounts from elsewhere move in with their passwords."""
-    member = register(app)
+    member = register(earnest)
     keep_bcrypt(member, "their old password", version)
 
-    assert_problem(log_in(app, member.email, PASSWORD), 401, "invalid_credentials")
+    assert_problem(log_in(earnest, member.email, PASSWORD), 401, "invalid_credentials")
     assert password_hash(member).startswith(version)
-    assert log_in(app, member.email, "their old password").status_code == 200
+    assert log_in(earnest, member.email, "their old password").status_code == 200
     assert password_hash(member).startswith(LEAST)
-    assert log_in(app, member.email, "their old password").status_code == 200
+    assert log_in(earnest, member.email, "their old password").status_code == 200
 
 
 @pytest.mark.parametrize(("password", "status"), [("a" * 72, 200), ("a" * 73, 401), ("a" * 256, 401), ("ä" * 37, 401)])

@@ -14,9 +14,6 @@ from tests.conftest import Caller, make_app
 from tests.database.plans import Plan, plans_of
 from tests.postgres import Server
 
-# They take seconds to make: with `--dist loadgroup`, tests that run side by side make them once.
-pytestmark = pytest.mark.xdist_group("growth")
-
 SMALL, LARGE = 100, 100_000
 FEW, SOME, MANY = 10, 60, 1_000
 

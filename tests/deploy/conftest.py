@@ -8,10 +8,10 @@ import pytest
 
 from tests.conftest import migrate
 from tests.deploy.database import ACCESS, PASSWORD, initialise, url
-from tests.process.conftest import serve, sqlite_url, start
+from tests.process.conftest import serve, start
 from tests.reliability.cluster import Cluster, cluster
 
-__all__ = ["serve", "sqlite_url", "start"]
+__all__ = ["serve", "start"]
 
 
 @pytest.fixture(scope="session")
