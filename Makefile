@@ -20,10 +20,11 @@ run: $(VENV)/.runtime ## Install, migrate and serve on http://127.0.0.1:8000.
 test: test-service test-reliability ## Run all tests, on SQLite and PostgreSQL, and print the coverage.
 
 test-service: $(VENV)/.development ## Run all tests but those that take servers down.
-	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist worksteal $(COVERAGE) --ignore tests/reliability
+	@$(BIN)/pytest --numprocesses $(PROCESSES) --maxschedchunk 10 $(COVERAGE) --ignore tests/reliability
 
-test-reliability: $(VENV)/.development ## Stop, freeze and restart real servers under load, and compare (two minutes of `make test`).
-	@$(BIN)/pytest tests/reliability
+test-reliability: $(VENV)/.development ## Stop, freeze and restart real servers under load, and compare.
+	@# Most of it is waiting: two files at a time take half as long.
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile tests/reliability
 
 test-pgbouncer: $(VENV)/.development ## Run the API's tests with PgBouncer (transaction mode) in front of PostgreSQL.
 	@# Without the outage after which everything must work at once: PgBouncer waits a second before it tries again.
