@@ -182,7 +182,6 @@ def anonymous(app: Flask) -> Caller:
 
 
 def pytest_collection_finish() -> None:
-    gc.freeze()
     gc.enable()
 
 

@@ -4,13 +4,16 @@ import contextlib
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.conftest import migrate
+from tests.conftest import migrate, new_user_id, shared_token
 from tests.reliability.audit import sqlite_query
 from tests.reliability.conftest import Launch
 from tests.reliability.faults import Fault, disk_full, endure
+from tests.reliability.load import Client
 
 LOCKER = """
 import sqlite3, sys
@@ -34,13 +37,21 @@ def locked(file: Path) -> Iterator[None]:
 
 
 def test_a_file_locked_by_another_process_is_a_short_503(launch: Launch, sqlite_file: Path) -> None:
-    """However many writers wait for it, each is answered in time; readers need not wait at all."""
+    """However many writers wait for it, each is answered in time; no reader is refused, also once writers were."""
     service = launch(f"sqlite:///{sqlite_file}", THREADS="1").wait_until_ready()
+    reader, reads = Client(service.port, shared_token(new_user_id()), kept=True), []
 
-    incident = endure(service, sqlite_query(sqlite_file), Fault(locked, LOCKED_SECONDS), sqlite_file)
+    with ThreadPoolExecutor(1) as pool:
+        enduring = pool.submit(endure, service, sqlite_query(sqlite_file), Fault(locked, LOCKED_SECONDS), sqlite_file)
+        while not enduring.done():
+            reads.append(reader.call("GET", "/v1/tasks"))
+            time.sleep(0.05)
+        incident = enduring.result()
+    reader.close()
 
     began = incident.returned - LOCKED_SECONDS / 2
-    assert [reply for reply in incident.replies if reply.status == 200 and began < reply.began < incident.returned]
+    assert {reply.status for reply in reads} == {200}
+    assert [reply for reply in reads if began < reply.began < reply.ended < incident.returned]
     assert service.stop() == 0
 
 
