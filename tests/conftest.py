@@ -25,9 +25,6 @@ ENGINES = ("postgresql",) if PGBOUNCER in os.environ else ("sqlite", "postgresql
 SHARED_SECRET = "a secret that only tests share: 0123456789"
 OWN_SECRET = "a secret that only this service has: 0123456789"
 
-# Thousands of tests are a million objects that stay to the end: looking for garbage among them takes seconds.
-gc.disable()
-
 engines_used: dict[str, str] = {}
 
 
@@ -181,8 +178,14 @@ def anonymous(app: Flask) -> Caller:
     return Caller(app)
 
 
-def pytest_collection_finish() -> None:
-    gc.enable()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Thousands of tests are a million objects that stay to the end: looking for garbage among them takes seconds."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
