@@ -20,6 +20,7 @@ run: $(VENV)/.runtime ## Install, migrate and serve on http://127.0.0.1:8000.
 test: test-service test-reliability ## Run all tests, on SQLite and PostgreSQL, and print the coverage.
 
 test-service: $(VENV)/.development ## Run all tests but those that take servers down.
+	@# Given out a few at a time, or one process would be left with the slow ones.
 	@$(BIN)/pytest --numprocesses $(PROCESSES) --maxschedchunk 10 $(COVERAGE) --ignore tests/reliability
 
 test-reliability: $(VENV)/.development ## Stop, freeze and restart real servers under load, and compare.
