@@ -164,7 +164,7 @@ def test_every_command_tells_an_unreachable_database_in_one_line(tmp_path: Path,
 
 @pytest.mark.parametrize(
     ("command", "engine"),
-    [("db upgrade", 0), ("db upgrade", 1), ("db current", 0), ("users list", 1)],
+    [("db upgrade", 0), ("db upgrade", 1), ("db downgrade", 0), ("db current", 0), ("db check", 1), ("users list", 1)],
 )
 def test_a_process_with_an_unreachable_database_says_one_line(tmp_path: Path, command: str, engine: int) -> None:
     """And nothing of what a library writes by itself, whatever is logged."""

@@ -139,6 +139,7 @@ def test_no_secret_is_printed_by_a_command(postgresql: Server, database: str) ->
         (url, 0, ("users", "create", EMAIL), PASSWORDS[0]),
         (url, 1, ("users", "create", EMAIL), PASSWORDS[1]),
         (url, 0, ("users", "set-password", EMAIL), PASSWORDS[3]),
+        (url, 0, ("users", "show", EMAIL, "--json"), ""),
         (nowhere, 1, ("users", "create", EMAIL), PASSWORDS[0]),
         (nowhere, 1, ("db", "upgrade"), ""),
     ]
