@@ -7,6 +7,9 @@ COVERAGE ?= --cov --cov-report term
 # One more than processors, for many tests wait for processes of their own.
 PROCESSES ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 BIN := $(VENV)/bin
+# The lock names all that is needed. pip before 23.3 takes `coverage[toml]` for another package than the pinned one and
+# looks for its newest release; so none may look for anything.
+PIP_INSTALL = bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command 'make lock' --quiet
 
@@ -67,18 +70,18 @@ $(VENV)/.created:
 
 $(VENV)/.runtime: requirements.txt $(VENV)/.created
 	@echo "Installing into $(VENV) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(VENV)/$(PIP_INSTALL) requirements.txt
 	@touch $@
 
 $(VENV)/.development: requirements-dev.txt $(VENV)/.runtime
 	@echo "Installing what the tests need into $(VENV) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(VENV)/$(PIP_INSTALL) requirements-dev.txt
 	@touch $@
 
 $(VENV)-bench/.installed: benchmarks/requirements.txt $(VENV)/.created
 	@echo "Installing the benchmark's peers into $(VENV)-bench ..."
 	@test -x $(VENV)-bench/bin/python || $(PYTHON) -m venv $(VENV)-bench
-	@$(VENV)-bench/bin/pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.txt
+	@$(VENV)-bench/$(PIP_INSTALL) benchmarks/requirements.txt
 	@touch $@
 
 .PHONY: help run test test-service test-reliability test-pgbouncer check conformance format docs bench lock
