@@ -1,10 +1,16 @@
 """gunicorn finds this file by itself; the environment decides (see .env.example)."""
 
+# First, since what is loaded before would wait without letting other requests go on.
+from gevent import monkey
+
+monkey.patch_all()
+
 import gc
 import json
 import os
 import secrets
 
+from app.http.sharing import sharing
 from app.settings import SettingsError, load_settings
 
 try:
@@ -15,11 +21,9 @@ except SettingsError as error:
 wsgi_app = "wsgi:app"
 bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
 workers = settings.web_concurrency
-# Its threads take whole requests, so that slow clients hold none.
-worker_class = "app.server.worker.Worker"
-# While one waits for the database, another works; more of them would only wait for the interpreter's one lock.
-threads = settings.threads
-# Idle connections cost no thread.
+# One thread waits for many clients and many statements at once.
+worker_class = "app.http.worker.Worker"
+# Idle connections cost some kilobytes each.
 keepalive = 75
 # A worker makes room for a new one now and then, not all at once; against leaks that nobody has found.
 max_requests = 100_000
@@ -28,6 +32,9 @@ max_requests_jitter = 20_000
 graceful_timeout = 15
 # The most there is: a cursor, a search and a user id together are longer than the default.
 limit_request_line = 8190
+# No header of a request decides about its path or scheme, whoever FORWARDED_ALLOW_IPS believes.
+forwarder_headers = ""
+secure_scheme_headers = {}
 # Loaded once, shared by the workers; nothing is connected before they fork.
 preload_app = True
 # A heartbeat on a disk would stall with the disk.
@@ -46,10 +53,20 @@ def pre_fork(server, worker):
         worker.metrics_part = counts.take_part(others)
 
 
-def post_fork(server, worker):
+def post_worker_init(worker):
     """Have the worker tell now and then how many connections it uses."""
-    if counts := server.app.wsgi().extensions.get("metrics"):
+    if counts := worker.wsgi.extensions.get("metrics"):
         counts.watch_pool()
+
+
+def worker_exit(server, worker):
+    """Close the connections: the last one to leave SQLite's file puts all of it into that file."""
+    worker.wsgi.extensions["database"].dispose()
+
+
+def child_exit(_server, worker):
+    """A worker has ended, by itself or not: it takes no connections."""
+    sharing.forget(worker.age)
 
 
 def when_ready(server):

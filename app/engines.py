@@ -2,13 +2,12 @@
 
 import functools
 import math
-import os
 import re
 import socket
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -17,20 +16,26 @@ import psycopg2.extensions
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from app import waiting
 from app.settings import Settings
-from app.watchdog import Watchdog
+
+psycopg2.extensions.set_wait_callback(waiting.wait)
 
 POOL_WAIT_SECONDS = 2
-# Beside one connection for each thread: for what is read in the background.
+# Next to those for requests: for what is read in the background.
 SPARE_CONNECTIONS = 1
 CONNECT_SECONDS = 2
 # For what was sent to be acknowledged by the other side's kernel.
 UNACKNOWLEDGED_MILLISECONDS = 3_000
-SQLITE_BUSY_MILLISECONDS = 3_000
+SQLITE_BUSY_SECONDS = 3.0
+# How long a statement that finds SQLite's file locked sleeps before it tries again: a write takes about as long.
+SQLITE_RETRY_SECONDS = 0.002
 # On PostgreSQL it is set by as_user(), and for a transaction by its BEGIN.
 STATEMENT_SECONDS = 5
-# Steps of SQLite's virtual machine, some milliseconds, after which it looks at the clock.
-SQLITE_STEPS = 10_000
+# Steps of SQLite's virtual machine, about a millisecond, after which a statement looks at the clock.
+SQLITE_STEPS = 2_000
+# How long a statement runs before it lets other requests of its process go on.
+SQLITE_TURN_SECONDS = 0.005
 
 # Where the pool keeps when a connection was made, of time.monotonic().
 MADE_AT = "made_at"
@@ -65,19 +70,6 @@ def without_time_limits() -> Iterator[None]:
         _takes_its_time.reset(token)
 
 
-def _shut_down(connection: psycopg2.extensions.connection) -> None:
-    """Let the waiting thread's read fail; it closes the connection itself."""
-    # It may be closed in this very moment.
-    with suppress(OSError, psycopg2.InterfaceError):
-        # A duplicate, since a socket object closes its descriptor.
-        duplicate = socket.socket(fileno=os.dup(connection.fileno()))
-        with duplicate:
-            duplicate.shutdown(socket.SHUT_RDWR)
-
-
-watchdog = Watchdog("database watchdog", SILENCE_SECONDS, _shut_down)
-
-
 def make_engine(settings: Settings) -> Engine:
     common: dict[str, Any] = {
         "isolation_level": "AUTOCOMMIT",
@@ -105,6 +97,7 @@ def make_engine(settings: Settings) -> Engine:
     arguments = {name: value for name, value in limits.items() if name not in url.query}
     arguments |= {"connection_factory": _PostgresqlConnection, "cursor_factory": _ScopedCursor}
     engine = create_engine(url, use_native_hstore=False, connect_args=arguments, **common)
+    event.listen(engine, "do_connect", _connect)
     event.listen(engine, "connect", _prepare_postgresql)
     return engine
 
@@ -112,7 +105,6 @@ def make_engine(settings: Settings) -> Engine:
 def _prepare_postgresql(connection: psycopg2.extensions.connection, record: ConnectionPoolEntry) -> None:
     """Read times as the text that the API answers with."""
     record.info[MADE_AT] = time.monotonic()
-    watchdog.start()
     psycopg2.extensions.register_type(_TIMESTAMP, connection)
     # What nobody has registered is the text that the server sent, made without a call of Python.
     connection.string_types.pop(UUID, None)
@@ -138,9 +130,39 @@ class _PostgresqlConnection(psycopg2.extensions.connection):
     # Of all connections of this process: whether a pooler gives each transaction another session.
     has_own_session = True
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, dsn: str, *arguments: Any, **options: Any) -> None:
+        # See waiting.py; while it connects. Each statement sets its own.
+        self.patience: float | None = float(psycopg2.extensions.parse_dsn(dsn).get("connect_timeout", CONNECT_SECONDS))
+        super().__init__(dsn, *arguments, **options)
         self.prepared: set[str] = set()
+
+
+def _connect(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> Any:
+    """Try each host, and each address of its name, in turn: libpq's own time-out for each does not hold here."""
+    failures = []
+    for place in _places(parameters):
+        try:
+            return psycopg2.connect(**{**parameters, **place})
+        except psycopg2.OperationalError as error:
+            failures.append(error)
+    raise failures[0]
+
+
+def _places(parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    hosts, ports = (str(parameters.get(name, "")).split(",") for name in ("host", "port"))
+    for number, host in enumerate(hosts):
+        port = ports[number] if len(ports) > 1 else ports[0]
+        place = {name: value for name, value in (("host", host), ("port", port)) if value}
+        if not host or host.startswith(("/", "@")) or "hostaddr" in parameters:
+            # A socket's folder, or what libpq is told elsewhere.
+            yield place
+            continue
+        try:
+            addresses = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise psycopg2.OperationalError(f"the host {host} has no address: {error}") from error
+        for address in addresses:
+            yield {**place, "hostaddr": address[4][0]}
 
 
 class _ScopedCursor(psycopg2.extensions.cursor):
@@ -161,22 +183,16 @@ class _ScopedCursor(psycopg2.extensions.cursor):
         if request_id is not None:
             # In front, for pg_stat_activity shows the first kilobyte; and outside of what is prepared.
             query = f"/* request_id='{_NOT_FOR_A_COMMENT.sub('_', request_id)}' */ {query}"
-        if _takes_its_time.get():
-            super().execute(query, parameters)
-            return
-        watchdog.begin(self.connection)
-        try:
-            super().execute(query, parameters)
-        finally:
-            watchdog.end(self.connection)
+        self.connection.patience = None if _takes_its_time.get() else SILENCE_SECONDS
+        super().execute(query, parameters)
 
 
 class _SqliteConnection(sqlite3.Connection):
     """A connection whose clock, like PostgreSQL's now(), stands still for the length of a statement."""
 
     statement_time = datetime.min.replace(tzinfo=UTC)
-    # Of time.monotonic().
-    statement_ends_at = 0.0
+    # Of time.monotonic(); and until when it runs before others may.
+    statement_ends_at = turn_ends_at = 0.0
 
     def cursor(self, factory: Callable[..., sqlite3.Cursor] | None = None) -> sqlite3.Cursor:  # type: ignore[override]
         return super().cursor(factory or _SqliteCursor)
@@ -184,15 +200,34 @@ class _SqliteConnection(sqlite3.Connection):
     def from_now(self, seconds: float = 0) -> str:
         return rfc3339(self.statement_time + timedelta(seconds=seconds))
 
+    def go_on(self) -> bool:
+        """Called every millisecond or so while a statement runs: let others have their turn; whether it must end."""
+        now = time.monotonic()
+        if now > self.turn_ends_at:
+            # Under gunicorn's worker this runs other requests, each on a connection of its own.
+            time.sleep(0)
+            self.turn_ends_at = time.monotonic() + SQLITE_TURN_SECONDS
+        return now > self.statement_ends_at
+
 
 class _SqliteCursor(sqlite3.Cursor):
     connection: _SqliteConnection
 
     def execute(self, sql: str, parameters: Any = (), /) -> Self:
-        self.connection.statement_time = datetime.now(UTC)
-        seconds = math.inf if _takes_its_time.get() else STATEMENT_SECONDS
-        self.connection.statement_ends_at = time.monotonic() + seconds
-        return super().execute(sql, parameters)
+        connection = self.connection
+        connection.statement_time = datetime.now(UTC)
+        began_at = time.monotonic()
+        connection.turn_ends_at = began_at + SQLITE_TURN_SECONDS
+        connection.statement_ends_at = math.inf if _takes_its_time.get() else began_at + STATEMENT_SECONDS
+        while True:
+            try:
+                return super().execute(sql, parameters)
+            except sqlite3.OperationalError as error:
+                # Not by SQLite's own busy_timeout, which would stop the other requests of this process as well.
+                is_locked = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+                if not is_locked or time.monotonic() - began_at > SQLITE_BUSY_SECONDS:
+                    raise
+            time.sleep(SQLITE_RETRY_SECONDS)
 
 
 def _prepare_sqlite(connection: _SqliteConnection, record: ConnectionPoolEntry) -> None:
@@ -202,10 +237,10 @@ def _prepare_sqlite(connection: _SqliteConnection, record: ConnectionPoolEntry) 
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        f"busy_timeout={SQLITE_BUSY_MILLISECONDS}",
+        "busy_timeout=0",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
-    connection.set_progress_handler(lambda: time.monotonic() > connection.statement_ends_at, SQLITE_STEPS)
+    connection.set_progress_handler(connection.go_on, SQLITE_STEPS)
     connection.create_function("now", 0, connection.from_now)
     connection.create_function("from_now", 1, connection.from_now)
     connection.create_function("fold", 1, _on_text(fold), deterministic=True)

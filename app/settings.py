@@ -101,7 +101,7 @@ def read_settings(environment: Mapping[str, str], instance: Path = INSTANCE) -> 
         host=read("HOST", _host, "127.0.0.1"),
         port=read("PORT", _integer(1, 65_535), "8000"),
         web_concurrency=read("WEB_CONCURRENCY", _integer(1, 256), "2"),
-        threads=read("THREADS", _integer(1, 256), "3"),
+        threads=read("THREADS", _integer(1, 256), "16"),
         log_level=read("LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info"),
         log_format=read("LOG_FORMAT", _one_of("auto", "text", "json"), "auto"),
         metrics=read("METRICS", _one_of("on", "off"), "off") == "on",

@@ -1,12 +1,16 @@
 """Argon2id (RFC 9106); bcrypt is verified once and replaced."""
 
 import threading
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 import bcrypt
+import gevent
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import ARGON2_VERSION
 from flask import Flask
+from gevent import monkey
 
 from app.settings import Settings
 
@@ -15,6 +19,9 @@ SHORTEST, LONGEST = 8, 256
 BCRYPT_BYTES = 72
 # Each hash holds its memory and a core: more of them at once than cores would only add memory.
 AT_ONCE = 2
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Passwords:
@@ -32,15 +39,15 @@ class Passwords:
 
     def hash(self, password: str) -> str:
         with self._at_once:
-            return self._hasher.hash(password)
+            return _in_a_thread(self._hasher.hash, password)
 
     def verify(self, password_hash: str | None, password: str) -> bool:
         """Whether this is the password. Without a hash it never is, and that takes as long to say."""
         with self._at_once:
             if password_hash and password_hash.startswith("$2"):
-                return _verify_bcrypt(password_hash, password)
+                return _in_a_thread(_verify_bcrypt, password_hash, password)
             try:
-                self._hasher.verify(password_hash or self._nobodys_hash, password)
+                _in_a_thread(self._hasher.verify, password_hash or self._nobodys_hash, password)
             except (VerificationError, InvalidHashError):
                 return False
         return bool(password_hash)
@@ -52,6 +59,14 @@ class Passwords:
 
 def init_app(app: Flask, settings: Settings) -> None:
     app.extensions["passwords"] = Passwords(settings)
+
+
+def _in_a_thread(compute: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """Under gunicorn's worker, whose requests share one thread, let the others go on meanwhile."""
+    if monkey.is_module_patched("threading"):
+        result: T = gevent.get_hub().threadpool.apply(compute, arguments, named)
+        return result
+    return compute(*arguments, **named)
 
 
 def _verify_bcrypt(password_hash: str, password: str) -> bool:

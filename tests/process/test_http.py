@@ -40,12 +40,13 @@ CUT_SHORT = {
     "in a size": b"1",
     "before all chunks": b"",
 }
+LOGIN = b"POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 PARTS_OF_A_REQUEST = [
     b"G",
     b"GET /healthz HT",
     b"GET /healthz HTTP/1.1\r\nHost: a\r\n",
-    b"POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{",
-    b"POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n{",
+    LOGIN + b"Content-Length: 99\r\n\r\n{",
+    LOGIN + b"Transfer-Encoding: chunked\r\n\r\n10\r\n{",
 ]
 
 

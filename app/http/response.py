@@ -1,4 +1,4 @@
-"""Answers as gunicorn writes them, in one piece where they are one."""
+"""Responses as gunicorn writes them, in one piece where they are one."""
 
 import time
 from functools import lru_cache
@@ -7,18 +7,24 @@ from typing import Any
 from gunicorn import util
 from gunicorn.config import Config
 from gunicorn.http import wsgi
+from gunicorn.http.errors import ParseException
 
-from app.server.connection import Connection
+from app.http.connection import Connection
+
+# A body that the application did not look at is read up to here, so that the client can go on with this connection.
+UNREAD_BYTES = 64 * 1024
+UNREAD_SECONDS = 1
 
 
 class Response(wsgi.Response):
     """Keeps the head back until the first piece of the body: one packet, and one call of the system."""
 
-    def __init__(self, request: Any, sock: Any, cfg: Config, connection: Connection) -> None:
-        super().__init__(request, sock, cfg)
+    def __init__(self, request: Any, client: Any, cfg: Config, connection: Connection, parser: Any) -> None:
+        super().__init__(request, client, cfg)
         self.headers_sent = False
-        self._connection = connection
+        self._connection, self._parser = connection, parser
         self._unsent = b""
+        self._closes: bool | None = None
 
     @property
     def has_begun(self) -> bool:
@@ -26,12 +32,16 @@ class Response(wsgi.Response):
         return bool(self.headers_sent and not self._unsent)
 
     def should_close(self) -> bool:
-        return bool(super().should_close() or self.req.body.failed)
+        """Whether this is the connection's last response: known before its head is sent, and kept to."""
+        if self._closes is None:
+            self._closes = bool(super().should_close()) or not self._body_is_over()
+        return self._closes
 
     def default_headers(self) -> list[str]:
-        # gunicorn's own makes the date anew each time.
+        # gunicorn's own makes the date each time, and repeats whatever version the client says.
+        version = "1.0" if self.req.version < (1, 1) else "1.1"
         headers = [
-            f"HTTP/{self.req.version[0]}.{self.req.version[1]} {self.status}\r\n",
+            f"HTTP/{version} {self.status}\r\n",
             f"Server: {self.version}\r\n",
             f"Date: {_http_date(int(time.time()))}\r\n",
             f"Connection: {'close' if self.should_close() else 'keep-alive'}\r\n",
@@ -55,6 +65,16 @@ class Response(wsgi.Response):
         data, self._unsent = self._unsent + data, b""
         if data:
             self._connection.send(data)
+
+    def _body_is_over(self) -> bool:
+        """Whether the next request begins here. Else nobody knows where: a body may hold what looks like one."""
+        if getattr(self.req.body.reader, "length", 0) > UNREAD_BYTES:
+            return False
+        self._connection.expect_rest(UNREAD_SECONDS)
+        try:
+            return bool(self._parser.finish_body(max_bytes=UNREAD_BYTES))
+        except (ParseException, OSError):
+            return False
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,197 @@
+"""gunicorn's gevent worker, with a limit for everything that a client can keep it waiting for.
+
+gunicorn parses requests and writes responses, gevent waits for thousands of clients in one thread. What is added here:
+deadlines (connection.py), one response for each request whatever its body does, connections that give way when there
+are too many, and an end at which nothing that was accepted is lost.
+"""
+
+import errno
+import re
+import time
+from typing import Any
+
+import gevent
+from gevent.pool import Pool
+from gunicorn.http import get_parser, wsgi
+from gunicorn.http.errors import InvalidHeader, NoMoreData, ParseException
+from gunicorn.workers.ggevent import GeventWorker
+from werkzeug.exceptions import BadRequest
+
+from app.http.connection import Connection, Waiting
+from app.http.response import Response
+from app.http.sharing import sharing
+
+# A stopping worker keeps idle connections for so long: their clients may be sending a request already.
+STOP_SECONDS = 2
+# How often gunicorn is told that this worker lives.
+NOTIFY_SECONDS = 0.5
+# Without a free descriptor, the next attempt would fail at once.
+ACCEPT_AGAIN_SECONDS = 0.1
+# For each so many connections that a worker has, it takes one more new one at a time: else new ones would starve behind
+# busy ones.
+CONNECTIONS_FOR_EACH_NEW = 8
+# How long a worker that has more connections than others lets them take a new one first.
+GIVE_WAY_SECONDS = 0.0005
+
+# RFC 9110, section 7.2, and RFC 3986, section 3.2: a name, or an address of IPv4 or in brackets, and perhaps a port.
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:[0-9]*)?")
+
+
+class Worker(GeventWorker):
+    """Serves HTTP/1.1 without TLS, which a proxy in front ends."""
+
+    _is_quitting = False
+
+    def run(self) -> None:
+        # Each is asked for at every request, where gunicorn would look it up again.
+        self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
+        self._waiting: Waiting = {}
+        self._connections = Pool(self.worker_connections)
+        sharing.note(self.age, 0)
+        accepting = [gevent.spawn(self._accept, listener) for listener in self.sockets]
+        while self.alive:
+            self.notify()
+            gevent.sleep(NOTIFY_SECONDS)
+        gevent.killall(accepting)
+        if not self._is_quitting:
+            self._stop()
+
+    def handle_quit(self, _signal: int, _frame: Any) -> None:
+        """End without waiting for anybody."""
+        self._is_quitting, self.alive = True, False
+
+    def _stop(self) -> None:
+        """Finish what was accepted, by the kernel too: it would be reset once nobody listens any more."""
+        for listener in self.sockets:
+            listener.setblocking(False)
+            while self._accept_one(listener):
+                pass
+            listener.close()
+        ends_at = time.monotonic() + self.cfg.graceful_timeout
+        self._connections.join(STOP_SECONDS)
+        for connection in [connection for connection in self._waiting if connection.is_idle]:
+            connection.cut_off()
+        while self._connections and time.monotonic() < ends_at:
+            self.notify()
+            self._connections.join(NOTIFY_SECONDS)
+
+    def _accept(self, listener: Any) -> None:
+        while True:
+            gevent.sleep(GIVE_WAY_SECONDS if sharing.has_more_than_others(len(self._connections)) else 0)
+            for _ in range(1 + len(self._connections) // CONNECTIONS_FOR_EACH_NEW):
+                self._accept_one(listener)
+
+    def _accept_one(self, listener: Any) -> bool:
+        """Take a new connection; False if there is none."""
+        if self._connections.full():
+            self._make_room()
+            self._connections.wait_available()
+        try:
+            client, peer = listener.accept()
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            # The client is gone already, or there is no descriptor left for it.
+            self.log.warning("a connection was not accepted: %s", error)
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._make_room()
+            gevent.sleep(ACCEPT_AGAIN_SECONDS)
+            return False
+        self._connections.spawn(self._serve, client, peer)
+        sharing.note(self.age, len(self._connections))
+        return True
+
+    def _make_room(self) -> None:
+        """Cut off the client that this worker has waited for longest."""
+        if connection := next(iter(self._waiting), None):
+            connection.cut_off()
+
+    def _serve(self, client: Any, peer: Any) -> None:
+        """Serve one client until it leaves, is too slow, or sends what is not HTTP."""
+        connection = Connection(client, self._waiting)
+        # To the parser a peer without an address, so that nobody sets the scheme or the path's prefix by a header.
+        parser = get_parser(self.cfg, client, ("", 0))
+        parser.unreader = connection
+        server = client.getsockname()
+        try:
+            while (request := self._next_request(connection, parser)) is not None:
+                if not self._respond(connection, parser, request, client, peer, server):
+                    break
+                # A client whose next requests are here already does not keep the others waiting.
+                gevent.sleep(0)
+        except _TooSlow:
+            connection.say_too_slow()
+        except OSError as error:
+            self.log.debug("a client has left: %s", error)
+        except Exception as error:  # noqa: BLE001 - it is answered, or logged, by what it is.
+            # What is no HTTP gets gunicorn's own page.
+            self.handle_error(None, client, peer, error)
+        finally:
+            connection.close()
+            sharing.note(self.age, len(self._connections) - 1)
+
+    def _next_request(self, connection: Connection, parser: Any) -> Any:
+        """The next request, once its head has arrived; None if there is none."""
+        connection.expect_request(self.cfg.keepalive if self.alive else STOP_SECONDS)
+        try:
+            request = next(parser)
+        except TimeoutError:
+            connection.say_too_slow()
+            return None
+        except (NoMoreData, StopIteration):
+            return None
+        _require_host(request)
+        return request
+
+    def _respond(self, connection: Connection, parser: Any, request: Any, client: Any, peer: Any, server: Any) -> bool:
+        """Run the application for one request; whether another may follow."""
+        response, environ = wsgi.create(request, client, peer, server, self.cfg, Response, (connection, parser))
+        environ["wsgi.input"] = _Body(request.body)
+        self.nr += 1
+        if self.nr >= self.max_requests:
+            self.alive = False
+        if not self.alive:
+            response.force_close()
+        pieces = self.wsgi(environ, response.start_response)
+        try:
+            for piece in pieces:
+                response.write(piece)
+            response.close()
+        except Exception as error:
+            if not response.has_begun or isinstance(error, OSError):
+                raise
+            self.log.exception("a response broke off")
+            raise ConnectionAbortedError("a response broke off") from error
+        finally:
+            if hasattr(pieces, "close"):
+                pieces.close()
+        return not response.should_close()
+
+
+class _TooSlow(BaseException):
+    """A body did not arrive in time. Passes by the application, as gevent's own time-out does."""
+
+
+class _Body:
+    """A request's body, whose faults are the client's."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    def read(self, *size: int) -> bytes:
+        try:
+            return bytes(self._body.read(*size))
+        except TimeoutError as error:
+            raise _TooSlow from error
+        except (ParseException, OSError) as error:
+            raise BadRequest from error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._body, name)
+
+
+def _require_host(request: Any) -> None:
+    """RFC 9112, section 3.2: a request without a Host, or with one that is not, must get 400."""
+    host = next((value for name, value in request.headers if name == "HOST"), None)
+    if (host is None and request.version >= (1, 1)) or (host is not None and not _HOST.fullmatch(host)):
+        raise InvalidHeader("HOST")
