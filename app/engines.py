@@ -18,6 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from app import waiting
 from app.settings import Settings
+from app.turns import give_way
 
 psycopg2.extensions.set_wait_callback(waiting.wait)
 
@@ -204,8 +205,8 @@ class _SqliteConnection(sqlite3.Connection):
         """Called every millisecond or so while a statement runs: let others have their turn; whether it must end."""
         now = time.monotonic()
         if now > self.turn_ends_at:
-            # Under gunicorn's worker this runs other requests, each on a connection of its own.
-            time.sleep(0)
+            # The others have connections of their own.
+            give_way()
             self.turn_ends_at = time.monotonic() + SQLITE_TURN_SECONDS
         return now > self.statement_ends_at
 

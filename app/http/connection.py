@@ -7,6 +7,8 @@ from typing import Any
 
 from gunicorn.http.unreader import SocketUnreader
 
+from app.turns import give_way
+
 # From a request's first byte until it has arrived whole; a second more for each so many bytes that have come.
 RECEIVE_SECONDS = 5
 RECEIVE_BYTES_A_SECOND = 32 * 1024
@@ -63,7 +65,7 @@ class Connection(SocketUnreader):
             self._begin()
         else:
             # A client that sends without pause is not waited for: let the others have their turn.
-            time.sleep(0)
+            give_way()
             piece = self._receive(self._ends_at + self._received / RECEIVE_BYTES_A_SECOND - time.monotonic())
         self._received += len(piece)
         return piece
@@ -93,7 +95,7 @@ class Connection(SocketUnreader):
                 self.sock.shutdown(socket.SHUT_WR)
             while not self._is_over:
                 self._receive(ends_at - time.monotonic())
-                time.sleep(0)
+                give_way()
         self.sock.close()
 
     def cut_off(self) -> None:

@@ -14,6 +14,8 @@ from app.http.connection import Connection
 # A body that the application did not look at is read up to here, so that the client can go on with this connection.
 UNREAD_BYTES = 64 * 1024
 UNREAD_SECONDS = 1
+# A longer piece goes out behind the head and not together with it: to copy 27 MB took 20 ms.
+JOINED_BYTES = 64 * 1024
 
 
 class Response(wsgi.Response):
@@ -62,9 +64,12 @@ class Response(wsgi.Response):
         self._flush(b"%X\r\n%b\r\n" % (len(data), data) if self.chunked else data)
 
     def _flush(self, data: bytes) -> None:
-        data, self._unsent = self._unsent + data, b""
-        if data:
-            self._connection.send(data)
+        head, self._unsent = self._unsent, b""
+        if len(data) > JOINED_BYTES:
+            self._connection.send(head)
+        else:
+            data = head + data
+        self._connection.send(data)
 
     def _body_is_over(self) -> bool:
         """Whether the next request begins here. Else nobody knows where: a body may hold what looks like one."""

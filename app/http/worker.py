@@ -12,6 +12,7 @@ from typing import Any
 
 import gevent
 from gevent.pool import Pool
+from gevent.socket import wait_read
 from gunicorn.http import get_parser, wsgi
 from gunicorn.http.errors import InvalidHeader, NoMoreData, ParseException
 from gunicorn.workers.ggevent import GeventWorker
@@ -20,6 +21,7 @@ from werkzeug.exceptions import BadRequest
 from app.http.connection import Connection, Waiting
 from app.http.response import Response
 from app.http.sharing import sharing
+from app.turns import give_way
 
 # A stopping worker keeps idle connections for so long: their clients may be sending a request already.
 STOP_SECONDS = 2
@@ -48,6 +50,8 @@ class Worker(GeventWorker):
         self._waiting: Waiting = {}
         self._connections = Pool(self.worker_connections)
         sharing.note(self.age, 0)
+        for listener in self.sockets:
+            listener.setblocking(False)
         accepting = [gevent.spawn(self._accept, listener) for listener in self.sockets]
         while self.alive:
             self.notify()
@@ -63,7 +67,6 @@ class Worker(GeventWorker):
     def _stop(self) -> None:
         """Finish what was accepted, by the kernel too: it would be reset once nobody listens any more."""
         for listener in self.sockets:
-            listener.setblocking(False)
             while self._accept_one(listener):
                 pass
             listener.close()
@@ -77,9 +80,12 @@ class Worker(GeventWorker):
 
     def _accept(self, listener: Any) -> None:
         while True:
-            gevent.sleep(GIVE_WAY_SECONDS if sharing.has_more_than_others(len(self._connections)) else 0)
+            wait_read(listener.fileno())
+            if sharing.has_more_than_others(len(self._connections)):
+                gevent.sleep(GIVE_WAY_SECONDS)
             for _ in range(1 + len(self._connections) // CONNECTIONS_FOR_EACH_NEW):
-                self._accept_one(listener)
+                if not self._accept_one(listener):
+                    break
 
     def _accept_one(self, listener: Any) -> bool:
         """Take a new connection; False if there is none."""
@@ -118,7 +124,7 @@ class Worker(GeventWorker):
                 if not self._respond(connection, parser, request, client, peer, server):
                     break
                 # A client whose next requests are here already does not keep the others waiting.
-                gevent.sleep(0)
+                give_way()
         except _TooSlow:
             connection.say_too_slow()
         except OSError as error:

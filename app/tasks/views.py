@@ -29,6 +29,7 @@ from app.tasks.schemas import (
     TaskPatch,
     TaskQuery,
 )
+from app.turns import turn_for
 
 blueprint = Blueprint("tasks", __name__, url_prefix="/v1/tasks", description="The caller's tasks.")
 
@@ -139,14 +140,15 @@ def list_changes(query: dict[str, Any]) -> Response:
     """List what changed, the oldest change first."""
     user_id = g.identity.user_id
     found = changes.list_changes(user_id, query.get("since"), query["limit"])
-    return json_response(
-        {
-            "changed": TASK.many(found.changed, user_id),
-            "deleted": found.deleted,
-            "next": found.next,
-            "has_more": found.has_more,
-        }
-    )
+    with turn_for(len(found.changed)):
+        return json_response(
+            {
+                "changed": TASK.many(found.changed, user_id),
+                "deleted": found.deleted,
+                "next": found.next,
+                "has_more": found.has_more,
+            }
+        )
 
 
 @blueprint.get("/export")

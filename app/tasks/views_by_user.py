@@ -18,6 +18,7 @@ from app.tasks.preconditions import PreconditionFailed, for_writing
 from app.tasks.queries import IdTaken
 from app.tasks.responses import USER_TASK
 from app.tasks.schemas import LARGEST_ARRAY, USER_SORTS, Completion, NewUserTask, UserTask, UserTaskIn, UserTaskQuery
+from app.turns import turn_for
 
 blueprint = Blueprint(
     "tasks_by_user",
@@ -48,7 +49,8 @@ def list_tasks_of_user(query: dict[str, Any]) -> Response:
     """List tasks as a bare array, newest first."""
     user_id = g.identity.user_id
     page, total = listing.list_tasks_and_total(user_id, _canonical(query))
-    response = json_response(USER_TASK.many(page.tasks, user_id))
+    with turn_for(len(page.tasks)):
+        response = json_response(USER_TASK.many(page.tasks, user_id))
     response.headers["X-Total-Count"] = str(total)
     if page.next_cursor:
         response.headers["Link"] = f'<{_path_with(cursor=page.next_cursor)}>; rel="next"'
