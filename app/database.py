@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from threading import Lock
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from sqlalchemy import Engine, Executable, MetaData, Table
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.sql import visitors
 
-from app.engines import MADE_AT, STATEMENT_SECONDS, current_user, make_engine
+from app.engines import MADE_AT, SQLITE_BUSY_SECONDS, STATEMENT_SECONDS, current_user, make_engine
 from app.outages import DRIVER_ERRORS, Trouble, outages
 from app.problems import DatabaseUnavailable
 from app.settings import Settings
@@ -95,8 +96,9 @@ class Database:
     metadata = metadata
 
     def init_app(self, app: Flask, settings: Settings) -> None:
-        app.extensions["database"] = make_engine(settings)
-        app.extensions["database_trouble"] = Trouble()
+        engine = app.extensions["database"] = make_engine(settings)
+        # SQLite has one writer at a time.
+        app.extensions["database_trouble"] = Trouble(Lock() if engine.dialect.name == "sqlite" else None)
 
     @property
     def engine(self) -> Engine:
@@ -201,7 +203,7 @@ def _run(statement: Any, parameters: Mapping[str, Any]) -> tuple[Compiled, Resul
         if (here := _transaction.get()) is not None:
             here.require_time()
             return ready, ready.run(here.connection, parameters)
-        began_at, lease = time.monotonic(), _Lease(engine, trouble)
+        began_at, lease = time.monotonic(), _Lease(engine, trouble, writes=not is_read)
         try:
             with lease as connection:
                 return ready, ready.run_alone(connection, parameters)
@@ -210,7 +212,7 @@ def _run(statement: Any, parameters: Mapping[str, Any]) -> tuple[Compiled, Resul
             # without knowing what it did; and not after a long wait, or the answer would take twice as long.
             if not (is_read and lease.is_broken and time.monotonic() - began_at < STALE_SECONDS):
                 raise
-        with _Lease(engine, trouble) as connection:
+        with _Lease(engine, trouble, writes=False) as connection:
             return ready, ready.run_alone(connection, parameters)
 
 
@@ -219,10 +221,26 @@ class _Lease:
 
     is_broken = False
 
-    def __init__(self, engine: Engine, trouble: Trouble) -> None:
+    def __init__(self, engine: Engine, trouble: Trouble, writes: bool = True) -> None:
         self._engine, self._trouble = engine, trouble
+        # Who waits for another writer holds no connection: those that read go on.
+        self._turn = trouble.one_writer if writes else None
 
     def __enter__(self) -> Any:
+        if self._turn is None:
+            return self._connect()
+        if not self._turn.acquire(timeout=SQLITE_BUSY_SECONDS):
+            raise DatabaseUnavailable
+        try:
+            if time.monotonic() < self._trouble.writes_paused_until:
+                # The one before has waited in vain for another process.
+                raise DatabaseUnavailable
+            return self._connect()
+        except BaseException:
+            self._turn.release()
+            raise
+
+    def _connect(self) -> Any:
         self._pooled = self._take()
         while self._pooled.info[MADE_AT] <= self._trouble.broken_at:
             self._pooled.invalidate()
@@ -236,6 +254,13 @@ class _Lease:
             return self._engine.raw_connection()
 
     def __exit__(self, *error: object) -> None:
+        try:
+            self._give_back()
+        finally:
+            if self._turn is not None:
+                self._turn.release()
+
+    def _give_back(self) -> None:
         self.is_broken = bool(getattr(self._connection, "closed", False))
         if self.is_broken:
             self._trouble.broken_at = time.monotonic()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 
 import psycopg2
 from sqlalchemy.exc import DBAPIError
@@ -44,6 +45,8 @@ class Trouble:
     Whoever queued behind a request that waited in vain would wait as long, one by one: so nobody is to try for a while.
     """
 
+    # Where the database takes one at a time: whose turn it is in this process.
+    one_writer: "Lock | None" = None
     reads_paused_until: float = 0.0
     writes_paused_until: float = 0.0
     # Connections made before lead nowhere, or to the wrong host.
