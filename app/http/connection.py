@@ -11,7 +11,7 @@ from app.turns import give_way
 
 # From a request's first byte until it has arrived whole; a second more for each so many bytes that have come.
 RECEIVE_SECONDS = 5
-RECEIVE_BYTES_A_SECOND = 32 * 1024
+RECEIVE_RATE_BYTES = 32 * 1024
 # For each so many bytes of a response to be taken.
 SEND_SECONDS = 10
 SEND_BYTES = 256 * 1024
@@ -66,7 +66,7 @@ class Connection(SocketUnreader):
         else:
             # A client that sends without pause is not waited for: let the others have their turn.
             give_way()
-            piece = self._receive(self._ends_at + self._received / RECEIVE_BYTES_A_SECOND - time.monotonic())
+            piece = self._receive(self._ends_at + self._received / RECEIVE_RATE_BYTES - time.monotonic())
         self._received += len(piece)
         return piece
 

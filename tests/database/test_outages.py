@@ -104,7 +104,7 @@ def test_a_locked_sqlite_file_is_503_for_writers_only(
     tmp_path: Path, new_app: NewApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Readers go on beside a writer that does not end."""
-    monkeypatch.setattr(engines, "SQLITE_BUSY_MILLISECONDS", 50)
+    monkeypatch.setattr(engines, "SQLITE_BUSY_SECONDS", 0.05)
     url = f"sqlite:///{tmp_path / 'tasks.db'}"
     migrate(url)
     app = new_app(url)

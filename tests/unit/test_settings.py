@@ -31,7 +31,7 @@ DEFAULTS = [
     ("HOST", "host", "127.0.0.1"),
     ("PORT", "port", 8000),
     ("WEB_CONCURRENCY", "web_concurrency", 2),
-    ("THREADS", "threads", 3),
+    ("THREADS", "threads", 16),
     ("LOG_LEVEL", "log_level", "info"),
     ("LOG_FORMAT", "log_format", "auto"),
     ("METRICS", "metrics", False),

@@ -1,18 +1,17 @@
 """What happens before the first request: the kept secret, and the refusal of a bad environment."""
 
+import json
 import os
-import runpy
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from gunicorn.util import parse_address
 
-from app.settings import PROJECT, SECRET_BYTES, SettingsError, load_settings, read_settings
+from app.settings import PROJECT, SECRET_BYTES, SettingsError, read_settings
 
 BIN = Path(sys.executable).parent
 READ_SECRET = """
@@ -124,34 +123,30 @@ def test_a_bad_environment_stops_the_start_with_one_line(
     assert done.stderr.startswith(f"tasks: {next(iter(environment))} ")
 
 
-Configure = Callable[..., dict[str, Any]]
+CONFIGURE = """
+import json, runpy
+values = runpy.run_path("gunicorn.conf.py")
+print(json.dumps({name: value for name, value in values.items() if isinstance(value, str | int | None)}))
+"""
 
 
-@pytest.fixture
-def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Configure]:
-    """What gunicorn reads in its file, in an environment."""
-
-    def run(**environment: str) -> dict[str, Any]:
-        for name, value in {"AUTH_SECRET": "s" * 32, **environment}.items():
-            monkeypatch.setenv(name, value)
-        # Each is another process, as it were.
-        load_settings.cache_clear()
-        return runpy.run_path(str(PROJECT / "gunicorn.conf.py"))
-
-    yield run
-    load_settings.cache_clear()
+def configured(**environment: str) -> dict[str, Any]:
+    """What gunicorn reads in its file, in an environment; in a process of its own, which gevent changes."""
+    done = run(sys.executable, "-c", CONFIGURE, **environment)
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "::1", "::"])
-def test_gunicorn_binds_to_the_host_that_is_set(configure: Configure, host: str) -> None:
+def test_gunicorn_binds_to_the_host_that_is_set(host: str) -> None:
     """Of either version of IP."""
-    assert parse_address(configure(HOST=host, PORT="8123")["bind"]) == (host, 8123)
+    assert parse_address(configured(HOST=host, PORT="8123")["bind"]) == (host, 8123)
 
 
-def test_gunicorn_has_what_the_environment_says(configure: Configure) -> None:
+def test_gunicorn_has_what_the_environment_says() -> None:
     """Its own file only passes the settings on."""
-    configured = configure(WEB_CONCURRENCY="3", THREADS="5")
+    values = configured(WEB_CONCURRENCY="3")
 
-    assert (configured["workers"], configured["threads"]) == (3, 5)
-    assert configured["control_socket_disable"] is True
-    assert configured["accesslog"] is None
+    assert values["workers"] == 3
+    assert values["control_socket_disable"] is True
+    assert values["accesslog"] is None
