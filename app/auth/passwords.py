@@ -43,18 +43,19 @@ class Passwords:
 
     def verify(self, password_hash: str | None, password: str) -> bool:
         """Whether this is the password. Without a hash it never is, and that takes as long to say."""
+        matches = _matches_bcrypt if password_hash and password_hash.startswith("$2") else self._matches_argon2
         with self._at_once:
-            if password_hash and password_hash.startswith("$2"):
-                return _in_a_thread(_verify_bcrypt, password_hash, password)
-            try:
-                _in_a_thread(self._hasher.verify, password_hash or self._nobodys_hash, password)
-            except (VerificationError, InvalidHashError):
-                return False
-        return bool(password_hash)
+            return _in_a_thread(matches, password_hash or self._nobodys_hash, password) and bool(password_hash)
 
     def is_outdated(self, password_hash: str) -> bool:
         """Whether a hash was made in another way than new ones are."""
         return password_hash.startswith("$2") or self._hasher.check_needs_rehash(password_hash)
+
+    def _matches_argon2(self, password_hash: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(password_hash, password)
+        except (VerificationError, InvalidHashError):
+            return False
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -69,7 +70,7 @@ def _in_a_thread(compute: Callable[P, T], *arguments: P.args, **named: P.kwargs)
     return compute(*arguments, **named)
 
 
-def _verify_bcrypt(password_hash: str, password: str) -> bool:
+def _matches_bcrypt(password_hash: str, password: str) -> bool:
     secret = password.encode()
     try:
         return len(secret) <= BCRYPT_BYTES and bcrypt.checkpw(secret, password_hash.encode())
