@@ -32,8 +32,9 @@ ACCEPT_AGAIN_SECONDS = 0.1
 # For each so many connections that a worker has, it takes one more new one at a time: else new ones would starve behind
 # busy ones.
 CONNECTIONS_FOR_EACH_NEW = 8
-# How long a worker that has more connections than others lets them take a new one first.
+# How long a worker that has more connections than others lets them take a new one first; and one that has no room.
 GIVE_WAY_SECONDS = 0.0005
+FULL_GIVE_WAY_SECONDS = 0.05
 
 # RFC 9110, section 7.2, and RFC 3986, section 3.2: a name, or an address of IPv4 or in brackets, and perhaps a port.
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:[0-9]*)?")
@@ -81,9 +82,11 @@ class Worker(GeventWorker):
     def _accept(self, listener: Any) -> None:
         while True:
             wait_read(listener.fileno())
+            at_once = 1 + len(self._connections) // CONNECTIONS_FOR_EACH_NEW
             if sharing.has_more_than_others(len(self._connections)):
-                gevent.sleep(GIVE_WAY_SECONDS)
-            for _ in range(1 + len(self._connections) // CONNECTIONS_FOR_EACH_NEW):
+                gevent.sleep(FULL_GIVE_WAY_SECONDS if self._connections.full() else GIVE_WAY_SECONDS)
+                at_once = 1
+            for _ in range(at_once):
                 if not self._accept_one(listener):
                     break
 

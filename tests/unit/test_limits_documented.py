@@ -31,6 +31,7 @@ NO_LIMITS = {
     "app.http.connection.READ_BYTES",
     "app.http.response.JOINED_BYTES",
     "app.http.worker.ACCEPT_AGAIN_SECONDS",
+    "app.http.worker.FULL_GIVE_WAY_SECONDS",
     "app.http.worker.GIVE_WAY_SECONDS",
     "app.http.worker.NOTIFY_SECONDS",
     "app.settings.SECRET_BYTES",
