@@ -5,10 +5,10 @@ import resource
 import select
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import migrate
 from tests.process.conftest import Service
 from tests.reliability.conftest import Launch
 from tests.reliability.load import User
@@ -36,14 +36,12 @@ HOSTILE = {
 }
 
 
-@pytest.fixture(scope="module")
-def service(launch: Launch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """May have as many connections as it takes."""
-    file = tmp_path_factory.mktemp("hostile") / "tasks.db"
-    migrate(f"sqlite:///{file}")
+@pytest.fixture
+def service(launch: Launch, sqlite_file: Path) -> Iterator[Service]:
+    """May have as many connections as it takes. A new one each time, whom none of the clients before still keeps."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(8 * CONNECTIONS, before[1]), before[1]))
-    yield launch(f"sqlite:///{file}").wait_until_ready()
+    yield launch(f"sqlite:///{sqlite_file}").wait_until_ready()
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
