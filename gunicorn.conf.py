@@ -59,9 +59,9 @@ def post_worker_init(worker):
         counts.watch_pool()
 
 
-def worker_exit(server, worker):
+def worker_exit(server, _worker):
     """Close the connections: the last one to leave SQLite's file puts all of it into that file."""
-    worker.wsgi.extensions["database"].dispose()
+    server.app.wsgi().extensions["database"].dispose()
 
 
 def child_exit(_server, worker):

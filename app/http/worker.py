@@ -13,6 +13,8 @@ from typing import Any
 import gevent
 from gevent.pool import Pool
 from gevent.socket import wait_read
+from gunicorn.config import Config
+from gunicorn.errors import ConfigError
 from gunicorn.http import get_parser, wsgi
 from gunicorn.http.errors import InvalidHeader, NoMoreData, ParseException
 from gunicorn.workers.ggevent import GeventWorker
@@ -45,6 +47,11 @@ class Worker(GeventWorker):
 
     _is_quitting = False
 
+    @classmethod
+    def check_config(cls, cfg: Config, _log: Any) -> None:
+        if cfg.is_ssl:
+            raise ConfigError("this service speaks no TLS: let a proxy in front of it end it")
+
     def run(self) -> None:
         # Each is asked for at every request, where gunicorn would look it up again.
         self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
@@ -54,6 +61,9 @@ class Worker(GeventWorker):
         for listener in self.sockets:
             listener.setblocking(False)
         accepting = [gevent.spawn(self._accept, listener) for listener in self.sockets]
+        for greenlet in accepting:
+            # One that cannot accept any more makes room for one that can.
+            greenlet.link_exception(lambda _: self.handle_exit(0, None))
         while self.alive:
             self.notify()
             gevent.sleep(NOTIFY_SECONDS)
