@@ -84,7 +84,7 @@ def test_the_locked_requirements_are_compared_by_hash() -> None:
     installs = [run.text for run in of_kind("Containerfile", "RUN") if " install " in run.text and "pip" in run.text]
 
     assert len(installs) == 1
-    assert {"--require-hashes", "--no-cache-dir", "/requirements.txt"} <= set(installs[0].split())
+    assert {"--no-deps", "--require-hashes", "--no-cache-dir", "/requirements.txt"} <= set(installs[0].split())
 
 
 def test_the_image_starts_gunicorn_and_nothing_else() -> None:
