@@ -1,11 +1,8 @@
 """A real Better Auth server as the issuer: its tokens are taken, and nothing else that it signs."""
 
-import hashlib
 import json
-import os
 import shutil
 import subprocess
-import tempfile
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +15,8 @@ import pytest
 from tests.api.answers import assert_problem
 from tests.auth.people import another_app, new_email
 from tests.conftest import SHARED_SECRET, Caller
+from tests.npm import installed
+from tests.waiting import LONGEST_WAIT_SECONDS
 
 HERE = Path(__file__).parent / "better_auth"
 MISSING = [program for program in ("node", "npm") if shutil.which(program) is None]
@@ -44,7 +43,7 @@ class BetterAuth:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json", "Origin": self.url}
         request = urllib.request.Request(self.url + path, data, headers)
-        with self._client.open(request, timeout=20) as answer:
+        with self._client.open(request, timeout=LONGEST_WAIT_SECONDS) as answer:
             return answer.read().decode()
 
     def token(self) -> str:
@@ -53,25 +52,6 @@ class BetterAuth:
 
     def cookie(self, name: str) -> str:
         return str(next(cookie.value for cookie in self.cookies if cookie.name == f"better-auth.{name}"))
-
-
-@pytest.fixture(scope="session")
-def installed() -> Path:
-    """Where Better Auth's modules are: installed once for each version of the lock, outside the tree."""
-    lock = HERE / "package-lock.json"
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tasks-better-auth"
-    modules = home / hashlib.sha256(lock.read_bytes()).hexdigest()[:16] / "node_modules"
-    if not modules.is_dir():
-        home.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=home) as draft:
-            for file in (HERE / "package.json", lock):
-                shutil.copy(file, draft)
-            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            done = subprocess.run(command, cwd=draft, capture_output=True, text=True, timeout=300, check=False)
-            assert done.returncode == 0, done.stderr
-            modules.parent.mkdir(exist_ok=True)
-            Path(draft, "node_modules").rename(modules)
-    return modules
 
 
 @contextmanager
@@ -86,11 +66,11 @@ def started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.fixture(scope="session")
-def servers(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, BetterAuth]]:
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, BetterAuth]]:
     """A server for each algorithm. All have one secret."""
     folder = tmp_path_factory.mktemp("better-auth")
     shutil.copy(HERE / "server.mjs", folder)
-    (folder / "node_modules").symlink_to(installed)
+    (folder / "node_modules").symlink_to(installed(HERE))
     with ExitStack() as stack:
         processes = {
             algorithm: stack.enter_context(started(folder, algorithm, SHARED_SECRET, cookies))
