@@ -9,6 +9,7 @@ from flask import Flask
 
 from app import statements
 from app.engines import _PostgresqlConnection
+from tests.auth.people import keep_copy
 from tests.conftest import Caller, make_app, new_user_id
 from tests.postgres import Server
 from tests.statements import messages
@@ -21,6 +22,9 @@ def app(postgresql: Server, postgresql_database: str, monkeypatch: pytest.Monkey
     """An app with one connection, which nobody has used."""
     monkeypatch.setattr(_PostgresqlConnection, "has_own_session", True)
     app = make_app(postgresql.url(postgresql_database))
+    # On a busy machine half a second passes within a test. What was revoked would then be read beside a request, on a
+    # second connection, and the next request would get either.
+    keep_copy(app)
     yield app
     app.extensions["database"].dispose()
 
