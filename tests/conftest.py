@@ -188,6 +188,26 @@ def pytest_collection() -> Iterator[None]:
         gc.enable()
 
 
+class FailuresAtOnce:
+    """Names each test that fails while the others run; what it said comes minutes later, at the end."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self._terminal = terminal
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            outcome = "FAILED" if report.when == "call" else "ERROR"
+            # The line is full of dots.
+            self._terminal.write(f"\n{outcome} {report.nodeid}\n", flush=True, red=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Of processes side by side, only the one that prints has a terminal: the others report to it."""
+    if terminal := config.pluginmanager.get_plugin("terminalreporter"):
+        config.pluginmanager.register(FailuresAtOnce(terminal))
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Tests that run side by side run in processes of their own, which report to the one that prints."""
     if hasattr(session.config, "workeroutput"):

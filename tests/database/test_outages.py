@@ -1,6 +1,5 @@
 """A database that is away is answered with 503 and `Retry-After`, and is used again once it is back."""
 
-import socket
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from app import engines
 from tests.conftest import Caller, NewDatabase, migrate, new_user_id
 from tests.database.conftest import NewApp
 from tests.postgres import Server
+from tests.process.conftest import free_port
 
 A_TASK = "/v1/tasks/0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17"
 
@@ -24,19 +24,13 @@ def is_unavailable(answer: TestResponse) -> bool:
     return int(answer.headers["Retry-After"]) > 0
 
 
-def closed_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 @pytest.fixture(params=["closed port", "no socket", "missing folder", "a folder", "no folder", "no database"])
 def unreachable(request: pytest.FixtureRequest, tmp_path: Path, new_app: NewApp) -> Flask:
     """An app whose database cannot be reached."""
     (tmp_path / "letter.txt").write_text("Dear Ann,\n" * 1_000)
     return new_app(
         {
-            "closed port": f"postgresql://tasks:tasks@127.0.0.1:{closed_port()}/tasks",
+            "closed port": f"postgresql://tasks:tasks@127.0.0.1:{free_port()}/tasks",
             "no socket": f"postgresql://tasks@/tasks?host={tmp_path}",
             "missing folder": f"sqlite:///{tmp_path}/missing/tasks.db",
             "a folder": f"sqlite:///{tmp_path}",

@@ -28,10 +28,20 @@ class Answer(NamedTuple):
     body: Any
 
 
+_reserved: list[socket.socket] = []
+
+
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port that nobody else gets for as long as this process lives, and that a server can listen on.
+
+    A socket stays bound to it. The kernel gives such a port to no other process and to no outgoing connection; but to
+    whoever asks for this very port and sets SO_REUSEADDR, as servers do, for nobody listens there.
+    """
+    placeholder = socket.socket()
+    placeholder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    placeholder.bind(("127.0.0.1", 0))
+    _reserved.append(placeholder)
+    return int(placeholder.getsockname()[1])
 
 
 class Service:

@@ -1,0 +1,65 @@
+"""What the tests themselves rest on: a failure is named at once, and a free port stays free."""
+
+import errno
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.settings import PROJECT
+from tests.process.conftest import free_port
+
+MODULE = """
+from pathlib import Path
+import pytest
+from tests.waiting import until
+
+@pytest.fixture
+def broken():
+    raise ValueError
+
+def test_that_fails():
+    assert False
+
+def test_that_cannot_begin(broken):
+    pass
+
+def test_that_waits():
+    until(Path("gate").exists, "whoever has read of the failures")
+"""
+NAMED = ["FAILED test_module.py::test_that_fails", "ERROR test_module.py::test_that_cannot_begin"]
+
+
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_a_failure_is_named_while_other_tests_run(tmp_path: Path, processes: str) -> None:
+    """The last test ends only once both names were read; in one process, and with several side by side."""
+    (tmp_path / "test_module.py").write_text(MODULE)
+    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "-n", processes]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT)}
+    with subprocess.Popen(
+        [*command, "--rootdir", tmp_path], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+    ) as running:
+        left = set(NAMED)
+        while left and (line := running.stdout.readline()):
+            left.discard(line.strip())
+        (tmp_path / "gate").touch()
+        rest = running.stdout.read()
+
+    assert left == set()
+    assert "1 failed, 1 passed, 1 error" in rest
+
+
+def test_a_free_port_is_nobody_elses() -> None:
+    """Given once; whoever sets SO_REUSEADDR can listen there, again and again, and nobody else can have it."""
+    ports = [free_port() for _ in range(50)]
+    assert len(set(ports)) == len(ports)
+    for port in ports * 2:
+        with socket.socket() as client, socket.socket() as other:
+            assert client.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED
+            with pytest.raises(OSError, match="in use"):
+                other.bind(("127.0.0.1", port))
+        with socket.create_server(("127.0.0.1", port)), socket.create_connection(("127.0.0.1", port)):
+            pass
