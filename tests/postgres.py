@@ -6,13 +6,14 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 import psycopg2
 from sqlalchemy.engine import URL, make_url
+
+from tests.waiting import LONGEST_WAIT_SECONDS, until
 
 # A superuser's URL of a server that is there already.
 GIVEN_URL = "TEST_POSTGRESQL_URL"
@@ -37,7 +38,6 @@ query_wait_timeout = 3
 server_login_retry = 1
 """
 PASSWORD = "tasks"
-STARTING_SECONDS = 10
 
 
 class Server:
@@ -151,16 +151,15 @@ def _pooler(home: Path, user: str | None) -> Iterator[None]:
         # It refuses to run as root.
         running = subprocess.Popen([program, "pgbouncer.ini"], stdout=log, stderr=log, cwd=home, user=user)
         try:
-            end = time.monotonic() + STARTING_SECONDS
-            while not (home / f".s.PGSQL.{PGBOUNCER_PORT}").exists():
-                if running.poll() is not None or time.monotonic() > end:
-                    log.seek(0)
-                    raise RuntimeError(f"pgbouncer did not start: {log.read()}")
-                time.sleep(0.02)
+            socket = home / f".s.PGSQL.{PGBOUNCER_PORT}"
+            until(lambda: socket.exists() or running.poll() is not None, "pgbouncer")
+            if running.returncode is not None:
+                log.seek(0)
+                raise RuntimeError(f"pgbouncer did not start: {log.read()}")
             yield
         finally:
             running.terminate()
-            running.wait(STARTING_SECONDS)
+            running.wait(LONGEST_WAIT_SECONDS)
 
 
 def role_of_this_run() -> str:

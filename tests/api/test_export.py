@@ -27,7 +27,7 @@ from tests.api.lists import add_at_once, remove, walk
 from tests.conftest import Caller, new_user_id
 from tests.statements import each_statement, messages
 from tests.unit.example_tasks import Task, as_read
-from tests.waiting import until
+from tests.waiting import LONGEST_WAIT_SECONDS, until
 
 EXPORT = Call("GET", "/v1/tasks/export")
 EVERY_FORMAT = pytest.mark.parametrize("name", FORMATS)
@@ -304,7 +304,7 @@ def test_each_of_two_readers_gets_their_own(ann: Caller, bob: Caller) -> None:
         data = b""
         with streamed(caller) as pieces:
             for piece in pieces:
-                in_turns.wait(timeout=10)
+                in_turns.wait(LONGEST_WAIT_SECONDS)
                 data += piece
                 assert len(walk(caller)) == 5
         return [task["id"] for task in lines_of(data)]

@@ -3,7 +3,9 @@
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 
 from app.auth import revocation, sessions
@@ -12,20 +14,21 @@ from tests.api.answers import assert_problem
 from tests.auth.people import ago, another_app, at_once, keep_copy, make_copy_old
 from tests.conftest import Caller, new_user_id
 from tests.statements import each_statement, is_sent_by, reads_revocations
+from tests.waiting import LONGEST_WAIT_SECONDS
 
 # Refused for its form, once it is known who calls.
 NEEDS_NO_QUERY = "/v1/tasks?limit=0"
 
 
 @contextmanager
-def reads(app):
+def reads(app, pause=lambda: time.sleep(0.05)):
     """The reads of revocations meanwhile. Each takes its time, so that others come while it is under way."""
     seen = []
 
     def note(_, statement):
         if is_sent_by(app) and reads_revocations(statement):
             seen.append(statement)
-            time.sleep(0.05)
+            pause()
 
     with each_statement(note):
         yield seen
@@ -74,8 +77,10 @@ def test_an_aging_copy_is_read_again_behind_the_requests(member, other, monkeypa
     assert there.get("/v1/tasks").status_code == 200
     monkeypatch.setattr(revocation, "STALE_SECONDS", 3_600)
     copy.began_at = aged = time.monotonic() - revocation.REFRESH_SECONDS
-    with reads(other) as seen:
+    may_end = Event()
+    with reads(other, partial(may_end.wait, LONGEST_WAIT_SECONDS)) as seen:
         assert at_once(10, lambda: there.at(other).get("/v1/tasks").status_code) == [200] * 10
+        may_end.set()
         copy.run_if_older(time.monotonic() - aged)
 
     assert len(seen) == 1

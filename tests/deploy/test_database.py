@@ -17,7 +17,7 @@ from tests.deploy.database import PASSWORD, READY, initialise, readiness, url
 from tests.deploy.files import COMPOSE, DEPLOY
 from tests.process.conftest import free_port
 from tests.reliability.cluster import Cluster
-from tests.waiting import until
+from tests.waiting import LONGEST_WAIT_SECONDS, until
 
 
 def test_the_role_has_no_attribute_but_to_log_in(initialised: Cluster) -> None:
@@ -112,7 +112,7 @@ def pooled(initialised: Cluster, tmp_path: Path) -> Iterator[str]:
     finally:
         # As the image is stopped.
         running.send_signal(signal.SIGINT)
-        running.wait(20)
+        running.wait(LONGEST_WAIT_SECONDS)
         shutil.rmtree(home)
 
 

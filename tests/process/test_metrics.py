@@ -105,11 +105,18 @@ def test_connections_in_use_are_shown(serve: Start, postgresql: Server) -> None:
     admin = postgresql.admin.set(database=database).render_as_string(hide_password=False)
     with ThreadPoolExecutor() as clients, contextlib.closing(psycopg2.connect(admin)) as other:
         other.cursor().execute("LOCK TABLE tasks")
-        waiting = clients.submit(service.call, "GET", "/v1/tasks", shared_token(new_user_id()))
-        until(lambda: scrape(service)[IN_USE] == 1, "a connection in use")
+        asked = []
+
+        def one_waits() -> bool:
+            # Each waits for two seconds only, in which a busy machine may not have looked.
+            if not asked or asked[-1].done():
+                asked.append(clients.submit(service.call, "GET", "/v1/tasks", shared_token(new_user_id())))
+            return scrape(service)[IN_USE] == 1
+
+        until(one_waits, "a connection in use")
         other.rollback()
 
-    assert waiting.result().status in (200, 503)
+    assert {each.result().status for each in asked} <= {200, 503}
     until(lambda: scrape(service)[IN_USE] == 0, "no connection in use")
 
 

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.ops import metrics
 from app.ops.metrics import BUCKETS, CONNECTIONS, PARTS, Counts
 from tests.conftest import Caller, make_app, migrate, new_user_id
+from tests.waiting import LONGEST_WAIT_SECONDS
 
 Numbers = dict[tuple[str, ...], float]
 
@@ -189,4 +190,4 @@ def test_connections_are_looked_at_in_the_background(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(metrics, "LOOK_SECONDS", 3_600)
     counts.watch_pool()
 
-    assert looked.wait(10)
+    assert looked.wait(LONGEST_WAIT_SECONDS)
