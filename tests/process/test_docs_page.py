@@ -1,6 +1,7 @@
 """/docs in a real browser: what a reader does there works, in light and in dark, and talks to this service alone."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,7 +119,9 @@ def reader(service: Service, tmp_path: Path) -> Iterator[Reader]:
     for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path / 'browser'}"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, Driver(shutil.which("chromedriver")))
+    # What it keeps beside its data (reports of crashes, settings) stays in this test's folder, too.
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    driver = webdriver.Chrome(options, Driver(shutil.which("chromedriver"), env=environment))
     try:
         yield Reader(service, driver)
     finally:
