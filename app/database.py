@@ -8,11 +8,12 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import psycopg2
 from flask import Flask, current_app
@@ -90,6 +91,10 @@ class UnscopedStatement(Exception):
     """A statement on an owned table was about to run outside a user's scope: a fault of this program."""
 
 
+class AnothersScope(Exception):
+    """Somebody's scope was about to be entered inside another user's: a fault of this program."""
+
+
 class Database:
     """What Flask-Migrate and the queries need: the metadata, and the engine of the current app."""
 
@@ -117,10 +122,23 @@ class Database:
 
 db = Database()
 
+Piece = TypeVar("Piece")
+
+
+def in_this_scope(pieces: Iterator[Piece]) -> Iterator[Piece]:
+    """Read on in the scope of now, for an answer that is streamed once its view has returned."""
+    # Not `with scope()` around the pieces: a generator that waits would leave it open in whoever reads from it.
+    return iter(partial(copy_context().run, next, pieces, None), None)
+
 
 @contextmanager
 def scope(user_id: str | None) -> Iterator[None]:
-    """Until its end, the database shows and takes the rows of this user only."""
+    """Until its end, the database shows and takes the rows of this user only; with None, nobody's.
+
+    Whoever begins the work enters it: a view's decorator, or a command. What they call cannot become another user.
+    """
+    if user_id is not None and current_user.get() not in (None, user_id):
+        raise AnothersScope("leave this user's scope before you enter another's")
     token = current_user.set(user_id)
     try:
         yield

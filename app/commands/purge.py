@@ -4,6 +4,7 @@ import click
 
 from app.auth import queries, sessions
 from app.commands.output import answer, as_json, failing_in_one_line, progress
+from app.database import scope
 from app.tasks import trash
 
 
@@ -24,7 +25,8 @@ def purge(json: bool) -> None:
     with progress("Users") as tick:
         while ids := queries.list_user_ids(after):
             for user_id in ids:
-                tasks += trash.purge(user_id)
+                with scope(user_id):
+                    tasks += trash.purge(user_id)
                 ended += sessions.purge_expired(user_id)
                 tick(1)
             users, after = users + len(ids), ids[-1]

@@ -16,6 +16,7 @@ from flask.cli import AppGroup
 from app.auth import queries
 from app.commands.arguments import can_be_outside, find_user_id, of_unicode
 from app.commands.output import answer, as_json, failing_in_one_line, progress
+from app.database import scope
 from app.tasks import transfer
 from app.tasks.formats import FORMATS, Format, Unreadable
 
@@ -46,7 +47,7 @@ def export_tasks(user: str, format_name: str | None, file: str) -> None:
     """
     format_ = _format_of(file, format_name)
     user_id = find_user_id(user)
-    with _written(file) as stream, progress("Octets") as tick:
+    with _written(file) as stream, progress("Octets") as tick, scope(user_id):
         for piece in transfer.export(user_id, format_):
             stream.write(piece)
             tick(len(piece))
@@ -77,7 +78,7 @@ def import_tasks(user: str, format_name: str | None, file: str, json: bool) -> N
         if can_be_outside(user_id):
             # Not before: a file that is refused leaves nobody behind.
             queries.add_outside_user(user_id)
-        with progress("Importing", found) as tick:
+        with progress("Importing", found) as tick, scope(user_id):
             added = transfer.write(user_id, map(orjson.loads, checked), tick)
     result = {"user_id": user_id, "found": found, "added": added, "kept": found - added}
     answer(result, "Found {found} tasks: added {added}, kept {kept} that were there.", json)

@@ -23,6 +23,7 @@ from app.commands.arguments import (
     the_user,
 )
 from app.commands.output import answer, as_json, failing_in_one_line, printable
+from app.database import scope
 from app.statements import Row
 from app.tasks.totals import count_tasks
 
@@ -99,7 +100,8 @@ def show_user(user: str, json: bool) -> None:
     """
     found = require_user(user)
     shown: dict[str, Any] = _fields(found)
-    shown["tasks"] = count_tasks(found.id)
+    with scope(found.id):
+        shown["tasks"] = count_tasks(found.id)
     shown["sessions"] = [row._asdict() for row in sessions.list_sessions(found.id)]
     if json:
         click.echo(orjson.dumps(shown).decode())
@@ -187,7 +189,8 @@ def delete_user(user: str, yes: bool, json: bool) -> None:
       flask users delete usr_0192f0c1a2b37c4d8e5f60718293a4b5 --yes
     """
     found = require_user(user)
-    tasks = sum(count_tasks(found.id).values())
+    with scope(found.id):
+        tasks = sum(count_tasks(found.id).values())
     if not (yes or _agreed(f"Delete {_called(found)} with {tasks} tasks, for good?")):
         raise click.ClickException("Nothing was deleted. Where nobody can be asked, give --yes.")
     _revoke(queries.delete_user(found.id))

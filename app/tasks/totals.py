@@ -2,7 +2,7 @@
 
 from sqlalchemy import bindparam, func, select
 
-from app.database import fetch_one, scope
+from app.database import fetch_one
 from app.tasks.models import tasks
 
 _kept = tasks.c.deleted_at.is_(None)
@@ -15,7 +15,6 @@ _count = select(
 
 def count_tasks(user_id: str) -> dict[str, int]:
     """The numbers of a user's tasks: open, completed, and in the trash."""
-    with scope(user_id):
-        counted = fetch_one(_count, {"of_user": user_id})
+    counted = fetch_one(_count, {"of_user": user_id})
     assert counted is not None
     return dict(counted._asdict())

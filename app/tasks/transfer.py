@@ -10,7 +10,7 @@ import orjson
 from marshmallow import ValidationError
 from sqlalchemy import Integer, bindparam, select, tuple_
 
-from app.database import fetch_tuples, scope
+from app.database import fetch_tuples
 from app.examples import example_of
 from app.parsing import refused
 from app.tasks.bulk import import_tasks
@@ -72,8 +72,7 @@ def write(user_id: str, new: Iterable[dict[str, Any]], note: Callable[[int], Non
     """
     found, written = iter(new), 0
     while page := list(islice(found, PAGE)):
-        with scope(user_id):
-            written += import_tasks(user_id, page)
+        written += import_tasks(user_id, page)
         note(len(page))
     return written
 
@@ -90,8 +89,7 @@ def _id_of(task: Mapping[str, Any], seen: Counter[bytes]) -> str:
 def _pages(user_id: str) -> Iterator[list[tuple[Any, ...]]]:
     here = {"of_user": user_id, "after_created_at": BEFORE_EVERY_TIME, "after_id": BEFORE_EVERY_ID, "rows": PAGE}
     while True:
-        with scope(user_id):
-            rows = fetch_tuples(_page, here)
+        rows = fetch_tuples(_page, here)
         yield rows
         if len(rows) < PAGE:
             return

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Integer, bindparam, delete, select
 
-from app.database import MOST_AT_ONCE, execute, scope
+from app.database import MOST_AT_ONCE, execute
 from app.tasks.filters import TRASH_BEGINS
 from app.tasks.idempotency import clear_keys
 from app.tasks.models import tasks
@@ -24,8 +24,7 @@ _purge = delete(tasks).where(
 def purge(user_id: str) -> int:
     """End a user's tasks that were deleted more than 30 days ago; how many."""
     ended = 0
-    with scope(user_id):
-        while count := execute(_purge, {"of_user": user_id, "rows": MOST_AT_ONCE}):
-            ended += count
-        clear_keys(user_id)
+    while count := execute(_purge, {"of_user": user_id, "rows": MOST_AT_ONCE}):
+        ended += count
+    clear_keys(user_id)
     return ended

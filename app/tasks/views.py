@@ -7,6 +7,7 @@ from flask import Response, g, request, stream_with_context
 from app.answers import json_response, no_content
 from app.api import Blueprint, answers_with, raises, takes
 from app.auth.identity import authenticated
+from app.database import in_this_scope
 from app.problems import NotFound
 from app.tasks import batch, changes, edits, listing, queries, transfer
 from app.tasks.changes import ResyncRequired
@@ -159,6 +160,6 @@ def list_changes(query: dict[str, Any]) -> Response:
 def export_tasks(query: dict[str, Any]) -> Response:
     """Download all tasks, but for the trash, as a file that `flask tasks import` takes back."""
     format_ = FORMATS[query["format"]]
-    pieces = stream_with_context(transfer.export(g.identity.user_id, format_))
+    pieces = stream_with_context(in_this_scope(transfer.export(g.identity.user_id, format_)))
     name = {"Content-Disposition": f'attachment; filename="tasks.{format_.extension}"'}
     return Response(pieces, headers=name, content_type=format_.media_type)

@@ -14,9 +14,21 @@ from sqlalchemy.exc import DBAPIError
 
 from app.auth.identity import Identity
 from app.auth.models import users
-from app.database import UnscopedStatement, execute, fetch_all, fetch_one, scope, transaction
+from app.auth.queries import delete_user
+from app.database import (
+    AnothersScope,
+    UnscopedStatement,
+    execute,
+    fetch_all,
+    fetch_one,
+    in_this_scope,
+    scope,
+    transaction,
+)
+from app.engines import current_user
 from app.problems import NotFound
-from app.tasks import batch, bulk, changes, edits, listing, queries
+from app.tasks import batch, bulk, changes, edits, listing, queries, totals, transfer, trash
+from app.tasks.formats import FORMATS
 from app.tasks.models import tasks
 from app.tasks.schemas import NewTask
 from tests.conftest import Caller, new_user_id
@@ -35,6 +47,12 @@ def row(task_id: str | None = None) -> dict[str, Any]:
 
 def creating() -> dict[str, Any]:
     return {"op": "create", "task": NewTask().load({"title": "x"})}
+
+
+def delete_long_ago(user_id: str, task_id: str) -> int:
+    """Put a task into the trash of the year 2000; whether it could be."""
+    mine = (tasks.c.user_id == user_id, tasks.c.id == task_id)
+    return execute(update(tasks).where(*mine).values(deleted_at="2000-01-01T00:00:00Z"))
 
 
 # Every function that is told whose tasks it is about, called with the user and a task of theirs; and in more than one
@@ -60,6 +78,10 @@ QUERIES: dict[str, Callable[[str, str], Any]] = {
     "bulk.insert_tasks": lambda user, _: bulk.insert_tasks(user, [row()]),
     "bulk.import_tasks": lambda user, _: bulk.import_tasks(user, [row()]),
     "bulk.update_tasks": lambda user, task: bulk.update_tasks(user, [row(task)]),
+    "transfer.export": lambda user, _: list(transfer.export(user, FORMATS["jsonl"])),
+    "transfer.write": lambda user, _: transfer.write(user, [row()], lambda _: None),
+    "totals.count_tasks": lambda user, _: sum(totals.count_tasks(user).values()),
+    "trash.purge": lambda user, task: trash.purge(user) if delete_long_ago(user, task) else "nothing",
 }
 
 CURRENT_USER = "SELECT current_setting('app.user_id', true)"
@@ -159,11 +181,42 @@ def test_the_same_query_with_the_right_user_reaches_the_task(
         assert outcome(QUERIES[name], str(anns.user_id), task["id"]) not in ("nothing", [], 0, INSUFFICIENT_PRIVILEGE)
 
 
+def test_nobody_becomes_another_user_within_a_scope(app: Flask) -> None:
+    """What a scope calls can enter the same one, or nobody's; another's is a fault, and changes nothing."""
+    with scope("ann"):
+        with scope("ann"), scope(None):
+            pass
+        with pytest.raises(AnothersScope), scope("bob"):
+            pass
+        assert current_user.get() == "ann"
+
+
+def test_a_user_is_not_deleted_within_anothers_scope(app: Flask, ann: Caller) -> None:
+    """Accounts are under no policy of the database, so the scope alone refuses."""
+    task = ann.add()
+
+    with app.app_context(), scope("bob"), pytest.raises(AnothersScope):
+        delete_user(str(ann.user_id))
+
+    assert ann.get("/v1/tasks").json["items"] == [task]
+
+
+def test_a_stream_is_read_in_the_scope_in_which_it_began() -> None:
+    """However it is read: between two pieces, the reader has its own scope."""
+    with scope("ann"):
+        pieces = in_this_scope(current_user.get() or "" for _ in range(3))
+
+    assert next(pieces) == "ann"
+    assert current_user.get() is None
+    with scope("bob"):
+        assert [*pieces, current_user.get()] == ["ann", "ann", "bob"]
+
+
 def test_every_query_is_tried_with_a_wrong_user() -> None:
     """A new function that is told a user joins the list above."""
     found = {
         f"{module.__name__.rpartition('.')[2]}.{name}"
-        for module in (queries, edits, listing, changes, batch, bulk)
+        for module in (queries, edits, listing, changes, batch, bulk, transfer, totals, trash)
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if function.__module__ == module.__name__ and not name.startswith("_")
         if {"user_id", "identity"} & set(inspect.signature(function).parameters)

@@ -113,6 +113,21 @@ def test_the_request_is_read_in_views_and_plumbing_only() -> None:
     assert readers == READ_THE_REQUEST
 
 
+def test_a_scope_is_entered_where_the_work_begins() -> None:
+    """By the decorator of views and by commands; what they call has it already, and never another.
+
+    The probe is two users on purpose. Deleting an account reaches tables that are under no policy, and so makes sure.
+    """
+    enter = {name for name in TREES if "scope" in names_from(name, "app.database") | names_from(name, "database")}
+
+    assert {name for name in enter if not name.startswith("app/commands/")} == {
+        "app/auth/identity.py",
+        "app/auth/queries.py",
+        "app/ops/database_checks.py",
+        "app/tasks/probe.py",
+    }
+
+
 @pytest.mark.parametrize("room", ROOMS[1:])
 def test_imports_run_one_way(room: str) -> None:
     """tasks → auth → database → settings."""
