@@ -8,7 +8,8 @@ from dateutil.rrule import rrulestr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.tasks.recurrence import MOST_CHARACTERS, PARTS, WEEKDAYS, InvalidRule, canonical, following
+from app.tasks.recurrence import MOST_CHARACTERS, PARTS, InvalidRule, canonical, following
+from app.tasks.years import WEEKDAYS
 
 ZONES = ["Europe/Berlin", "America/New_York", "Pacific/Auckland"]
 

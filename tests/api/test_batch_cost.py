@@ -1,0 +1,53 @@
+"""What a batch may cost the others: little to compute, and never much at once."""
+
+import time
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from app.tasks.years import fitting
+from tests.api.batches import create, op, run
+from tests.conftest import Caller
+
+MOST = 100
+# By a day of the week that the interval never meets, by a month, by week numbers, and by what is only in other years.
+NEVER = {
+    "weekday": lambda number: f"FREQ=DAILY;INTERVAL={7 * (40 + number)};BYMONTHDAY={number % 28 + 1};BYDAY=TU",
+    "month": lambda number: f"FREQ=MONTHLY;INTERVAL={2 * (number + 1)};BYMONTH=2;BYMONTHDAY={number % 28 + 1}",
+    "week": lambda number: f"FREQ=YEARLY;INTERVAL=4;BYWEEKNO={','.join(map(str, range(1, 53)))};BYYEARDAY={-366}",
+    "year": lambda number: f"FREQ=YEARLY;INTERVAL={4 * (number + 1)};BYMONTH=2;BYMONTHDAY=29;BYSETPOS={number + 1},1",
+}
+# 30 ms on one machine, where searching day by day took 700.
+WHOLE_SECONDS = 0.25
+# Between two moments at which others can go on.
+STRETCH_SECONDS = 0.05
+
+
+def ids_of(results: list[dict[str, Any]]) -> list[str]:
+    return [result["id"] for result in results]
+
+
+@pytest.mark.parametrize("kind", NEVER)
+def test_rules_that_never_come_cost_little(ann: Caller, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as fit into a batch, each of its own; and between two of them others can go on."""
+    rules = [NEVER[kind](number) for number in range(MOST)]
+    gave_way: list[float] = []
+    sleep = time.sleep
+    monkeypatch.setattr(time, "sleep", lambda seconds: (gave_way.append(time.thread_time()), sleep(seconds))[1])
+
+    def cost() -> tuple[float, float]:
+        made = ids_of(run(ann, *(create(due_on="2026-03-02", recurrence=rule) for rule in rules)))
+        fitting.cache_clear()
+        gave_way[:] = [time.thread_time()]
+        run(ann, *(op("complete", task_id) for task_id in made))
+        gave_way.append(time.thread_time())
+        return gave_way[-1] - gave_way[0], max(after - before for before, after in pairwise(gave_way))
+
+    # Beside other work a processor's time counts for more than it is; the least of some is what it costs.
+    costs = [cost() for _ in range(3)]
+
+    assert len(gave_way) > MOST
+    assert min(whole for whole, _ in costs) < WHOLE_SECONDS
+    assert min(stretch for _, stretch in costs) < STRETCH_SECONDS
+    assert len(ann.get("/v1/tasks?limit=200&completed=false").json["items"]) == 0
