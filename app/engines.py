@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
+from urllib.parse import quote
 
 import psycopg2.extensions
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Dialect, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app import waiting
@@ -87,6 +88,7 @@ def make_engine(settings: Settings) -> Engine:
     if url.drivername == "sqlite":
         engine = create_engine(url, connect_args={"factory": _SqliteConnection}, **common)
         event.listen(engine, "connect", _prepare_sqlite)
+        _OpenFile(os.path.abspath(str(url.database))).watch(engine)
         return engine
     # With keepalives and a connect time-out alone, a vanished server held a request for over 35 s.
     limits = {
@@ -186,6 +188,50 @@ class _ScopedCursor(psycopg2.extensions.cursor):
             query = f"/* request_id='{_NOT_FOR_A_COMMENT.sub('_', request_id)}' */ {query}"
         self.connection.patience = None if _takes_its_time.get() else SILENCE_SECONDS
         super().execute(query, parameters)
+
+
+class FileLost(sqlite3.OperationalError):
+    """SQLite's file is not the one that was opened. The message, which clients may see, says what to do."""
+
+    sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+
+
+class _OpenFile:
+    """SQLite writes on into a file that was deleted or replaced, and nobody would ever read that again.
+
+    So each use of a connection looks at what is there by now: some 3 µs. Another file is not opened by a process that
+    has had this one: where the old one's -wal was left beside it, SQLite would write what that holds over the new one.
+    Only a migration makes a file where there is none.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._identity: tuple[int, int] | None = None
+
+    def watch(self, engine: Engine) -> None:
+        event.listen(engine, "do_connect", self._open)
+        event.listen(engine, "checkout", self._compare)
+
+    def _open(self, _dialect: Dialect, _record: ConnectionPoolEntry, arguments: list[Any], options: Any) -> None:
+        makes = _takes_its_time.get() and not os.path.exists(self._path)
+        if not makes:
+            self._compare()
+        mode = "rwc" if makes else "rw"
+        arguments[0], options["uri"] = f"file:{quote(self._path)}?mode={mode}", True
+
+    def _compare(self, *_: object) -> None:
+        try:
+            found = os.stat(self._path)
+        except OSError as error:
+            raise FileLost(
+                "there is no file at DATABASE_URL: put it back, or run `flask db upgrade` for a new one"
+            ) from error
+        if self._identity not in (None, (found.st_dev, found.st_ino)):
+            raise FileLost(
+                "the file at DATABASE_URL was replaced: stop the service, see that nothing of the old one (-wal, -shm) "
+                "is left beside the new one, and start it again"
+            )
+        self._identity = (found.st_dev, found.st_ino)
 
 
 class _SqliteConnection(sqlite3.Connection):

@@ -12,6 +12,7 @@ import psycopg2
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from app.engines import FileLost
 from app.problems import DatabaseUnavailable
 
 logger = logging.getLogger("tasks.database")
@@ -82,7 +83,8 @@ def outages(trouble: Trouble, writes: bool = True) -> Iterator[None]:
         if code == READ_ONLY:
             # Perhaps another host has taken over.
             trouble.broken_at = time.monotonic()
-        raise DatabaseUnavailable from error
+        detail = f"The database is unavailable: {cause}." if isinstance(cause, FileLost) else None
+        raise DatabaseUnavailable(detail) from error
 
 
 def _is_locked(error: BaseException | None) -> bool:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import DBAPIError
 
 from app.auth import models as _auth  # noqa: F401
-from app.commands.output import in_one_line, quiet, words_of
+from app.commands.output import closing_connections, in_one_line, quiet, words_of
 from app.engines import without_time_limits
 from app.outages import Trouble, outages
 from app.problems import DatabaseUnavailable
@@ -25,7 +25,13 @@ ADVISORY_LOCK = 4_951_207
 def run() -> None:
     db = current_app.extensions["migrate"].db
     try:
-        with quiet(), outages(Trouble()), without_time_limits(), db.engine.connect() as connection:
+        with (
+            closing_connections(),
+            quiet(),
+            outages(Trouble()),
+            without_time_limits(),
+            db.engine.connect() as connection,
+        ):
             migrate = _migrate_sqlite if connection.dialect.name == "sqlite" else _migrate_postgresql
             migrate(connection, db.metadata)
     except DatabaseUnavailable as problem:

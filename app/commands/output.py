@@ -12,6 +12,7 @@ import click
 import orjson
 from sqlalchemy.exc import DBAPIError
 
+from app.database import db
 from app.outages import DRIVER_ERRORS
 from app.problems import DatabaseUnavailable, Problem
 
@@ -27,7 +28,7 @@ def failing_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> None:
         try:
-            with quiet():
+            with quiet(), closing_connections():
                 command(*args, **kwargs)
         except Problem as problem:
             raise click.ClickException(in_one_line(problem)) from problem
@@ -44,6 +45,15 @@ def failing_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
             raise click.ClickException(words_of(error)) from error
 
     return wrapper
+
+
+@contextmanager
+def closing_connections() -> Iterator[None]:
+    """SQLite's file is whole by itself once the last process that has it open closes it."""
+    try:
+        yield
+    finally:
+        db.engine.dispose()
 
 
 @contextmanager

@@ -214,7 +214,8 @@ def test_a_failing_migration_leaves_nothing_half_done(
         if filled:
             flask_migrate.upgrade()
             fill(engine)
-        before = outline(engine)
+        # Of a file that is not there yet, nothing can be asked.
+        before = outline(engine) if filled else {}
         with pytest.raises(SystemExit):
             flask_migrate.upgrade(directory=next_migration(FAILING))
         after = outline(engine)
