@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 import socket
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,6 +22,7 @@ from sqlalchemy.exc import ArgumentError
 
 PROJECT = Path(__file__).resolve().parent.parent
 INSTANCE = PROJECT / "instance"
+SECRET_FILE = "auth_secret"
 
 # RFC 7518, section 3.2: a key for HS256 has at least the size of its hash.
 SECRET_BYTES = 32
@@ -74,16 +76,24 @@ def load_settings() -> Settings:
     gunicorn asks again when it reloads, but the application stays as it was loaded, and is to fit its server.
     """
     file = {name: value for name, value in dotenv_values(PROJECT / ".env").items() if value is not None}
-    return read_settings(file | dict(os.environ))
+    return read_settings(file | dict(os.environ), makes_secret=not _is_command())
 
 
-def read_settings(environment: Mapping[str, str], instance: Path = INSTANCE) -> Settings:
-    """Validate an environment. `instance` is the folder for what the service keeps itself."""
+def _is_command() -> bool:
+    """Whether this is `flask` with anything but `run`. Flask says so in the environment."""
+    return os.environ.get("FLASK_RUN_FROM_CLI") == "true" and "run" not in sys.argv
+
+
+def read_settings(environment: Mapping[str, str], instance: Path = INSTANCE, makes_secret: bool = True) -> Settings:
+    """Validate an environment. `instance` is the folder for what the service keeps itself.
+
+    Who serves may make a secret. One that a command made would be none of the service that runs.
+    """
     read = _Reader(environment)
     local_auth = read("LOCAL_AUTH", _one_of("on", "off"), "on") == "on"
     settings = Settings(
         database_url=read.optional("DATABASE_URL", _database_url) or _kept_file(instance),
-        auth_secrets=read.secret("AUTH_SECRET") or (_kept_secret(instance / "auth_secret") if local_auth else ()),
+        auth_secrets=read.secret("AUTH_SECRET") or (_kept_secret(instance, makes_secret) if local_auth else ()),
         better_auth_secrets=read.secret("BETTER_AUTH_SECRET"),
         auth_jwks_url=read.optional("AUTH_JWKS_URL", _http_url),
         auth_issuer=read.optional("AUTH_ISSUER", str),
@@ -235,10 +245,13 @@ def _kept_file(instance: Path) -> URL:
     return make_url(f"sqlite:///{instance / 'tasks.db'}")
 
 
-def _kept_secret(path: Path) -> tuple[str, ...]:
-    """The secret in this file; the first process that finds none writes one (mode 0600)."""
+def _kept_secret(instance: Path, makes_secret: bool) -> tuple[str, ...]:
+    """The secret in this folder; the first process that serves and finds none writes one (mode 0600)."""
+    path = instance / SECRET_FILE
     try:
         if not path.exists():
+            if not makes_secret:
+                return ()
             _write_secret(path)
         return _secrets(path.read_text().strip())
     except OSError as error:

@@ -8,7 +8,7 @@ import jwt
 from app.auth import sessions
 from app.auth.identity import LOCAL_USER_PREFIX
 from app.auth.tokens import token_answer
-from app.settings import Settings
+from app.settings import INSTANCE, SECRET_FILE, Settings
 
 # A revocation of a session is kept for as long as the longest token that the settings allow.
 LONGEST_LIFE = 86_400
@@ -24,6 +24,11 @@ def issue_token(user_id: str, seconds: int, settings: Settings) -> str:
         return _outside_token(user_id, seconds, settings)
     if not settings.local_auth:
         raise NobodySigns("LOCAL_AUTH is off, so no token of an account is taken: set it to on.")
+    if not settings.auth_secrets:
+        raise NobodySigns(
+            f"There is no secret to sign with: AUTH_SECRET is not set, and {INSTANCE / SECRET_FILE} is missing. Put it "
+            "back, or restart the service, which makes a new one and takes no older token."
+        )
     # The session ends with the token, and until then the user can see and end it.
     session = sessions.start_session(user_id, seconds)
     return str(token_answer(session, replace(settings, access_token_seconds=seconds))["access_token"])

@@ -71,14 +71,16 @@ def seed(users: int, tasks: int, seed: int, json: bool) -> None:
 def _print(counts: dict[str, int], user_id: str, json: bool) -> None:
     settings = current_app.extensions["settings"]
     result: dict[str, Any] = {**counts, "user_id": user_id, "access_token": None, "curl": None}
-    if settings.local_auth or settings.better_auth_secrets:
+    if settings.auth_secrets or (settings.better_auth_secrets and not settings.local_auth):
         token, seconds = make_token(user_id)
         result |= {"access_token": token, "curl": curl(token)}
     if json:
         click.echo(orjson.dumps(result).decode())
         return
     click.echo("Added {added_users} of {users} users and {added_tasks} of {tasks} tasks.".format(**result))
-    if result["curl"] is None:
+    if result["curl"] is None and settings.local_auth:
+        click.echo(f"No AUTH_SECRET yet. Start the service, which makes one, then: flask users token {user_id}")
+    elif result["curl"] is None:
         click.echo(f"Tokens are signed elsewhere (AUTH_JWKS_URL). The first user's id is {user_id}.")
     else:
         click.echo(f"As the first of them, for {lifetime(seconds)}:\n  {result['curl']}")

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from app import strict_json
 from app.auth.jwks import ALGORITHMS, algorithms_of, download, is_for_verifying, read_key, read_keys
-from app.settings import INSTANCE, PROJECT, Settings
+from app.settings import INSTANCE, PROJECT, SECRET_FILE, Settings
 
 # Fewer, by how often each character occurs, are guessed: 32 random hexadecimal digits have over 110.
 RANDOM_BITS = 96
@@ -49,7 +49,7 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
             "AUTH_JWKS_URL is not encrypted: whoever is in between can put a key of theirs in.",
             "Use an address with https, unless the network in between is yours alone.",
         )
-    for path in (PROJECT / ".env", INSTANCE / "auth_secret"):
+    for path in (PROJECT / ".env", INSTANCE / SECRET_FILE):
         if _is_readable_by_others(path):
             yield Finding("settings", "warning", f"Everybody on this machine can read {path}.", f"chmod 600 {path}")
 
@@ -67,6 +67,14 @@ def check_secrets(settings: Settings) -> Iterator[Finding]:
                 f"{name} does not look random: whoever guesses it is everybody.",
                 "Set what `openssl rand -base64 48` prints (for BETTER_AUTH_SECRET, in the front end too).",
             )
+    if settings.local_auth and not settings.auth_secrets:
+        is_fine = False
+        yield Finding(
+            "secrets",
+            "warning",
+            f"AUTH_SECRET is not set, and {INSTANCE / SECRET_FILE} is missing.",
+            "Put it back, or restart the service, which makes a new one and takes no older token.",
+        )
     if set(settings.auth_secrets) & set(settings.better_auth_secrets):
         is_fine = False
         yield Finding(

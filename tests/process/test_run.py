@@ -190,6 +190,28 @@ def test_make_run_serves_and_keeps_its_data(start: Start, checkout: Path) -> Non
     assert (checkout / "instance" / "tasks.db").is_file()
 
 
+def test_a_command_signs_with_no_secret_of_its_own(checkout: Path) -> None:
+    """Where the service's was lost, or there is none yet, a command says so, and leaves none behind."""
+
+    def flask(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        command, here = [BIN / "flask", *arguments], {"PATH": os.environ["PATH"]}
+        return subprocess.run(
+            command, cwd=checkout, env=here, input=stdin, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    assert flask("db", "upgrade").returncode == 0
+    made = flask("users", "create", "ann@example.com", stdin="correct horse battery\n")
+    token, seeded = flask("users", "token", "ann@example.com"), flask("seed", "--users", "1", "--tasks", "1")
+    checked = flask("doctor")
+
+    assert (made.returncode, token.returncode, token.stdout) == (0, 1, "")
+    assert "auth_secret is missing. Put it back, or restart the service" in token.stderr
+    assert seeded.returncode == 0
+    assert "Start the service, which makes one" in seeded.stdout
+    assert "auth_secret is missing. Mend: Put it back" in checked.stdout
+    assert [path.name for path in (checkout / "instance").iterdir()] == ["tasks.db"]
+
+
 def assert_said(service: Service) -> None:
     """The address, the interactive description, and a request that makes an account."""
     assert run_printed_curl(service) == "201"

@@ -64,6 +64,15 @@ def test_the_kept_secret_is_used_again(tmp_path: Path) -> None:
     assert read_settings({}, tmp_path / "two").auth_secrets != first
 
 
+def test_a_command_makes_no_secret(tmp_path: Path) -> None:
+    """No service would know it. One that is there is used."""
+    assert read_settings({}, tmp_path, makes_secret=False).auth_secrets == ()
+    assert list(tmp_path.iterdir()) == []
+
+    served = read_settings({}, tmp_path).auth_secrets
+    assert read_settings({}, tmp_path, makes_secret=False).auth_secrets == served
+
+
 @pytest.mark.parametrize(
     "environment", [{"AUTH_SECRET": "s" * 32}, {"LOCAL_AUTH": "off", "BETTER_AUTH_SECRET": "s" * 32}]
 )
