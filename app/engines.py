@@ -2,6 +2,7 @@
 
 import functools
 import math
+import os
 import re
 import socket
 import sqlite3
@@ -36,8 +37,6 @@ SQLITE_RETRY_SECONDS = 0.002
 STATEMENT_SECONDS = 5
 # Steps of SQLite's virtual machine, about a millisecond, after which a statement looks at the clock.
 SQLITE_STEPS = 2_000
-# How long a statement runs before it lets other requests of its process go on.
-SQLITE_TURN_SECONDS = 0.005
 
 # Where the pool keeps when a connection was made, of time.monotonic().
 MADE_AT = "made_at"
@@ -238,8 +237,8 @@ class _SqliteConnection(sqlite3.Connection):
     """A connection whose clock, like PostgreSQL's now(), stands still for the length of a statement."""
 
     statement_time = datetime.min.replace(tzinfo=UTC)
-    # Of time.monotonic(); and until when it runs before others may.
-    statement_ends_at = turn_ends_at = 0.0
+    # Of time.monotonic().
+    statement_ends_at = 0.0
 
     def cursor(self, factory: Callable[..., sqlite3.Cursor] | None = None) -> sqlite3.Cursor:  # type: ignore[override]
         return super().cursor(factory or _SqliteCursor)
@@ -247,14 +246,11 @@ class _SqliteConnection(sqlite3.Connection):
     def from_now(self, seconds: float = 0) -> str:
         return rfc3339(self.statement_time + timedelta(seconds=seconds))
 
-    def go_on(self) -> bool:
-        """Called every millisecond or so while a statement runs: let others have their turn; whether it must end."""
-        now = time.monotonic()
-        if now > self.turn_ends_at:
-            # The others have connections of their own.
-            give_way()
-            self.turn_ends_at = time.monotonic() + SQLITE_TURN_SECONDS
-        return now > self.statement_ends_at
+    def is_over(self) -> bool:
+        """Called every millisecond or so while a statement runs: whether it has taken too long."""
+        # The others have connections of their own.
+        give_way()
+        return time.monotonic() > self.statement_ends_at
 
 
 class _SqliteCursor(sqlite3.Cursor):
@@ -264,7 +260,6 @@ class _SqliteCursor(sqlite3.Cursor):
         connection = self.connection
         connection.statement_time = datetime.now(UTC)
         began_at = time.monotonic()
-        connection.turn_ends_at = began_at + SQLITE_TURN_SECONDS
         connection.statement_ends_at = math.inf if _takes_its_time.get() else began_at + STATEMENT_SECONDS
         while True:
             try:
@@ -287,7 +282,7 @@ def _prepare_sqlite(connection: _SqliteConnection, record: ConnectionPoolEntry) 
         "busy_timeout=0",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
-    connection.set_progress_handler(connection.go_on, SQLITE_STEPS)
+    connection.set_progress_handler(connection.is_over, SQLITE_STEPS)
     connection.create_function("now", 0, connection.from_now)
     connection.create_function("from_now", 1, connection.from_now)
     connection.create_function("fold", 1, _on_text(fold), deterministic=True)

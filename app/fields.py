@@ -1,12 +1,13 @@
 """Marshmallow fields that take a type, and not what can be read as one."""
 
 import re
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields
 from marshmallow.validate import Length, Range
+
+from app.turns import give_way
 
 # What Text takes, in JSON Schema's words: anything but NUL; where it is trimmed and needed, more than white space.
 NO_NUL = r"^[^\x00]*$"
@@ -116,6 +117,6 @@ class OneOfSchemas(fields.Field[Any]):
         word = value.get(self.told_by)
         if not isinstance(word, str) or word not in self.schemas:
             raise ValidationError({self.told_by: [f"Must be one of: {', '.join(self.schemas)}."]})
-        # There may be many of them, each with a rule to be searched: others go on in between.
-        time.sleep(0)
+        # There may be many of them, each with a rule to be searched.
+        give_way()
         return self.schemas[word].load(value)

@@ -11,6 +11,9 @@ from contextlib import contextmanager
 import gevent
 from gevent import monkey
 
+# How long requests go on, one after the other, before those are looked for that wait for their clients or the database.
+TURN_SECONDS = 0.005
+
 # So many tasks take some milliseconds to encode, more where each is as long as it may be.
 ROWS_WITHOUT_A_TURN = 200
 
@@ -18,28 +21,47 @@ _turn = threading.Lock()
 
 
 def _give_way_in_worker() -> None:
-    # Not sleep(0), after which a thousand others that do the same come before the next look at the sockets. At this
-    # priority, each time round the loop is one turn.
-    gevent.idle(priority=2)
+    # The loop's own time is that of its last look at the sockets.
+    if time.time() - gevent.get_hub().loop.now() > TURN_SECONDS:
+        # Not sleep(0), after which a thousand others that do the same come before the next look. At this priority, each
+        # time round the loop is one turn.
+        gevent.idle(priority=2)
 
 
 def _give_way_in_thread() -> None:
-    time.sleep(0)
+    """The interpreter switches threads by itself."""
 
 
+# To be called now and then by what computes for long, and between the requests of one client.
 give_way = _give_way_in_worker if monkey.is_module_patched("threading") else _give_way_in_thread
 
 
 @contextmanager
-def turn_for(rows: int) -> Iterator[None]:
-    """Wait for a turn to encode so many tasks, unless they are few.
+def turn() -> Iterator[None]:
+    """Wait for a turn to compute something long: one request of a process at a time has it.
 
-    One request of a process at a time does it: sixty lists of a thousand long tasks, asked for at once, would keep
-    everybody else waiting for seconds otherwise.
+    Without it, sixty lists of a thousand long tasks, asked for at once, kept everybody else waiting for seconds.
     """
-    if rows < ROWS_WITHOUT_A_TURN:
-        yield
-        return
     with _turn:
         yield
         give_way()
+
+
+@contextmanager
+def turn_for(rows: int) -> Iterator[None]:
+    """Wait for a turn to encode so many tasks, unless they are few."""
+    if rows < ROWS_WITHOUT_A_TURN:
+        yield
+        return
+    with turn():
+        yield
+
+
+@contextmanager
+def without_turn() -> Iterator[None]:
+    """Within a turn, let another request have it, for this one waits."""
+    _turn.release()
+    try:
+        yield
+    finally:
+        _turn.acquire()

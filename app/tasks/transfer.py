@@ -19,6 +19,7 @@ from app.tasks.models import tasks
 from app.tasks.queries import BEFORE_EVERY_ID, LISTED
 from app.tasks.responses import TASK
 from app.tasks.schemas import ImportedTask, Task
+from app.turns import turn, without_turn
 
 # Five times as many took no less time, and 200 MB where each task was as long as it may be.
 PAGE = 200
@@ -44,7 +45,7 @@ _imported = ImportedTask()
 def export(user_id: str, format_: Format) -> Iterator[bytes]:
     """A user's tasks as a file, but for the trash. The first piece is made at once: later, an error has no answer."""
     found = chain.from_iterable(TASK.many(page, user_id) for page in _pages(user_id))
-    pieces = _in_pieces(format_.write(found))
+    pieces = _by_turns(_in_pieces(format_.write(found)))
     return chain([*islice(pieces, 1)], pieces)
 
 
@@ -89,11 +90,22 @@ def _id_of(task: Mapping[str, Any], seen: Counter[bytes]) -> str:
 def _pages(user_id: str) -> Iterator[list[tuple[Any, ...]]]:
     here = {"of_user": user_id, "after_created_at": BEFORE_EVERY_TIME, "after_id": BEFORE_EVERY_ID, "rows": PAGE}
     while True:
-        rows = fetch_tuples(_page, here)
+        with without_turn():
+            rows = fetch_tuples(_page, here)
         yield rows
         if len(rows) < PAGE:
             return
         here |= {"after_created_at": rows[-1][_CREATED_AT], "after_id": rows[-1][_ID]}
+
+
+def _by_turns(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """However many exports there are, one of them is computing, and others get their answers between two pieces."""
+    while True:
+        with turn():
+            piece = next(pieces, None)
+        if piece is None:
+            return
+        yield piece
 
 
 def _in_pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
