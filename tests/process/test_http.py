@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import socket
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,7 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 import pytest
 
 from tests.conftest import migrate, new_user_id, settings_for, shared_token
-from tests.process.conftest import Service, starting
+from tests.process.conftest import Service, Start, starting
 from tests.waiting import LONGEST_WAIT_SECONDS
 
 THREADS = 2
@@ -283,3 +284,72 @@ def test_an_answer_to_head_is_the_head_alone(client: Client, token: str, path: s
     assert to_head.status == to_get.status
     assert to_head.headers["Content-Length"] == to_get.headers["Content-Length"] == str(len(to_get.body))
     assert int(to_head.headers["Content-Length"]) > 0
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.9"])
+def test_a_response_says_the_version_that_the_service_speaks(client: Client, version: str) -> None:
+    """RFC 9110, section 6.2: not whatever minor version the client says."""
+    client.send(f"GET /healthz HTTP/{version}\r\nHost: a\r\n\r\n".encode())
+
+    assert client.stream.readline() == b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "host", ["", "Host: a b\r\n", "Host: a/b\r\n", "Host: [::1\r\n", "Host: a:80x\r\n", "Host: u@a\r\n"]
+)
+def test_a_request_without_a_valid_host_is_a_bad_request(client: Client, host: str) -> None:
+    """RFC 9112, section 3.2."""
+    client.send(f"GET /healthz HTTP/1.1\r\n{host}\r\n".encode())
+
+    assert client.answer().status == 400
+    assert client.is_closed()
+
+
+@pytest.mark.parametrize("host", ["a.example", "127.0.0.1:8000", "[::1]:8000", "[::1]", "xn--mnchen-3ya.example:", ""])
+def test_a_valid_host_is_taken(client: Client, host: str) -> None:
+    """A name or an address, with a port or without; and an empty one, which RFC 9110, section 7.2, allows."""
+    client.send(f"GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+
+    assert client.answer().status == 200
+
+
+def test_a_body_that_no_view_reads_leaves_the_connection_to_the_next_request(client: Client) -> None:
+    """A refused request costs a browser no new connection."""
+    refused = b"POST /v1/tasks HTTP/1.1\r\nHost: a\r\nContent-Length: 16\r\n\r\n" + TASK
+
+    for _ in range(3):
+        assert client.send(refused).answer().status == 401
+    assert client.send(head("GET", "/healthz")).answer().status == 200
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 200000", "Transfer-Encoding: chunked"])
+def test_a_refused_body_is_never_a_request(service: Service, client: Client, token: str, framing: str) -> None:
+    """What follows in it looks like one; the connection ends with the one response."""
+    client.send(f"POST /v1/tasks HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n".encode(), sized(token))
+
+    assert client.answer().status == 401
+    assert client.is_closed()
+    assert titles(service, token) == []
+
+
+def test_no_header_decides_about_the_path(serve: Start, sqlite_url: str, token: str) -> None:
+    """Also where gunicorn believes everybody about the client's address."""
+    service = serve(sqlite_url, FORWARDED_ALLOW_IPS="*", WEB_CONCURRENCY="1")
+    with connected(service) as client:
+        client.send(sized(token).replace(b"Host: a", b"Host: a\r\nSCRIPT_NAME: /v1\r\nPATH_INFO: /healthz"))
+        answer = client.answer()
+
+    assert (answer.status, answer.headers["Location"][:10]) == (201, "/v1/tasks/")
+
+
+def test_a_stopped_service_leaves_one_whole_file(serve: Start, sqlite_url: str, token: str) -> None:
+    """Whoever copies SQLite's file has every task: nothing is left in a file beside it."""
+    service = serve(sqlite_url)
+    with connected(service) as client:
+        assert client.send(sized(token)).answer().status == 201
+    assert service.stop() == 0
+
+    file = Path(sqlite_url.removeprefix("sqlite:///"))
+    assert [path.name for path in file.parent.glob(f"{file.name}*")] == [file.name]
+    with contextlib.closing(sqlite3.connect(f"file:{file}?immutable=1", uri=True)) as connection:
+        assert connection.execute("SELECT title FROM tasks").fetchall() == [("tea",)]
