@@ -147,9 +147,16 @@ def password_hash(member: Member) -> str:
 
 def make_copy_old(app: Flask) -> None:
     """Let an app's copy of the revocations have the age at which a request waits for a new one."""
-    app.extensions["revocations"]._copy.began_at = float("-inf")
+    _set_copy(app, float("-inf"))
 
 
 def keep_copy(app: Flask) -> None:
     """Let an app's copy count as just read, for the length of a test."""
-    app.extensions["revocations"]._copy.began_at = time.monotonic() + 3_600
+    _set_copy(app, time.monotonic() + 3_600)
+
+
+def _set_copy(app: Flask, began_at: float) -> None:
+    copy = app.extensions["revocations"]._copy
+    # A reading that an earlier request began would set its own time when it ends.
+    with copy._running:
+        copy.began_at = began_at
