@@ -52,6 +52,8 @@ CORS: dict[str, Any] = {
     ],
     "methods": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
     "max_age": 600,
+    # Said of every answer, in requests.py: here it would be of those to a listed origin alone.
+    "vary_header": False,
 }
 
 

@@ -32,7 +32,6 @@ POLICY = (
 @blueprint.after_request
 def add_policy(response: Response) -> Response:
     response.headers["Content-Security-Policy"] = POLICY
-    response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 

@@ -28,10 +28,15 @@ _FIT = re.compile(r"[!-~]{1,128}")
 _NO_STORE = ("Cache-Control", "no-store")
 # Tasks are private, and a client must ask before it reuses an answer (RFC 9111, section 5.2.2).
 _ASK_FIRST = ("Cache-Control", "private, no-cache")
+# No browser takes JSON or a file for a page, whatever a user wrote into it.
+_NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
+# A cache must keep the answers to each origin apart, and those to none (Fetch, section 3.3.6).
+_BY_ORIGIN = ("Vary", "Origin")
 
 
 def init_app(app: Flask) -> None:
-    app.wsgi_app = Requests(app.wsgi_app)  # type: ignore[method-assign]
+    depends_on_origin = bool(app.extensions["settings"].cors_origins)
+    app.wsgi_app = Requests(app.wsgi_app, depends_on_origin)  # type: ignore[method-assign]
 
 
 def tell(app: Flask, count: Count) -> None:
@@ -56,8 +61,9 @@ class Requests:
 
     count: "Count | None" = None
 
-    def __init__(self, app: "WSGIApplication") -> None:
+    def __init__(self, app: "WSGIApplication", depends_on_origin: bool) -> None:
         self._app = app
+        self._always = [_NO_SNIFFING, _BY_ORIGIN] if depends_on_origin else [_NO_SNIFFING]
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         began_at = time.perf_counter()
@@ -70,7 +76,7 @@ class Requests:
             if _NO_STORE not in headers:
                 headers = [header for header in headers if header[0] != "Cache-Control"]
                 headers.append(_ASK_FIRST)
-            headers.append(("X-Request-ID", environ[REQUEST_ID]))
+            headers += (*self._always, ("X-Request-ID", environ[REQUEST_ID]))
             if self.count is not None:
                 self.count(environ, status, time.perf_counter() - began_at)
             if logger.isEnabledFor(logging.INFO):

@@ -170,6 +170,28 @@ def test_another_origin_stays_shut_out(browser, listed, origin):
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
+@pytest.mark.parametrize("origin", [ORIGIN, "https://evil.example", None])
+@pytest.mark.parametrize(
+    "call", ["GET /healthz", "GET /nowhere", "GET /v1/tasks", "GET /docs", "GET /openapi.json", "OPTIONS /v1/tasks"]
+)
+def test_a_cache_keeps_origins_apart(browser, call, origin):
+    """One that kept the answer to no origin would give it to the listed one, without what that may read."""
+    answer = browser(ORIGIN).call(*call.split(), headers={"Origin": origin} if origin else {})
+
+    assert answer.status_code in (200, 204, 401, 404)
+    assert answer.headers.getlist("Vary") == ["Origin"]
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/nowhere", "/v1/tasks", "/docs", "/docs/assets/docs.js"])
+def test_no_answer_is_taken_for_another_type(anonymous, path):
+    """By a browser that would look into it; and without CORS there is nothing by which they vary."""
+    answer = anonymous.get(path, buffered=True)
+
+    assert answer.status_code in (200, 401, 404)
+    assert answer.headers.getlist("X-Content-Type-Options") == ["nosniff"]
+    assert "Vary" not in answer.headers
+
+
 @pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1:3000", "http://[::1]:3000"])
 def test_every_spelling_of_a_host_can_be_listed(browser, origin):
     """Names and addresses of both kinds."""

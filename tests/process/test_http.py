@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import pytest
 
+from app.settings import PROJECT
 from tests.conftest import migrate, new_user_id, settings_for, shared_token
 from tests.process.conftest import Service, Start, starting
 from tests.waiting import LONGEST_WAIT_SECONDS
@@ -180,6 +181,27 @@ def test_a_sized_body_that_is_cut_short_is_a_bad_request(service: Service, clien
     assert client.answer().status == 400
     assert client.is_closed()
     assert titles(service, token) == []
+
+
+@pytest.mark.parametrize(
+    ("request_head", "status"),
+    [
+        (b"GET /v1/tasks HTTP/0\r\n\r\n", 400),
+        (head("GET", f"/v1/tasks?q={'x' * 9_000}"), 414),
+        (head("POST", "/v1/tasks", Content_Length=1, Expect="tea"), 417),
+        (head("GET", "/v1/tasks", X_Long="x" * 9_000), 431),
+        (head("POST", "/v1/tasks", Transfer_Encoding="tea"), 501),
+    ],
+    ids=["no HTTP", "long path", "expectation", "long header", "unknown coding"],
+)
+def test_what_the_server_refuses_is_described(client: Client, request_head: bytes, status: int) -> None:
+    """As a page, which the API's description names on every operation."""
+    answer = client.send(request_head).answer()
+    document = json.loads((PROJECT / "docs" / "openapi.json").read_text())
+    described = document["paths"]["/v1/tasks"]["post"]["responses"][str(status)]["$ref"].rpartition("/")[2]
+
+    assert (answer.status, answer.headers["Content-Type"]) == (status, "text/html")
+    assert "text/html" in document["components"]["responses"][described]["content"]
 
 
 def test_who_sends_no_more_is_answered(service: Service, client: Client, token: str) -> None:
