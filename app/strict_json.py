@@ -25,6 +25,28 @@ def loads(text: bytes) -> Any:
         raise NotJson(str(error)) from error
 
 
+# What JSON leaves as it is, and where a reader may end a line (Python's splitlines(), JavaScript before 2019), or a
+# terminal obey: DEL, the C1 controls with NEL among them, and the two separators of Unicode.
+_CONTROLS = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029)}
+
+
+def on_one_line(text: str) -> str:
+    """The same JSON text, which no reader takes for several lines."""
+    return text if text.isascii() and "\x7f" not in text else text.translate(_CONTROLS)
+
+
+def dump_line(value: Any) -> bytes:
+    """A value as a line of JSON Lines."""
+    line = orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+    if line.isascii():
+        return line
+    # Over octets, since a translation looks at each character: of 10,000 characters it takes 1 ms, this 2 µs.
+    for separator in (b"\xe2\x80\xa8", b"\xe2\x80\xa9", b"\xc2\x85"):
+        if separator in line:
+            line = line.replace(separator, f"\\u{ord(separator.decode()):04x}".encode())
+    return line
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):

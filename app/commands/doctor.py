@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Any
 
 import click
-import orjson
 from flask import current_app
 from sqlalchemy.exc import DBAPIError
 
@@ -16,7 +15,7 @@ from app.auth.claims import read_user_id
 from app.auth.diagnosis import Diagnosis, diagnose
 from app.auth.problems import TokenClaim
 from app.commands.arguments import standard_input
-from app.commands.output import as_json, failing_in_one_line, in_one_line, printable, words_of
+from app.commands.output import as_json, failing_in_one_line, in_one_line, print_json, printable, words_of
 from app.ops import checks, database_checks
 from app.ops.checks import Finding
 from app.outages import DRIVER_ERRORS
@@ -71,7 +70,7 @@ def _say_findings(json: bool) -> bool:
             click.echo(f"{status} {finding.check:<11} {printable(finding.message + mend)}")
     status = max((finding.status for finding in found), key=list(COLOURS).index)
     if json:
-        click.echo(orjson.dumps({"status": status, "checks": list(map(asdict, found))}).decode())
+        print_json({"status": status, "checks": list(map(asdict, found))})
     return status != "failed"
 
 
@@ -106,7 +105,7 @@ def _say_diagnosis(json: bool) -> bool:
     found = diagnose(_read_token(), extensions["settings"], extensions["verifier"], extensions["revocations"])
     email = _email(found.user_id)
     if json:
-        click.echo(orjson.dumps({**asdict(found), "email": email}).decode())
+        print_json({**asdict(found), "email": email})
     else:
         _print_diagnosis(found, email)
     return found.accepted

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from app.database import db
 from app.outages import DRIVER_ERRORS
 from app.problems import DatabaseUnavailable, Problem
+from app.strict_json import on_one_line
 
 # No such table, column or function, in PostgreSQL's words.
 NOT_MIGRATED = ("42P01", "42703", "42883")
@@ -89,7 +90,15 @@ def printable(text: str) -> str:
 
 def answer(result: Mapping[str, Any], sentence: str, json: bool) -> None:
     """Say what was done."""
-    click.echo(orjson.dumps(result).decode() if json else printable(sentence.format(**result)))
+    if json:
+        print_json(result)
+    else:
+        click.echo(printable(sentence.format(**result)))
+
+
+def print_json(value: Any) -> None:
+    """A result for programs, on one line for whatever reads it."""
+    click.echo(on_one_line(orjson.dumps(value).decode()))
 
 
 @contextmanager

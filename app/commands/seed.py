@@ -7,7 +7,6 @@ from itertools import islice
 from typing import Any
 
 import click
-import orjson
 from flask import current_app
 from sqlalchemy import select
 
@@ -16,7 +15,7 @@ from app.auth.identity import LOCAL_USER_PREFIX, Identity
 from app.auth.problems import EmailTaken, TokenRevoked
 from app.columns import now
 from app.commands.access import curl, lifetime, make_token
-from app.commands.output import as_json, failing_in_one_line, progress
+from app.commands.output import as_json, failing_in_one_line, print_json, progress
 from app.database import fetch_one, scope
 from app.tasks.bulk import insert_tasks
 from app.tasks.samples import sample_tasks
@@ -75,7 +74,7 @@ def _print(counts: dict[str, int], user_id: str, json: bool) -> None:
         token, seconds = make_token(user_id)
         result |= {"access_token": token, "curl": curl(token)}
     if json:
-        click.echo(orjson.dumps(result).decode())
+        print_json(result)
         return
     click.echo("Added {added_users} of {users} users and {added_tasks} of {tasks} tasks.".format(**result))
     if result["curl"] is None and settings.local_auth:

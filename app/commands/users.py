@@ -22,9 +22,10 @@ from app.commands.arguments import (
     standard_input,
     the_user,
 )
-from app.commands.output import answer, as_json, failing_in_one_line, printable
+from app.commands.output import answer, as_json, failing_in_one_line, print_json, printable
 from app.database import scope
 from app.statements import Row
+from app.strict_json import on_one_line
 from app.tasks.totals import count_tasks
 
 FIELDS = ("id", "email", "name", "created_at", "disabled_at")
@@ -104,7 +105,7 @@ def show_user(user: str, json: bool) -> None:
         shown["tasks"] = count_tasks(found.id)
     shown["sessions"] = [row._asdict() for row in sessions.list_sessions(found.id)]
     if json:
-        click.echo(orjson.dumps(shown).decode())
+        print_json(shown)
         return
     tasks = "{open} open, {completed} completed, {in_trash} in the trash".format(**shown["tasks"])
     for name, value in {**_fields(found), "disabled_at": found.disabled_at or "not disabled", "tasks": tasks}.items():
@@ -258,7 +259,7 @@ def _fields(user: Row) -> dict[str, Any]:
 
 
 def _as_json(user: Row) -> str:
-    return orjson.dumps(_fields(user)).decode()
+    return on_one_line(orjson.dumps(_fields(user)).decode())
 
 
 def _as_line(user: Row) -> str:

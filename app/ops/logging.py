@@ -10,6 +10,7 @@ import orjson
 
 from app.engines import rfc3339
 from app.settings import Settings
+from app.strict_json import on_one_line
 
 # What a record may carry beside its message.
 EXTRAS = ("request_id", "method", "path", "status", "milliseconds", "code")
@@ -28,7 +29,7 @@ class JsonFormatter(logging.Formatter):
         line |= {name: vars(record)[name] for name in EXTRAS if name in vars(record)}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(line, default=str).decode()
+        return on_one_line(orjson.dumps(line, default=str).decode())
 
 
 class TextFormatter(logging.Formatter):
@@ -36,17 +37,22 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         extras = "".join(f" {name}={_word(vars(record)[name])}" for name in EXTRAS if name in vars(record))
-        line = f"{_time(record)} {record.levelname:<7} {record.getMessage()}{extras}"
+        line = f"{_time(record)} {record.levelname:<7} {_printable(record.getMessage())}{extras}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def formatter(settings: Settings) -> logging.Formatter:
+    """The form that all lines have."""
+    as_text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
+    return TextFormatter() if as_text else JsonFormatter()
 
 
 def configure(settings: Settings) -> None:
     """Send what this service logs to standard error, in one form."""
     # No line shows them, and each record would ask for them.
     logging.logThreads = logging.logMultiprocessing = False
-    as_text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(TextFormatter() if as_text else JsonFormatter())
+    handler.setFormatter(formatter(settings))
     tasks = logging.getLogger("tasks")
     tasks.handlers, tasks.propagate = [handler], False
     tasks.setLevel(settings.log_level.upper())
@@ -55,6 +61,13 @@ def configure(settings: Settings) -> None:
 def _word(value: object) -> str:
     """A value that cannot end its line, look like another value, or command a terminal."""
     return "".join(letter if letter.isprintable() and letter != " " else quote(letter) for letter in str(value))
+
+
+def _printable(text: str) -> str:
+    """A message that ends no line either, as Python would write it."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 def _time(record: logging.LogRecord) -> str:

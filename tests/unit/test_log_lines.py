@@ -7,7 +7,15 @@ import pytest
 
 from app.ops.logging import JsonFormatter, TextFormatter
 
-PATHS = ["/v1/tasks\n2026-01-01T00:00:00Z INFO forged", "/v1/tasks status=200", "/\x1b[2J", "/\u2028", "/\x85", "/\r"]
+PATHS = [
+    "/v1/tasks\n2026-01-01T00:00:00Z INFO forged",
+    "/v1/tasks status=200",
+    "/\x1b[2J",
+    "/\u2028",
+    "/\x85",
+    "/\r",
+    "/\x7f",
+]
 
 
 def record(path: str) -> logging.LogRecord:
@@ -31,7 +39,18 @@ def test_json_says_the_path_as_it_is(path: str) -> None:
     line = JsonFormatter().format(record(path))
 
     assert orjson.loads(line)["path"] == path
-    assert "\n" not in line
+    assert line.splitlines() == [line]
+    assert line.isprintable()
+
+
+@pytest.mark.parametrize("message", ["a\nb", "a\u2028b", "a\x9b2Jb", "a\x7fb", "a\x85b"])
+@pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter()], ids=["json", "text"])
+def test_a_message_is_one_line(formatter: logging.Formatter, message: str) -> None:
+    """Whatever another program is quoted with, and for every reader; it commands no terminal."""
+    line = formatter.format(logging.makeLogRecord({"msg": "quoted: %s", "args": (message,), "levelname": "INFO"}))
+
+    assert line.splitlines() == [line]
+    assert line.isprintable()
 
 
 def test_text_shows_letters_of_every_alphabet() -> None:

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Iterator
 from typing import IO
 
-import orjson
-
 from app import strict_json
 from app.strict_json import NotJson
 from app.tasks.formats.records import NOT_READ, Lines, Task, Unreadable, check_names
@@ -13,7 +11,7 @@ from app.tasks.formats.records import NOT_READ, Lines, Task, Unreadable, check_n
 def write(tasks: Iterable[Task]) -> Iterator[bytes]:
     """A line for each task."""
     for task in tasks:
-        yield orjson.dumps(task, option=orjson.OPT_APPEND_NEWLINE)
+        yield strict_json.dump_line(task)
 
 
 def read(file: IO[bytes]) -> Iterator[tuple[int, Task]]:

@@ -1,0 +1,27 @@
+"""A line of JSON Lines is one line to whoever splits it, and means what it meant."""
+
+import orjson
+import pytest
+
+from app.strict_json import dump_line, on_one_line
+
+TEXTS = ["plain", "ü水", "a\u2028b", "a\u2029b", "a\x85b", "\\\u2028", "\\\\\x85", "\u2027\u202a\x84", "a\nb\x0bc\x1cd"]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_line_is_one_line(text: str) -> None:
+    """To Python's splitlines() too, which ends lines at more than an LF."""
+    line = dump_line({"title": text})
+
+    assert line.decode().splitlines() == [line.decode().rstrip("\n")]
+    assert orjson.loads(line) == {"title": text}
+
+
+@pytest.mark.parametrize("text", [*TEXTS, "a\x7fb", "a\x9bb"])
+def test_what_is_printed_commands_no_terminal(text: str) -> None:
+    """Nor does it lose a letter."""
+    line = on_one_line(orjson.dumps({"title": text}).decode())
+
+    assert not [letter for letter in line if "\x7f" <= letter < "\xa0" or letter in "\u2028\u2029"]
+    assert line.splitlines() == [line]
+    assert orjson.loads(line) == {"title": text}
