@@ -7,6 +7,7 @@ import jwt
 
 from app.auth import sessions
 from app.auth.identity import LOCAL_USER_PREFIX
+from app.auth.problems import TokenRevoked
 from app.auth.tokens import token_answer
 from app.settings import INSTANCE, SECRET_FILE, Settings
 
@@ -31,6 +32,8 @@ def issue_token(user_id: str, seconds: int, settings: Settings) -> str:
         )
     # The session ends with the token, and until then the user can see and end it.
     session = sessions.start_session(user_id, seconds)
+    if session is None:
+        raise TokenRevoked
     return str(token_answer(session, replace(settings, access_token_seconds=seconds))["access_token"])
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Delete, Integer, bindparam, delete, insert, select, updat
 from app.auth import sessions
 from app.auth.identity import LOCAL_USER_PREFIX, Identity
 from app.auth.models import user_emails, users
-from app.auth.problems import EmailTaken
+from app.auth.problems import EmailTaken, InvalidCredentials
 from app.auth.sessions import Revoked
 from app.auth.tokens import RefreshToken
 from app.columns import both_engines, for_engine, now
@@ -41,21 +41,25 @@ _next_users = select(users.c.id).where(users.c.id > bindparam("after_id")).order
 _next_rows = _next_users.with_only_columns(*USER, users.c.disabled_at)
 _rename = update(users).where(_this_user).values(name=bindparam("new_name"))
 _set_password = update(users).where(_this_user).values(password_hash=bindparam("new_hash"))
-# Only over the hash that was verified: another request may have changed the password since.
-_rehash = _set_password.where(users.c.password_hash == bindparam("old_hash"))
+# Another request may have changed the password since it was verified.
+_still_verified = users.c.password_hash == bindparam("verified_hash")
+_replace_password = _set_password.where(_still_verified)
 _disable = update(users).where(_this_user).values(disabled_at=now())
 _enable = update(users).where(_this_user).values(disabled_at=None)
 _release_email = delete(user_emails).where(
     user_emails.c.email == bindparam("of_email"), user_emails.c.user_id == bindparam("of_user")
 )
 _delete_user = delete(users).where(_this_user)
+_delete_verified = _delete_user.where(_still_verified)
 
 
 def register(email: str, password_hash: str, name: str | None, session_seconds: int) -> tuple[Row, RefreshToken]:
     """Make an account and its first session; EmailTaken if the address is somebody's."""
     with transaction():
         user = add_account(email, password_hash, name)
-        return user, sessions.start_session(user.id, session_seconds)
+        refresh = sessions.start_session(user.id, session_seconds)
+        assert refresh is not None
+        return user, refresh
 
 
 def add_account(email: str, password_hash: str | None, name: str | None, user_id: str | None = None) -> Row:
@@ -106,20 +110,32 @@ def name_user(identity: Identity, name: str | None) -> None:
     execute(_rename, {"of_user": identity.user_id, "new_name": name})
 
 
-def change_password(user_id: str, password_hash: str, kept_session: str | None) -> Revoked:
-    """Set a new password and end the user's other sessions."""
+def change_password(user: Row, new_hash: str, kept_session: str | None) -> Revoked:
+    """Set a new password over the one that was verified, and end the user's other sessions."""
     with transaction():
-        execute(_set_password, {"of_user": user_id, "new_hash": password_hash})
-        return sessions.end_sessions(user_id, kept_session)
+        if not replace_hash(user, new_hash):
+            raise InvalidCredentials
+        return sessions.end_sessions(user.id, kept_session)
 
 
-def replace_hash(user_id: str, old_hash: str, new_hash: str) -> None:
-    """Store the same password under today's parameters."""
-    execute(_rehash, {"of_user": user_id, "old_hash": old_hash, "new_hash": new_hash})
+def set_password(user_id: str, new_hash: str) -> Revoked:
+    """Set a new password, whatever the present one is, and end the user's sessions."""
+    with transaction():
+        execute(_set_password, {"of_user": user_id, "new_hash": new_hash})
+        return sessions.end_sessions(user_id)
 
 
-def delete_user(user_id: str) -> Revoked:
-    """Delete a user with everything of theirs, and refuse their tokens."""
+def replace_hash(user: Row, new_hash: str) -> bool:
+    """Store another hash, if the user's is still the one that was verified."""
+    parameters = {"of_user": user.id, "verified_hash": user.password_hash, "new_hash": new_hash}
+    return execute(_replace_password, parameters) > 0
+
+
+def delete_user(user_id: str, verified_hash: str | None = None) -> Revoked:
+    """Delete a user with everything of theirs, and refuse their tokens.
+
+    Where a password was verified for it, it must still be the user's: else InvalidCredentials.
+    """
     with scope(user_id):
         # Only what is written meanwhile is left to the foreign keys: they would end all of it in one statement.
         for end in _end_owned():
@@ -129,7 +145,10 @@ def delete_user(user_id: str) -> Revoked:
         user = find_user(user_id)
         if user and user.email:
             execute(_release_email, {"of_email": fold(user.email), "of_user": user_id})
-        execute(_delete_user, {"of_user": user_id})
+        if verified_hash is None:
+            execute(_delete_user, {"of_user": user_id})
+        elif not execute(_delete_verified, {"of_user": user_id, "verified_hash": verified_hash}):
+            raise InvalidCredentials
         # An account's id never comes back; a user of another issuer may, with a token made later.
         return sessions.revoke_tokens(user_id, sessions.EVER if user_id.startswith(LOCAL_USER_PREFIX) else None)
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import uuid_utils
-from sqlalchemy import and_, bindparam, delete, exists, insert, literal, select, update
+from sqlalchemy import Insert, and_, bindparam, delete, exists, insert, literal, select, update
 
 from app.auth.models import revocations, sessions, users
 from app.auth.tokens import RefreshToken
@@ -34,7 +34,29 @@ _seconds: Any = bindparam("seconds")
 _own = (sessions.c.user_id == bindparam("of_user"), sessions.c.id == bindparam("of_id"))
 _live = sessions.c.expires_at > now()
 
-_start = insert(sessions).values(created_at=now(), rotated_at=now(), expires_at=from_now(_seconds), generation=0)
+
+def _insert_session(*conditions: Any) -> Insert:
+    """A session for a user who is there and enabled, and meets the conditions.
+
+    FOR SHARE: one that is changed or deleted at this moment is waited for and looked at again, and whoever changes it
+    afterwards finds the session. (FOR KEY SHARE, which the foreign key takes, lets a change of the password pass.)
+    """
+    row = {
+        "user_id": users.c.id,
+        "id": bindparam("new_id", type_=sessions.c.id.type),
+        "family_hash": bindparam("new_family"),
+        "refresh_hash": bindparam("new_hash"),
+        "generation": literal(0),
+        "rotated_at": now(),
+        "created_at": now(),
+        "expires_at": from_now(_seconds),
+    }
+    of_user = select(*row.values()).where(users.c.id == bindparam("of_user"), users.c.disabled_at.is_(None))
+    return insert(sessions).from_select(list(row), of_user.where(*conditions).with_for_update(read=True))
+
+
+_start = _insert_session()
+_start_verified = _insert_session(users.c.password_hash == bindparam("verified_hash"))
 _rotate = (
     update(sessions)
     .where(
@@ -101,12 +123,22 @@ _read_revocations = select(_clock.c.read_at, *revocations.c).select_from(_clock.
 Revoked = Sequence[Row]
 
 
-def start_session(user_id: str, seconds: int) -> RefreshToken:
-    """A new session that lives for `seconds` unless it is renewed, and the token that renews it."""
+def start_session(user_id: str, seconds: int, verified_hash: str | None = None) -> RefreshToken | None:
+    """Start a session that lives for `seconds` unless it is renewed; the token that renews it.
+
+    None if the user is disabled or gone, or has another password by now than the one that was verified.
+    """
     refresh = RefreshToken.first(user_id, str(uuid_utils.uuid7()))
-    hashes = {"family_hash": refresh.family_hash, "refresh_hash": refresh.secret_hash}
-    execute(_start, {"user_id": user_id, "id": refresh.session_id, **hashes, "seconds": seconds})
-    return refresh
+    parameters = {
+        "of_user": user_id,
+        "new_id": refresh.session_id,
+        "new_family": refresh.family_hash,
+        "new_hash": refresh.secret_hash,
+        "seconds": seconds,
+    }
+    if verified_hash is None:
+        return refresh if execute(_start, parameters) else None
+    return refresh if execute(_start_verified, {**parameters, "verified_hash": verified_hash}) else None
 
 
 def renew_session(spent: RefreshToken, seconds: int) -> RefreshToken | None:

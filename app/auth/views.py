@@ -58,7 +58,10 @@ def login(credentials: dict[str, Any]) -> Response:
     """Sign in."""
     account = queries.find_user_by_email(credentials["email"])
     user = _require_password(account, credentials["email"], credentials["password"])
-    return _with_tokens(200, sessions.start_session(user.id, _settings().refresh_token_seconds))
+    refresh = sessions.start_session(user.id, _settings().refresh_token_seconds, user.password_hash)
+    if refresh is None:
+        raise InvalidCredentials
+    return _with_tokens(200, refresh)
 
 
 @accounts.post("/refresh")
@@ -140,7 +143,7 @@ def change_me(changes: dict[str, Any]) -> Response:
     if "new_password" in changes:
         user = _require_own_password(changes["password"])
         password_hash = _passwords().hash(changes["new_password"])
-        _revoke(queries.change_password(user.id, password_hash, g.identity.session_id))
+        _revoke(queries.change_password(user, password_hash, g.identity.session_id))
     if "name" in changes:
         queries.name_user(g.identity, changes["name"])
     return json_response(_user(queries.find_user(g.identity.user_id)))
@@ -153,11 +156,12 @@ def change_me(changes: dict[str, Any]) -> Response:
 @caller.response(204)
 def delete_me(farewell: dict[str, str]) -> Response:
     """Delete the caller with all tasks and sessions. An account of this service needs its password."""
+    verified_hash = None
     if g.identity.is_local:
-        _require_own_password(farewell.get("password"))
+        verified_hash = _require_own_password(farewell.get("password")).password_hash
     elif farewell:
         raise ValidationFailed(errors={"password": ["Your password is not kept here: leave it out."]})
-    _revoke(queries.delete_user(g.identity.user_id))
+    _revoke(queries.delete_user(g.identity.user_id, verified_hash))
     return no_content()
 
 
@@ -182,7 +186,19 @@ def _require_password(user: Any, email: str, password: str) -> Any:
     if user.disabled_at:
         raise InvalidCredentials("This account is disabled. Ask whoever runs the service to enable it.")
     if _passwords().is_outdated(user.password_hash):
-        queries.replace_hash(user.id, user.password_hash, _passwords().hash(password))
+        return _renew_hash(user, password)
+    return user
+
+
+def _renew_hash(user: Any, password: str) -> Any:
+    """Store the same password under today's parameters; the user as it is then."""
+    new_hash = _passwords().hash(password)
+    if queries.replace_hash(user, new_hash):
+        return user._replace(password_hash=new_hash)
+    # Another sign-in was first with the same, or the password was changed.
+    user = queries.find_user(user.id)
+    if not _passwords().verify(user and user.password_hash, password):
+        raise InvalidCredentials
     return user
 
 

@@ -170,7 +170,7 @@ def set_password(user: str, json: bool) -> None:
     found = require_user(user)
     if found.email is None:
         raise click.ClickException(f"{found.id} signs in elsewhere and has no password here.")
-    ended = queries.change_password(found.id, _passwords().hash(read_password()), None)
+    ended = queries.set_password(found.id, _passwords().hash(read_password()))
     _revoke(ended)
     result = {"id": found.id, "email": found.email, "ended_sessions": len(ended)}
     answer(result, "Set the password of {email}, and ended its sessions: {ended_sessions}.", json)
