@@ -27,6 +27,9 @@ SECRET_FILE = "auth_secret"
 # RFC 7518, section 3.2: a key for HS256 has at least the size of its hash.
 SECRET_BYTES = 32
 
+# The largest ACCESS_TOKEN_SECONDS: what has been revoked for as long refuses no living token any more.
+LONGEST_ACCESS_TOKEN_SECONDS = 86_400
+
 # OWASP's Password Storage Cheat Sheet: KiB of memory and passes, each pair as strong as the others.
 OWASP_ARGON2ID = ((47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5))
 
@@ -51,6 +54,7 @@ class Settings:
     auth_issuer: str | None
     auth_audience: str | None
     auth_user_id_claim: str
+    auth_max_token_seconds: int
     local_auth: bool
     access_token_seconds: int
     refresh_token_seconds: int
@@ -99,8 +103,9 @@ def read_settings(environment: Mapping[str, str], instance: Path = INSTANCE, mak
         auth_issuer=read.optional("AUTH_ISSUER", str),
         auth_audience=read.optional("AUTH_AUDIENCE", str),
         auth_user_id_claim=read("AUTH_USER_ID_CLAIM", str, "sub"),
+        auth_max_token_seconds=read("AUTH_MAX_TOKEN_SECONDS", _integer(60, 31_536_000), "2592000"),
         local_auth=local_auth,
-        access_token_seconds=read("ACCESS_TOKEN_SECONDS", _integer(60, 86_400), "900"),
+        access_token_seconds=read("ACCESS_TOKEN_SECONDS", _integer(60, LONGEST_ACCESS_TOKEN_SECONDS), "900"),
         refresh_token_seconds=read("REFRESH_TOKEN_SECONDS", _integer(3_600, 31_536_000), "2592000"),
         auth_rate_limit=read("AUTH_RATE_LIMIT", _integer(1, 1_000_000), "30"),
         argon2_memory_kib=read("ARGON2_MEMORY_KIB", _integer(7_168, 4_194_304), "19456"),

@@ -53,4 +53,4 @@ def is_sent_by(app: Flask) -> bool:
 
 def reads_revocations(statement: str) -> bool:
     """Whether this is how a process learns what was revoked."""
-    return "AS read_at" in statement
+    return "AS read_at" in statement or (statement.startswith("SELECT") and "FROM revocations" in statement)

@@ -11,9 +11,6 @@ from app.auth.problems import TokenRevoked
 from app.auth.tokens import token_answer
 from app.settings import INSTANCE, SECRET_FILE, Settings
 
-# A revocation of a session is kept for as long as the longest token that the settings allow.
-LONGEST_LIFE = 86_400
-
 
 class NobodySigns(Exception):
     """No key that this service holds signs for this user. The message says what would."""

@@ -1,6 +1,6 @@
 """Users and their sessions. Read before or across users, so not under row-level security; see queries.py."""
 
-from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Integer, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Index, Integer, PrimaryKeyConstraint, Table, Text
 
 from app.columns import Id, Timestamp
 from app.database import metadata
@@ -46,13 +46,14 @@ sessions = Table(
 )
 
 # What is refused although its signature is good; every process keeps a copy. Outlives its user, so no foreign key.
-# Read whole by time, which a few thousand rows without an index allow.
 revocations = Table(
     "revocations",
     metadata,
     Column("user_id", Text, nullable=False),
     # A session's id, or one of revocation.EVERY_TOKEN and revocation.DISABLED.
     Column("subject", Text, nullable=False),
+    # The ids of further sessions that ended with it, separated by spaces.
+    Column("others", Text),
     # Tokens of the subject that were issued until then are refused.
     Column("issued_until", Timestamp, nullable=False),
     Column("changed_at", Timestamp, nullable=False),
@@ -60,6 +61,8 @@ revocations = Table(
     Column("expires_at", Timestamp, nullable=False),
     PrimaryKeyConstraint("user_id", "subject"),
 )
+# Processes read what has changed lately, of all users.
+Index(None, revocations.c.changed_at)
 
 # Counts attempts in a window of time that begins with the first. Belongs to no user: the address may be unknown.
 login_attempts = Table(

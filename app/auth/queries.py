@@ -1,9 +1,12 @@
 """Accounts: users, their addresses and passwords. Sessions are in sessions.py, attempts in attempts.py."""
 
+import time
 import unicodedata
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import uuid_utils
+from flask import current_app
 from sqlalchemy import Delete, Integer, bindparam, delete, insert, select, update
 
 from app.auth import sessions
@@ -25,6 +28,7 @@ from app.database import (
     transaction,
     violation,
 )
+from app.engines import rfc3339
 from app.statements import Row
 
 USER = (users.c.id, users.c.email, users.c.name, users.c.created_at)
@@ -131,11 +135,12 @@ def replace_hash(user: Row, new_hash: str) -> bool:
     return execute(_replace_password, parameters) > 0
 
 
-def delete_user(user_id: str, verified_hash: str | None = None) -> Revoked:
+def delete_user(identity: Identity, verified_hash: str | None = None) -> Revoked:
     """Delete a user with everything of theirs, and refuse their tokens.
 
     Where a password was verified for it, it must still be the user's: else InvalidCredentials.
     """
+    user_id = identity.user_id
     with scope(user_id):
         # Only what is written meanwhile is left to the foreign keys: they would end all of it in one statement.
         for end in _end_owned():
@@ -150,7 +155,20 @@ def delete_user(user_id: str, verified_hash: str | None = None) -> Revoked:
         elif not execute(_delete_verified, {"of_user": user_id, "verified_hash": verified_hash}):
             raise InvalidCredentials
         # An account's id never comes back; a user of another issuer may, with a token made later.
-        return sessions.revoke_tokens(user_id, sessions.EVER if user_id.startswith(LOCAL_USER_PREFIX) else None)
+        return sessions.revoke_own_tokens(user_id) if identity.is_local else revoke_outside_tokens(identity)
+
+
+def revoke_outside_tokens(identity: Identity) -> Revoked:
+    """Refuse what was issued until now for a user of another issuer: this token, and all before it.
+
+    The issuer's clock may be ahead, so this token can be from the future. A token from after this one, and from before
+    now, that such a clock dates later than now, cannot be told from one that is made later.
+    """
+    until = max(time.time(), identity.issued_at or 0)
+    # Rounded up, or the very token would not be covered.
+    issued_until = rfc3339(datetime.fromtimestamp(until, UTC) + timedelta(microseconds=1))
+    longest_life = current_app.extensions["settings"].auth_max_token_seconds
+    return sessions.revoke_outside_tokens(identity.user_id, issued_until, longest_life)
 
 
 @cache

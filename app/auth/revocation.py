@@ -1,9 +1,9 @@
 """What was revoked: a copy in each process, never older than a second, so that no request pays a query of its own."""
 
+import sys
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flask import Flask
@@ -22,27 +22,63 @@ REFRESH_SECONDS = 0.5
 STALE_SECONDS = 0.9
 # A change is stamped before it is committed, so each read goes back behind the one before it.
 OVERLAP = timedelta(seconds=30)
-PRUNE_SECONDS = 60
+# By the database's clock, between two reads: after a longer pause, or when the clock has gone back, what has changed
+# cannot be told by its time, and everything is read again.
+WHOLE_AGAIN = timedelta(hours=1)
+PRUNE_SECONDS = 600
+
+_HOUR = len("2026-03-14T09")
 
 
-@dataclass(frozen=True, slots=True)
-class Revocation:
-    """Refuses a subject's tokens that were issued until then. Times are seconds since 1970."""
+class Copy:
+    """The table as a process keeps it: one entry for each session or user, some 120 to 210 bytes.
 
-    issued_until: float
-    changed_at: str
-    expires_at: float
+    The hour in which the last token expires that an entry could refuse is one text for all entries that share it.
+    """
 
-    def covers(self, issued_at: float | None) -> bool:
-        return self.issued_until > 0 and (issued_at is None or issued_at <= self.issued_until)
+    def __init__(self) -> None:
+        self.ended: dict[str, str] = {}
+        # Until when refused tokens were issued, in seconds since 1970.
+        self.until: dict[str, tuple[float, str]] = {}
+        self.disabled: set[str] = set()
+
+    def refuses(self, identity: Identity) -> bool:
+        if identity.session_id in self.ended or identity.user_id in self.disabled:
+            return True
+        until = self.until.get(identity.user_id)
+        return until is not None and (identity.issued_at is None or identity.issued_at <= until[0])
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Take in rows of the table, each in the place of what was known before."""
+        for row in rows:
+            user_id, subject, others, issued_until, expires_at = row
+            hour = sys.intern(expires_at[:_HOUR])
+            if subject == sessions.DISABLED:
+                (self.disabled.add if issued_until > sessions.NEVER else self.disabled.discard)(user_id)
+            elif subject == sessions.EVERY_TOKEN:
+                self.until[user_id] = (datetime.fromisoformat(issued_until).timestamp(), hour)
+            elif others is None:
+                self.ended[subject] = hour
+            else:
+                self.ended.update(dict.fromkeys(sessions.ended_by(row), hour))
+
+    def prune(self, now: str) -> None:
+        """Drop what can refuse nothing any more."""
+        this_hour = now[:_HOUR]
+        for session_id in [key for key, hour in self.ended.items() if hour < this_hour]:
+            del self.ended[session_id]
+        for user_id in [key for key, (_, hour) in self.until.items() if hour < this_hour]:
+            del self.until[user_id]
 
 
 class Revocations:
-    """One process's copy of the table."""
+    """What this process knows of the table."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
-        self._of_user: dict[str, dict[str, Revocation]] = {}
+        self._known = Copy()
+        # What this process has written since the read under way began.
+        self._written: list[Row] = []
         self._adding = threading.Lock()
         self._copy = SingleFlight("reading revocations", self._read)
         self._read_until: datetime | None = None
@@ -59,45 +95,37 @@ class Revocations:
 
     def refuse_known(self, identity: Identity) -> None:
         """Raise TokenRevoked if the copy says so, however old it is."""
-        of_user = self._of_user.get(identity.user_id)
-        if of_user and any(
-            subject in of_user and of_user[subject].covers(identity.issued_at)
-            for subject in (sessions.EVERY_TOKEN, sessions.DISABLED, identity.session_id)
-        ):
+        if self._known.refuses(identity):
             raise TokenRevoked
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Take in rows of the table: those that were read, and at once those that this process has written."""
+        """Take in at once what this process has written."""
         with self._adding:
-            for row in rows:
-                # Made anew and put in place at once, for other threads read it meanwhile.
-                of_user = dict(self._of_user.get(row.user_id, {}))
-                known = of_user.get(row.subject)
-                if known is None or known.changed_at <= row.changed_at:
-                    until, expires = _seconds(row.issued_until), _seconds(row.expires_at)
-                    of_user[row.subject] = Revocation(until, row.changed_at, expires)
-                    self._of_user[row.user_id] = of_user
+            self._written += rows
+            self._known.add(rows)
 
     def _read(self) -> None:
-        with self._app.app_context():
-            read_at, rows = sessions.read_revocations(rfc3339(self._read_until - OVERLAP) if self._read_until else None)
-        self.add(rows)
-        self._read_until = datetime.fromisoformat(read_at)
-        if time.monotonic() - self._pruned_at > PRUNE_SECONDS:
-            self._prune(self._read_until.timestamp())
-
-    def _prune(self, now: float) -> None:
-        """Drop what can refuse nothing any more."""
         with self._adding:
-            for user_id, of_user in list(self._of_user.items()):
-                if all(revocation.expires_at < now for revocation in of_user.values()):
-                    del self._of_user[user_id]
-        self._pruned_at = time.monotonic()
+            self._written.clear()
+        with self._app.app_context():
+            before = self._read_until
+            read_at, rows = sessions.read_changed(rfc3339(before - OVERLAP) if before else sessions.EVER)
+            now = datetime.fromisoformat(read_at)
+            known = self._known
+            if before is None or not timedelta(0) <= now - before <= WHOLE_AGAIN:
+                known, rows = Copy(), []
+                for page in sessions.read_all(read_at):
+                    known.add(page)
+        with self._adding:
+            # What was read may be older than what was written meanwhile.
+            known.add(rows)
+            known.add(self._written)
+            self._known = known
+            if time.monotonic() - self._pruned_at > PRUNE_SECONDS:
+                known.prune(read_at)
+                self._pruned_at = time.monotonic()
+        self._read_until = now
 
 
 def init_app(app: Flask) -> None:
     app.extensions["revocations"] = Revocations(app)
-
-
-def _seconds(moment: str) -> float:
-    return datetime.fromisoformat(moment).timestamp()

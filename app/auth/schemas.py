@@ -10,6 +10,7 @@ from app.auth.passwords import LONGEST, SHORTEST
 from app.auth.sessions import MOST_SESSIONS
 from app.auth.tokens import JWT_PATTERN, REFRESH_PATTERN, REFRESH_TOKEN_CHARACTERS
 from app.fields import EXAMPLE_ID, EXAMPLE_USER_ID, Id, Text, Time
+from app.settings import LONGEST_ACCESS_TOKEN_SECONDS
 
 EMAIL_CHARACTERS = 254
 NAME_CHARACTERS = 100
@@ -115,7 +116,7 @@ class Tokens(Schema):
         1, TOKEN_CHARACTERS, required=True, metadata={"pattern": JWT_PATTERN, "example": EXAMPLE_ACCESS_TOKEN}
     )
     token_type = fields.String(required=True, validate=validate.OneOf(["Bearer"]))
-    expires_in = _seconds(86_400, example=900)
+    expires_in = _seconds(LONGEST_ACCESS_TOKEN_SECONDS, example=900)
     refresh_token = _refresh_token()
     refresh_expires_in = _seconds(31_536_000, example=2_592_000)
 

@@ -1,34 +1,55 @@
 """Sessions: how they begin, are renewed and end; and what ending them revokes."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import uuid_utils
-from sqlalchemy import Insert, and_, bindparam, delete, exists, insert, literal, select, update
+from sqlalchemy import (
+    Insert,
+    Integer,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    tuple_,
+    update,
+)
 
 from app.auth.models import revocations, sessions, users
 from app.auth.tokens import RefreshToken
 from app.columns import Timestamp, both_engines, for_engine, from_now, now
-from app.database import execute, fetch_all, fetch_one, transaction
-from app.engines import rfc3339
+from app.database import execute, fetch_all, fetch_one, fetch_tuples, transaction
+from app.settings import LONGEST_ACCESS_TOKEN_SECONDS
 from app.statements import Row
 
 # Subjects of a revocation beside the ids of sessions.
 EVERY_TOKEN = "every token"
 DISABLED = "disabled"
 
-# What is left of an access token's life is at most this: the largest ACCESS_TOKEN_SECONDS, and the leeway.
-ACCESS_TOKENS_GONE_SECONDS = 86_400 + 60
-# As many are listed, the newest; more are kept.
+# For clocks that differ: a token is taken for LEEWAY_SECONDS longer.
+GRACE_SECONDS = 60
+OWN_TOKENS_GONE_SECONDS = LONGEST_ACCESS_TOKEN_SECONDS + GRACE_SECONDS
+# An account that begins one more ends the one that was renewed longest ago.
 MOST_SESSIONS = 200
 # A spent refresh token may be a retry of a request whose answer was lost.
 RETRY_SECONDS = 10
 
+# Long enough for each process to read that a user is enabled again; see revocation.WHOLE_AGAIN.
+ENABLED_AGAIN_SECONDS = 86_400
 # Some 7,900 years: as far as both engines can count.
 FOR_EVER_SECONDS = 250_000_000_000
 EVER = "9999-12-31T00:00:00.000000Z"
 NEVER = "1970-01-01T00:00:00.000000Z"
+
+# Rows of a page, when all are read.
+PAGE = 10_000
+
+REVOCATION = tuple(revocations.c[name] for name in ("user_id", "subject", "others", "issued_until", "expires_at"))
 
 _seconds: Any = bindparam("seconds")
 _own = (sessions.c.user_id == bindparam("of_user"), sessions.c.id == bindparam("of_id"))
@@ -55,8 +76,18 @@ def _insert_session(*conditions: Any) -> Insert:
     return insert(sessions).from_select(list(row), of_user.where(*conditions).with_for_update(read=True))
 
 
-_start = _insert_session()
-_start_verified = _insert_session(users.c.password_hash == bindparam("verified_hash"))
+_other = sessions.alias()
+_has_room = select(func.count()).where(_other.c.user_id == bindparam("of_user")).scalar_subquery() < literal(
+    MOST_SESSIONS
+)
+_verified = users.c.password_hash == bindparam("verified_hash")
+# By whether a password was verified, and whether there must be room.
+_start = {
+    (False, True): _insert_session(_has_room),
+    (False, False): _insert_session(),
+    (True, True): _insert_session(_verified, _has_room),
+    (True, False): _insert_session(_verified),
+}
 _rotate = (
     update(sessions)
     .where(
@@ -96,7 +127,18 @@ _end_others = (
     .returning(sessions.c.id)
 )
 _end_all = delete(sessions).where(sessions.c.user_id == bindparam("of_user")).returning(sessions.c.id)
-
+# Not the new one, whatever the clock says.
+_too_many = (
+    select(_other.c.id)
+    .where(_other.c.user_id == bindparam("of_user"), _other.c.id != bindparam("kept"))
+    .order_by(_other.c.rotated_at.desc(), _other.c.id.desc())
+    .offset(literal(MOST_SESSIONS - 1))
+)
+_end_oldest = (
+    delete(sessions)
+    .where(sessions.c.user_id == bindparam("of_user"), sessions.c.id.in_(_too_many))
+    .returning(sessions.c.id)
+)
 
 _expired_revocations = delete(revocations).where(
     revocations.c.user_id == bindparam("of_user"), revocations.c.expires_at < now()
@@ -104,21 +146,43 @@ _expired_revocations = delete(revocations).where(
 
 
 def _upsert_revocation(insert_for_engine: Any) -> Any:
+    """What was refused until some time stays so: the clock may have gone back since."""
+    statement = insert_for_engine(revocations).values(changed_at=now(), expires_at=from_now(_seconds))
+    later = {
+        name: case(
+            (statement.excluded[name] > revocations.c[name], statement.excluded[name]), else_=revocations.c[name]
+        )
+        for name in ("issued_until", "expires_at")
+    }
+    replaced = later | {"changed_at": statement.excluded.changed_at}
+    return statement.on_conflict_do_update(index_elements=["user_id", "subject"], set_=replaced).returning(*REVOCATION)
+
+
+def _switch_revocation(insert_for_engine: Any) -> Any:
+    """What can be taken back."""
     statement = insert_for_engine(revocations).values(changed_at=now(), expires_at=from_now(_seconds))
     replaced = {name: statement.excluded[name] for name in ("issued_until", "changed_at", "expires_at")}
-    return statement.on_conflict_do_update(index_elements=["user_id", "subject"], set_=replaced).returning(
-        *revocations.c
-    )
+    return statement.on_conflict_do_update(index_elements=["user_id", "subject"], set_=replaced).returning(*REVOCATION)
 
 
 _expired_sessions = delete(sessions).where(sessions.c.user_id == bindparam("of_user"), sessions.c.expires_at < now())
 _purge_revocations = delete(revocations).where(revocations.c.expires_at < now())
 _revoke = both_engines(_upsert_revocation)
+_switch = both_engines(_switch_revocation)
 
 # One row at least: it tells the database's time.
 _clock = select(now().label("read_at")).subquery("clock")
 _changed = and_(revocations.c.changed_at > bindparam("since", type_=Timestamp()), revocations.c.expires_at > now())
-_read_revocations = select(_clock.c.read_at, *revocations.c).select_from(_clock.outerjoin(revocations, _changed))
+_read_changed = select(_clock.c.read_at, *REVOCATION).select_from(_clock.outerjoin(revocations, _changed))
+_read_page = (
+    select(*REVOCATION)
+    .where(
+        tuple_(revocations.c.user_id, revocations.c.subject) > tuple_(bindparam("after_user"), bindparam("after")),
+        revocations.c.expires_at > bindparam("read_at", type_=Timestamp()),
+    )
+    .order_by(revocations.c.user_id, revocations.c.subject)
+    .limit(bindparam("rows", type_=Integer()))
+)
 
 Revoked = Sequence[Row]
 
@@ -136,9 +200,18 @@ def start_session(user_id: str, seconds: int, verified_hash: str | None = None) 
         "new_hash": refresh.secret_hash,
         "seconds": seconds,
     }
-    if verified_hash is None:
-        return refresh if execute(_start, parameters) else None
-    return refresh if execute(_start_verified, {**parameters, "verified_hash": verified_hash}) else None
+    is_verified = verified_hash is not None
+    if is_verified:
+        parameters["verified_hash"] = verified_hash
+    if execute(_start[is_verified, True], parameters):
+        return refresh
+    # Refused, or the account is full.
+    with transaction():
+        if not execute(_start[is_verified, False], parameters):
+            return None
+        # Every process reads of it within a second, this one too.
+        _end(user_id, _end_oldest, {"of_user": user_id, "kept": refresh.session_id})
+    return refresh
 
 
 def renew_session(spent: RefreshToken, seconds: int) -> RefreshToken | None:
@@ -181,21 +254,44 @@ def end_sessions(user_id: str, kept: str | None = None) -> Revoked:
     )
 
 
-def revoke_tokens(user_id: str, issued_until: str | None = None) -> Revoked:
-    """Refuse every token of a user that was issued until then, or until now."""
-    # For ever: how long another issuer's tokens live is not known.
-    return [_write_revocation(user_id, EVERY_TOKEN, issued_until or rfc3339(datetime.now(UTC)), FOR_EVER_SECONDS)]
+def revoke_own_tokens(user_id: str) -> Revoked:
+    """Refuse every token of an account that is no more. Its id never comes back."""
+    return [_write_revocation(_revoke, user_id, EVERY_TOKEN, EVER, OWN_TOKENS_GONE_SECONDS)]
+
+
+def revoke_outside_tokens(user_id: str, issued_until: str, longest_life: int) -> Revoked:
+    """Refuse every token of a user of another issuer that was issued until then, for as long as one can live."""
+    return [_write_revocation(_revoke, user_id, EVERY_TOKEN, issued_until, longest_life + GRACE_SECONDS)]
 
 
 def revoke_user(user_id: str, disabled: bool) -> Revoked:
     """Refuse everything of a user from now on, or no more."""
-    return [_write_revocation(user_id, DISABLED, EVER if disabled else NEVER, FOR_EVER_SECONDS)]
+    until, seconds = (EVER, FOR_EVER_SECONDS) if disabled else (NEVER, ENABLED_AGAIN_SECONDS)
+    return [_write_revocation(_switch, user_id, DISABLED, until, seconds)]
 
 
-def read_revocations(since: str | None) -> tuple[str, Revoked]:
-    """The database's time, and what was revoked, or changed since."""
-    rows = fetch_all(_read_revocations, {"since": since or NEVER})
-    return rows[0].read_at, [row for row in rows if row.user_id is not None]
+def read_changed(since: str) -> tuple[str, Revoked]:
+    """The database's time, and what was revoked, or changed, since."""
+    rows = fetch_all(_read_changed, {"since": since})
+    return rows[0].read_at, [row[1:] for row in rows if row.user_id is not None]
+
+
+def read_all(read_at: str) -> Iterator[Revoked]:
+    """What is revoked and not expired at this time of the database's, page by page."""
+    after_user = after = ""
+    is_last = False
+    while not is_last:
+        position = {"after_user": after_user, "after": after}
+        page = fetch_tuples(_read_page, {**position, "read_at": read_at, "rows": PAGE})
+        yield page
+        is_last = len(page) < PAGE
+        if not is_last:
+            after_user, after = page[-1][:2]
+
+
+def ended_by(revoked: Row) -> list[str]:
+    """The ids of the sessions that a revocation ends."""
+    return [revoked[1], *(revoked[2] or "").split()]
 
 
 def purge_expired(user_id: str) -> int:
@@ -210,15 +306,21 @@ def purge_expired_revocations() -> None:
 
 
 def _end(user_id: str, statement: Any, parameters: dict[str, Any]) -> Revoked:
+    """End sessions, however many, with one revocation."""
     with transaction():
-        ended = fetch_all(statement, parameters)
+        ended = [row.id for row in fetch_all(statement, parameters)]
         execute(_expired_revocations, {"of_user": user_id})
-        return [_write_revocation(user_id, row.id, EVER, ACCESS_TOKENS_GONE_SECONDS) for row in ended]
+        if not ended:
+            return []
+        others = " ".join(ended[1:]) or None
+        return [_write_revocation(_revoke, user_id, ended[0], EVER, OWN_TOKENS_GONE_SECONDS, others)]
 
 
-def _write_revocation(user_id: str, subject: str, issued_until: str, seconds: int) -> Row:
-    row = {"user_id": user_id, "subject": subject, "issued_until": issued_until, "seconds": seconds}
-    written = fetch_one(for_engine(_revoke), row)
+def _write_revocation(
+    statements: Any, user_id: str, subject: str, issued_until: str, seconds: int, others: str | None = None
+) -> Row:
+    row = {"user_id": user_id, "subject": subject, "others": others, "issued_until": issued_until, "seconds": seconds}
+    written = fetch_one(for_engine(statements), row)
     assert written is not None
     return written
 

@@ -19,7 +19,7 @@ from app.auth.claims import LEEWAY_SECONDS, TOKEN_CHARACTERS, read_claims, read_
 from app.auth.identity import LOCAL_USER_PREFIX, Identity
 from app.auth.jwks import ALGORITHMS, KeySet
 from app.auth.tokens import ACCESS_TOKEN_TYPE, AUDIENCE, ISSUER
-from app.settings import Settings
+from app.settings import LONGEST_ACCESS_TOKEN_SECONDS, Settings
 
 # Each remembered token takes about half a kilobyte.
 REMEMBERED_TOKENS = 10_000
@@ -37,6 +37,8 @@ class Issuer:
     issuer: str | None
     audience: str | None
     user_id_claim: str
+    # The longest life of a token that is believed, in seconds: what is revoked is remembered for as long.
+    longest_life: int
     is_local: bool = False
 
     def identify(self, token: str, header: Header) -> tuple[Identity, float]:
@@ -52,6 +54,10 @@ class Issuer:
         if user_id.startswith(LOCAL_USER_PREFIX) is not self.is_local:
             # Nobody outside can become a local account.
             raise problems.TokenClaim(f"The token's {self.user_id_claim} is no user id of this issuer.")
+        if claims["exp"] - claims.get("iat", time.time()) > self.longest_life:
+            raise problems.TokenClaim(
+                f"The token lives too long: at most {self.longest_life} seconds from its iat, or from now, to its exp."
+            )
         session_id = _session_id(claims) if self.is_local else None
         return Identity(user_id, session_id, claims.get("iat")), claims["exp"]
 
@@ -64,17 +70,20 @@ class Verifier:
         self._remembering = threading.Lock()
         self._key_set: KeySet | None = None
         self._local = self._shared_secret = self._published_keys = None
-        expected, claim = (settings.auth_issuer, settings.auth_audience), settings.auth_user_id_claim
+        expected = settings.auth_issuer, settings.auth_audience
+        outside = settings.auth_user_id_claim, settings.auth_max_token_seconds
         if settings.local_auth:
-            self._local = Issuer("AUTH_SECRET", _secrets(settings.auth_secrets), ISSUER, AUDIENCE, "sub", is_local=True)
+            own = ISSUER, AUDIENCE, "sub", LONGEST_ACCESS_TOKEN_SECONDS
+            self._local = Issuer("AUTH_SECRET", _secrets(settings.auth_secrets), *own, is_local=True)
         if settings.better_auth_secrets:
-            self._shared_secret = Issuer("BETTER_AUTH_SECRET", _secrets(settings.better_auth_secrets), *expected, claim)
+            secrets = _secrets(settings.better_auth_secrets)
+            self._shared_secret = Issuer("BETTER_AUTH_SECRET", secrets, *expected, *outside)
         if settings.auth_jwks_url:
             # What Better Auth signs, unless it is told otherwise.
             origin = "{0.scheme}://{0.netloc}".format(urlsplit(settings.auth_jwks_url))
             self._key_set = KeySet(settings.auth_jwks_url, on_change=self._forget)
             self._published_keys = Issuer(
-                "AUTH_JWKS_URL", self._key_set.find, expected[0] or origin, expected[1] or origin, claim
+                "AUTH_JWKS_URL", self._key_set.find, expected[0] or origin, expected[1] or origin, *outside
             )
 
     def verify(self, token: str) -> Identity:

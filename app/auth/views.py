@@ -85,7 +85,7 @@ def refresh_tokens(body: dict[str, str]) -> Response:
 def logout() -> Response:
     """End the session of this token; for a user of another issuer, refuse every token issued until now."""
     user_id, session_id = g.identity.user_id, g.identity.session_id
-    _revoke(sessions.end_session(user_id, session_id) if session_id else sessions.revoke_tokens(user_id))
+    _revoke(sessions.end_session(user_id, session_id) if session_id else queries.revoke_outside_tokens(g.identity))
     return no_content()
 
 
@@ -119,8 +119,8 @@ def end_session(session_id: str) -> Response:
 @caller.response(204)
 def end_sessions() -> Response:
     """End all sessions, this one too; for a user of another issuer, refuse every token issued until now."""
-    user_id = g.identity.user_id
-    _revoke(sessions.end_sessions(user_id) if g.identity.is_local else sessions.revoke_tokens(user_id))
+    user = g.identity
+    _revoke(sessions.end_sessions(user.user_id) if user.is_local else queries.revoke_outside_tokens(user))
     return no_content()
 
 
@@ -161,7 +161,7 @@ def delete_me(farewell: dict[str, str]) -> Response:
         verified_hash = _require_own_password(farewell.get("password")).password_hash
     elif farewell:
         raise ValidationFailed(errors={"password": ["Your password is not kept here: leave it out."]})
-    _revoke(queries.delete_user(g.identity.user_id, verified_hash))
+    _revoke(queries.delete_user(g.identity, verified_hash))
     return no_content()
 
 

@@ -9,7 +9,7 @@ from flask import current_app
 from flask.cli import AppGroup
 
 from app.auth import queries, sessions
-from app.auth.issuing import LONGEST_LIFE
+from app.auth.identity import Identity
 from app.auth.problems import EmailTaken
 from app.commands.access import lifetime, make_token
 from app.commands.arguments import (
@@ -24,6 +24,7 @@ from app.commands.arguments import (
 )
 from app.commands.output import answer, as_json, failing_in_one_line, print_json, printable
 from app.database import scope
+from app.settings import LONGEST_ACCESS_TOKEN_SECONDS
 from app.statements import Row
 from app.strict_json import on_one_line
 from app.tasks.totals import count_tasks
@@ -172,7 +173,7 @@ def set_password(user: str, json: bool) -> None:
         raise click.ClickException(f"{found.id} signs in elsewhere and has no password here.")
     ended = queries.set_password(found.id, _passwords().hash(read_password()))
     _revoke(ended)
-    result = {"id": found.id, "email": found.email, "ended_sessions": len(ended)}
+    result = {"id": found.id, "email": found.email, "ended_sessions": sum(len(sessions.ended_by(row)) for row in ended)}
     answer(result, "Set the password of {email}, and ended its sessions: {ended_sessions}.", json)
 
 
@@ -194,7 +195,7 @@ def delete_user(user: str, yes: bool, json: bool) -> None:
         tasks = sum(count_tasks(found.id).values())
     if not (yes or _agreed(f"Delete {_called(found)} with {tasks} tasks, for good?")):
         raise click.ClickException("Nothing was deleted. Where nobody can be asked, give --yes.")
-    _revoke(queries.delete_user(found.id))
+    _revoke(queries.delete_user(Identity(found.id)))
     result = {"id": found.id, "email": found.email, "deleted": True, "tasks": tasks}
     answer({**result, "called": _called(found)} if not json else result, "Deleted {called} with {tasks} tasks.", json)
 
@@ -202,7 +203,9 @@ def delete_user(user: str, yes: bool, json: bool) -> None:
 @users.command("token")
 @the_user
 @click.option(
-    "--seconds", type=click.IntRange(1, LONGEST_LIFE), help="How long it lives; by default ACCESS_TOKEN_SECONDS."
+    "--seconds",
+    type=click.IntRange(1, LONGEST_ACCESS_TOKEN_SECONDS),
+    help="How long it lives; by default ACCESS_TOKEN_SECONDS.",
 )
 @as_json
 @failing_in_one_line

@@ -5,6 +5,8 @@ import time
 import pytest
 
 from app.auth.claims import LEEWAY_SECONDS
+from app.settings import LONGEST_ACCESS_TOKEN_SECONDS
+from tests.api.answers import assert_problem
 from tests.auth.people import register
 from tests.auth.tokens import KINDS, LEFT_OUT, as_json, assert_refused, claims_of, compact, signing_of, token_of
 from tests.conftest import Caller
@@ -83,15 +85,41 @@ def test_a_token_from_the_future_is_refused(send, origin, kind, claim, seconds):
         lambda now: {"iat": now + LEEWAY_SECONDS - 5},
         lambda now: {"nbf": now + LEEWAY_SECONDS - 5},
         lambda now: {"exp": now + 60.25, "iat": now - 0.25, "nbf": now - 0.5},
-        lambda now: {"exp": 253_402_300_799, "iat": 0, "nbf": 0},
+        lambda now: {"exp": now + 3_600, "iat": now - 3_600, "nbf": 0},
     ],
-    ids=["just expired", "made just ahead", "begins just ahead", "fractions", "for ever"],
+    ids=["just expired", "made just ahead", "begins just ahead", "fractions", "long ago"],
 )
 def test_clocks_may_differ_a_little(send, origin, kind, change):
     """Ten seconds of leeway; times may be fractions (RFC 7519, section 2)."""
     answer = send(token_of(kind, origin, **change(time.time())))
 
     assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "longest"), [("own", LONGEST_ACCESS_TOKEN_SECONDS), ("shared", 2_592_000), ("published", 2_592_000)]
+)
+@pytest.mark.parametrize("dated", [True, False], ids=["from its iat", "from now"])
+def test_a_token_that_lives_too_long_is_refused(send, origin, kind, longest, dated):
+    """What was revoked is remembered for as long as a token can live, so that has an end."""
+    now = int(time.time())
+    made = now - 60 if dated else LEFT_OUT
+    ends = now + longest - (60 if dated else 0)
+
+    assert send(token_of(kind, origin, iat=made, exp=ends)).status_code == 200
+    answer = send(token_of(kind, origin, iat=made, exp=ends + 10))
+    assert_problem(answer, 401, "token_claim")
+    assert f"at most {longest} seconds" in answer.json["detail"]
+
+
+def test_the_longest_life_is_a_setting(trusting_with, origin):
+    """Of tokens from outside: AUTH_MAX_TOKEN_SECONDS."""
+    now = int(time.time())
+    with trusting_with(AUTH_MAX_TOKEN_SECONDS="60") as app:
+        for kind in ("shared", "published"):
+            for seconds, status in ((60, 200), (61, 401)):
+                token = token_of(kind, origin, iat=now, exp=now + seconds)
+                assert Caller(app, "somebody", token).get("/v1/tasks").status_code == status
 
 
 @pytest.mark.parametrize("kind", KINDS)

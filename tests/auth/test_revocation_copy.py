@@ -2,18 +2,21 @@
 
 import sys
 import time
+import tracemalloc
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Event
-from types import SimpleNamespace
+from uuid import uuid4
+
+import pytest
 
 from app.auth import revocation, sessions
 from app.auth.queries import disable_user, enable_user
 from tests.api.answers import assert_problem
-from tests.auth.people import ago, another_app, at_once, keep_copy, make_copy_old
+from tests.auth.people import ago, another_app, at_once, keep_copy, make_copy_old, register, sql
 from tests.conftest import Caller, new_user_id
-from tests.statements import each_statement, is_sent_by, reads_revocations
+from tests.statements import each_statement, is_sent_by
 from tests.waiting import LONGEST_WAIT_SECONDS
 
 # Refused for its form, once it is known who calls.
@@ -26,7 +29,7 @@ def reads(app, pause=lambda: time.sleep(0.05)):
     seen = []
 
     def note(_, statement):
-        if is_sent_by(app) and reads_revocations(statement):
+        if is_sent_by(app) and "AS read_at" in statement:
             seen.append(statement)
             pause()
 
@@ -87,38 +90,62 @@ def test_an_aging_copy_is_read_again_behind_the_requests(member, other, monkeypa
     assert copy.began_at > aged
 
 
-def row(user_id, subject, issued_until=sessions.EVER, changed=0.0, expires=-60.0):
-    """A row of the table, which changed and expires so many seconds ago."""
-    moments = {"issued_until": issued_until, "changed_at": ago(changed), "expires_at": ago(expires)}
-    return SimpleNamespace(user_id=user_id, subject=subject, **moments)
+def row(user_id, subject, issued_until=sessions.EVER, expires=-3_600.0, others=None):
+    """A row of the table, which expires so many seconds ago."""
+    return (user_id, subject, others, issued_until, ago(expires))
 
 
-def test_an_older_row_never_takes_a_newer_ones_place(app, member):
-    """Rows may come late: from a slow thread, or read a second time."""
-    revocations = app.extensions["revocations"]
+def test_what_this_process_wrote_is_not_undone_by_an_older_read(app, member, monkeypatch):
+    """A read that began before, and ends after the change."""
     with app.app_context():
-        disabled, enabled = disable_user(member.user_id), enable_user(member.user_id)
-    for rows in (enabled, disabled):
-        revocations.add(rows)
-    assert member.get("/v1/tasks").status_code == 200
+        app.extensions["revocations"].add(enable_user(member.user_id))
+    read = sessions.read_changed
 
-    with app.app_context():
-        revocations.add(disable_user(member.user_id))
-    revocations.add(enabled)
+    def read_and_change(since):
+        """As if another thread wrote between this one's query and its result."""
+        result = read(since)
+        app.extensions["revocations"].add(disable_user(member.user_id))
+        return result
+
+    monkeypatch.setattr(sessions, "read_changed", read_and_change)
+    make_copy_old(app)
+
+    assert_problem(member.get("/v1/tasks"), 401, "token_revoked")
+    monkeypatch.undo()
+    make_copy_old(app)
     assert_problem(member.get("/v1/tasks"), 401, "token_revoked")
 
 
 def test_nothing_is_lost_when_many_are_added_at_once(app):
     """Sessions of one user that end together in several threads."""
     user_id, interval = new_user_id(), sys.getswitchinterval()
-    revocations, subjects = app.extensions["revocations"], iter([str(number) for number in range(1_000)])
+    revocations, subjects = app.extensions["revocations"], iter([new_user_id() for _ in range(1_000)])
+    known = set(revocations._known.ended)
     sys.setswitchinterval(1e-6)
     try:
         at_once(10, lambda: [revocations.add([row(user_id, next(subjects))]) for _ in range(100)])
     finally:
         sys.setswitchinterval(interval)
 
-    assert len(revocations._of_user[user_id]) == 1_000
+    assert len(set(revocations._known.ended) - known) == 1_000
+
+
+def test_everything_is_read_a_page_at_a_time(app, monkeypatch):
+    """However the pages fall, nothing is left out; what has expired stays where it is."""
+    monkeypatch.setattr(sessions, "PAGE", 3)
+    member = register(app)
+    ended = [member.sign_in() for _ in range(4)]
+    for session in ended:
+        assert session.post("/v1/auth/logout").status_code == 204
+    expired = "UPDATE revocations SET expires_at = :moment WHERE subject = :id"
+    sql(app, expired, moment=ago(1), id=ended[0].session_id)
+    with app.app_context():
+        pages = list(sessions.read_all(ago(0)))
+
+    read = [row[:2] for page in pages for row in page]
+    assert len(set(read)) == len(read)
+    subjects = {subject for user_id, subject in read if user_id == member.user_id}
+    assert subjects == {session.session_id for session in ended[1:]}
 
 
 def test_what_can_refuse_nothing_any_more_is_forgotten(app, ann, monkeypatch):
@@ -127,13 +154,29 @@ def test_what_can_refuse_nothing_any_more_is_forgotten(app, ann, monkeypatch):
     # Or a request that comes half a second after the one before it would forget at once.
     keep_copy(app)
     revocations, kept = app.extensions["revocations"], new_user_id()
-    revocations.add([row(ann.user_id, sessions.EVERY_TOKEN, expires=1.0), row(kept, sessions.EVERY_TOKEN)])
+    over, session_id = row(ann.user_id, sessions.EVERY_TOKEN, expires=3_600.0), new_user_id()
+    revocations.add([over, row(kept, sessions.EVERY_TOKEN), row(kept, session_id, expires=3_600.0)])
     assert_problem(ann.get("/v1/tasks"), 401, "token_revoked")
     make_copy_old(app)
 
     assert ann.get("/v1/tasks").status_code == 200
-    assert ann.user_id not in revocations._of_user
-    assert kept in revocations._of_user
+    assert ann.user_id not in revocations._known.until
+    assert session_id not in revocations._known.ended
+    assert kept in revocations._known.until
+
+
+@pytest.mark.parametrize("make", [lambda: row("ann", str(uuid4())), lambda: row(str(uuid4()), sessions.EVERY_TOKEN)])
+def test_an_entry_takes_little_memory(make):
+    """A million of them fit into a quarter of a gigabyte, in each process."""
+    known = revocation.Copy()
+    tracemalloc.start()
+    for _ in range(10_000):
+        known.add([make()])
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert len(known.ended) + len(known.until) == 10_000
+    assert kept / 10_000 < 250
 
 
 @contextmanager

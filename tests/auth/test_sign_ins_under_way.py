@@ -12,6 +12,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.auth import queries, sessions
+from app.auth.identity import Identity
 from app.auth.tokens import RefreshToken
 from app.database import transaction
 from tests.api.answers import assert_problem
@@ -98,7 +99,11 @@ def test_a_sign_in_does_not_outlive_what_was_changed_meanwhile(
 
 @pytest.mark.parametrize(
     "change",
-    [queries.delete_user, queries.disable_user, lambda user_id: queries.set_password(user_id, "another hash")],
+    [
+        lambda user_id: queries.delete_user(Identity(user_id)),
+        queries.disable_user,
+        lambda user_id: queries.set_password(user_id, "another hash"),
+    ],
     ids=["deletion", "disabling", "password"],
 )
 def test_a_sign_in_waits_for_a_change_that_is_not_committed_yet(

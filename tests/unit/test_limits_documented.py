@@ -26,7 +26,7 @@ LIMIT = re.compile(r"[A-Z_]*(SECONDS|BYTES|CHARACTERS|FAILURES|AT_ONCE|REMEMBERE
 # They measure something else.
 NO_LIMITS = {
     "app.api.HEADER_LINE_BYTES",
-    "app.auth.sessions.ACCESS_TOKENS_GONE_SECONDS",
+    "app.auth.sessions.ENABLED_AGAIN_SECONDS",
     "app.auth.sessions.FOR_EVER_SECONDS",
     "app.http.connection.READ_BYTES",
     "app.http.response.JOINED_BYTES",
@@ -34,6 +34,9 @@ NO_LIMITS = {
     "app.http.worker.FULL_GIVE_WAY_SECONDS",
     "app.http.worker.GIVE_WAY_SECONDS",
     "app.http.worker.NOTIFY_SECONDS",
+    "app.auth.sessions.GRACE_SECONDS",
+    "app.auth.sessions.OWN_TOKENS_GONE_SECONDS",
+    "app.settings.LONGEST_ACCESS_TOKEN_SECONDS",
     "app.settings.SECRET_BYTES",
     "app.tasks.cursors.CHECKSUM_BYTES",
     "app.tasks.transfer.PIECE_BYTES",

@@ -1,0 +1,154 @@
+"""How many sessions an account has at most, and what ending many of them costs."""
+
+import pytest
+from flask import Flask
+
+from app.auth import queries, sessions
+from tests.api.answers import assert_problem
+from tests.auth.people import PASSWORD, Member, ago, at_once, lives, log_in, make_copy_old, sql
+from tests.conftest import Caller
+from tests.statements import messages
+
+# What a login sends: it counts the call and the attempt, finds the address and the account, takes the attempt back,
+# and begins the session.
+LOGIN = 6
+
+
+@pytest.fixture
+def crowded(app: Flask, member: Member) -> Member:
+    """Somebody with as many sessions as there may be, each renewed a minute after the one before it."""
+    with app.app_context():
+        for _ in range(sessions.MOST_SESSIONS - 1):
+            assert sessions.start_session(str(member.user_id), 3_600)
+    ids = [row.id for row in sql(app, "SELECT id FROM sessions WHERE user_id = :id ORDER BY id", id=member.user_id)]
+    for number, session_id in enumerate(ids):
+        renewed = "UPDATE sessions SET rotated_at = :moment WHERE user_id = :user AND id = :id"
+        sql(app, renewed, moment=ago(60 * (1_000 - number)), user=member.user_id, id=session_id)
+    return member
+
+
+def revocations_of(member: Member) -> list[str]:
+    rows = sql(member.app, "SELECT subject FROM revocations WHERE user_id = :id", id=member.user_id)
+    return [row.subject for row in rows]
+
+
+def count_sessions(member: Member) -> int:
+    return int(sql(member.app, "SELECT count(*) FROM sessions WHERE user_id = :id", id=member.user_id)[0][0])
+
+
+def test_one_session_more_ends_the_one_that_was_renewed_longest_ago(app: Flask, crowded: Member) -> None:
+    """With its access token; all others live on."""
+    assert crowded.get("/v1/tasks").status_code == 200
+    new = crowded.sign_in()
+    make_copy_old(app)
+
+    assert count_sessions(crowded) == sessions.MOST_SESSIONS
+    assert not lives(crowded)
+    assert lives(new)
+    assert revocations_of(crowded) == [crowded.session_id]
+
+
+def test_a_session_that_is_in_use_stays(app: Flask, crowded: Member) -> None:
+    """However long ago it began."""
+    renewed = crowded.renew()
+    new = crowded.sign_in()
+    make_copy_old(app)
+
+    assert lives(renewed)
+    assert lives(new)
+    assert count_sessions(crowded) == sessions.MOST_SESSIONS
+
+
+def test_many_that_sign_in_at_once_stay_within_the_limit(app: Flask, crowded: Member) -> None:
+    """The next sign-in ends those that several began in the same moment."""
+    answers = at_once(6, lambda: log_in(app, crowded.email))
+    assert [answer.status_code for answer in answers] == [200] * 6
+    last = crowded.sign_in()
+
+    assert count_sessions(crowded) == sessions.MOST_SESSIONS
+    assert lives(last)
+
+
+def test_a_new_session_outlives_a_clock_that_went_back(app: Flask, crowded: Member) -> None:
+    """By its time it would be the oldest."""
+    later = "UPDATE sessions SET rotated_at = :moment WHERE user_id = :id"
+    sql(app, later, moment=ago(-3_600), id=crowded.user_id)
+
+    assert lives(crowded.sign_in())
+
+
+def test_an_ordinary_login_costs_no_statement_more(app: Flask, member: Member) -> None:
+    """Whether there is room is seen by the statement that begins the session."""
+    with messages(app) as sent:
+        assert log_in(app, member.email).status_code == 200
+
+    assert len(sent) == LOGIN, sent
+
+
+ENDINGS = {
+    "everywhere": lambda member: member.delete("/v1/auth/sessions"),
+    "password": lambda member: member.patch("/v1/auth/me", json={"password": PASSWORD, "new_password": "a new one"}),
+}
+
+
+@pytest.mark.parametrize("end", ENDINGS)
+@pytest.mark.parametrize("others", [1, 20])
+def test_many_sessions_end_in_one_row(app: Flask, member: Member, end: str, others: int) -> None:
+    """In as many statements for twenty as for one; each token is refused, here and in a process that reads it."""
+    ended = [member.sign_in() for _ in range(others)]
+    with messages(app) as sent:
+        assert ENDINGS[end](member).status_code in (200, 204)
+
+    assert len(revocations_of(member)) == 1
+    assert len([statement for statement in sent if "sessions" in statement or "revocations" in statement]) == 3, sent
+    for session in ended:
+        assert_problem(session.get("/v1/tasks"), 401, "token_revoked")
+    app.extensions["revocations"]._read_until = None
+    make_copy_old(app)
+    assert not any(lives(session) for session in ended)
+    assert lives(member) is (end == "password")
+
+
+def test_a_session_that_begins_right_afterwards_lives(app: Flask, member: Member) -> None:
+    """However exact the clocks are: what ended is told by name."""
+    assert member.delete("/v1/auth/sessions").status_code == 204
+
+    assert lives(member.sign_in())
+
+
+@pytest.mark.parametrize("kind", ["logout", "deletion", "outside logout", "outside deletion", "enabling"])
+def test_each_revocation_has_an_end(app: Flask, ann: Caller, member: Member, kind: str) -> None:
+    """When no living token can be left: a day for own ones, AUTH_MAX_TOKEN_SECONDS for others."""
+    caller: Caller = ann if kind.startswith("outside") else member
+    if kind == "enabling":
+        with app.app_context():
+            queries.disable_user(member.user_id)
+            queries.enable_user(member.user_id)
+    elif kind.endswith("logout"):
+        assert caller.post("/v1/auth/logout").status_code == 204
+    else:
+        body = {} if caller is ann else {"json": {"password": PASSWORD}}
+        assert caller.delete("/v1/auth/me", **body).status_code == 204
+
+    longest = 2_592_000 if caller is ann else 86_400
+    [row] = sql(app, "SELECT expires_at FROM revocations WHERE user_id = :id", id=caller.user_id)
+    ends = str(row.expires_at).replace(" ", "T")
+    assert ago(-longest + 5)[:19] < ends < ago(-longest - 120)
+
+
+def test_who_is_disabled_stays_so(app: Flask, member: Member) -> None:
+    """That is no garbage, however long it lasts."""
+    with app.app_context():
+        queries.disable_user(member.user_id)
+    [row] = sql(app, "SELECT expires_at FROM revocations WHERE user_id = :id", id=member.user_id)
+
+    assert str(row.expires_at) > "9000"
+
+
+def test_a_tokens_user_with_many_sessions_ends_the_oldest(app: Flask, crowded: Member) -> None:
+    """`flask users token` begins sessions too."""
+    from_command = app.test_cli_runner().invoke(args=["users", "token", crowded.user_id])
+
+    assert from_command.exit_code == 0, from_command.output
+    assert count_sessions(crowded) == sessions.MOST_SESSIONS
+    assert revocations_of(crowded) == [crowded.session_id]
