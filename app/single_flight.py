@@ -1,61 +1,79 @@
-"""Work that one thread does for all who need its result."""
+"""Work that is done once for all who need its result."""
 
 import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from app.problems import Problem
 
 logger = logging.getLogger("tasks.single_flight")
 
 
+@dataclass(slots=True)
+class Run:
+    """One run of the work. Times are of time.monotonic()."""
+
+    began_at: float
+    done: threading.Event = field(default_factory=threading.Event)
+    failure: Exception | None = None
+
+
 class SingleFlight:
-    """Runs `work` one at a time, for the caller or behind its back. Times are of time.monotonic()."""
+    """Runs `work` in a thread of its own, one run at a time, so that who needs it decides how long to wait."""
 
     def __init__(self, name: str, work: Callable[[], None]) -> None:
         self.name = name
-        # When the last run that did not raise began.
+        # When the last run that did not fail began.
         self.began_at = float("-inf")
         self._work = work
-        self._running = threading.Lock()
-        self._failure: Problem | None = None
-        self._failed_at = float("-inf")
+        self._run: Run | None = None
+        self._starting = threading.Lock()
 
     @property
     def age(self) -> float:
         """Seconds since the last good run began."""
         return time.monotonic() - self.began_at
 
-    def run_if_older(self, seconds: float) -> None:
-        """Have a run that began within the last `seconds`: wait for the one under way if that is enough, or do one."""
+    @property
+    def under_way(self) -> Run | None:
+        """The run that is not done yet."""
+        run = self._run
+        return run if run and not run.done.is_set() else None
+
+    def start(self) -> Run:
+        """The run under way, or a new one."""
+        with self._starting:
+            run = self.under_way
+            if run is None:
+                run = Run(time.monotonic())
+                threading.Thread(target=self._do, args=(run,), name=self.name, daemon=True).start()
+                # Not before: a thread that cannot be started would leave a run that everybody waits for.
+                self._run = run
+            return run
+
+    def wait_if_older(self, seconds: float, patience: float) -> bool:
+        """Make sure that a good run began within the last `seconds`; False if that takes longer than `patience`.
+
+        A run that fails meanwhile raises what it failed with: to try again for each who waits would take minutes.
+        """
         arrived_at = time.monotonic()
-        with self._running:
-            if self._failed_at > arrived_at and self._failure is not None:
-                # It failed while this one waited; to try once more for each who waits would hold them for minutes.
-                raise self._failure
-            if self.began_at < arrived_at - seconds:
-                self._run()
+        # A run under way may have begun too early; then the next is waited for as well.
+        while self.began_at < arrived_at - seconds:
+            run = self.start()
+            if not run.done.wait(max(0, arrived_at + patience - time.monotonic())):
+                return False
+            if run.failure is not None:
+                raise run.failure
+        return True
 
-    def run_in_background(self) -> None:
-        """Start a run, unless one is under way, and go on."""
-        if self._running.acquire(blocking=False):
-            threading.Thread(target=self._run_and_release, name=self.name, daemon=True).start()
-
-    def _run_and_release(self) -> None:
-        try:
-            self._run()
-        except Problem as problem:
-            # Whoever needs the result next runs it again, and is told.
-            logger.warning("%s failed: %s", self.name, problem.detail)
-        finally:
-            self._running.release()
-
-    def _run(self) -> None:
-        began_at = time.monotonic()
+    def _do(self, run: Run) -> None:
         try:
             self._work()
-        except Problem as problem:
-            self._failure, self._failed_at = problem, time.monotonic()
-            raise
-        self.began_at = began_at
+            self.began_at = run.began_at
+        except Exception as error:  # noqa: BLE001 (whoever waits is told, whatever it is)
+            run.failure = error
+            logger.warning("%s failed: %s", self.name, error.detail if isinstance(error, Problem) else error)
+        finally:
+            run.done.set()

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -20,11 +21,15 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from app import strict_json
 from app.auth.problems import KeysUnavailable
+from app.auth.shared_document import SharedDocument
+from app.single_flight import SingleFlight
 
 CONNECT_SECONDS = 2
 WHOLE_SECONDS = 5
 ANSWER_BYTES = 256 * 1024
 MOST_KEYS = 100
+# A token whose key is not known waits so long for a fetch, from the beginning of it; one that comes later not at all.
+PATIENCE_SECONDS = 0.5
 # An unknown `kid` asks again at most this often: nobody can make this service flood the issuer.
 ASK_AGAIN_SECONDS = 5
 # After this, the keys are fetched anew in the background, so that a withdrawn one ends.
@@ -58,8 +63,17 @@ class KeySet:
         self._on_change = on_change
         self._keys: list[PublishedKey] = []
         self._had_keys = False
-        self._fetching = threading.Lock()
+        # The last good one of all workers, which are forked from the process that made this.
+        self._last_good = SharedDocument(ANSWER_BYTES)
+        self._taken = b""
+        self._fetching = SingleFlight("fetching the keys", self._fetch)
+        self._deciding = threading.Lock()
         self._asked_at = float("-inf")
+
+    def start(self) -> None:
+        """In a new process: take what another one has fetched, and fetch anew in the background."""
+        self._take_last_good()
+        self._fetching.start()
 
     def find(self, algorithm: str, kid: str | None) -> list[PublicKey]:
         """The keys that may have signed this: by `kid`, or all for the algorithm where the token names none.
@@ -67,6 +81,9 @@ class KeySet:
         Raises KeysUnavailable when there has never been a key.
         """
         found = self._known(algorithm, kid)
+        if not found:
+            self._take_last_good()
+            found = self._known(algorithm, kid)
         if not found:
             self._fetch_unless_just_done()
             found = self._known(algorithm, kid)
@@ -77,7 +94,9 @@ class KeySet:
     def keep_fresh(self) -> None:
         """Fetch the keys anew in the background, if they are old."""
         if self._had_keys and time.monotonic() - self._asked_at > FRESH_SECONDS:
-            self._fetch_in_background()
+            # Marked before it begins, so that the requests until it ends do not each start another.
+            self._asked_at = time.monotonic()
+            self._fetching.start()
 
     def _known(self, algorithm: str, kid: str | None) -> list[PublicKey]:
         return [
@@ -87,56 +106,82 @@ class KeySet:
         ]
 
     def _fetch_unless_just_done(self) -> None:
-        """One fetch at a time; who waits for another's fetch takes its result."""
-        with self._fetching:
-            if time.monotonic() - self._asked_at >= ASK_AGAIN_SECONDS:
-                self._fetch()
+        """One fetch at a time. Who comes while it lasts waits for it, but not for an issuer that hangs.
 
-    def _fetch_in_background(self) -> None:
-        if self._fetching.acquire(blocking=False):
-            # Marked before it begins, so that the requests until it ends do not each start another.
-            self._asked_at = time.monotonic()
-            threading.Thread(target=self._fetch_and_release, name="jwks", daemon=True).start()
-
-    def _fetch_and_release(self) -> None:
-        try:
-            self._fetch()
-        finally:
-            self._fetching.release()
+        Each who waits holds a thread, which tokens with a known key need.
+        """
+        with self._deciding:
+            run = self._fetching.under_way
+            if run is None and time.monotonic() - self._asked_at >= ASK_AGAIN_SECONDS:
+                run = self._fetching.start()
+        if run is not None:
+            run.done.wait(max(0, run.began_at + PATIENCE_SECONDS - time.monotonic()))
 
     def _fetch(self) -> None:
+        """Whatever fails, the last good keys stay."""
         try:
-            keys = read_keys(strict_json.loads(download(self.url)))
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            # The last good keys stay.
-            logger.warning("fetching the keys failed: %s", error)
-        else:
-            if keys != self._keys:
-                # In this order: whoever finds a key has had one.
-                self._had_keys = self._had_keys or bool(keys)
-                self._keys = keys
-                self._on_change()
+            document = download(self.url)
+            self._take(document)
+            self._last_good.write(document)
         finally:
             # From the end of a fetch: a slow issuer must not be asked without a pause.
             self._asked_at = time.monotonic()
 
+    def _take_last_good(self) -> None:
+        document = self._last_good.read()
+        if document is not None and document != self._taken:
+            self._take(document)
+
+    def _take(self, document: bytes) -> None:
+        keys = read_keys(strict_json.loads(document))
+        if keys != self._keys:
+            # In this order: whoever finds a key has had one.
+            self._had_keys = self._had_keys or bool(keys)
+            self._keys = keys
+            self._on_change()
+        self._taken = document
+
 
 def download(url: str) -> bytes:
-    """GET one small document. Redirects are not followed; OSError, HTTPException or ValueError says what failed."""
+    """GET one small document. Redirects are not followed; OSError, HTTPException or ValueError says what failed.
+
+    It ends in time whatever hangs: looking up a name has no time-out at all, and that of a socket begins anew with
+    each byte. So it runs in a thread of its own, which is waited for and then left to itself.
+    """
+    answer: Future[bytes] = Future()
+    connected: list[socket.socket] = []
+    ends_at = time.monotonic() + WHOLE_SECONDS
+
+    def run() -> None:
+        try:
+            answer.set_result(_get(url, connected, ends_at))
+        except Exception as error:  # noqa: BLE001 (whoever waits is told, whatever it is)
+            answer.set_exception(error)
+
+    threading.Thread(target=run, name="download", daemon=True).start()
+    try:
+        return answer.result(WHOLE_SECONDS)
+    except TimeoutError as error:
+        if answer.done():
+            raise
+        raise TimeoutError(f"the issuer took longer than {WHOLE_SECONDS} s") from error
+    finally:
+        for connection in connected:
+            with suppress(OSError):  # It is closed already, unless the thread still waits for it.
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+def _get(url: str, connected: list[socket.socket], ends_at: float) -> bytes:
     parts = urlsplit(url)
     make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = make(parts.hostname or "", parts.port, timeout=CONNECT_SECONDS)
-    # A time-out of a socket begins anew with each byte, so the whole has a clock of its own.
-    connected: list[socket.socket] = []
-    deadline = threading.Timer(WHOLE_SECONDS, _shut_down, [connected])
-    deadline.daemon = True
-    deadline.start()
     try:
         connection.connect()
         # Kept here, for the connection lets go of it when the server says that it will close.
         connected.append(connection.sock)
-        if not deadline.is_alive():
-            raise TimeoutError(f"reaching the issuer took longer than {WHOLE_SECONDS} s")
+        if time.monotonic() > ends_at:
+            # Nobody waits any more who would shut it down.
+            raise TimeoutError
         connection.sock.settimeout(WHOLE_SECONDS)
         path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
         connection.request("GET", path, headers={"Accept": "application/json", "User-Agent": USER_AGENT})
@@ -144,20 +189,11 @@ def download(url: str) -> bytes:
             if answer.status != http.HTTPStatus.OK:
                 raise ValueError(f"the issuer answered {answer.status}")
             document = answer.read(ANSWER_BYTES + 1)
-        if not deadline.is_alive():
-            raise TimeoutError(f"the issuer took longer than {WHOLE_SECONDS} s")
         if len(document) > ANSWER_BYTES:
             raise ValueError(f"the issuer's answer is larger than {ANSWER_BYTES} bytes")
         return document
     finally:
-        deadline.cancel()
         connection.close()
-
-
-def _shut_down(connected: list[socket.socket]) -> None:
-    for connection in connected:
-        with suppress(OSError):  # It has just been closed.
-            connection.shutdown(socket.SHUT_RDWR)
 
 
 def read_keys(document: Any) -> list[PublishedKey]:

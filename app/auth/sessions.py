@@ -174,6 +174,9 @@ _switch = both_engines(_switch_revocation)
 _clock = select(now().label("read_at")).subquery("clock")
 _changed = and_(revocations.c.changed_at > bindparam("since", type_=Timestamp()), revocations.c.expires_at > now())
 _read_changed = select(_clock.c.read_at, *REVOCATION).select_from(_clock.outerjoin(revocations, _changed))
+_read_of_user = select(*REVOCATION).where(
+    revocations.c.user_id == bindparam("of_user"), revocations.c.expires_at > now()
+)
 _read_page = (
     select(*REVOCATION)
     .where(
@@ -274,6 +277,11 @@ def read_changed(since: str) -> tuple[str, Revoked]:
     """The database's time, and what was revoked, or changed, since."""
     rows = fetch_all(_read_changed, {"since": since})
     return rows[0].read_at, [row[1:] for row in rows if row.user_id is not None]
+
+
+def read_revocations_of(user_id: str) -> Revoked:
+    """What is revoked of one user's."""
+    return fetch_all(_read_of_user, {"of_user": user_id})
 
 
 def read_all(read_at: str) -> Iterator[Revoked]:

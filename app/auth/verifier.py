@@ -86,6 +86,11 @@ class Verifier:
                 "AUTH_JWKS_URL", self._key_set.find, expected[0] or origin, expected[1] or origin, *outside
             )
 
+    def start(self) -> None:
+        """In a new process: begin to fetch what the first token may need."""
+        if self._key_set:
+            self._key_set.start()
+
     def verify(self, token: str) -> Identity:
         """The identity that a token proves; raises TokenRefused, which says why not, or KeysUnavailable."""
         if len(token) > TOKEN_CHARACTERS:
@@ -130,6 +135,11 @@ class Verifier:
 
 def init_app(app: Flask, settings: Settings) -> None:
     app.extensions["verifier"] = Verifier(settings)
+
+
+def start(app: Flask) -> None:
+    """What each worker does once it is there, for gunicorn's `post_worker_init`."""
+    app.extensions["verifier"].start()
 
 
 def _secrets(secrets: tuple[str, ...]) -> Callable[[str, str | None], Sequence[str]]:

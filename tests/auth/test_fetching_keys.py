@@ -1,7 +1,9 @@
 """One fetch of a published document: bounded in time and size, going nowhere but where it was sent."""
 
 import http.client
+import socket
 import threading
+import time
 
 import pytest
 
@@ -117,6 +119,21 @@ def test_an_issuer_that_is_gone_is_a_failure(issuer):
 
     with pytest.raises(OSError, match="refused"):
         download(issuer.url)
+
+
+def test_looking_up_a_name_has_an_end_too(monkeypatch):
+    """A resolver that says nothing takes tens of seconds to give up."""
+    released = threading.Event()
+    monkeypatch.setattr(jwks, "WHOLE_SECONDS", 0.2)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: released.wait(LONGEST_WAIT_SECONDS) and [])
+    began_at = time.monotonic()
+    try:
+        with pytest.raises(TimeoutError, match="longer than"):
+            download("http://issuer.example/jwks")
+    finally:
+        released.set()
+
+    assert time.monotonic() - began_at < LONGEST_WAIT_SECONDS / 4
 
 
 def test_an_unknown_host_is_a_failure():

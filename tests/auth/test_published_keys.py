@@ -1,16 +1,21 @@
 """Issuers that publish their keys: how keys are fetched, kept, renewed and withdrawn."""
 
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 
 from app.auth import jwks
+from app.auth.shared_document import SharedDocument
 from app.problems import Problem
+from app.settings import PROJECT
 from tests.api.answers import assert_problem
 from tests.auth.issuer import answer_when_released, answer_with, drip
 from tests.auth.people import at_once, register
 from tests.auth.tokens import KINDS, PRIVATE_KEYS, claims_of, key_of, new_key, token_of
-from tests.conftest import Caller, new_user_id
+from tests.conftest import Caller, new_user_id, settings_for
 from tests.waiting import LONGEST_WAIT_SECONDS, until
 
 FAILURES = {
@@ -205,6 +210,90 @@ def test_a_token_whose_key_is_known_never_waits(verifier, issuer, clock, asking)
     issuer.released.set()
     waiting.join(LONGEST_WAIT_SECONDS)
     assert not waiting.is_alive()
+
+
+def test_an_unknown_kid_waits_for_no_issuer_that_hangs(verifier, issuer, clock, monkeypatch):
+    """Each who waits holds a thread: for a moment from the beginning of a fetch, and who comes later not at all."""
+    monkeypatch.setattr(jwks, "PATIENCE_SECONDS", 1)
+    assert verdict(verifier, issuer.token()) == "accepted"
+    issuer.answering = answer_when_released
+    clock.let_pass(jwks.ASK_AGAIN_SECONDS + 0.1)
+    strangers = iter([issuer.token(new_key()) for _ in range(12)])
+    began_at = time.monotonic()
+    assert at_once(10, lambda: verdict(verifier, next(strangers))) == ["token_signature"] * 10
+    waited_at = time.monotonic()
+    assert [verdict(verifier, stranger) for stranger in strangers] == ["token_signature"] * 2
+    ended_at = time.monotonic()
+
+    assert len(issuer.requests) == 2
+    assert waited_at - began_at < 3
+    assert ended_at - waited_at < 1
+
+
+def test_the_keys_are_kept_whatever_fails(verifier, issuer, clock, monkeypatch):
+    """Also what nobody has thought of."""
+    assert verdict(verifier, issuer.token()) == "accepted"
+    monkeypatch.setattr(jwks, "read_keys", lambda _: {}["nothing"])
+    clock.let_pass(jwks.ASK_AGAIN_SECONDS + 0.1)
+
+    assert verdict(verifier, issuer.token(new_key())) == "token_signature"
+    assert len(issuer.requests) == 2
+    assert verdict(verifier, issuer.token()) == "accepted"
+
+
+def test_a_worker_fetches_the_keys_at_its_start(verifier, issuer):
+    """In the background; the first token finds them."""
+    verifier.start()
+    until(lambda: verifier._key_set._had_keys, "the keys")
+
+    assert verdict(verifier, issuer.token()) == "accepted"
+    assert len(issuer.requests) == 1
+
+
+NEW_WORKERS = """
+import os, sys
+from app.auth.verifier import Verifier
+from app.settings import load_settings
+
+verifier = Verifier(load_settings())
+for line in sys.stdin:
+    if (worker := os.fork()) == 0:
+        if line.strip() == "start":
+            verifier.start()
+        print(verifier.verify(os.environ["TOKEN"]).user_id, flush=True)
+        os._exit(0)
+    os.waitpid(worker, 0)
+"""
+
+
+@pytest.mark.parametrize("how", ["start\n", "none\n"])
+def test_a_new_worker_has_the_last_good_keys_of_the_others(issuer, how):
+    """Forked after one has fetched them, while the issuer is down: its outage does not become this service's."""
+    environment = settings_for("sqlite:////nonexistent/tasks.db", AUTH_JWKS_URL=issuer.url)
+    command = [sys.executable, "-c", NEW_WORKERS]
+    environment |= {"TOKEN": issuer.token(sub="ann")}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=environment, cwd=PROJECT, **pipes) as workers:
+        for number in range(3):
+            workers.stdin.write(how)
+            workers.stdin.flush()
+            assert workers.stdout.readline() == "ann\n"
+            if number == 0:
+                issuer.close()
+        workers.stdin.close()
+
+
+def test_a_document_that_is_half_written_is_none():
+    """Told by its hash: no lock is held that a killed worker would keep."""
+    shared = SharedDocument(100)
+    assert shared.read() is None
+    for document in (b"longer than the next", b"next", b""):
+        shared.write(document)
+        assert shared.read() == document
+    shared.write(b"a document")
+    shared._memory[45:46] = b"!"
+
+    assert shared.read() is None
 
 
 def test_a_token_made_for_no_issuer_asks_nobody(verifier, issuer):

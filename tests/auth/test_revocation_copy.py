@@ -1,6 +1,7 @@
 """Each process's copy of what was revoked: never too old, read by one for all, complete, and bounded."""
 
 import sys
+import threading
 import time
 import tracemalloc
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from tests.api.answers import assert_problem
 from tests.auth.people import ago, another_app, at_once, keep_copy, make_copy_old, register, sql
 from tests.conftest import Caller, new_user_id
 from tests.statements import each_statement, is_sent_by
-from tests.waiting import LONGEST_WAIT_SECONDS
+from tests.waiting import LONGEST_WAIT_SECONDS, until
 
 # Refused for its form, once it is known who calls.
 NEEDS_NO_QUERY = "/v1/tasks?limit=0"
@@ -84,10 +85,28 @@ def test_an_aging_copy_is_read_again_behind_the_requests(member, other, monkeypa
     with reads(other, partial(may_end.wait, LONGEST_WAIT_SECONDS)) as seen:
         assert at_once(10, lambda: there.at(other).get("/v1/tasks").status_code) == [200] * 10
         may_end.set()
-        copy.run_if_older(time.monotonic() - aged)
+        until(lambda: copy.began_at > aged, "the read")
 
     assert len(seen) == 1
-    assert copy.began_at > aged
+
+
+def test_a_request_does_not_wait_until_everything_is_read(member, other, monkeypatch):
+    """In a new process, or after a clock that went back: its own user is looked up at once, whoever that is."""
+    ended, released, read_all = member.sign_in(), threading.Event(), sessions.read_all
+    assert ended.post("/v1/auth/logout").status_code == 204
+
+    def read_slowly(read_at):
+        assert released.wait(LONGEST_WAIT_SECONDS)
+        yield from read_all(read_at)
+
+    monkeypatch.setattr(sessions, "read_all", read_slowly)
+    try:
+        for _ in range(2):
+            assert member.at(other).get("/v1/tasks").status_code == 200
+            assert_problem(ended.at(other).get("/v1/tasks"), 401, "token_revoked")
+    finally:
+        released.set()
+    until(lambda: ended.session_id in other.extensions["revocations"]._known.ended, "the copy")
 
 
 def row(user_id, subject, issued_until=sessions.EVER, expires=-3_600.0, others=None):
@@ -150,13 +169,13 @@ def test_everything_is_read_a_page_at_a_time(app, monkeypatch):
 
 def test_what_can_refuse_nothing_any_more_is_forgotten(app, ann, monkeypatch):
     """By the process's copy: else it would grow for ever."""
-    monkeypatch.setattr(revocation, "PRUNE_SECONDS", -1)
-    # Or a request that comes half a second after the one before it would forget at once.
-    keep_copy(app)
     revocations, kept = app.extensions["revocations"], new_user_id()
     over, session_id = row(ann.user_id, sessions.EVERY_TOKEN, expires=3_600.0), new_user_id()
+    assert ann.get("/v1/tasks").status_code == 200
+    keep_copy(app)
     revocations.add([over, row(kept, sessions.EVERY_TOKEN), row(kept, session_id, expires=3_600.0)])
     assert_problem(ann.get("/v1/tasks"), 401, "token_revoked")
+    monkeypatch.setattr(revocation, "PRUNE_SECONDS", -1)
     make_copy_old(app)
 
     assert ann.get("/v1/tasks").status_code == 200
