@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 
+from app.auth import verifier
 from app.http.sharing import sharing
 from app.settings import SettingsError, load_settings
 
@@ -44,6 +45,8 @@ accesslog = None
 # No administration socket under the home folder.
 control_socket_disable = True
 loglevel = "warning"
+# What gunicorn says itself has the form of the service's lines.
+logger_class = "app.ops.server_log.ServerLog"
 
 
 def pre_fork(server, worker):
@@ -54,7 +57,8 @@ def pre_fork(server, worker):
 
 
 def post_worker_init(worker):
-    """Have the worker tell now and then how many connections it uses."""
+    """Fetch what the first token may need; and tell now and then how many connections this worker uses."""
+    verifier.start(worker.wsgi)
     if counts := worker.wsgi.extensions.get("metrics"):
         counts.watch_pool()
 

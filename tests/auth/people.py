@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 from app.engines import rfc3339
 from tests.api.answers import assert_problem
 from tests.conftest import Caller, make_app
+from tests.waiting import LONGEST_WAIT_SECONDS
 
 PASSWORD = "correct horse battery"
 
@@ -158,5 +159,6 @@ def keep_copy(app: Flask) -> None:
 def _set_copy(app: Flask, began_at: float) -> None:
     copy = app.extensions["revocations"]._copy
     # A reading that an earlier request began would set its own time when it ends.
-    with copy._running:
-        copy.began_at = began_at
+    while run := copy.under_way:
+        assert run.done.wait(LONGEST_WAIT_SECONDS)
+    copy.began_at = began_at

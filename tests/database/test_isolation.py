@@ -196,7 +196,7 @@ def test_a_user_is_not_deleted_within_anothers_scope(app: Flask, ann: Caller) ->
     task = ann.add()
 
     with app.app_context(), scope("bob"), pytest.raises(AnothersScope):
-        delete_user(str(ann.user_id))
+        delete_user(Identity(str(ann.user_id)))
 
     assert ann.get("/v1/tasks").json["items"] == [task]
 

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import settings_for
 from tests.process.conftest import BIN, Start
 
-SERVER = (str(BIN / "gunicorn"), "wsgi:app", "--logger-class", "app.ops.server_log.ServerLog")
+SERVER = (str(BIN / "gunicorn"), "wsgi:app")
 
 
 @pytest.mark.parametrize("form", ["json", "text"])
