@@ -23,7 +23,7 @@ users = Table(
 user_emails = Table(
     "user_emails",
     metadata,
-    # Case-folded.
+    # As addresses.fold() makes it.
     Column("email", Text, primary_key=True),
     Column("user_id", Text, nullable=False),
 )

@@ -1,7 +1,6 @@
 """Accounts: users, their addresses and passwords. Sessions are in sessions.py, attempts in attempts.py."""
 
 import time
-import unicodedata
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -10,6 +9,7 @@ from flask import current_app
 from sqlalchemy import Delete, Integer, bindparam, delete, insert, select, update
 
 from app.auth import sessions
+from app.auth.addresses import fold
 from app.auth.identity import LOCAL_USER_PREFIX, Identity
 from app.auth.models import user_emails, users
 from app.auth.problems import EmailTaken, InvalidCredentials
@@ -195,8 +195,3 @@ def enable_user(user_id: str) -> Revoked:
     with transaction():
         execute(_enable, {"of_user": user_id})
         return sessions.revoke_user(user_id, disabled=False)
-
-
-def fold(email: str) -> str:
-    """The form in which addresses are compared."""
-    return unicodedata.normalize("NFC", email).casefold()

@@ -121,6 +121,44 @@ def test_an_address_is_compared_whatever_its_case(app, spelling):
     assert_problem(sign_up(app, spelling(email)), 409, "email_taken")
 
 
+@pytest.mark.parametrize(("one", "two"), [("strasse", "straße"), ("masse", "maße"), ("ı", "i")])
+def test_two_addresses_that_look_alike_are_two(app, one, two):
+    """Nobody takes the place of somebody whose address has other letters."""
+    rest = new_email()
+    first, second = register(app, f"{one}.{rest}"), register(app, f"{two}.{rest}")
+
+    assert first.user_id != second.user_id
+    assert first.sign_in().user_id == first.user_id
+    assert second.sign_in().user_id == second.user_id
+
+
+@pytest.mark.parametrize(
+    ("written", "typed"),
+    [
+        ("münchen.example", "xn--mnchen-3ya.example"),
+        ("xn--mnchen-3ya.example", "MÜNCHEN.example"),
+        ("straße.example", "XN--STRAE-OQA.example"),
+        ("mu\u0308nchen.example", "münchen.example"),
+        ("münchen.example", "ｍünchen.example"),
+    ],
+)
+def test_a_domain_is_the_same_in_unicode_and_in_punycode(app, written, typed):
+    """RFC 5891: two spellings of one name in the DNS."""
+    name = new_email().partition("@")[0]
+    member = register(app, f"{name}@{written}")
+
+    assert log_in(app, f"{name}@{typed}").status_code == 200
+    assert_problem(sign_up(app, f"{name}@{typed}"), 409, "email_taken")
+    assert member.get("/v1/auth/me").json["email"] == f"{name}@{written}"
+
+
+def test_a_domain_with_other_letters_is_another(app):
+    """straße.example and strasse.example are two names since IDNA2008."""
+    name = new_email().partition("@")[0]
+
+    assert register(app, f"{name}@straße.example").user_id != register(app, f"{name}@strasse.example").user_id
+
+
 def test_one_of_many_registrations_at_once_wins(app):
     """20 at once with one address: one account, 19 times 409, never a 500."""
     email = new_email()

@@ -4,6 +4,8 @@ import time
 
 import pytest
 
+from app.auth import queries
+from app.auth.identity import Identity
 from tests.api.answers import TIME, assert_problem
 from tests.conftest import Caller, new_user_id, shared_token
 
@@ -69,6 +71,34 @@ def test_ending_refuses_tokens_issued_until_now(app, ann, method, path, issued):
 
     assert_problem(old.get("/v1/tasks"), 401, "token_revoked")
     assert_problem(ann.post("/v1/tasks", json={"title": "tea"}), 401, "token_revoked")
+
+
+@ENDING
+@pytest.mark.parametrize("ahead", [0.000_000_5, 1.25, 8])
+def test_ending_refuses_a_token_from_a_clock_that_is_ahead(app, ann, method, path, ahead):
+    """The very token that was logged out, and what was issued before it; a later one is not covered."""
+    iat = time.time() + ahead
+    early, before, later = (with_token(ann, app, iat=iat + seconds) for seconds in (0, -0.5, 1))
+    assert early.get("/v1/tasks").status_code == 200
+    assert early.call(method, f"/v1/auth{path}").status_code == 204
+
+    assert_problem(early.get("/v1/tasks"), 401, "token_revoked")
+    assert_problem(before.get("/v1/tasks"), 401, "token_revoked")
+    assert later.get("/v1/tasks").status_code == 200
+
+
+def test_an_ending_never_takes_an_earlier_one_back(app, ann):
+    """With a token that is older, or a clock that has gone back."""
+    early = with_token(ann, app, iat=time.time() + 8)
+    between = with_token(ann, app, iat=time.time() + 7)
+    older = with_token(ann, app, iat=time.time() - 60, jti="another")
+    assert [caller.get("/v1/tasks").status_code for caller in (early, between, older)] == [200] * 3
+    with app.app_context():
+        for caller in (early, older):
+            iat = app.extensions["verifier"].verify(caller.headers["Authorization"].split()[1]).issued_at
+            app.extensions["revocations"].add(queries.revoke_outside_tokens(Identity(ann.user_id, None, iat)))
+
+    assert_problem(between.get("/v1/tasks"), 401, "token_revoked")
 
 
 @ENDING

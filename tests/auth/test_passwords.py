@@ -116,6 +116,33 @@ def test_an_unknown_address_costs_as_much_as_a_known_one(app, monkeypatch):
     assert len(compared) == 2
 
 
+@pytest.mark.parametrize("kept", ["!", "$2b$04$short", "$argon2id$", "$argon2id$v=19$m=8,t=1,p=1$!$!"])
+def test_a_damaged_hash_costs_as_much_as_none(app, monkeypatch, kept):
+    """Or the time would tell that there is an account."""
+    compared = []
+    verify = PasswordHasher.verify
+    monkeypatch.setattr(PasswordHasher, "verify", lambda *given: compared.append(given[1]) or verify(*given))
+    member = register(app)
+    sql(app, "UPDATE users SET password_hash = :hash WHERE id = :id", hash=kept, id=member.user_id)
+    for email in (member.email, new_email()):
+        assert_problem(log_in(app, email, "wrong horse battery"), 401, "invalid_credentials")
+
+    assert compared[-1] == compared[-2] != kept
+
+
+@pytest.mark.parametrize("password", ["wrong", "a" * 73, "ä" * 128])
+def test_a_long_password_costs_bcrypt_as_much_as_a_short_one(app, monkeypatch, password):
+    """An answer at once to more than 72 bytes would tell whose hash came from elsewhere."""
+    compared = []
+    check = bcrypt.checkpw
+    member = register(app)
+    keep_bcrypt(member, "their old password")
+    monkeypatch.setattr(bcrypt, "checkpw", lambda *given: compared.append(len(given[0])) or check(*given))
+
+    assert_problem(log_in(app, member.email, password), 401, "invalid_credentials")
+    assert compared == [min(len(password.encode()), 72)]
+
+
 @pytest.mark.parametrize("password", TAKEN, ids=ascii)
 def test_a_password_of_any_characters_is_taken(app, password):
     """8 to 256 of them, and it is the whole of them that counts."""

@@ -180,6 +180,74 @@ def test_an_upgrade_keeps_every_row(empty_app: Flask, revision: str) -> None:
             assert {name: after.get(name) for name in before} == before
 
 
+ADDRESSES = {
+    "usr_a": ("Straße@Example.com", "strasse@example.com", "straße@example.com"),
+    "usr_b": ("ann@MÜNCHEN.example", "ann@münchen.example", "ann@xn--mnchen-3ya.example"),
+    "usr_c": ("Ann@example.com", "ann@example.com", "ann@example.com"),
+    # The same mailbox, and here first: the other's claim stays as it was.
+    "usr_d": ("bob@xn--mnchen-3ya.example", "bob@xn--mnchen-3ya.example", "bob@xn--mnchen-3ya.example"),
+    "usr_e": ("bob@münchen.example", "bob@münchen.example", "bob@münchen.example"),
+}
+
+
+def test_addresses_are_compared_anew(empty_app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    """Each account is found by its address, and by the old form again after going back."""
+
+    def claims() -> dict[str, str]:
+        with engine_of(empty_app).connect() as connection:
+            return dict(connection.exec_driver_sql("SELECT user_id, email FROM user_emails").all())
+
+    with empty_app.app_context():
+        flask_migrate.upgrade(revision="0007")
+        tables = MetaData()
+        tables.reflect(engine_of(empty_app))
+        with engine_of(empty_app).connect() as connection:
+            for user_id, (written, before, _) in ADDRESSES.items():
+                row = {c.name: value_for(c, user_id) for c in tables.tables["users"].c} | {"email": written}
+                connection.execute(tables.tables["users"].insert().values(row))
+                connection.execute(tables.tables["user_emails"].insert().values(email=before, user_id=user_id))
+        flask_migrate.upgrade(revision="0008")
+        assert claims() == {user_id: after for user_id, (_, _, after) in ADDRESSES.items()}
+        assert "users usr_e and usr_d have the same address" in caplog.text
+        flask_migrate.downgrade(revision="0007")
+        assert claims() == {user_id: before for user_id, (_, before, _) in ADDRESSES.items()}
+
+
+@pytest.mark.parametrize("kept", [1, 200])
+def test_an_account_keeps_its_newest_sessions(empty_app: Flask, kept: int) -> None:
+    """200 of them: more are ended, and revocations that were kept for ever get an end."""
+    with empty_app.app_context():
+        flask_migrate.upgrade(revision="0006")
+        fill(engine_of(empty_app))
+        tables = MetaData()
+        tables.reflect(engine_of(empty_app))
+        table, ids = tables.tables["sessions"], [str(uuid.uuid4()) for _ in range(kept + 5)]
+        with engine_of(empty_app).connect() as connection:
+            connection.execute(table.delete())
+            for number, session_id in enumerate(ids):
+                row = {c.name: value_for(c, USERS[0]) for c in table.c} | {"id": session_id}
+                row["rotated_at"] = row["created_at"] = moment_of(connection.dialect.name, number)
+                connection.execute(table.insert().values(row))
+            subjects = ("every token", "disabled")
+            revocations = tables.tables["revocations"]
+            for subject in subjects:
+                row = {c.name: value_for(c, USERS[0]) for c in revocations.c} | {"subject": subject}
+                row["issued_until"] = row["expires_at"] = moment_of(connection.dialect.name, 9e9)
+                connection.execute(revocations.insert().values(row))
+        flask_migrate.upgrade(revision="0007")
+        with engine_of(empty_app).connect() as connection:
+            left = {str(value) for value in connection.exec_driver_sql("SELECT id FROM sessions").scalars()}
+            ends = dict(connection.exec_driver_sql("SELECT subject, expires_at FROM revocations").all())
+
+    assert left == set(ids[-200:])
+    assert str(ends["every token"]) < "2100" < str(ends["disabled"])
+
+
+def moment_of(dialect: str, seconds: float) -> Any:
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment if dialect == "postgresql" else rfc3339(moment)
+
+
 def test_rebuilding_a_table_keeps_what_refers_to_it(empty_app: Flask, next_migration: Callable[[str], str]) -> None:
     """SQLite changes a table by making it anew; the rows that cascade from it must not notice."""
     with empty_app.app_context():

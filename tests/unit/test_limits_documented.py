@@ -26,6 +26,7 @@ LIMIT = re.compile(r"[A-Z_]*(SECONDS|BYTES|CHARACTERS|FAILURES|AT_ONCE|REMEMBERE
 # They measure something else.
 NO_LIMITS = {
     "app.api.HEADER_LINE_BYTES",
+    "app.auth.attempts.CLOCK_SECONDS",
     "app.auth.sessions.ENABLED_AGAIN_SECONDS",
     "app.auth.sessions.FOR_EVER_SECONDS",
     "app.http.connection.READ_BYTES",
