@@ -53,7 +53,8 @@ def test_a_service_that_is_told_to_end_answers_what_it_accepted(service: Service
     with ThreadPoolExecutor(len(clients)) as threads:
         with locked(sqlite_file):
             replies = [threads.submit(client.call, "POST", "/v1/tasks", {"title": "tea"}) for client in clients]
-            time.sleep(0.5)
+            # Each worker listens on one more.
+            until(lambda: sum(map(sockets, service.workers())) == len(clients) + WORKERS, "all connections")
             service.process.send_signal(signal.SIGTERM)
             time.sleep(1)
         statuses = [reply.result().status for reply in replies]
@@ -72,10 +73,9 @@ def test_a_service_that_is_told_to_end_under_load_loses_nothing(
     with load.running():
         time.sleep(1)
         assert service.stop() == 0
-        time.sleep(0.2)
+        until(lambda: load.of_status(-1), "a client that is refused")
 
     load.port = launch(f"sqlite:///{sqlite_file}").wait_until_ready().port
-    assert load.of_status(-1) != []
     assert [reply for reply in load.failures() if reply.status != -1] == []
     assert not (findings := audit(load, sqlite_query(sqlite_file))), findings
 
@@ -154,12 +154,8 @@ def test_workers_that_make_room_for_new_ones_fail_no_request(launch: Launch, sql
     service = launch(f"sqlite:///{sqlite_file}", *options).wait_until_ready()
     load, seen = Load(service.port), set()
     with load.running():
-        end = time.monotonic() + 4
-        while time.monotonic() < end:
-            seen |= set(service.workers())
-            time.sleep(0.05)
+        until(lambda: seen.update(service.workers()) or len(seen) > 2 * WORKERS, "new workers")
 
-    assert len(seen) > 2 * WORKERS
     assert load.failures() == []
     assert not (findings := audit(load, sqlite_query(sqlite_file))), findings
 
