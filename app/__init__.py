@@ -23,6 +23,23 @@ from app.service import Service
 from app.settings import PROJECT, Settings
 from app.tasks import views, views_by_user
 
+# What the server refuses is named here alone: as an answer of each operation it would make every error's body perhaps
+# none, to a client that is made from the document.
+DESCRIPTION = """Tasks for many users, each of whom sees only their own.
+
+Every error of an operation is `application/problem+json`. What is no HTTP, too long or too slow, the server refuses
+before any operation, with a page of its own (`text/html`) or nothing; go by the status:
+
+| status | why |
+| --- | --- |
+| 400 | It is no HTTP. |
+| 408 | It did not arrive in time. |
+| 414 | Method, path and query are longer than 8190 bytes. |
+| 417 | `Expect` asks for something other than `100-continue`. |
+| 431 | A header is longer than 8190 bytes, or there are more than 100. |
+| 501 | `Transfer-Encoding` names something other than `chunked`. |
+"""
+
 OPENAPI = {
     "API_TITLE": "Tasks API",
     "API_VERSION": VERSION,
@@ -30,7 +47,7 @@ OPENAPI = {
     "OPENAPI_URL_PREFIX": "/",
     "API_SPEC_OPTIONS": {
         "info": {
-            "description": "Tasks for many users, each of whom sees only their own.",
+            "description": DESCRIPTION,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         # x-internal, for programs that sort APIs by their audience: this one is for everybody.

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from functools import wraps
-from http import HTTPStatus
 from typing import Any
 
 import flask_smorest
@@ -76,15 +75,6 @@ REQUEST_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 ON_EVERY_ANSWER = ("X-Request-ID", "Cache-Control", "X-Content-Type-Options", "Vary", "Access-Control-Allow-Origin")
-# The server refuses what is no HTTP, too long or too slow before this service sees it: with a page of its own, or none.
-PAGE = {"text/html": {"schema": {"type": "string", "maxLength": 10_000}}}
-BY_THE_SERVER = {
-    408: "The request did not arrive in time.",
-    414: "Method, path and query are longer than the server takes.",
-    417: "Expect asks for something other than 100-continue.",
-    431: "A header, or their number, is larger than the server takes.",
-    501: "Transfer-Encoding names something other than chunked.",
-}
 ON_STATUS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 
 
@@ -157,18 +147,12 @@ class Api(flask_smorest.Api):
             codes = [problem.code for problem in problems]
             its_own = {"properties": {"status": {"const": status}, "code": {"enum": codes}}}
             examples = {problem.code: {"value": example_of_problem(problem)} for problem in problems}
-            response: dict[str, Any] = {
+            response = {
                 "description": f"One of {', '.join(f'`{code}`' for code in codes)}.",
                 "headers": _headers(*ON_EVERY_ANSWER, *ON_STATUS.get(status, ())),
                 "content": {CONTENT_TYPE: {"schema": {"allOf": [ProblemDetails, its_own]}, "examples": examples}},
             }
-            if status == BadRequest.status:
-                response["description"] += " Of what is no HTTP, a page of the server's."
-                response["content"] |= PAGE
             self.spec.components.response(_response_name(status), response, lazy=True)
-        for status, description in BY_THE_SERVER.items():
-            content = {} if status == HTTPStatus.REQUEST_TIMEOUT else {"content": PAGE}
-            self.spec.components.response(_server_name(status), {"description": description, **content}, lazy=True)
 
 
 class Blueprint(flask_smorest.Blueprint):
@@ -229,7 +213,6 @@ class Blueprint(flask_smorest.Blueprint):
         raised = {*ALWAYS, *doc_info.get("problems", ()), *(WITH_BODY if "requestBody" in doc else ())}
         errors = {str(status): _response_name(status) for status in {problem.status for problem in raised}}
         successes = {str(status): response for status, response in doc["responses"].items() if int(status) < 400}
-        errors |= {str(status): _server_name(status) for status in BY_THE_SERVER}
         doc["responses"] = successes | dict(sorted(errors.items()))
         if media_types := doc_info.get("media_types"):
             (content,) = successes["200"]["content"].values()
@@ -312,7 +295,3 @@ def _most_characters(header: str) -> int:
 
 def _response_name(status: int) -> str:
     return f"Problem{status}"
-
-
-def _server_name(status: int) -> str:
-    return f"Server{status}"

@@ -146,7 +146,9 @@ def test_a_line_of_json_lines_is_a_task_of_the_api(ann: Caller) -> None:
     made = [ann.get(f"/v1/tasks/{ann.add(**task)['id']}") for task in OF_ALL_KINDS]
 
     assert {*json.loads(made[0].data)} == TASK_FIELDS
-    assert export(ann).data.splitlines() == [answer.data.rstrip() for answer in made]
+    # Not the octets: what some readers take for the end of a line is escaped.
+    found = [json.loads(line, object_pairs_hook=list) for line in export(ann).text.splitlines()]
+    assert found == [json.loads(answer.data, object_pairs_hook=list) for answer in made]
 
 
 @EVERY_FORMAT
