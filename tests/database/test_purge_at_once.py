@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from flask import Flask
 from sqlalchemy import update
 
-from app.database import execute
+from app.database import execute, scope
 from app.tasks.filters import TRASH_SECONDS
 from app.tasks.models import tasks
 from app.tasks.trash import purge
@@ -27,7 +27,7 @@ def test_a_task_that_comes_back_while_the_trash_is_emptied_stays(postgresql_app:
         assert execute(update(tasks).where(mine).values(deleted_at=None)) == 1
 
     def empty_trash() -> int:
-        with postgresql_app.app_context():
+        with postgresql_app.app_context(), scope(caller.user_id):
             return purge(str(caller.user_id))
 
     with held_open(postgresql_app, str(caller.user_id), come_back) as end, ThreadPoolExecutor(1) as pool:

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -177,9 +176,9 @@ def test_toggles_at_once_lose_nothing(app: Flask, ann: Caller, flips: int, compl
 @pytest.mark.parametrize(
     ("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 0)]
 )
-def test_every_sqlite_connection_is_durable(tmp_path: Path, new_app: NewApp, pragma: str, value: object) -> None:
+def test_every_sqlite_connection_is_durable(sqlite_url: str, new_app: NewApp, pragma: str, value: object) -> None:
     """An acknowledged write survives a power cut (FULL is 2), and references hold; on each connection of the pool."""
-    engine = new_app(f"sqlite:///{tmp_path / 'tasks.db'}").extensions["database"]
+    engine = new_app(sqlite_url).extensions["database"]
 
     with engine.connect() as one, engine.connect() as other:
         values = [connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() for connection in (one, other)]
