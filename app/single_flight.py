@@ -19,6 +19,10 @@ class Run:
     done: threading.Event = field(default_factory=threading.Event)
     failure: Exception | None = None
 
+    def wait(self, patience: float) -> bool:
+        """Wait until it is done, or has taken so many seconds since it began: False then, at once if it is late."""
+        return self.done.wait(max(0, self.began_at + patience - time.monotonic()))
+
 
 class SingleFlight:
     """Runs `work` in a thread of its own, one run at a time, so that who needs it decides how long to wait."""
@@ -54,7 +58,7 @@ class SingleFlight:
             return run
 
     def wait_if_older(self, seconds: float, patience: float) -> bool:
-        """Make sure that a good run began within the last `seconds`; False if that takes longer than `patience`.
+        """Make sure that a good run began within the last `seconds`; False if one takes longer than `patience`.
 
         A run that fails meanwhile raises what it failed with: to try again for each who waits would take minutes.
         """
@@ -62,7 +66,7 @@ class SingleFlight:
         # A run under way may have begun too early; then the next is waited for as well.
         while self.began_at < arrived_at - seconds:
             run = self.start()
-            if not run.done.wait(max(0, arrived_at + patience - time.monotonic())):
+            if not run.wait(patience):
                 return False
             if run.failure is not None:
                 raise run.failure

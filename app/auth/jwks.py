@@ -115,7 +115,7 @@ class KeySet:
             if run is None and time.monotonic() - self._asked_at >= ASK_AGAIN_SECONDS:
                 run = self._fetching.start()
         if run is not None:
-            run.done.wait(max(0, run.began_at + PATIENCE_SECONDS - time.monotonic()))
+            run.wait(PATIENCE_SECONDS)
 
     def _fetch(self) -> None:
         """Whatever fails, the last good keys stay."""

@@ -20,7 +20,8 @@ from app.statements import Row
 REFRESH_SECONDS = 0.5
 # A request that finds an older one, after a pause or with a slow database, waits for a new one.
 STALE_SECONDS = 0.9
-# So long, then it asks for its own user's: in a new process, with a million of them, all took seconds to be read.
+# A read that takes longer than this is not waited for any more: a request asks for its own user's. With a million of
+# them, a new process needs 2 to 6 s of processor time to read all.
 PATIENCE_SECONDS = 0.25
 # A change is stamped before it is committed, so each read goes back behind the one before it.
 OVERLAP = timedelta(seconds=30)
