@@ -28,8 +28,9 @@ CONNECT_SECONDS = 2
 WHOLE_SECONDS = 5
 ANSWER_BYTES = 256 * 1024
 MOST_KEYS = 100
-# A token whose key is not known waits so long for a fetch, from the beginning of it; one that comes later not at all.
-PATIENCE_SECONDS = 0.5
+# Where other keys are known, a token with an unknown one waits so long for a fetch, from the beginning of it; one that
+# comes later not at all.
+PATIENCE_SECONDS = 1
 # An unknown `kid` asks again at most this often: nobody can make this service flood the issuer.
 ASK_AGAIN_SECONDS = 5
 # After this, the keys are fetched anew in the background, so that a withdrawn one ends.
@@ -115,7 +116,7 @@ class KeySet:
             if run is None and time.monotonic() - self._asked_at >= ASK_AGAIN_SECONDS:
                 run = self._fetching.start()
         if run is not None:
-            run.wait(PATIENCE_SECONDS)
+            run.wait(PATIENCE_SECONDS if self._had_keys else WHOLE_SECONDS)
 
     def _fetch(self) -> None:
         """Whatever fails, the last good keys stay."""

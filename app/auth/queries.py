@@ -8,12 +8,12 @@ import uuid_utils
 from flask import current_app
 from sqlalchemy import Delete, Integer, bindparam, delete, insert, select, update
 
-from app.auth import sessions
+from app.auth import revoked, sessions
 from app.auth.addresses import fold
 from app.auth.identity import LOCAL_USER_PREFIX, Identity
 from app.auth.models import user_emails, users
 from app.auth.problems import EmailTaken, InvalidCredentials
-from app.auth.sessions import Revoked
+from app.auth.revoked import Revoked
 from app.auth.tokens import RefreshToken
 from app.columns import both_engines, for_engine, now
 from app.database import (
@@ -155,7 +155,7 @@ def delete_user(identity: Identity, verified_hash: str | None = None) -> Revoked
         elif not execute(_delete_verified, {"of_user": user_id, "verified_hash": verified_hash}):
             raise InvalidCredentials
         # An account's id never comes back; a user of another issuer may, with a token made later.
-        return sessions.revoke_own_tokens(user_id) if identity.is_local else revoke_outside_tokens(identity)
+        return revoked.revoke_own_tokens(user_id) if identity.is_local else revoke_outside_tokens(identity)
 
 
 def revoke_outside_tokens(identity: Identity) -> Revoked:
@@ -168,7 +168,7 @@ def revoke_outside_tokens(identity: Identity) -> Revoked:
     # Rounded up, or the very token would not be covered.
     issued_until = rfc3339(datetime.fromtimestamp(until, UTC) + timedelta(microseconds=1))
     longest_life = current_app.extensions["settings"].auth_max_token_seconds
-    return sessions.revoke_outside_tokens(identity.user_id, issued_until, longest_life)
+    return revoked.revoke_outside_tokens(identity.user_id, issued_until, longest_life)
 
 
 @cache
@@ -187,11 +187,11 @@ def disable_user(user_id: str) -> Revoked:
     """Refuse a user's tokens, sessions and password until enabled again."""
     with transaction():
         execute(_disable, {"of_user": user_id})
-        return sessions.revoke_user(user_id, disabled=True)
+        return revoked.revoke_user(user_id, disabled=True)
 
 
 def enable_user(user_id: str) -> Revoked:
     """Take a disabled user's tokens, sessions and password again."""
     with transaction():
         execute(_enable, {"of_user": user_id})
-        return sessions.revoke_user(user_id, disabled=False)
+        return revoked.revoke_user(user_id, disabled=False)

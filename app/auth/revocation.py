@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from flask import Flask
 
-from app.auth import sessions
+from app.auth import revoked
 from app.auth.identity import Identity
 from app.auth.problems import TokenRevoked
 from app.engines import rfc3339
@@ -56,14 +56,14 @@ class Copy:
         for row in rows:
             user_id, subject, others, issued_until, expires_at = row
             hour = sys.intern(expires_at[:_HOUR])
-            if subject == sessions.DISABLED:
-                (self.disabled.add if issued_until > sessions.NEVER else self.disabled.discard)(user_id)
-            elif subject == sessions.EVERY_TOKEN:
+            if subject == revoked.DISABLED:
+                (self.disabled.add if issued_until > revoked.NEVER else self.disabled.discard)(user_id)
+            elif subject == revoked.EVERY_TOKEN:
                 self.until[user_id] = (datetime.fromisoformat(issued_until).timestamp(), hour)
             elif others is None:
                 self.ended[subject] = hour
             else:
-                self.ended.update(dict.fromkeys(sessions.ended_by(row), hour))
+                self.ended.update(dict.fromkeys(revoked.ended_by(row), hour))
 
     def prune(self, now: str) -> None:
         """Drop what can refuse nothing any more."""
@@ -93,7 +93,7 @@ class Revocations:
         if age > STALE_SECONDS and not self._copy.wait_if_older(STALE_SECONDS, PATIENCE_SECONDS):
             # Everything is being read, of all users. One of them is looked up at once.
             alone = Copy()
-            alone.add(sessions.read_revocations_of(identity.user_id))
+            alone.add(revoked.read_of_user(identity.user_id))
             if alone.refuses(identity):
                 raise TokenRevoked
             return
@@ -117,12 +117,12 @@ class Revocations:
             self._written.clear()
         with self._app.app_context():
             before = self._read_until
-            read_at, rows = sessions.read_changed(rfc3339(before - OVERLAP) if before else sessions.EVER)
+            read_at, rows = revoked.read_changed(rfc3339(before - OVERLAP) if before else revoked.EVER)
             now = datetime.fromisoformat(read_at)
             known = self._known
             if before is None or not timedelta(0) <= now - before <= WHOLE_AGAIN:
                 known, rows = Copy(), []
-                for page in sessions.read_all(read_at):
+                for page in revoked.read_all(read_at):
                     known.add(page)
         with self._adding:
             # What was read may be older than what was written meanwhile.

@@ -1,56 +1,22 @@
-"""Sessions: how they begin, are renewed and end; and what ending them revokes."""
+"""Sessions: how they begin, are renewed and end."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import uuid_utils
-from sqlalchemy import (
-    Insert,
-    Integer,
-    and_,
-    bindparam,
-    case,
-    delete,
-    exists,
-    func,
-    insert,
-    literal,
-    select,
-    tuple_,
-    update,
-)
+from sqlalchemy import Insert, and_, bindparam, delete, exists, func, insert, literal, select, update
 
-from app.auth.models import revocations, sessions, users
+from app.auth.models import sessions, users
+from app.auth.revoked import Revoked, revoke_sessions
 from app.auth.tokens import RefreshToken
-from app.columns import Timestamp, both_engines, for_engine, from_now, now
-from app.database import execute, fetch_all, fetch_one, fetch_tuples, transaction
-from app.settings import LONGEST_ACCESS_TOKEN_SECONDS
+from app.columns import from_now, now
+from app.database import execute, fetch_all, fetch_one, transaction
 from app.statements import Row
 
-# Subjects of a revocation beside the ids of sessions.
-EVERY_TOKEN = "every token"
-DISABLED = "disabled"
-
-# For clocks that differ: a token is taken for LEEWAY_SECONDS longer.
-GRACE_SECONDS = 60
-OWN_TOKENS_GONE_SECONDS = LONGEST_ACCESS_TOKEN_SECONDS + GRACE_SECONDS
 # An account that begins one more ends the one that was renewed longest ago.
 MOST_SESSIONS = 200
 # A spent refresh token may be a retry of a request whose answer was lost.
 RETRY_SECONDS = 10
-
-# Long enough for each process to read that a user is enabled again; see revocation.WHOLE_AGAIN.
-ENABLED_AGAIN_SECONDS = 86_400
-# Some 7,900 years: as far as both engines can count.
-FOR_EVER_SECONDS = 250_000_000_000
-EVER = "9999-12-31T00:00:00.000000Z"
-NEVER = "1970-01-01T00:00:00.000000Z"
-
-# Rows of a page, when all are read.
-PAGE = 10_000
-
-REVOCATION = tuple(revocations.c[name] for name in ("user_id", "subject", "others", "issued_until", "expires_at"))
-
 _seconds: Any = bindparam("seconds")
 _own = (sessions.c.user_id == bindparam("of_user"), sessions.c.id == bindparam("of_id"))
 _live = sessions.c.expires_at > now()
@@ -140,54 +106,7 @@ _end_oldest = (
     .returning(sessions.c.id)
 )
 
-_expired_revocations = delete(revocations).where(
-    revocations.c.user_id == bindparam("of_user"), revocations.c.expires_at < now()
-)
-
-
-def _upsert_revocation(insert_for_engine: Any) -> Any:
-    """What was refused until some time stays so: the clock may have gone back since."""
-    statement = insert_for_engine(revocations).values(changed_at=now(), expires_at=from_now(_seconds))
-    later = {
-        name: case(
-            (statement.excluded[name] > revocations.c[name], statement.excluded[name]), else_=revocations.c[name]
-        )
-        for name in ("issued_until", "expires_at")
-    }
-    replaced = later | {"changed_at": statement.excluded.changed_at}
-    return statement.on_conflict_do_update(index_elements=["user_id", "subject"], set_=replaced).returning(*REVOCATION)
-
-
-def _switch_revocation(insert_for_engine: Any) -> Any:
-    """What can be taken back."""
-    statement = insert_for_engine(revocations).values(changed_at=now(), expires_at=from_now(_seconds))
-    replaced = {name: statement.excluded[name] for name in ("issued_until", "changed_at", "expires_at")}
-    return statement.on_conflict_do_update(index_elements=["user_id", "subject"], set_=replaced).returning(*REVOCATION)
-
-
 _expired_sessions = delete(sessions).where(sessions.c.user_id == bindparam("of_user"), sessions.c.expires_at < now())
-_purge_revocations = delete(revocations).where(revocations.c.expires_at < now())
-_revoke = both_engines(_upsert_revocation)
-_switch = both_engines(_switch_revocation)
-
-# One row at least: it tells the database's time.
-_clock = select(now().label("read_at")).subquery("clock")
-_changed = and_(revocations.c.changed_at > bindparam("since", type_=Timestamp()), revocations.c.expires_at > now())
-_read_changed = select(_clock.c.read_at, *REVOCATION).select_from(_clock.outerjoin(revocations, _changed))
-_read_of_user = select(*REVOCATION).where(
-    revocations.c.user_id == bindparam("of_user"), revocations.c.expires_at > now()
-)
-_read_page = (
-    select(*REVOCATION)
-    .where(
-        tuple_(revocations.c.user_id, revocations.c.subject) > tuple_(bindparam("after_user"), bindparam("after")),
-        revocations.c.expires_at > bindparam("read_at", type_=Timestamp()),
-    )
-    .order_by(revocations.c.user_id, revocations.c.subject)
-    .limit(bindparam("rows", type_=Integer()))
-)
-
-Revoked = Sequence[Row]
 
 
 def start_session(user_id: str, seconds: int, verified_hash: str | None = None) -> RefreshToken | None:
@@ -257,80 +176,14 @@ def end_sessions(user_id: str, kept: str | None = None) -> Revoked:
     )
 
 
-def revoke_own_tokens(user_id: str) -> Revoked:
-    """Refuse every token of an account that is no more. Its id never comes back."""
-    return [_write_revocation(_revoke, user_id, EVERY_TOKEN, EVER, OWN_TOKENS_GONE_SECONDS)]
-
-
-def revoke_outside_tokens(user_id: str, issued_until: str, longest_life: int) -> Revoked:
-    """Refuse every token of a user of another issuer that was issued until then, for as long as one can live."""
-    return [_write_revocation(_revoke, user_id, EVERY_TOKEN, issued_until, longest_life + GRACE_SECONDS)]
-
-
-def revoke_user(user_id: str, disabled: bool) -> Revoked:
-    """Refuse everything of a user from now on, or no more."""
-    until, seconds = (EVER, FOR_EVER_SECONDS) if disabled else (NEVER, ENABLED_AGAIN_SECONDS)
-    return [_write_revocation(_switch, user_id, DISABLED, until, seconds)]
-
-
-def read_changed(since: str) -> tuple[str, Revoked]:
-    """The database's time, and what was revoked, or changed, since."""
-    rows = fetch_all(_read_changed, {"since": since})
-    return rows[0].read_at, [row[1:] for row in rows if row.user_id is not None]
-
-
-def read_revocations_of(user_id: str) -> Revoked:
-    """What is revoked of one user's."""
-    return fetch_all(_read_of_user, {"of_user": user_id})
-
-
-def read_all(read_at: str) -> Iterator[Revoked]:
-    """What is revoked and not expired at this time of the database's, page by page."""
-    after_user = after = ""
-    is_last = False
-    while not is_last:
-        position = {"after_user": after_user, "after": after}
-        page = fetch_tuples(_read_page, {**position, "read_at": read_at, "rows": PAGE})
-        yield page
-        is_last = len(page) < PAGE
-        if not is_last:
-            after_user, after = page[-1][:2]
-
-
-def ended_by(revoked: Row) -> list[str]:
-    """The ids of the sessions that a revocation ends."""
-    return [revoked[1], *(revoked[2] or "").split()]
-
-
 def purge_expired(user_id: str) -> int:
-    """End a user's sessions and revocations of which no living token is left; how many sessions."""
-    execute(_expired_revocations, {"of_user": user_id})
+    """End a user's sessions that have expired; how many."""
     return execute(_expired_sessions, {"of_user": user_id})
 
 
-def purge_expired_revocations() -> None:
-    """End those that have outlived their users as well."""
-    execute(_purge_revocations)
-
-
 def _end(user_id: str, statement: Any, parameters: dict[str, Any]) -> Revoked:
-    """End sessions, however many, with one revocation."""
     with transaction():
-        ended = [row.id for row in fetch_all(statement, parameters)]
-        execute(_expired_revocations, {"of_user": user_id})
-        if not ended:
-            return []
-        others = " ".join(ended[1:]) or None
-        return [_write_revocation(_revoke, user_id, ended[0], EVER, OWN_TOKENS_GONE_SECONDS, others)]
-
-
-def _write_revocation(
-    statements: Any, user_id: str, subject: str, issued_until: str, seconds: int, others: str | None = None
-) -> Row:
-    row = {"user_id": user_id, "subject": subject, "others": others, "issued_until": issued_until, "seconds": seconds}
-    written = fetch_one(for_engine(statements), row)
-    assert written is not None
-    return written
+        return revoke_sessions(user_id, [row.id for row in fetch_all(statement, parameters)])
 
 
 def _key(user_id: str, session_id: str) -> dict[str, Any]:

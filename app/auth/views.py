@@ -11,6 +11,7 @@ from app.auth.client import limit_client
 from app.auth.identity import authenticated
 from app.auth.passwords import Passwords
 from app.auth.problems import EmailTaken, InvalidCredentials, RateLimited, TokenMalformed, TokenRevoked
+from app.auth.revoked import Revoked
 from app.auth.schemas import (
     AccountPatch,
     Credentials,
@@ -202,9 +203,9 @@ def _renew_hash(user: Any, password: str) -> Any:
     return user
 
 
-def _revoke(revoked: sessions.Revoked) -> None:
+def _revoke(rows: Revoked) -> None:
     """Have this process know at once; the others read it within a second."""
-    current_app.extensions["revocations"].add(revoked)
+    current_app.extensions["revocations"].add(rows)
 
 
 def _user(row: Any) -> dict[str, str | None]:

@@ -2,7 +2,7 @@
 
 import click
 
-from app.auth import queries, sessions
+from app.auth import queries, revoked, sessions
 from app.commands.output import answer, as_json, failing_in_one_line, progress
 from app.database import scope
 from app.tasks import trash
@@ -28,8 +28,9 @@ def purge(json: bool) -> None:
                 with scope(user_id):
                     tasks += trash.purge(user_id)
                 ended += sessions.purge_expired(user_id)
+                revoked.purge_expired(user_id)
                 tick(1)
             users, after = users + len(ids), ids[-1]
-    sessions.purge_expired_revocations()
+    revoked.purge_all_expired()
     result = {"users": users, "tasks": tasks, "sessions": ended}
     answer(result, "Looked at {users} users. Ended {tasks} tasks and {sessions} sessions.", json)

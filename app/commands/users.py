@@ -11,6 +11,7 @@ from flask.cli import AppGroup
 from app.auth import queries, sessions
 from app.auth.identity import Identity
 from app.auth.problems import EmailTaken
+from app.auth.revoked import Revoked, ended_by
 from app.commands.access import lifetime, make_token
 from app.commands.arguments import (
     find_user,
@@ -173,7 +174,7 @@ def set_password(user: str, json: bool) -> None:
         raise click.ClickException(f"{found.id} signs in elsewhere and has no password here.")
     ended = queries.set_password(found.id, _passwords().hash(read_password()))
     _revoke(ended)
-    result = {"id": found.id, "email": found.email, "ended_sessions": sum(len(sessions.ended_by(row)) for row in ended)}
+    result = {"id": found.id, "email": found.email, "ended_sessions": sum(len(ended_by(row)) for row in ended)}
     answer(result, "Set the password of {email}, and ended its sessions: {ended_sessions}.", json)
 
 
@@ -242,9 +243,9 @@ def _agreed(question: str) -> bool:
         return False
 
 
-def _revoke(revoked: sessions.Revoked) -> None:
+def _revoke(rows: Revoked) -> None:
     """Have this process know at once; the service's own read it within a second."""
-    current_app.extensions["revocations"].add(revoked)
+    current_app.extensions["revocations"].add(rows)
 
 
 def _say_switched(user: Row, changed: bool, state: str, json: bool) -> None:

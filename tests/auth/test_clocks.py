@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from app import engines
-from app.auth import attempts, sessions
+from app.auth import attempts, revoked
 from app.auth.queries import disable_user, enable_user
 from tests.api.answers import assert_problem
 from tests.auth.people import Member, another_app, assert_limited, log_in, make_copy_old, new_email, register
@@ -63,7 +63,7 @@ def test_disabling_and_enabling_are_seen_after_the_clock_has_moved(
 ) -> None:
     """Before each of them, in either order, and when the clock is right again."""
     member = register(service)
-    steps: list[tuple[timedelta, Callable[[str], sessions.Revoked], int]] = [
+    steps: list[tuple[timedelta, Callable[[str], revoked.Revoked], int]] = [
         (moved, disable_user, 401),
         (moved, enable_user, 200),
         (timedelta(0), disable_user, 401),

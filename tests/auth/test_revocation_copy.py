@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.auth import revocation, sessions
+from app.auth import revocation, revoked
 from app.auth.queries import disable_user, enable_user
 from tests.api.answers import assert_problem
 from tests.auth.people import ago, another_app, at_once, keep_copy, make_copy_old, register, sql
@@ -92,14 +92,14 @@ def test_an_aging_copy_is_read_again_behind_the_requests(member, other, monkeypa
 
 def test_a_request_does_not_wait_until_everything_is_read(member, other, monkeypatch):
     """In a new process, or after a clock that went back: its own user is looked up at once, whoever that is."""
-    ended, released, read_all = member.sign_in(), threading.Event(), sessions.read_all
+    ended, released, read_all = member.sign_in(), threading.Event(), revoked.read_all
     assert ended.post("/v1/auth/logout").status_code == 204
 
     def read_slowly(read_at):
         assert released.wait(LONGEST_WAIT_SECONDS)
         yield from read_all(read_at)
 
-    monkeypatch.setattr(sessions, "read_all", read_slowly)
+    monkeypatch.setattr(revoked, "read_all", read_slowly)
     try:
         for _ in range(2):
             assert member.at(other).get("/v1/tasks").status_code == 200
@@ -109,7 +109,7 @@ def test_a_request_does_not_wait_until_everything_is_read(member, other, monkeyp
     until(lambda: ended.session_id in other.extensions["revocations"]._known.ended, "the copy")
 
 
-def row(user_id, subject, issued_until=sessions.EVER, expires=-3_600.0, others=None):
+def row(user_id, subject, issued_until=revoked.EVER, expires=-3_600.0, others=None):
     """A row of the table, which expires so many seconds ago."""
     return (user_id, subject, others, issued_until, ago(expires))
 
@@ -118,7 +118,7 @@ def test_what_this_process_wrote_is_not_undone_by_an_older_read(app, member, mon
     """A read that began before, and ends after the change."""
     with app.app_context():
         app.extensions["revocations"].add(enable_user(member.user_id))
-    read = sessions.read_changed
+    read = revoked.read_changed
 
     def read_and_change(since):
         """As if another thread wrote between this one's query and its result."""
@@ -126,7 +126,7 @@ def test_what_this_process_wrote_is_not_undone_by_an_older_read(app, member, mon
         app.extensions["revocations"].add(disable_user(member.user_id))
         return result
 
-    monkeypatch.setattr(sessions, "read_changed", read_and_change)
+    monkeypatch.setattr(revoked, "read_changed", read_and_change)
     make_copy_old(app)
 
     assert_problem(member.get("/v1/tasks"), 401, "token_revoked")
@@ -151,7 +151,7 @@ def test_nothing_is_lost_when_many_are_added_at_once(app):
 
 def test_everything_is_read_a_page_at_a_time(app, monkeypatch):
     """However the pages fall, nothing is left out; what has expired stays where it is."""
-    monkeypatch.setattr(sessions, "PAGE", 3)
+    monkeypatch.setattr(revoked, "PAGE", 3)
     member = register(app)
     ended = [member.sign_in() for _ in range(4)]
     for session in ended:
@@ -159,7 +159,7 @@ def test_everything_is_read_a_page_at_a_time(app, monkeypatch):
     expired = "UPDATE revocations SET expires_at = :moment WHERE subject = :id"
     sql(app, expired, moment=ago(1), id=ended[0].session_id)
     with app.app_context():
-        pages = list(sessions.read_all(ago(0)))
+        pages = list(revoked.read_all(ago(0)))
 
     read = [row[:2] for page in pages for row in page]
     assert len(set(read)) == len(read)
@@ -170,10 +170,10 @@ def test_everything_is_read_a_page_at_a_time(app, monkeypatch):
 def test_what_can_refuse_nothing_any_more_is_forgotten(app, ann, monkeypatch):
     """By the process's copy: else it would grow for ever."""
     revocations, kept = app.extensions["revocations"], new_user_id()
-    over, session_id = row(ann.user_id, sessions.EVERY_TOKEN, expires=3_600.0), new_user_id()
+    over, session_id = row(ann.user_id, revoked.EVERY_TOKEN, expires=3_600.0), new_user_id()
     assert ann.get("/v1/tasks").status_code == 200
     keep_copy(app)
-    revocations.add([over, row(kept, sessions.EVERY_TOKEN), row(kept, session_id, expires=3_600.0)])
+    revocations.add([over, row(kept, revoked.EVERY_TOKEN), row(kept, session_id, expires=3_600.0)])
     assert_problem(ann.get("/v1/tasks"), 401, "token_revoked")
     monkeypatch.setattr(revocation, "PRUNE_SECONDS", -1)
     make_copy_old(app)
@@ -184,7 +184,7 @@ def test_what_can_refuse_nothing_any_more_is_forgotten(app, ann, monkeypatch):
     assert kept in revocations._known.until
 
 
-@pytest.mark.parametrize("make", [lambda: row("ann", str(uuid4())), lambda: row(str(uuid4()), sessions.EVERY_TOKEN)])
+@pytest.mark.parametrize("make", [lambda: row("ann", str(uuid4())), lambda: row(str(uuid4()), revoked.EVERY_TOKEN)])
 def test_an_entry_takes_little_memory(make):
     """A million of them fit into a quarter of a gigabyte, in each process."""
     known = revocation.Copy()

@@ -74,6 +74,7 @@ def test_only_one_file_names_the_tables_of_users() -> None:
     assert importers("app.auth.models") == {
         "app/auth/attempts.py",
         "app/auth/queries.py",
+        "app/auth/revoked.py",
         "app/auth/sessions.py",
         "migrations/env.py",
     }
