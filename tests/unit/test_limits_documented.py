@@ -31,8 +31,6 @@ NO_LIMITS = {
     "app.auth.revoked.FOR_EVER_SECONDS",
     "app.auth.revoked.GRACE_SECONDS",
     "app.auth.revoked.OWN_TOKENS_GONE_SECONDS",
-    "app.auth.sessions.GRACE_SECONDS",
-    "app.auth.sessions.OWN_TOKENS_GONE_SECONDS",
     "app.http.connection.READ_BYTES",
     "app.http.response.JOINED_BYTES",
     "app.http.worker.ACCEPT_AGAIN_SECONDS",
