@@ -21,6 +21,7 @@ from sqlalchemy import Engine, Executable, MetaData, Table
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.sql import visitors
 
+from app.connections import Connections
 from app.engines import MADE_AT, SQLITE_BUSY_SECONDS, STATEMENT_SECONDS, current_user, make_engine
 from app.outages import DRIVER_ERRORS, Trouble, outages
 from app.problems import DatabaseUnavailable
@@ -103,7 +104,8 @@ class Database:
     def init_app(self, app: Flask, settings: Settings) -> None:
         engine = app.extensions["database"] = make_engine(settings)
         # SQLite has one writer at a time.
-        app.extensions["database_trouble"] = Trouble(Lock() if engine.dialect.name == "sqlite" else None)
+        turn = Lock() if engine.dialect.name == "sqlite" else None
+        app.extensions["database_trouble"] = Trouble(Connections(engine), turn)
 
     @property
     def engine(self) -> Engine:
@@ -180,7 +182,7 @@ def transaction() -> Iterator[None]:
         yield
         return
     engine, trouble = db.here()
-    with outages(trouble), _Lease(engine, trouble) as connection:
+    with outages(trouble), _Lease(trouble) as connection:
         _command(connection, BEGIN[engine.dialect.name])
         here = _Transaction(connection, time.monotonic() + TRANSACTION_SECONDS)
         token = _transaction.set(here)
@@ -221,7 +223,7 @@ def _run(statement: Any, parameters: Mapping[str, Any]) -> tuple[Compiled, Resul
         if (here := _transaction.get()) is not None:
             here.require_time()
             return ready, ready.run(here.connection, parameters)
-        began_at, lease = time.monotonic(), _Lease(engine, trouble, writes=not is_read)
+        began_at, lease = time.monotonic(), _Lease(trouble, writes=not is_read)
         try:
             with lease as connection:
                 return ready, ready.run_alone(connection, parameters)
@@ -230,7 +232,7 @@ def _run(statement: Any, parameters: Mapping[str, Any]) -> tuple[Compiled, Resul
             # without knowing what it did; and not after a long wait, or the answer would take twice as long.
             if not (is_read and lease.is_broken and time.monotonic() - began_at < STALE_SECONDS):
                 raise
-        with _Lease(engine, trouble, writes=False) as connection:
+        with _Lease(trouble, writes=False) as connection:
             return ready, ready.run_alone(connection, parameters)
 
 
@@ -239,8 +241,8 @@ class _Lease:
 
     is_broken = False
 
-    def __init__(self, engine: Engine, trouble: Trouble, writes: bool = True) -> None:
-        self._engine, self._trouble = engine, trouble
+    def __init__(self, trouble: Trouble, writes: bool = True) -> None:
+        self._trouble = trouble
         # Who waits for another writer holds no connection: those that read go on.
         self._turn = trouble.one_writer if writes else None
 
@@ -269,7 +271,7 @@ class _Lease:
     def _take(self) -> PoolProxiedConnection:
         # At the very first one SQLAlchemy asks the server about itself: that is nobody's.
         with scope(None):
-            return self._engine.raw_connection()
+            return self._trouble.connections.take()
 
     def __exit__(self, *error: object) -> None:
         try:
@@ -284,7 +286,7 @@ class _Lease:
             self._trouble.broken_at = time.monotonic()
             self._pooled.invalidate()
         else:
-            self._pooled.close()
+            self._trouble.connections.give_back(self._pooled)
 
 
 def _command(connection: Any, text: str) -> Any:

@@ -19,6 +19,7 @@ from sqlalchemy import Dialect, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app import waiting
+from app.connections import CHECK
 from app.settings import Settings
 from app.turns import give_way
 
@@ -210,6 +211,10 @@ class _OpenFile:
     def watch(self, engine: Engine) -> None:
         event.listen(engine, "do_connect", self._open)
         event.listen(engine, "checkout", self._compare)
+        event.listen(engine, "connect", self._note)
+
+    def _note(self, _connection: object, record: ConnectionPoolEntry) -> None:
+        record.info[CHECK] = self._compare
 
     def _open(self, _dialect: Dialect, _record: ConnectionPoolEntry, arguments: list[Any], options: Any) -> None:
         makes = _takes_its_time.get() and not os.path.exists(self._path)

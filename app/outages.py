@@ -12,6 +12,7 @@ import psycopg2
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from app.connections import Connections
 from app.engines import FileLost
 from app.problems import DatabaseUnavailable
 
@@ -46,6 +47,7 @@ class Trouble:
     Whoever queued behind a request that waited in vain would wait as long, one by one: so nobody is to try for a while.
     """
 
+    connections: Connections
     # Where the database takes one at a time: whose turn it is in this process.
     one_writer: "Lock | None" = None
     reads_paused_until: float = 0.0

@@ -28,7 +28,7 @@ def run() -> None:
         with (
             closing_connections(),
             quiet(),
-            outages(Trouble()),
+            outages(Trouble(db.here()[1].connections)),
             without_time_limits(),
             db.engine.connect() as connection,
         ):

@@ -7,6 +7,7 @@ are too many, and an end at which nothing that was accepted is lost.
 
 import errno
 import re
+import socket
 import time
 from typing import Any
 
@@ -20,7 +21,7 @@ from gunicorn.http.errors import InvalidHeader, NoMoreData, ParseException
 from gunicorn.workers.ggevent import GeventWorker
 from werkzeug.exceptions import BadRequest
 
-from app.http.connection import Connection, Waiting
+from app.http.connection import SEND_BYTES, Connection, Waiting
 from app.http.response import Response
 from app.http.sharing import sharing
 from app.turns import give_way
@@ -60,6 +61,8 @@ class Worker(GeventWorker):
         sharing.note(self.age, 0)
         for listener in self.sockets:
             listener.setblocking(False)
+            # Its connections inherit it: a list of 100 tasks leaves in one call of the system, and no more is kept.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
         accepting = [gevent.spawn(self._accept, listener) for listener in self.sockets]
         for greenlet in accepting:
             # One that cannot accept any more makes room for one that can.

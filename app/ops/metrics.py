@@ -141,13 +141,8 @@ def init_app(app: Flask) -> None:
     """Count from now on: all routes are known, and no worker has been forked."""
     app.add_url_rule("/metrics", view_func=show_metrics)
     served = [(method, rule.rule) for rule in app.url_map.iter_rules() for method in rule.methods or ()]
-    engine = app.extensions["database"]
-
-    def connections_in_use() -> int:
-        # Of the pool that there is by then.
-        return int(engine.pool.checkedout())
-
-    counts = Counts(served, [problem.code for problem in catalogue()], connections_in_use)
+    connections = app.extensions["database_trouble"].connections
+    counts = Counts(served, [problem.code for problem in catalogue()], lambda: connections.in_use)
     app.extensions["metrics"] = counts
     requests.tell(app, counts.add)
 

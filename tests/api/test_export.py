@@ -266,7 +266,7 @@ def test_who_leaves_is_read_nothing_more_for(app: Flask, ann: Caller) -> None:
         with streamed(ann) as pieces:
             assert next(pieces)
             # Reading what was revoked takes a connection too, now and then.
-            until(lambda: app.extensions["database"].pool.checkedout() == 0, "a pool at rest")
+            until(lambda: app.extensions["database_trouble"].connections.in_use == 0, "a pool at rest")
         assert len(list(pieces)) == 0
 
     assert len(sent) == 1

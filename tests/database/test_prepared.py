@@ -31,10 +31,14 @@ def app(postgresql: Server, postgresql_database: str, monkeypatch: pytest.Monkey
 
 def in_session(app: Flask, text: str) -> list[Any]:
     """Say something in the session of the app's own connection; the rows, if any."""
-    connection = app.extensions["database"].raw_connection()
-    with closing(connection), connection.cursor() as cursor:
-        cursor.execute(text)
-        return list(cursor.fetchall()) if cursor.description else []
+    connections = app.extensions["database_trouble"].connections
+    connection = connections.take()
+    try:
+        with closing(connection.cursor()) as cursor:
+            cursor.execute(text)
+            return list(cursor.fetchall()) if cursor.description else []
+    finally:
+        connections.give_back(connection)
 
 
 def runs_by_name(app: Flask) -> list[int]:

@@ -1,0 +1,77 @@
+"""Connections between two uses: taken again, bounded, and closed when the engine is."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from flask import Flask
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from app import engines
+from app.connections import Connections
+from tests.conftest import NewDatabase, make_app
+from tests.waiting import LONGEST_WAIT_SECONDS, until
+
+
+@pytest.fixture
+def small_app(new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch) -> Flask:
+    """With two connections, for which nobody waits long."""
+    monkeypatch.setattr(engines, "POOL_WAIT_SECONDS", 0.05)
+    return make_app(new_database(), THREADS="1")
+
+
+def test_the_connection_used_last_is_taken_first(small_app: Flask) -> None:
+    """So that as few as possible are made."""
+    connections: Connections = small_app.extensions["database_trouble"].connections
+    one = connections.take()
+    assert connections.in_use == 1
+    connections.give_back(one)
+
+    assert connections.in_use == 0
+    assert connections.take() is one
+    connections.give_back(one)
+    small_app.extensions["database"].dispose()
+
+
+def test_no_more_connections_are_made_than_there_may_be(small_app: Flask) -> None:
+    """Who comes then waits in vain, until one comes back."""
+    connections: Connections = small_app.extensions["database_trouble"].connections
+    taken = [connections.take() for _ in range(2)]
+
+    with pytest.raises(PoolTimeout):
+        connections.take()
+    connections.give_back(taken.pop())
+    taken.append(connections.take())
+    for pooled in taken:
+        connections.give_back(pooled)
+    small_app.extensions["database"].dispose()
+
+
+def test_who_waits_gets_the_connection_that_comes_back(
+    new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the others may wait."""
+    monkeypatch.setattr(engines, "POOL_WAIT_SECONDS", LONGEST_WAIT_SECONDS)
+    app = make_app(new_database(), THREADS="1")
+    connections: Connections = app.extensions["database_trouble"].connections
+    taken = [connections.take() for _ in range(2)]
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(connections.take)
+        until(lambda: connections._waiting, "who waits")
+        connections.give_back(taken.pop())
+        taken.append(waiting.result(LONGEST_WAIT_SECONDS))
+    for pooled in taken:
+        connections.give_back(pooled)
+    app.extensions["database"].dispose()
+
+
+def test_an_engine_that_is_disposed_of_closes_them(small_app: Flask) -> None:
+    """Else SQLite's file would stay in two, and a server would keep its sessions."""
+    connections: Connections = small_app.extensions["database_trouble"].connections
+    pooled = connections.take()
+    driver = pooled.driver_connection
+    connections.give_back(pooled)
+
+    small_app.extensions["database"].dispose()
+
+    with pytest.raises(Exception, match="closed"):
+        driver.cursor()
