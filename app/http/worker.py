@@ -134,8 +134,8 @@ class Worker(GeventWorker):
         # To the parser a peer without an address, so that nobody sets the scheme or the path's prefix by a header.
         parser = get_parser(self.cfg, client, ("", 0))
         parser.unreader = connection
-        server = client.getsockname()
         try:
+            server = client.getsockname()
             while (request := self._next_request(connection, parser)) is not None:
                 if not self._respond(connection, parser, request, client, peer, server):
                     break
