@@ -109,7 +109,7 @@ class KeySet:
     def _fetch_unless_just_done(self) -> None:
         """One fetch at a time. Who comes while it lasts waits for it, but not for an issuer that hangs.
 
-        Each who waits holds a thread, which tokens with a known key need.
+        On a server of threads each who waits holds one, which tokens with a known key need.
         """
         with self._deciding:
             run = self._fetching.under_way

@@ -73,7 +73,11 @@ class Response(wsgi.Response):
 
     def _body_is_over(self) -> bool:
         """Whether the next request begins here. Else nobody knows where: a body may hold what looks like one."""
-        if getattr(self.req.body.reader, "length", 0) > UNREAD_BYTES:
+        left = getattr(self.req.body.reader, "length", None)
+        if left == 0:
+            # Most requests have none.
+            return True
+        if left is not None and left > UNREAD_BYTES:
             return False
         self._connection.expect_rest(UNREAD_SECONDS)
         try:
