@@ -6,13 +6,30 @@ the connection.
 
 import select
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import gevent
 from gevent import monkey
-from gevent.socket import wait_write
 from psycopg2 import OperationalError
 from psycopg2.extensions import POLL_OK, POLL_READ
+
+# What a watcher of gevent's loop waits for.
+_READ, _WRITE = 1, 2
+
+
+class Deadline:
+    """What is done within this ends in `error` after so many seconds: gevent.Timeout, at 1 µs instead of 4."""
+
+    def __init__(self, seconds: float, error: type[Exception]) -> None:
+        self._timer = gevent.get_hub().loop.timer(seconds)
+        self._timer.start(gevent.getcurrent().throw, error)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.close()
 
 
 class ServerSilent(OperationalError):
@@ -24,13 +41,10 @@ class ServerSilent(OperationalError):
 
 def _wait_in_worker(connection: Any) -> None:
     """Under gunicorn's worker. `select.poll`, which gevent has too, took 11 µs more for a statement."""
-    with gevent.Timeout(getattr(connection, "patience", None), ServerSilent):
+    hub, patience = gevent.get_hub(), getattr(connection, "patience", None)
+    with nullcontext() if patience is None else Deadline(patience, ServerSilent):
         while (state := connection.poll()) != POLL_OK:
-            if state == POLL_READ:
-                hub = gevent.get_hub()
-                hub.wait(hub.loop.io(connection.fileno(), 1))
-            else:
-                wait_write(connection.fileno())
+            hub.wait(hub.loop.io(connection.fileno(), _READ if state == POLL_READ else _WRITE))
 
 
 def _wait_alone(connection: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from gunicorn.http.unreader import SocketUnreader
 
 from app.turns import give_way
+from app.waiting import Deadline
 
 # From a request's first byte until it has arrived whole; a second more for each so many bytes that have come.
 RECEIVE_SECONDS = 5
@@ -72,12 +73,16 @@ class Connection(SocketUnreader):
 
     def send(self, data: bytes) -> None:
         """Send it all; TimeoutError where the client does not take it."""
-        self.sock.settimeout(SEND_SECONDS)
-        view = memoryview(data)
-        for start in range(0, len(data), SEND_BYTES):
+        try:
+            # Most of them are short, and gone at once.
+            sent = self.sock.send(data, 0, 0.0)
+        except BlockingIOError:
+            sent = 0
+        for start in range(sent, len(data), SEND_BYTES):
             self._waiting[self] = None
             try:
-                self.sock.sendall(view[start : start + SEND_BYTES])
+                with Deadline(SEND_SECONDS, TimeoutError):
+                    self.sock.sendall(memoryview(data)[start : start + SEND_BYTES])
             finally:
                 del self._waiting[self]
 
@@ -111,10 +116,10 @@ class Connection(SocketUnreader):
     def _receive(self, seconds: float) -> bytes:
         if seconds <= 0:
             raise TimeoutError("the client is too slow")
-        self.sock.settimeout(seconds)
         self._waiting[self] = None
         try:
-            piece: bytes = self.sock.recv(READ_BYTES)
+            with Deadline(seconds, TimeoutError):
+                piece: bytes = self.sock.recv(READ_BYTES)
         finally:
             del self._waiting[self]
         self._is_over = not piece

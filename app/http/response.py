@@ -65,6 +65,8 @@ class Response(wsgi.Response):
 
     def _flush(self, data: bytes) -> None:
         head, self._unsent = self._unsent, b""
+        if not head and not data:
+            return
         if len(data) > JOINED_BYTES:
             self._connection.send(head)
         else:
