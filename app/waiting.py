@@ -23,7 +23,8 @@ class Deadline:
 
     def __init__(self, seconds: float, error: type[Exception]) -> None:
         self._timer = gevent.get_hub().loop.timer(seconds)
-        self._timer.start(gevent.getcurrent().throw, error)
+        # Not to be taken for a look at the sockets, whose time give_way() asks for.
+        self._timer.start(gevent.getcurrent().throw, error, update=False)
 
     def __enter__(self) -> None:
         pass

@@ -35,9 +35,9 @@ STOP_SECONDS = 2
 NOTIFY_SECONDS = 0.5
 # Without a free descriptor, the next attempt would fail at once.
 ACCEPT_AGAIN_SECONDS = 0.1
-# For each so many connections that a worker has, it takes one more new one at a time: else new ones would starve behind
-# busy ones.
-CONNECTIONS_FOR_EACH_NEW = 8
+# So many new connections are taken before those that are open have their turn: one by one, a new one would wait for
+# many turns.
+NEW_IN_A_TURN = 64
 # How long a worker that has more connections than others lets them take a new one first; and one that has no room.
 GIVE_WAY_SECONDS = 0.0005
 FULL_GIVE_WAY_SECONDS = 0.05
@@ -101,12 +101,10 @@ class Worker(GeventWorker):
     def _accept(self, listener: Any) -> None:
         while True:
             wait_read(listener.fileno())
-            at_once = 1 + len(self._connections) // CONNECTIONS_FOR_EACH_NEW
             if sharing.has_more_than_others(len(self._connections)):
                 gevent.sleep(FULL_GIVE_WAY_SECONDS if self._connections.full() else GIVE_WAY_SECONDS)
-                at_once = 1
-            for _ in range(at_once):
-                if not self._accept_one(listener):
+            for _ in range(NEW_IN_A_TURN):
+                if not self._accept_one(listener) or sharing.has_more_than_others(len(self._connections)):
                     break
 
     def _accept_one(self, listener: Any) -> bool:

@@ -1,0 +1,48 @@
+"""Requests of a worker share one thread: what computes for long, or has always more to do, lets the others go on."""
+
+import subprocess
+import sys
+
+# A process of its own: what gevent has changed is not to be had back.
+WORKER = """
+from gevent import monkey
+
+monkey.patch_all()
+
+import time
+import gevent
+from app.turns import TURN_SECONDS, give_way
+from app.waiting import Deadline
+
+said = []
+
+
+def compute():
+    for _ in range(20):
+        with Deadline(60, TimeoutError):
+            time_flies(TURN_SECONDS / 2)
+        give_way()
+    said.append("computed")
+
+
+def time_flies(seconds):
+    ends_at = time.perf_counter() + seconds
+    while time.perf_counter() < ends_at:
+        pass
+
+
+def wait():
+    gevent.sleep(0.001)
+    said.append("waited")
+
+
+gevent.joinall([gevent.spawn(compute), gevent.spawn(wait)])
+print(*said)
+"""
+
+
+def test_one_who_always_has_more_to_do_lets_others_go_on() -> None:
+    """To begin a wait with a deadline must not look like having looked after the others."""
+    ran = subprocess.run([sys.executable, "-c", WORKER], capture_output=True, text=True, check=True)
+
+    assert ran.stdout.split() == ["waited", "computed"]
