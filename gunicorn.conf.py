@@ -11,7 +11,7 @@ import os
 import secrets
 
 from app.auth import verifier
-from app.http.sharing import sharing
+from app.server.sharing import sharing
 from app.settings import SettingsError, load_settings
 
 try:
@@ -23,7 +23,7 @@ wsgi_app = "wsgi:app"
 bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
 workers = settings.web_concurrency
 # One thread waits for many clients and many statements at once.
-worker_class = "app.http.worker.Worker"
+worker_class = "app.server.worker.Worker"
 # Idle connections cost some kilobytes each.
 keepalive = 75
 # A worker makes room for a new one now and then, not all at once; against leaks that nobody has found.

@@ -7,8 +7,8 @@ from typing import Any
 import jwt
 from jwt.utils import base64url_decode, base64url_encode
 
-from app import strict_json
 from app.auth import problems
+from app.http import strict_json
 
 TOKEN_CHARACTERS = 8 * 1024
 LEEWAY_SECONDS = 10

@@ -9,9 +9,9 @@ from typing import Any
 from flask import current_app, g, request
 
 from app import database
-from app.api import raises, the_request
 from app.auth.problems import KeysUnavailable, TokenMalformed, TokenMissing, TokenRefused, UserIdMismatch
-from app.problems import DatabaseUnavailable
+from app.http.blueprint import raises, the_request
+from app.http.problems import DatabaseUnavailable
 
 # RFC 6750, section 2.1; the scheme's case does not matter (RFC 9110, section 11.1).
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)

@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from app import strict_json
 from app.auth.problems import KeysUnavailable
 from app.auth.shared_document import SharedDocument
+from app.http import strict_json
 from app.single_flight import SingleFlight
 
 CONNECT_SECONDS = 2

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from app.problems import Problem
+from app.http.problems import Problem
 
 
 class TokenRefused(Problem):

@@ -28,8 +28,8 @@ from app.database import (
     transaction,
     violation,
 )
-from app.engines import rfc3339
 from app.statements import Row
+from app.times import rfc3339
 
 USER = (users.c.id, users.c.email, users.c.name, users.c.created_at)
 

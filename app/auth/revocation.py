@@ -11,9 +11,9 @@ from flask import Flask
 from app.auth import revoked
 from app.auth.identity import Identity
 from app.auth.problems import TokenRevoked
-from app.engines import rfc3339
 from app.single_flight import SingleFlight
 from app.statements import Row
+from app.times import rfc3339
 
 # A copy of this age is read again in the background, as long as there are requests: a database that goes to sleep
 # when nobody calls must be able to.

@@ -9,7 +9,7 @@ from app.auth.claims import TOKEN_CHARACTERS, USER_ID_CHARACTERS, USER_ID_PATTER
 from app.auth.passwords import LONGEST, SHORTEST
 from app.auth.sessions import MOST_SESSIONS
 from app.auth.tokens import JWT_PATTERN, REFRESH_PATTERN, REFRESH_TOKEN_CHARACTERS
-from app.fields import EXAMPLE_ID, EXAMPLE_USER_ID, Id, Text, Time
+from app.http.fields import EXAMPLE_ID, EXAMPLE_USER_ID, Id, Text, Time
 from app.settings import LONGEST_ACCESS_TOKEN_SECONDS
 
 EMAIL_CHARACTERS = 254

@@ -4,8 +4,6 @@ from typing import Any
 
 from flask import Response, current_app, g
 
-from app.answers import json_response, no_content
-from app.api import Blueprint, raises
 from app.auth import attempts, queries, sessions
 from app.auth.client import limit_client
 from app.auth.identity import authenticated
@@ -25,7 +23,9 @@ from app.auth.schemas import (
     User,
 )
 from app.auth.tokens import RefreshToken, token_answer
-from app.problems import DatabaseUnavailable, NotFound, ValidationFailed
+from app.http.blueprint import Blueprint, raises
+from app.http.problems import DatabaseUnavailable, NotFound, ValidationFailed
+from app.http.responses import json_response, no_content
 from app.settings import Settings
 
 accounts = Blueprint(

@@ -4,8 +4,8 @@ import click
 from flask.cli import AppGroup
 
 from app.commands.output import failing_in_one_line
+from app.http.problems import catalogue
 from app.ops.docs import meaning
-from app.problems import catalogue
 
 errors = AppGroup("errors", help="The catalogue of errors.")
 

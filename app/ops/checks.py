@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from app import strict_json
 from app.auth.jwks import ALGORITHMS, algorithms_of, download, is_for_verifying, read_key, read_keys
+from app.http import strict_json
 from app.settings import INSTANCE, PROJECT, SECRET_FILE, Settings
 
 # Fewer, by how often each character occurs, are guessed: 32 random hexadecimal digits have over 110.

@@ -7,8 +7,8 @@ import flask_swagger_ui
 from flask import Blueprint, Response, abort, current_app, render_template, send_from_directory
 from markupsafe import Markup, escape
 
-from app.api import VERSION
-from app.problems import Problem, catalogue
+from app.http.openapi import VERSION
+from app.http.problems import Problem, catalogue
 
 blueprint = Blueprint("docs", __name__, url_prefix="/docs", template_folder="templates")
 

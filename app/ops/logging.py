@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 import orjson
 
-from app.engines import rfc3339
+from app.http.strict_json import on_one_line
 from app.settings import Settings
-from app.strict_json import on_one_line
+from app.times import rfc3339
 
 # What a record may carry beside its message.
 EXTRAS = ("request_id", "method", "path", "status", "milliseconds", "code")

@@ -20,9 +20,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from app.ops import requests
-from app.ops.requests import PROBLEM
-from app.problems import catalogue
+from app.http import requests
+from app.http.problems import catalogue
+from app.http.requests import PROBLEM
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

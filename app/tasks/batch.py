@@ -5,7 +5,7 @@ from typing import Any
 
 from app.auth.identity import Identity
 from app.database import transaction
-from app.problems import Problem, ValidationFailed
+from app.http.problems import Problem, ValidationFailed
 from app.tasks.drafts import Drafts, TakenMeanwhile
 from app.tasks.preconditions import etag
 from app.tasks.queries import IdTaken, for_known_user

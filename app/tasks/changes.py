@@ -14,14 +14,14 @@ from sqlalchemy import Integer, Select, bindparam, select, true, tuple_
 
 from app.columns import now
 from app.database import TRANSACTION_SECONDS, fetch_all
-from app.engines import rfc3339
-from app.problems import Problem
+from app.http.problems import Problem
 from app.statements import Row
 from app.tasks import cursors
 from app.tasks.cursors import InvalidCursor, is_id, is_time
 from app.tasks.filters import TRASH_SECONDS
 from app.tasks.models import tasks
 from app.tasks.queries import BEFORE_EVERY_ID, LISTED
+from app.times import rfc3339
 
 # The database's clock may be another machine's after a failover.
 STEP_BACK = timedelta(seconds=3 * TRANSACTION_SECONDS)

@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from app import strict_json
-from app.problems import Problem
+from app.http import strict_json
+from app.http.problems import Problem
 
 CHECKSUM_BYTES = 9
 

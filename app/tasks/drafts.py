@@ -5,8 +5,8 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from app.parsing import refused
-from app.problems import NotFound
+from app.http.parsing import refused
+from app.http.problems import NotFound
 from app.statements import Row
 from app.tasks import schedule
 from app.tasks.bulk import WRITTEN, insert_tasks, lock_tasks, update_tasks

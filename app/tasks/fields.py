@@ -11,9 +11,10 @@ from zoneinfo import available_timezones
 import orjson
 from marshmallow import ValidationError, fields
 
-from app.engines import fold, rfc3339
-from app.fields import EXAMPLE_TIME, Text
+from app.engines import fold
+from app.http.fields import EXAMPLE_TIME, Text
 from app.tasks import recurrence
+from app.times import rfc3339
 
 Described = Mapping[str, Any]
 NOTHING: Described = MappingProxyType({})

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from flask import Request
 
-from app.problems import Problem
+from app.http.problems import Problem
 
 
 class PreconditionFailed(Problem):

@@ -8,7 +8,7 @@ from psycopg2.errors import InsufficientPrivilege
 from app.auth.identity import Identity
 from app.auth.queries import add_outside_user
 from app.database import db, scope, transaction
-from app.problems import NotFound
+from app.http.problems import NotFound
 from app.tasks.queries import create_task, get_task
 
 TASK = {"title": "A probe that is undone", "details": None, "completed": False}

@@ -27,7 +27,7 @@ from app.auth.problems import TokenRevoked
 from app.auth.queries import add_outside_user
 from app.columns import now
 from app.database import NOTHING, IntegrityError, fetch_one, violation
-from app.problems import NotFound, Problem
+from app.http.problems import NotFound, Problem
 from app.statements import Row
 from app.tasks.filters import IN_TRASH
 from app.tasks.models import tasks

@@ -8,9 +8,9 @@ from functools import cache, lru_cache
 from random import Random
 from typing import Any
 
-from app.engines import rfc3339
 from app.tasks.schedule import settled
 from app.tasks.schemas import ImportedTask
+from app.times import rfc3339
 
 # How far back tasks were made.
 PAST = timedelta(days=180)

@@ -7,7 +7,7 @@ from marshmallow import Schema, fields
 from marshmallow.validate import Length, OneOf
 
 from app.auth.claims import USER_ID_CHARACTERS, USER_ID_PATTERN
-from app.fields import (
+from app.http.fields import (
     EXAMPLE_ID,
     EXAMPLE_USER_ID,
     Boolean,

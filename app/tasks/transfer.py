@@ -11,8 +11,8 @@ from marshmallow import ValidationError
 from sqlalchemy import Integer, bindparam, select, tuple_
 
 from app.database import fetch_tuples
-from app.examples import example_of
-from app.parsing import refused
+from app.http.openapi import example_of
+from app.http.parsing import refused
 from app.tasks.bulk import import_tasks
 from app.tasks.formats import Format, Unreadable
 from app.tasks.models import tasks

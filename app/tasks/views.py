@@ -4,11 +4,11 @@ from typing import Any
 
 from flask import Response, g, request, stream_with_context
 
-from app.answers import json_response, no_content
-from app.api import Blueprint, answers_with, raises, takes
 from app.auth.identity import authenticated
 from app.database import in_this_scope
-from app.problems import NotFound
+from app.http.blueprint import Blueprint, answers_with, raises, takes
+from app.http.problems import NotFound
+from app.http.responses import json_response, no_content
 from app.tasks import batch, changes, edits, listing, queries, transfer
 from app.tasks.changes import ResyncRequired
 from app.tasks.cursors import InvalidCursor

@@ -5,13 +5,13 @@ from urllib.parse import quote, urlencode
 
 from flask import Response, g, request
 
-from app.answers import json_response, no_content
-from app.api import Blueprint, raises, takes
 from app.auth.claims import USER_ID_CHARACTERS, USER_ID_PATTERN
 from app.auth.identity import authenticated, take_user_from_path
 from app.auth.problems import UserIdMismatch
-from app.fields import EXAMPLE_USER_ID
-from app.problems import NotFound
+from app.http.blueprint import Blueprint, raises, takes
+from app.http.fields import EXAMPLE_USER_ID
+from app.http.problems import NotFound
+from app.http.responses import json_response, no_content
 from app.tasks import edits, listing, queries
 from app.tasks.idempotency import idempotent
 from app.tasks.preconditions import PreconditionFailed, for_writing

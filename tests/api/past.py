@@ -8,9 +8,9 @@ from sqlalchemy import Delete, Update, delete, update
 
 from app.columns import from_now
 from app.database import execute, scope
-from app.engines import rfc3339
 from app.tasks import cursors
 from app.tasks.models import tasks
+from app.times import rfc3339
 from tests.conftest import Caller
 
 

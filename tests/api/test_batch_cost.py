@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app import fields
+from app.http import fields
 from app.tasks import batch
 from app.tasks.years import fitting
 from tests.api.batches import create, op, run

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from app.engines import rfc3339
+from app.times import rfc3339
 from tests.api.answers import CHANGE, CREATE, REPLACE_BY_USER, assert_problem
 from tests.api.test_fields import EVERY_WRITE, NO_TEXT, assert_refused, written
 

@@ -17,7 +17,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.database import scope
-from app.problems import DatabaseUnavailable
+from app.http.problems import DatabaseUnavailable
 from app.tasks import transfer
 from app.tasks.bulk import import_tasks
 from app.tasks.formats import FORMATS

@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import Row, text
 from werkzeug.test import TestResponse
 
-from app.engines import rfc3339
+from app.times import rfc3339
 from tests.api.answers import assert_problem
 from tests.conftest import Caller, make_app
 from tests.waiting import LONGEST_WAIT_SECONDS

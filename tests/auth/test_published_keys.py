@@ -9,7 +9,7 @@ import pytest
 
 from app.auth import jwks
 from app.auth.shared_document import SharedDocument
-from app.problems import Problem
+from app.http.problems import Problem
 from app.settings import PROJECT
 from tests.api.answers import assert_problem
 from tests.auth.issuer import answer_when_released, answer_with, drip

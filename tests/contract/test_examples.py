@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from jsonschema_rs import Draft202012Validator
 
-from app.fields import EXAMPLE_ID
-from app.problems import catalogue
+from app.http.fields import EXAMPLE_ID
+from app.http.problems import catalogue
 from tests.auth.people import another_app
 from tests.conftest import Caller
 

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from app.auth.identity import Identity
 from app.database import fetch_one, scope
-from app.problems import DatabaseUnavailable
+from app.http.problems import DatabaseUnavailable
 from app.tasks import drafts, queries
 from app.tasks.models import idempotency_keys
 from app.tasks.schemas import NewTask

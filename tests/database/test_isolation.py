@@ -26,7 +26,7 @@ from app.database import (
     transaction,
 )
 from app.engines import current_user
-from app.problems import NotFound
+from app.http.problems import NotFound
 from app.tasks import batch, bulk, changes, edits, listing, queries, totals, transfer, trash
 from app.tasks.formats import FORMATS
 from app.tasks.models import tasks

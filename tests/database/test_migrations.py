@@ -17,8 +17,8 @@ from sqlalchemy import Column, Engine, MetaData, func, inspect, select
 
 from app import engines
 from app.database import scope
-from app.engines import rfc3339
 from app.settings import PROJECT
+from app.times import rfc3339
 from tests.conftest import NewDatabase
 from tests.database.conftest import NewApp, finish, start_flask
 from tests.postgres import Server

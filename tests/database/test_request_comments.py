@@ -15,7 +15,8 @@ from flask import Flask
 from sqlalchemy import literal, select
 
 from app.database import NOBODY, fetch_one, scope, transaction
-from app.engines import _ScopedCursor, current_request
+from app.engines import _ScopedCursor
+from app.http.requests import current_request
 from tests.conftest import Caller, make_app, new_user_id
 from tests.postgres import Server
 from tests.waiting import until

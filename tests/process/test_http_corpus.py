@@ -78,7 +78,7 @@ def _read(path: Path) -> Request:
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """An application that reads bodies, and one that does not, behind the service's own worker."""
     port = free_port()
-    options = ["--config", "/dev/null", "--worker-class", "app.http.worker.Worker", "--no-control-socket"]
+    options = ["--config", "/dev/null", "--worker-class", "app.server.worker.Worker", "--no-control-socket"]
     command = [str(BIN / "gunicorn"), *options, "--bind", f"127.0.0.1:{port}", f"tests.process.echo:{request.param}"]
     with starting(tmp_path_factory.mktemp("echo")) as start:
         yield start(*command, port=port)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from app.http.connection import RECEIVE_SECONDS, SEND_SECONDS
-from app.http.sharing import SLACK
+from app.server.connection import RECEIVE_SECONDS, SEND_SECONDS
+from app.server.sharing import SLACK
 from tests.process.conftest import Service, paused, thread_states
 from tests.reliability.audit import audit, sqlite_query
 from tests.reliability.conftest import Launch

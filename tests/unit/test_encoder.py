@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from marshmallow import Schema
 from sqlalchemy import update
 
-from app.answers import json_response
 from app.auth.identity import Identity
 from app.database import execute, scope
-from app.engines import rfc3339
+from app.http.responses import json_response
 from app.statements import Row
 from app.tasks import listing, queries
 from app.tasks.fields import write_tags
 from app.tasks.models import tasks
 from app.tasks.responses import TASK, USER_TASK, Encoder
 from app.tasks.schemas import Task, TaskIn, UserTask
+from app.times import rfc3339
 from tests.conftest import new_user_id
 
 BOTH = pytest.mark.parametrize(("encoder", "schema"), [(TASK, Task()), (USER_TASK, UserTask())], ids=["v1", "by user"])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import ValidationError, fields
 
-from app.fields import Boolean, QueryBoolean, QueryInteger, Text
+from app.http.fields import Boolean, QueryBoolean, QueryInteger, Text
 
 ANYTHING: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from app.strict_json import dump_line, on_one_line
+from app.http.strict_json import dump_line, on_one_line
 
 TEXTS = ["plain", "ü水", "a\u2028b", "a\u2029b", "a\x85b", "\\\u2028", "\\\\\x85", "\u2027\u202a\x84", "a\nb\x0bc\x1cd"]
 

@@ -25,18 +25,18 @@ UNITS = {
 LIMIT = re.compile(r"[A-Z_]*(SECONDS|BYTES|CHARACTERS|FAILURES|AT_ONCE|REMEMBERED\w*|MOST_\w+|LARGEST_\w+|\w+_SHOWN)")
 # They measure something else.
 NO_LIMITS = {
-    "app.api.HEADER_LINE_BYTES",
+    "app.http.openapi.HEADER_LINE_BYTES",
     "app.auth.attempts.CLOCK_SECONDS",
     "app.auth.revoked.ENABLED_AGAIN_SECONDS",
     "app.auth.revoked.FOR_EVER_SECONDS",
     "app.auth.revoked.GRACE_SECONDS",
     "app.auth.revoked.OWN_TOKENS_GONE_SECONDS",
-    "app.http.connection.READ_BYTES",
-    "app.http.response.JOINED_BYTES",
-    "app.http.worker.ACCEPT_AGAIN_SECONDS",
-    "app.http.worker.FULL_GIVE_WAY_SECONDS",
-    "app.http.worker.GIVE_WAY_SECONDS",
-    "app.http.worker.NOTIFY_SECONDS",
+    "app.server.connection.READ_BYTES",
+    "app.server.response.JOINED_BYTES",
+    "app.server.worker.ACCEPT_AGAIN_SECONDS",
+    "app.server.worker.FULL_GIVE_WAY_SECONDS",
+    "app.server.worker.GIVE_WAY_SECONDS",
+    "app.server.worker.NOTIFY_SECONDS",
     "app.settings.LONGEST_ACCESS_TOKEN_SECONDS",
     "app.settings.SECRET_BYTES",
     "app.tasks.cursors.CHECKSUM_BYTES",
@@ -90,6 +90,6 @@ def test_every_limit_is_documented() -> None:
 
 def test_a_header_is_described_as_long_as_the_server_takes_it() -> None:
     """The OpenAPI document counts with gunicorn's bound."""
-    api = importlib.import_module("app.api")
+    api = importlib.import_module("app.http.openapi")
 
     assert gunicorn_setting("limit_request_field_size") == api.HEADER_LINE_BYTES

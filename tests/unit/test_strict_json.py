@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import strict_json
-from app.strict_json import NotJson
+from app.http import strict_json
+from app.http.strict_json import NotJson
 
 # Everything that JSON can say and that any program can keep.
 SCALARS = (

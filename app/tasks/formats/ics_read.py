@@ -7,8 +7,8 @@ from typing import IO, Any
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
-from app import strict_json
-from app.strict_json import NotJson
+from app.http import strict_json
+from app.http.strict_json import NotJson
 from app.tasks.formats.ics_lines import Property, Todo, todos
 from app.tasks.formats.ics_values import is_exact, unescape
 from app.tasks.formats.records import Lines, Task, Unreadable

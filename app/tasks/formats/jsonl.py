@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import IO
 
-from app import strict_json
-from app.strict_json import NotJson
+from app.http import strict_json
+from app.http.strict_json import NotJson
 from app.tasks.formats.records import NOT_READ, Lines, Task, Unreadable, check_names
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.connections import Connections
 from app.engines import FileLost
-from app.problems import DatabaseUnavailable
+from app.http.problems import DatabaseUnavailable
 
 logger = logging.getLogger("tasks.database")
 

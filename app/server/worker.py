@@ -24,9 +24,9 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers.ggevent import GeventWorker
 from werkzeug.exceptions import BadRequest
 
-from app.http.connection import SEND_BYTES, Connection, Waiting
-from app.http.response import Response
-from app.http.sharing import sharing
+from app.server.connection import SEND_BYTES, Connection, Waiting
+from app.server.response import Response
+from app.server.sharing import sharing
 from app.turns import give_way
 
 # A stopping worker keeps idle connections for so long: their clients may be sending a request already.

@@ -20,7 +20,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from app import waiting
 from app.connections import CHECK
+from app.http.requests import current_request
 from app.settings import Settings
+from app.times import rfc3339
 from app.turns import give_way
 
 psycopg2.extensions.set_wait_callback(waiting.wait)
@@ -44,9 +46,6 @@ MADE_AT = "made_at"
 
 # Whose rows the database shows; see database.scope().
 current_user: ContextVar[str | None] = ContextVar("current_user", default=None)
-
-# The id of the request that statements are sent for.
-current_request: ContextVar[str | None] = ContextVar("current_request", default=None)
 
 _takes_its_time: ContextVar[bool] = ContextVar("takes_its_time", default=False)
 
@@ -307,8 +306,3 @@ def _on_text(function: Callable[..., Any]) -> Callable[..., Any]:
         return None if None in arguments else function(*arguments)
 
     return wrapper
-
-
-def rfc3339(moment: datetime) -> str:
-    """An aware time as the API writes it: UTC, `Z`, always six digits of microseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"

@@ -23,8 +23,8 @@ from sqlalchemy.sql import visitors
 
 from app.connections import Connections
 from app.engines import MADE_AT, SQLITE_BUSY_SECONDS, STATEMENT_SECONDS, current_user, make_engine
+from app.http.problems import DatabaseUnavailable
 from app.outages import DRIVER_ERRORS, Trouble, outages
-from app.problems import DatabaseUnavailable
 from app.settings import Settings
 from app.statements import Compiled, Result, Row, compiled
 

@@ -17,10 +17,15 @@ class NoSessions(SessionInterface):
         return self._none
 
 
-class Service(Flask):
+class Application(Flask):
     """Each of these is asked for at every request."""
 
     session_interface = NoSessions()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # Two slashes are not one: Werkzeug would redirect to a URL made from the Host header.
+        self.url_map.merge_slashes = False
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Routes go by path and method: the Host header is nobody's business here."""

@@ -4,18 +4,20 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import uuid_utils
 from flask import Flask, request
-
-from app.engines import current_request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 # Of an answer: the environment of its request, its status line, and the seconds that it took.
 Count = Callable[["WSGIEnvironment", str, float], None]
+
+# The id of the request that statements are sent for.
+current_request: ContextVar[str | None] = ContextVar("current_request", default=None)
 
 logger = logging.getLogger("tasks.request")
 

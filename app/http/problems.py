@@ -8,7 +8,7 @@ import orjson
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from app.ops.requests import note_problem, request_id
+from app.http.requests import note_problem, request_id
 
 CONTENT_TYPE = "application/problem+json"
 ERRORS_PAGE = "/docs/errors"

@@ -7,8 +7,8 @@ from typing import Any, Literal
 from flask import Request, g
 from marshmallow import Schema, ValidationError, fields
 
-from app import strict_json
-from app.problems import BadRequest, Errors, MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
+from app.http import strict_json
+from app.http.problems import BadRequest, Errors, MalformedJson, PayloadTooLarge, UnsupportedMediaType, ValidationFailed
 
 BODY_BYTES = 128 * 1024
 BATCH_BYTES = 1024 * 1024

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from app.problems import Problem
+from app.http.problems import Problem
 
 logger = logging.getLogger("tasks.single_flight")
 

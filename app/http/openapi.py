@@ -1,21 +1,18 @@
-"""flask-smorest, made strict: how this service's operations parse, answer and are described."""
+"""The OpenAPI document: what it says of the whole service, of every header and of every error."""
 
-from collections.abc import Callable, Mapping
-from functools import wraps
 from typing import Any
 
 import flask_smorest
-from flask import Flask, Request, Response, request
-from flask_smorest.utils import resolve_schema_instance
-from marshmallow import Schema, fields
+from flask import Flask, Response
+from marshmallow import Schema, fields, missing
+from marshmallow.validate import OneOf
 from werkzeug.routing import UUIDConverter
 
-from app.answers import WholeResponse
-from app.examples import example_of, example_of_problem
-from app.fields import EXAMPLE_ID, OneOfSchemas, Text
-from app.parsing import ERRORS_SHOWN, Location, load, refuse_unread
-from app.problems import (
+from app.http.fields import EXAMPLE_ID, OneOfSchemas, Text
+from app.http.parsing import ERRORS_SHOWN
+from app.http.problems import (
     CONTENT_TYPE,
+    ERRORS_PAGE,
     BadRequest,
     InternalError,
     MalformedJson,
@@ -25,10 +22,41 @@ from app.problems import (
     ValidationFailed,
     catalogue,
 )
-
-View = Callable[..., Any]
+from app.http.responses import WholeResponse
 
 VERSION = "0.1.0"
+# What the server refuses is named here alone: as an answer of each operation it would make every error's body perhaps
+# none, to a client that is made from the document.
+DESCRIPTION = """Tasks for many users, each of whom sees only their own.
+
+Every error of an operation is `application/problem+json`. What is no HTTP, too long or too slow, the server refuses
+before any operation, with a page of its own (`text/html`) or nothing; go by the status:
+
+| status | why |
+| --- | --- |
+| 400 | It is no HTTP. |
+| 408 | It did not arrive in time. |
+| 414 | Method, path and query are longer than 8190 bytes. |
+| 417 | `Expect` asks for something other than `100-continue`. |
+| 431 | A header is longer than 8190 bytes, or there are more than 100. |
+| 501 | `Transfer-Encoding` names something other than `chunked`. |
+"""
+
+OPENAPI = {
+    "API_TITLE": "Tasks API",
+    "API_VERSION": VERSION,
+    "OPENAPI_VERSION": "3.1.0",
+    "OPENAPI_URL_PREFIX": "/",
+    "API_SPEC_OPTIONS": {
+        "info": {
+            "description": DESCRIPTION,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        # x-internal, for programs that sort APIs by their audience: this one is for everybody.
+        "servers": [{"url": "/", "x-internal": False}],
+    },
+}
+
 BEARER = "bearer"
 BEARER_SCHEME = {
     "type": "http",
@@ -149,123 +177,10 @@ class Api(flask_smorest.Api):
             examples = {problem.code: {"value": example_of_problem(problem)} for problem in problems}
             response = {
                 "description": f"One of {', '.join(f'`{code}`' for code in codes)}.",
-                "headers": _headers(*ON_EVERY_ANSWER, *ON_STATUS.get(status, ())),
+                "headers": headers_named(*ON_EVERY_ANSWER, *ON_STATUS.get(status, ())),
                 "content": {CONTENT_TYPE: {"schema": {"allOf": [ProblemDetails, its_own]}, "examples": examples}},
             }
-            self.spec.components.response(_response_name(status), response, lazy=True)
-
-
-class Blueprint(flask_smorest.Blueprint):
-    """A blueprint whose operations refuse what they do not know, and whose description names every answer."""
-
-    DEFAULT_LOCATION_CONTENT_TYPE_MAPPING = dict.fromkeys(("json", "batch", "optional_json"), "application/json")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._prepare_doc_cbks.append(self._describe_operation)
-
-    def arguments(self, schema: type[Schema], *, location: Location = "json", **options: Any) -> Callable[[View], View]:
-        """Describe a body or query, and give what it says to the view as its first argument."""
-        # Made once, not at each request.
-        instance = resolve_schema_instance(schema)
-        if location != "query":
-            options["example"] = example_of(instance)
-        describe = super().arguments(instance, location=location, **options)
-
-        def decorator(view: View) -> View:
-            @wraps(view)
-            def loaded(*args: Any, **kwargs: Any) -> Any:
-                return view(load(instance, location, the_request()), *args, **kwargs)
-
-            # flask-smorest's wrapper is left out: webargs reads more than is there.
-            loaded._apidoc = describe(view)._apidoc  # type: ignore[attr-defined]
-            return loaded
-
-        return decorator
-
-    def response(
-        self, status: int, schema: Any = None, *, headers: tuple[str, ...] = (), **options: Any
-    ) -> Callable[[View], View]:
-        """Describe the one success of an operation; `headers` are those beside the ones that every answer has."""
-        described = {"example": example_of(schema), "headers": _headers(*ON_EVERY_ANSWER, *headers)}
-        describe = super().response(status, schema, **described, **options)
-
-        def decorator(view: View) -> View:
-            @wraps(view)
-            def checked(*args: Any, **kwargs: Any) -> Any:
-                refuse_unread(the_request())
-                return view(*args, **kwargs)
-
-            # Here it is left out since it makes answers of what views return, which are answers already.
-            checked._apidoc = describe(view)._apidoc  # type: ignore[attr-defined]
-            return checked
-
-        return decorator
-
-    def _store_endpoint_docs(self, endpoint: str, obj: Any, parameters: Any, tags: Any, **options: Any) -> None:
-        super()._store_endpoint_docs(endpoint, obj, parameters, tags, **options)
-        for name, info in self._docs[endpoint].items():
-            if name != "parameters":
-                info["operation_id"] = endpoint
-
-    def _describe_operation(self, doc: dict[str, Any], doc_info: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-        """Add what follows from the decorators: the id, the errors, and whether a token is needed."""
-        raised = {*ALWAYS, *doc_info.get("problems", ()), *(WITH_BODY if "requestBody" in doc else ())}
-        errors = {str(status): _response_name(status) for status in {problem.status for problem in raised}}
-        successes = {str(status): response for status, response in doc["responses"].items() if int(status) < 400}
-        doc["responses"] = successes | dict(sorted(errors.items()))
-        if media_types := doc_info.get("media_types"):
-            (content,) = successes["200"]["content"].values()
-            successes["200"]["content"] = {
-                name.partition(";")[0]: {**content, "example": example} for name, example in media_types.items()
-            }
-        if 304 in doc_info.get("also", ()):
-            not_modified = {"description": "Not Modified", "headers": _headers(*ON_EVERY_ANSWER, "ETag")}
-            doc["responses"] = dict(sorted({**doc["responses"], "304": not_modified}.items()))
-        doc["parameters"] = doc.get("parameters", []) + [_header_parameter(name) for name in doc_info.get("takes", ())]
-        doc["operationId"] = doc_info["operation_id"]
-        doc["security"] = [{BEARER: []}] if doc_info.get("needs_token") else []
-        return doc
-
-
-def raises(*problems: type[Problem], needs_token: bool = False) -> Callable[[View], View]:
-    """Say in the description of an operation how it can end, beside what every operation has."""
-
-    def decorator(view: View) -> View:
-        info = view.__dict__.setdefault("_apidoc", {})
-        info["problems"] = [*info.get("problems", ()), *problems]
-        info["needs_token"] = needs_token or info.get("needs_token", False)
-        return view
-
-    return decorator
-
-
-def takes(*headers: str, also: tuple[int, ...] = ()) -> Callable[[View], View]:
-    """Say in the description of an operation which request headers it heeds, and which other statuses follow."""
-
-    def decorator(view: View) -> View:
-        info = view.__dict__.setdefault("_apidoc", {})
-        info["takes"] = [*info.get("takes", ()), *headers]
-        info["also"] = [*info.get("also", ()), *also]
-        return view
-
-    return decorator
-
-
-def answers_with(media_types: Mapping[str, str]) -> Callable[[View], View]:
-    """Say in the description of an operation in which media types its success may come, each with an example."""
-
-    def decorator(view: View) -> View:
-        view.__dict__.setdefault("_apidoc", {})["media_types"] = media_types
-        return view
-
-    return decorator
-
-
-def the_request() -> Request:
-    """The request itself: through Flask's `request`, each attribute looks anew for the context."""
-    here: Request = request._get_current_object()  # type: ignore[attr-defined]
-    return here
+            self.spec.components.response(response_name(status), response, lazy=True)
 
 
 def _one_of_schemas(converter: Any, field: Any, **_: Any) -> dict[str, Any]:
@@ -279,11 +194,11 @@ def _one_of_schemas(converter: Any, field: Any, **_: Any) -> dict[str, Any]:
     }
 
 
-def _headers(*names: str) -> dict[str, str]:
+def headers_named(*names: str) -> dict[str, str]:
     return {name: name for name in names}
 
 
-def _header_parameter(name: str) -> dict[str, Any]:
+def header_parameter(name: str) -> dict[str, Any]:
     description, schema = REQUEST_HEADERS[name]
     schema = {"type": "string", "maxLength": _most_characters(name), **schema}
     return {"name": name, "in": "header", "description": description, "schema": schema}
@@ -293,5 +208,50 @@ def _most_characters(header: str) -> int:
     return HEADER_LINE_BYTES - len(f"{header}: \r\n")
 
 
-def _response_name(status: int) -> str:
+def response_name(status: int) -> str:
     return f"Problem{status}"
+
+
+def init_app(app: Flask) -> Api:
+    app.config.from_mapping(OPENAPI)
+    return Api(app)
+
+
+def example_of(schema: Any) -> Any:
+    """A body that fits a schema, or `{"type": "array", "items": schema}`; None where neither is given."""
+    if schema is None or isinstance(schema, dict):
+        return [example_of(schema["items"])] if schema and "items" in schema else None
+    declared = (schema() if isinstance(schema, type) else schema).fields
+    examples = {name: _example_of_field(field) for name, field in declared.items()}
+    return {name: example for name, example in examples.items() if example is not missing}
+
+
+def example_of_problem(problem: type[Problem]) -> dict[str, Any]:
+    """The body of an error."""
+    body = {
+        "type": f"{ERRORS_PAGE}#{problem.code}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "code": problem.code,
+        "request_id": EXAMPLE_ID,
+    }
+    if problem is ValidationFailed:
+        body["errors"] = {"title": ["Missing data for required field."]}
+    return body
+
+
+def _example_of_field(field: Any) -> Any:
+    """Its own; else what its type says; else nothing."""
+    match field:
+        case fields.Field(metadata={"example": example}):
+            return example
+        case fields.Nested():
+            return example_of(field.schema)
+        case fields.List():
+            return [_example_of_field(field.inner)]
+        case fields.Boolean():
+            return False
+        case fields.Field(validate=OneOf(choices=[first, *_])):
+            return first
+    return missing

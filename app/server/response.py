@@ -9,7 +9,7 @@ from gunicorn.config import Config
 from gunicorn.http import wsgi
 from gunicorn.http.errors import ParseException
 
-from app.http.connection import Connection
+from app.server.connection import Connection
 
 # A body that the application did not look at is read up to here, so that the client can go on with this connection.
 UNREAD_BYTES = 64 * 1024

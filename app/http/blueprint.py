@@ -1,0 +1,138 @@
+"""flask-smorest's blueprint, made strict: how operations parse, answer and are described."""
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
+
+import flask_smorest
+from flask import Request, request
+from flask_smorest.utils import resolve_schema_instance
+from marshmallow import Schema
+
+from app.http.openapi import (
+    ALWAYS,
+    BEARER,
+    ON_EVERY_ANSWER,
+    WITH_BODY,
+    example_of,
+    header_parameter,
+    headers_named,
+    response_name,
+)
+from app.http.parsing import Location, load, refuse_unread
+from app.http.problems import Problem
+
+View = Callable[..., Any]
+
+
+class Blueprint(flask_smorest.Blueprint):
+    """A blueprint whose operations refuse what they do not know, and whose description names every answer."""
+
+    DEFAULT_LOCATION_CONTENT_TYPE_MAPPING = dict.fromkeys(("json", "batch", "optional_json"), "application/json")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._prepare_doc_cbks.append(self._describe_operation)
+
+    def arguments(self, schema: type[Schema], *, location: Location = "json", **options: Any) -> Callable[[View], View]:
+        """Describe a body or query, and give what it says to the view as its first argument."""
+        # Made once, not at each request.
+        instance = resolve_schema_instance(schema)
+        if location != "query":
+            options["example"] = example_of(instance)
+        describe = super().arguments(instance, location=location, **options)
+
+        def decorator(view: View) -> View:
+            @wraps(view)
+            def loaded(*args: Any, **kwargs: Any) -> Any:
+                return view(load(instance, location, the_request()), *args, **kwargs)
+
+            # flask-smorest's wrapper is left out: webargs reads more than is there.
+            loaded._apidoc = describe(view)._apidoc  # type: ignore[attr-defined]
+            return loaded
+
+        return decorator
+
+    def response(
+        self, status: int, schema: Any = None, *, headers: tuple[str, ...] = (), **options: Any
+    ) -> Callable[[View], View]:
+        """Describe the one success of an operation; `headers` are those beside the ones that every answer has."""
+        described = {"example": example_of(schema), "headers": headers_named(*ON_EVERY_ANSWER, *headers)}
+        describe = super().response(status, schema, **described, **options)
+
+        def decorator(view: View) -> View:
+            @wraps(view)
+            def checked(*args: Any, **kwargs: Any) -> Any:
+                refuse_unread(the_request())
+                return view(*args, **kwargs)
+
+            # Here it is left out since it makes answers of what views return, which are answers already.
+            checked._apidoc = describe(view)._apidoc  # type: ignore[attr-defined]
+            return checked
+
+        return decorator
+
+    def _store_endpoint_docs(self, endpoint: str, obj: Any, parameters: Any, tags: Any, **options: Any) -> None:
+        super()._store_endpoint_docs(endpoint, obj, parameters, tags, **options)
+        for name, info in self._docs[endpoint].items():
+            if name != "parameters":
+                info["operation_id"] = endpoint
+
+    def _describe_operation(self, doc: dict[str, Any], doc_info: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        """Add what follows from the decorators: the id, the errors, and whether a token is needed."""
+        raised = {*ALWAYS, *doc_info.get("problems", ()), *(WITH_BODY if "requestBody" in doc else ())}
+        errors = {str(status): response_name(status) for status in {problem.status for problem in raised}}
+        successes = {str(status): response for status, response in doc["responses"].items() if int(status) < 400}
+        doc["responses"] = successes | dict(sorted(errors.items()))
+        if media_types := doc_info.get("media_types"):
+            (content,) = successes["200"]["content"].values()
+            successes["200"]["content"] = {
+                name.partition(";")[0]: {**content, "example": example} for name, example in media_types.items()
+            }
+        if 304 in doc_info.get("also", ()):
+            not_modified = {"description": "Not Modified", "headers": headers_named(*ON_EVERY_ANSWER, "ETag")}
+            doc["responses"] = dict(sorted({**doc["responses"], "304": not_modified}.items()))
+        doc["parameters"] = doc.get("parameters", []) + [header_parameter(name) for name in doc_info.get("takes", ())]
+        doc["operationId"] = doc_info["operation_id"]
+        doc["security"] = [{BEARER: []}] if doc_info.get("needs_token") else []
+        return doc
+
+
+def raises(*problems: type[Problem], needs_token: bool = False) -> Callable[[View], View]:
+    """Say in the description of an operation how it can end, beside what every operation has."""
+
+    def decorator(view: View) -> View:
+        info = view.__dict__.setdefault("_apidoc", {})
+        info["problems"] = [*info.get("problems", ()), *problems]
+        info["needs_token"] = needs_token or info.get("needs_token", False)
+        return view
+
+    return decorator
+
+
+def takes(*headers: str, also: tuple[int, ...] = ()) -> Callable[[View], View]:
+    """Say in the description of an operation which request headers it heeds, and which other statuses follow."""
+
+    def decorator(view: View) -> View:
+        info = view.__dict__.setdefault("_apidoc", {})
+        info["takes"] = [*info.get("takes", ()), *headers]
+        info["also"] = [*info.get("also", ()), *also]
+        return view
+
+    return decorator
+
+
+def answers_with(media_types: Mapping[str, str]) -> Callable[[View], View]:
+    """Say in the description of an operation in which media types its success may come, each with an example."""
+
+    def decorator(view: View) -> View:
+        view.__dict__.setdefault("_apidoc", {})["media_types"] = media_types
+        return view
+
+    return decorator
+
+
+def the_request() -> Request:
+    """The request itself: through Flask's `request`, each attribute looks anew for the context."""
+    here: Request = request._get_current_object()  # type: ignore[attr-defined]
+    return here
