@@ -13,9 +13,9 @@ from sqlalchemy.exc import DBAPIError
 
 from app.auth import models as _auth  # noqa: F401
 from app.commands.output import closing_connections, in_one_line, quiet, words_of
-from app.engines import without_time_limits
+from app.database.outages import Trouble, outages
+from app.database.scopes import without_time_limits
 from app.http.problems import DatabaseUnavailable
-from app.outages import Trouble, outages
 from app.tasks import models as _tasks  # noqa: F401
 
 # Any number will do, as long as no other program takes it.

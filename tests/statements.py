@@ -8,7 +8,7 @@ import psycopg2.extensions
 import pytest
 from flask import Flask, current_app, has_app_context
 
-from app.engines import _ScopedCursor, _SqliteCursor
+from app.database.postgresql import _ScopedCursor, _SqliteCursor
 
 Note = Callable[[Any, str], None]
 

@@ -11,8 +11,9 @@ from sqlalchemy import bindparam, case, delete, literal, or_, update
 from app.auth.addresses import fold
 from app.auth.models import login_attempts
 from app.auth.problems import RateLimited
-from app.columns import both_engines, for_engine, from_now, now
 from app.database import execute, fetch_one
+from app.database.columns import from_now, now
+from app.database.engines import both_engines, for_engine
 
 FAILURES = 10
 FAILURES_SECONDS = 15 * 60

@@ -21,8 +21,8 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from app.auth.problems import KeysUnavailable
 from app.auth.shared_document import SharedDocument
+from app.auth.single_flight import SingleFlight
 from app.http import strict_json
-from app.single_flight import SingleFlight
 
 CONNECT_SECONDS = 2
 WHOLE_SECONDS = 5

@@ -2,8 +2,7 @@
 
 from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Index, Integer, PrimaryKeyConstraint, Table, Text
 
-from app.columns import Id, Timestamp
-from app.database import metadata
+from app.database.columns import Id, Timestamp, metadata
 
 users = Table(
     "users",

@@ -15,20 +15,11 @@ from app.auth.models import user_emails, users
 from app.auth.problems import EmailTaken, InvalidCredentials
 from app.auth.revoked import Revoked
 from app.auth.tokens import RefreshToken
-from app.columns import both_engines, for_engine, now
-from app.database import (
-    MOST_AT_ONCE,
-    OWNED,
-    IntegrityError,
-    execute,
-    fetch_all,
-    fetch_one,
-    metadata,
-    scope,
-    transaction,
-    violation,
-)
-from app.statements import Row
+from app.database import IntegrityError, execute, fetch_all, fetch_one, scope, transaction, violation
+from app.database.columns import OWNED, metadata, now
+from app.database.engines import both_engines, for_engine
+from app.database.execution import MOST_AT_ONCE
+from app.database.statements import Row
 from app.times import rfc3339
 
 USER = (users.c.id, users.c.email, users.c.name, users.c.created_at)

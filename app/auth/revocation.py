@@ -11,8 +11,8 @@ from flask import Flask
 from app.auth import revoked
 from app.auth.identity import Identity
 from app.auth.problems import TokenRevoked
-from app.single_flight import SingleFlight
-from app.statements import Row
+from app.auth.single_flight import SingleFlight
+from app.database.statements import Row
 from app.times import rfc3339
 
 # A copy of this age is read again in the background, as long as there are requests: a database that goes to sleep

@@ -6,10 +6,11 @@ from typing import Any
 from sqlalchemy import Integer, and_, bindparam, case, delete, select, tuple_
 
 from app.auth.models import revocations
-from app.columns import Timestamp, both_engines, for_engine, from_now, now
 from app.database import execute, fetch_all, fetch_one, fetch_tuples
+from app.database.columns import Timestamp, from_now, now
+from app.database.engines import both_engines, for_engine
+from app.database.statements import Row
 from app.settings import LONGEST_ACCESS_TOKEN_SECONDS
-from app.statements import Row
 
 # Subjects of a revocation beside the ids of sessions.
 EVERY_TOKEN = "every token"

@@ -9,9 +9,9 @@ from sqlalchemy import Insert, and_, bindparam, delete, exists, func, insert, li
 from app.auth.models import sessions, users
 from app.auth.revoked import Revoked, revoke_sessions
 from app.auth.tokens import RefreshToken
-from app.columns import from_now, now
 from app.database import execute, fetch_all, fetch_one, transaction
-from app.statements import Row
+from app.database.columns import from_now, now
+from app.database.statements import Row
 
 # An account that begins one more ends the one that was renewed longest ago.
 MOST_SESSIONS = 200

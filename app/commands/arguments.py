@@ -13,7 +13,7 @@ from app.auth.claims import read_user_id
 from app.auth.identity import LOCAL_USER_PREFIX
 from app.auth.problems import TokenClaim
 from app.auth.schemas import Registration
-from app.statements import Row
+from app.database.statements import Row
 
 # Before an id that is an account's address, too.
 ID = "id:"

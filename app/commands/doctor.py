@@ -16,10 +16,10 @@ from app.auth.diagnosis import Diagnosis, diagnose
 from app.auth.problems import TokenClaim
 from app.commands.arguments import standard_input
 from app.commands.output import as_json, failing_in_one_line, in_one_line, print_json, printable, words_of
+from app.database.outages import DRIVER_ERRORS
 from app.http.problems import DatabaseUnavailable, Problem
 from app.ops import checks, database_checks
 from app.ops.checks import Finding
-from app.outages import DRIVER_ERRORS
 from app.settings import Settings
 
 STANDARD_INPUT = "-"

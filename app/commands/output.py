@@ -13,9 +13,9 @@ import orjson
 from sqlalchemy.exc import DBAPIError
 
 from app.database import db
+from app.database.outages import DRIVER_ERRORS
 from app.http.problems import DatabaseUnavailable, Problem
 from app.http.strict_json import on_one_line
-from app.outages import DRIVER_ERRORS
 
 # No such table, column or function, in PostgreSQL's words.
 NOT_MIGRATED = ("42P01", "42703", "42883")

@@ -25,9 +25,9 @@ from app.commands.arguments import (
 )
 from app.commands.output import answer, as_json, failing_in_one_line, print_json, printable
 from app.database import scope
+from app.database.statements import Row
 from app.http.strict_json import on_one_line
 from app.settings import LONGEST_ACCESS_TOKEN_SECONDS
-from app.statements import Row
 from app.tasks.totals import count_tasks
 
 FIELDS = ("id", "email", "name", "created_at", "disabled_at")

@@ -1,16 +1,25 @@
 """Column types and functions that mean the same on both engines."""
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, DateTime, Dialect, String, Text, Uuid, cast
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Date, DateTime, Dialect, MetaData, String, Text, Uuid, cast
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from app.database import db
+# A table with this in its `info` holds what users write: it is read and written inside a scope only.
+OWNED = {"owned_by_user": True}
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+    }
+)
 
 
 class Timestamp(TypeDecorator[str]):
@@ -131,11 +140,6 @@ Id = Uuid(as_uuid=False).with_variant(String(36), "sqlite")
 PlainText = Text().with_variant(Text(collation="C"), "postgresql")
 
 
-def both_engines(build: Callable[[Any], Any]) -> Mapping[str, Any]:
-    """A statement with ON CONFLICT, which needs each engine's own `insert`: built once for both."""
-    return {"postgresql": build(postgresql.insert), "sqlite": build(sqlite.insert)}
-
-
-def for_engine(statements: Mapping[str, Any]) -> Any:
-    """The one of both that is for the engine of the current app."""
-    return statements[db.engine.dialect.name]
+def fold(text: str) -> str:
+    """Text for comparing without case; the two small sigmas of Greek are one letter. See columns.folded."""
+    return text.lower().replace("ς", "σ")

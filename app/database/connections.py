@@ -11,6 +11,8 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 # Where the pool keeps, for each connection, what must be well before it is used again.
 CHECK = "check"
+# And when it was made, of time.monotonic().
+MADE_AT = "made_at"
 
 
 class Connections:

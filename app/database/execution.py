@@ -1,32 +1,25 @@
-"""Statements: the scope that isolates users, and transactions.
-
-PostgreSQL keeps users apart itself (row-level security): the user of the current scope travels in the same
-message as each statement, so no session state exists that a pooler could hand to somebody else.
-"""
+"""Statements and transactions: each on a connection of the pool, in the scope of one user."""
 
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar, copy_context
+from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import partial
-from threading import Lock
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import psycopg2
-from flask import Flask, current_app
-from sqlalchemy import Engine, Executable, MetaData, Table
+from sqlalchemy import Executable
 from sqlalchemy.pool import PoolProxiedConnection
-from sqlalchemy.sql import visitors
 
-from app.connections import Connections
-from app.engines import MADE_AT, SQLITE_BUSY_SECONDS, STATEMENT_SECONDS, current_user, make_engine
+from app.database.connections import MADE_AT
+from app.database.engines import db
+from app.database.outages import DRIVER_ERRORS, Trouble, outages
+from app.database.scopes import NOBODY, STATEMENT_SECONDS, UnscopedStatement, current_user, names_owned_table, scope
+from app.database.sqlite import SQLITE_BUSY_SECONDS
+from app.database.statements import Compiled, Result, Row, compiled
 from app.http.problems import DatabaseUnavailable
-from app.outages import DRIVER_ERRORS, Trouble, outages
-from app.settings import Settings
-from app.statements import Compiled, Result, Row, compiled
 
 # No transaction lives longer, so that whoever reads changes by time knows how far to look back.
 TRANSACTION_SECONDS = 20
@@ -49,24 +42,8 @@ BEGIN = {
 }
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-# A table with this in its `info` holds what users write: it is read and written inside a scope only.
-OWNED = {"owned_by_user": True}
-
-metadata = MetaData(
-    naming_convention={
-        "pk": "%(table_name)s_pkey",
-        "fk": "%(table_name)s_%(column_0_name)s_fkey",
-        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
-        "uq": "%(table_name)s_%(column_0_N_name)s_key",
-        "ck": "%(table_name)s_%(constraint_name)s_check",
-    }
-)
-
 # Rows that one statement ends for good: more would perhaps not be ended in time.
 MOST_AT_ONCE = 5_000
-
-# Nobody's user id: PostgreSQL shows no owned row, but ends a statement in time all the same.
-NOBODY = ""
 
 _transaction: ContextVar["_Transaction | None"] = ContextVar("transaction", default=None)
 
@@ -86,66 +63,6 @@ class _Transaction:
         # PostgreSQL answers ROLLBACK, and no error, where a statement has failed before.
         if getattr(_command(self.connection, "COMMIT"), "statusmessage", "COMMIT") != "COMMIT":
             raise RuntimeError("a failed statement was passed over, and with it the transaction was undone")
-
-
-class UnscopedStatement(Exception):
-    """A statement on an owned table was about to run outside a user's scope: a fault of this program."""
-
-
-class AnothersScope(Exception):
-    """Somebody's scope was about to be entered inside another user's: a fault of this program."""
-
-
-class Database:
-    """What Flask-Migrate and the queries need: the metadata, and the engine of the current app."""
-
-    metadata = metadata
-
-    def init_app(self, app: Flask, settings: Settings) -> None:
-        engine = app.extensions["database"] = make_engine(settings)
-        # SQLite has one writer at a time.
-        turn = Lock() if engine.dialect.name == "sqlite" else None
-        app.extensions["database_trouble"] = Trouble(Connections(engine), turn)
-
-    @property
-    def engine(self) -> Engine:
-        engine: Engine = current_app.extensions["database"]
-        return engine
-
-    def here(self) -> tuple[Engine, Trouble]:
-        """What a statement needs of the current app."""
-        extensions = current_app.extensions
-        return extensions["database"], extensions["database_trouble"]
-
-    @property
-    def on_sqlite(self) -> bool:
-        return self.engine.dialect.name == "sqlite"
-
-
-db = Database()
-
-Piece = TypeVar("Piece")
-
-
-def in_this_scope(pieces: Iterator[Piece]) -> Iterator[Piece]:
-    """Read on in the scope of now, for an answer that is streamed once its view has returned."""
-    # Not `with scope()` around the pieces: a generator that waits would leave it open in whoever reads from it.
-    return iter(partial(copy_context().run, next, pieces, None), None)
-
-
-@contextmanager
-def scope(user_id: str | None) -> Iterator[None]:
-    """Until its end, the database shows and takes the rows of this user only; with None, nobody's.
-
-    Whoever begins the work enters it: a view's decorator, or a command. What they call cannot become another user.
-    """
-    if user_id is not None and current_user.get() not in (None, user_id):
-        raise AnothersScope("leave this user's scope before you enter another's")
-    token = current_user.set(user_id)
-    try:
-        yield
-    finally:
-        current_user.reset(token)
 
 
 def fetch_one(statement: Executable, parameters: Mapping[str, Any] = NOTHING) -> Row | None:
@@ -212,7 +129,7 @@ def violation(error: BaseException) -> Literal["unique", "foreign_key", "other"]
 def _run(statement: Any, parameters: Mapping[str, Any]) -> tuple[Compiled, Result]:
     """Run one statement in the transaction under way, or alone."""
     if current_user.get() is None:
-        if _names_owned_table(statement):
+        if names_owned_table(statement):
             raise UnscopedStatement("enter scope(user_id) before you touch what users own")
         with scope(NOBODY):
             return _run(statement, parameters)
@@ -295,8 +212,3 @@ def _command(connection: Any, text: str) -> Any:
         cursor = connection.cursor()
         cursor.execute(text)
         return cursor
-
-
-def _names_owned_table(statement: Executable) -> bool:
-    parts = visitors.iterate(statement)  # type: ignore[arg-type]
-    return any(isinstance(part, Table) and part.info == OWNED for part in parts)

@@ -12,8 +12,8 @@ import psycopg2
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app.connections import Connections
-from app.engines import FileLost
+from app.database.connections import Connections
+from app.database.sqlite import FileLost
 from app.http.problems import DatabaseUnavailable
 
 logger = logging.getLogger("tasks.database")

@@ -14,23 +14,10 @@ from gevent import monkey
 from psycopg2 import OperationalError
 from psycopg2.extensions import POLL_OK, POLL_READ
 
+from app.turns import Deadline
+
 # What a watcher of gevent's loop waits for.
 _READ, _WRITE = 1, 2
-
-
-class Deadline:
-    """What is done within this ends in `error` after so many seconds: gevent.Timeout, at 1 µs instead of 4."""
-
-    def __init__(self, seconds: float, error: type[Exception]) -> None:
-        self._timer = gevent.get_hub().loop.timer(seconds)
-        # Not to be taken for a look at the sockets, whose time give_way() asks for.
-        self._timer.start(gevent.getcurrent().throw, error, update=False)
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.close()
 
 
 class ServerSilent(OperationalError):

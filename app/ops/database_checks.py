@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import literal, select
 
 from app.auth.claims import LEEWAY_SECONDS
-from app.columns import folded, now
 from app.database import db, fetch_one, scope
+from app.database.columns import folded, now
+from app.database.outages import outages
 from app.ops.checks import Finding
 from app.ops.health import require_isolation, require_newest_migration
-from app.outages import outages
 from app.settings import Settings
 from app.tasks.probe import find_leak
 

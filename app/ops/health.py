@@ -9,13 +9,14 @@ from marshmallow.validate import OneOf
 from psycopg2.errors import InsufficientPrivilege
 from sqlalchemy import String, column, func, literal, or_, select, table
 
-from app.database import OWNED, db, fetch_all, fetch_one, metadata
+from app.database import db, fetch_all, fetch_one
+from app.database.columns import OWNED, metadata
+from app.database.outages import DRIVER_ERRORS
 from app.http.blueprint import Blueprint, raises
 from app.http.fields import Text
 from app.http.openapi import VERSION
 from app.http.problems import DatabaseUnavailable
 from app.http.responses import json_response
-from app.outages import DRIVER_ERRORS
 from app.settings import PROJECT
 
 blueprint = Blueprint("service", __name__, description="What this is, and how it fares.")

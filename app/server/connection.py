@@ -7,8 +7,7 @@ from typing import Any
 
 from gunicorn.http.unreader import SocketUnreader
 
-from app.turns import give_way
-from app.waiting import Deadline
+from app.turns import Deadline, give_way
 
 # From a request's first byte until it has arrived whole; a second more for each so many bytes that have come.
 RECEIVE_SECONDS = 5

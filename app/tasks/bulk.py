@@ -21,9 +21,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSON
 
-from app.columns import for_engine, now
 from app.database import execute, fetch_all
-from app.statements import Row
+from app.database.columns import now
+from app.database.engines import for_engine
+from app.database.statements import Row
 from app.tasks.models import tasks
 from app.tasks.queries import TASK
 

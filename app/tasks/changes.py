@@ -12,10 +12,11 @@ from typing import Any
 
 from sqlalchemy import Integer, Select, bindparam, select, true, tuple_
 
-from app.columns import now
-from app.database import TRANSACTION_SECONDS, fetch_all
+from app.database import fetch_all
+from app.database.columns import now
+from app.database.execution import TRANSACTION_SECONDS
+from app.database.statements import Row
 from app.http.problems import Problem
-from app.statements import Row
 from app.tasks import cursors
 from app.tasks.cursors import InvalidCursor, is_id, is_time
 from app.tasks.filters import TRASH_SECONDS

@@ -5,9 +5,9 @@ from typing import Any
 
 from marshmallow import ValidationError
 
+from app.database.statements import Row
 from app.http.parsing import refused
 from app.http.problems import NotFound
-from app.statements import Row
 from app.tasks import schedule
 from app.tasks.bulk import WRITTEN, insert_tasks, lock_tasks, update_tasks
 from app.tasks.preconditions import ANY, Precondition, PreconditionFailed

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.database import transaction
-from app.statements import Row
+from app.database.statements import Row
 from app.tasks import queries, schedule
 from app.tasks.drafts import Drafts
 from app.tasks.preconditions import ANY, Precondition

@@ -11,7 +11,7 @@ from zoneinfo import available_timezones
 import orjson
 from marshmallow import ValidationError, fields
 
-from app.engines import fold
+from app.database.columns import fold
 from app.http.fields import EXAMPLE_TIME, Text
 from app.tasks import recurrence
 from app.times import rfc3339

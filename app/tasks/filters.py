@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Text, and_, bindparam, cast, func, literal, or_, select
 
-from app.columns import Day, Timestamp, folded, folded_ascii, from_now, now
+from app.database.columns import Day, Timestamp, folded, folded_ascii, from_now, now
 from app.tasks.fields import LINE_END, PRIORITIES, line_of
 from app.tasks.models import tasks
 from app.times import rfc3339

@@ -12,8 +12,9 @@ from flask import Response, g, request
 from sqlalchemy import bindparam, delete, literal, select, update
 
 from app.auth.identity import Identity
-from app.columns import both_engines, for_engine, from_now, now
 from app.database import execute, fetch_one, transaction
+from app.database.columns import from_now, now
+from app.database.engines import both_engines, for_engine
 from app.http.blueprint import raises, takes, the_request
 from app.http.problems import Problem, ValidationFailed
 from app.tasks.models import idempotency_keys

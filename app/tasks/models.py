@@ -13,8 +13,7 @@ from sqlalchemy import (
     text,
 )
 
-from app.columns import Day, Id, PlainText, Timestamp
-from app.database import OWNED, metadata
+from app.database.columns import OWNED, Day, Id, PlainText, Timestamp, metadata
 
 # Lists do not look at the trash, however full it is.
 NOT_DELETED = text("deleted_at IS NULL")

@@ -25,10 +25,11 @@ from sqlalchemy import (
 from app.auth.identity import Identity
 from app.auth.problems import TokenRevoked
 from app.auth.queries import add_outside_user
-from app.columns import now
-from app.database import NOTHING, IntegrityError, fetch_one, violation
+from app.database import IntegrityError, fetch_one, violation
+from app.database.columns import now
+from app.database.execution import NOTHING
+from app.database.statements import Row
 from app.http.problems import NotFound, Problem
-from app.statements import Row
 from app.tasks.filters import IN_TRASH
 from app.tasks.models import tasks
 from app.tasks.preconditions import ANY, Precondition, PreconditionFailed, Versions

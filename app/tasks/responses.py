@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 from flask import Response, request
 
+from app.database.statements import Row
 from app.http.blueprint import the_request
 from app.http.responses import json_response, no_content
-from app.statements import Row
 from app.tasks.fields import PRIORITIES, read_tags
 from app.tasks.preconditions import etag, is_unchanged
 

@@ -6,8 +6,8 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import Delete, Update, delete, update
 
-from app.columns import from_now
 from app.database import execute, scope
+from app.database.columns import from_now
 from app.tasks import cursors
 from app.tasks.models import tasks
 from app.times import rfc3339

@@ -6,8 +6,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import literal, update
 
-from app.columns import from_now
 from app.database import execute, scope
+from app.database.columns import from_now
 from app.tasks.filters import TRASH_SECONDS
 from app.tasks.models import tasks
 from tests.api.answers import LIST_BY_USER, Call

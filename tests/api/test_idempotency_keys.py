@@ -10,8 +10,9 @@ from sqlalchemy import delete, insert, literal, select, update
 from app.auth import queries
 from app.auth.models import users
 from app.auth.tokens import token_answer
-from app.columns import from_now, now
-from app.database import UnscopedStatement, execute, fetch_all, scope
+from app.database import execute, fetch_all, scope
+from app.database.columns import from_now, now
+from app.database.scopes import UnscopedStatement
 from app.tasks import idempotency
 from app.tasks.models import idempotency_keys
 from tests.api.answers import CREATE, assert_problem

@@ -6,8 +6,8 @@ from threading import Barrier
 import pytest
 from sqlalchemy import literal, update
 
-from app.columns import from_now
 from app.database import execute, scope
+from app.database.columns import from_now
 from app.tasks.models import tasks
 from tests.api.answers import CHANGE, CREATE, LIST_BY_USER, ON_ONE_TASK, ON_ONE_TASK_BY_USER, Call, assert_problem, page
 from tests.api.completing import DAILY, WAYS, all_tasks, completed

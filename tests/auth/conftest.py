@@ -8,8 +8,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app import single_flight
-from app.auth import jwks
+from app.auth import jwks, single_flight
 from app.auth.verifier import Verifier
 from app.settings import read_settings
 from tests.auth.issuer import Clock, Issuer

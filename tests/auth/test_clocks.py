@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app import engines
 from app.auth import attempts, revoked
 from app.auth.queries import disable_user, enable_user
+from app.database import sqlite
 from tests.api.answers import assert_problem
 from tests.auth.people import Member, another_app, assert_limited, log_in, make_copy_old, new_email, register
 from tests.conftest import Caller, shared_token
@@ -33,7 +33,7 @@ class DatabaseClock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> DatabaseClock:
     clock = DatabaseClock()
-    monkeypatch.setattr(engines, "datetime", clock)
+    monkeypatch.setattr(sqlite, "datetime", clock)
     return clock
 
 

@@ -7,8 +7,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import literal, update
 
-from app.columns import from_now
 from app.database import execute, scope
+from app.database.columns import from_now
 from app.tasks import trash
 from app.tasks.models import idempotency_keys, tasks
 from tests.api.answers import CREATE, RESTORE, assert_problem

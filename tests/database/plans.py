@@ -9,7 +9,8 @@ import psycopg2.extensions
 import pytest
 
 from app.database import scope
-from app.engines import _ScopedCursor, current_user
+from app.database.postgresql import _ScopedCursor
+from app.database.scopes import current_user
 from tests.conftest import Caller
 
 Send = Callable[..., None]

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import ForeignKeyConstraint, PrimaryKeyConstraint, Table, Text, UniqueConstraint, inspect
 
-from app.database import OWNED, metadata
+from app.database.columns import OWNED, metadata
 from app.settings import PROJECT
 from tests.conftest import NewDatabase, migrate
 from tests.postgres import Server

@@ -6,8 +6,8 @@ import pytest
 from flask import Flask
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app import engines
-from app.connections import Connections
+from app.database import engines
+from app.database.connections import Connections
 from tests.conftest import NewDatabase, make_app
 from tests.waiting import LONGEST_WAIT_SECONDS, until
 

@@ -15,17 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from app.auth.identity import Identity
 from app.auth.models import users
 from app.auth.queries import delete_user
-from app.database import (
-    AnothersScope,
-    UnscopedStatement,
-    execute,
-    fetch_all,
-    fetch_one,
-    in_this_scope,
-    scope,
-    transaction,
-)
-from app.engines import current_user
+from app.database import execute, fetch_all, fetch_one, in_this_scope, scope, transaction
+from app.database.scopes import AnothersScope, UnscopedStatement, current_user
 from app.http.problems import NotFound
 from app.tasks import batch, bulk, changes, edits, listing, queries, totals, transfer, trash
 from app.tasks.formats import FORMATS

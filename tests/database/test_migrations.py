@@ -15,8 +15,7 @@ from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy import Column, Engine, MetaData, func, inspect, select
 
-from app import engines
-from app.database import scope
+from app.database import postgresql, scope, sqlite
 from app.settings import PROJECT
 from app.times import rfc3339
 from tests.conftest import NewDatabase
@@ -265,8 +264,8 @@ def test_a_migration_may_take_longer_than_a_request(
 ) -> None:
     """The limits are for statements that somebody waits for."""
     with monkeypatch.context() as limits, empty_app.app_context():
-        limits.setattr(engines, "STATEMENT_SECONDS", -1)
-        limits.setattr(engines, "SILENCE_SECONDS", 0)
+        limits.setattr(sqlite, "STATEMENT_SECONDS", -1)
+        limits.setattr(postgresql, "SILENCE_SECONDS", 0)
         flask_migrate.upgrade(directory=next_migration(SLOW[engine_of(empty_app).dialect.name]))
 
     assert "tasks" in outline(engine_of(empty_app))

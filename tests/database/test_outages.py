@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app import engines
+from app.database import engines, sqlite
 from tests.conftest import Caller, NewDatabase, migrate, new_user_id
 from tests.database.conftest import NewApp
 from tests.postgres import Server
@@ -98,7 +98,7 @@ def test_a_locked_sqlite_file_is_503_for_writers_only(
     tmp_path: Path, new_app: NewApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Readers go on beside a writer that does not end."""
-    monkeypatch.setattr(engines, "SQLITE_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(sqlite, "SQLITE_BUSY_SECONDS", 0.05)
     url = f"sqlite:///{tmp_path / 'tasks.db'}"
     migrate(url)
     app = new_app(url)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app import statements
-from app.engines import _PostgresqlConnection
+from app.database import statements
+from app.database.postgresql import _PostgresqlConnection
 from tests.auth.people import keep_copy
 from tests.conftest import Caller, make_app, new_user_id
 from tests.postgres import Server

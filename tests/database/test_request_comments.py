@@ -14,8 +14,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import literal, select
 
-from app.database import NOBODY, fetch_one, scope, transaction
-from app.engines import _ScopedCursor
+from app.database import fetch_one, scope, transaction
+from app.database.postgresql import _ScopedCursor
+from app.database.scopes import NOBODY
 from app.http.requests import current_request
 from tests.conftest import Caller, make_app, new_user_id
 from tests.postgres import Server

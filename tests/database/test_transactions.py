@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from app.auth.models import users
 from app.auth.queries import add_outside_user, find_user
-from app.columns import now
 from app.database import IntegrityError, execute, fetch_one, transaction
+from app.database.columns import now
 from app.http.problems import DatabaseUnavailable
 from tests.conftest import Caller, new_user_id
 from tests.database.conftest import NewApp

@@ -182,8 +182,8 @@ def directive(name: str) -> int:
 
 def test_nginx_waits_for_longer_than_the_service_takes() -> None:
     """Else it would say 504 where the service was about to say 503, or use a connection that is just being closed."""
-    longest, _ = DOCUMENTED["app.database.TRANSACTION_SECONDS"]
-    silence, _ = DOCUMENTED["app.engines.SILENCE_SECONDS"]
+    longest, _ = DOCUMENTED["app.database.execution.TRANSACTION_SECONDS"]
+    silence, _ = DOCUMENTED["app.database.postgresql.SILENCE_SECONDS"]
 
     assert directive("proxy_read_timeout") > longest + silence
     assert directive("proxy_connect_timeout") < directive("proxy_read_timeout")

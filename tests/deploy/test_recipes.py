@@ -6,7 +6,7 @@ from contextlib import closing
 
 import psycopg2
 
-from app.database import metadata
+from app.database.columns import metadata
 from tests.conftest import Caller, make_app, migrate, new_user_id
 from tests.deploy.database import PASSWORD, READY, client_environment, readiness, url
 from tests.deploy.files import blocks

@@ -16,8 +16,8 @@ from sqlalchemy import update
 
 from app.auth.identity import Identity
 from app.database import execute, scope
+from app.database.statements import Row
 from app.http.responses import json_response
-from app.statements import Row
 from app.tasks import listing, queries
 from app.tasks.fields import write_tags
 from app.tasks.models import tasks

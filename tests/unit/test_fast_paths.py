@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row
 from sqlalchemy.engine.cursor import CursorResult
 from sqlalchemy.orm import Session
 
-from app.statements import compiled
+from app.database.statements import compiled
 from app.tasks.schemas import Task
 from tests.conftest import Caller, new_user_id, shared_token
 from tests.database.test_messages import CALLS

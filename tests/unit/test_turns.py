@@ -11,8 +11,7 @@ monkey.patch_all()
 
 import time
 import gevent
-from app.turns import TURN_SECONDS, give_way
-from app.waiting import Deadline
+from app.turns import TURN_SECONDS, Deadline, give_way
 
 said = []
 

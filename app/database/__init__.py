@@ -1,0 +1,26 @@
+"""How a statement runs: for whom, for how long, and on which of the two databases."""
+
+from app.database.engines import db
+from app.database.execution import (
+    IntegrityError,
+    execute,
+    fetch_all,
+    fetch_one,
+    fetch_tuples,
+    transaction,
+    violation,
+)
+from app.database.scopes import in_this_scope, scope
+
+__all__ = [
+    "IntegrityError",
+    "db",
+    "execute",
+    "fetch_all",
+    "fetch_one",
+    "fetch_tuples",
+    "in_this_scope",
+    "scope",
+    "transaction",
+    "violation",
+]

@@ -1,0 +1,80 @@
+"""The engine of the app, on either of the two databases."""
+
+from collections.abc import Callable, Mapping
+from threading import Lock
+from typing import Any
+
+from flask import Flask, current_app
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.dialects import postgresql as postgresql_dialect
+from sqlalchemy.dialects import sqlite as sqlite_dialect
+
+from app.database import postgresql, sqlite
+from app.database.columns import metadata
+from app.database.connections import Connections
+from app.database.outages import Trouble
+from app.settings import Settings
+
+POOL_WAIT_SECONDS = 2
+# Next to those for requests: for what is read in the background.
+SPARE_CONNECTIONS = 1
+
+
+class Database:
+    """What Flask-Migrate and the queries need: the metadata, and the engine of the current app."""
+
+    metadata = metadata
+
+    def init_app(self, app: Flask, settings: Settings) -> None:
+        engine = app.extensions["database"] = make_engine(settings)
+        # SQLite has one writer at a time.
+        turn = Lock() if engine.dialect.name == "sqlite" else None
+        app.extensions["database_trouble"] = Trouble(Connections(engine), turn)
+
+    @property
+    def engine(self) -> Engine:
+        engine: Engine = current_app.extensions["database"]
+        return engine
+
+    def here(self) -> tuple[Engine, Trouble]:
+        """What a statement needs of the current app."""
+        extensions = current_app.extensions
+        return extensions["database"], extensions["database_trouble"]
+
+    @property
+    def on_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+
+db = Database()
+
+
+def make_engine(settings: Settings) -> Engine:
+    url = settings.database_url
+    on_sqlite = url.drivername == "sqlite"
+    engine = create_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        # A failing statement must not put its users' data into the log.
+        hide_parameters=True,
+        # All are kept: the spare one, opened anew each time, would come and go twice a second.
+        pool_size=settings.threads + SPARE_CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT_SECONDS,
+        # Nothing is left to be undone: a transaction that fails undoes itself.
+        pool_reset_on_return=None,
+        connect_args=sqlite.connect_arguments() if on_sqlite else postgresql.connect_arguments(url.query),
+        **({} if on_sqlite else {"use_native_hstore": False}),
+    )
+    (sqlite if on_sqlite else postgresql).watch(engine)
+    return engine
+
+
+def both_engines(build: Callable[[Any], Any]) -> Mapping[str, Any]:
+    """A statement with ON CONFLICT, which needs each engine's own `insert`: built once for both."""
+    return {"postgresql": build(postgresql_dialect.insert), "sqlite": build(sqlite_dialect.insert)}
+
+
+def for_engine(statements: Mapping[str, Any]) -> Any:
+    """The one of both that is for the engine of the current app."""
+    return statements[db.engine.dialect.name]
