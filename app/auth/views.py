@@ -4,11 +4,11 @@ from typing import Any
 
 from flask import Response, current_app, g
 
-from app.auth import attempts, queries, sessions
-from app.auth.client import limit_client
+from app.auth import queries, rate_limits, sessions
 from app.auth.identity import authenticated
 from app.auth.passwords import Passwords
 from app.auth.problems import EmailTaken, InvalidCredentials, RateLimited, TokenMalformed, TokenRevoked
+from app.auth.rate_limits import limit_client
 from app.auth.revoked import Revoked
 from app.auth.schemas import (
     AccountPatch,
@@ -180,10 +180,10 @@ def _require_own_password(password: str | None) -> Any:
 
 def _require_password(user: Any, email: str, password: str) -> Any:
     """The user, for whoever knows the password; each attempt counts as failed until it has succeeded."""
-    attempts.count_failure(email)
+    rate_limits.count_failure(email)
     if not _passwords().verify(user and user.password_hash, password):
         raise InvalidCredentials
-    attempts.take_back_failure(email)
+    rate_limits.take_back_failure(email)
     if user.disabled_at:
         raise InvalidCredentials("This account is disabled. Ask whoever runs the service to enable it.")
     if _passwords().is_outdated(user.password_hash):

@@ -13,12 +13,12 @@ from sqlalchemy import select
 from app.auth import queries
 from app.auth.identity import LOCAL_USER_PREFIX, Identity
 from app.auth.problems import EmailTaken, TokenRevoked
-from app.commands.access import curl, lifetime, make_token
 from app.commands.output import as_json, failing_in_one_line, print_json, progress
+from app.commands.samples import sample_tasks
+from app.commands.tokens import curl, lifetime, make_token
 from app.database import fetch_one, scope
 from app.database.columns import now
-from app.tasks.bulk import insert_tasks
-from app.tasks.samples import sample_tasks
+from app.tasks.bulk_queries import insert_tasks
 
 # Tasks in one statement.
 PAGE = 1_000

@@ -12,7 +12,6 @@ from app.auth import queries, sessions
 from app.auth.identity import Identity
 from app.auth.problems import EmailTaken
 from app.auth.revoked import Revoked, ended_by
-from app.commands.access import lifetime, make_token
 from app.commands.arguments import (
     find_user,
     find_user_id,
@@ -24,11 +23,12 @@ from app.commands.arguments import (
     the_user,
 )
 from app.commands.output import answer, as_json, failing_in_one_line, print_json, printable
+from app.commands.tokens import lifetime, make_token
 from app.database import scope
 from app.database.statements import Row
 from app.http.strict_json import on_one_line
 from app.settings import LONGEST_ACCESS_TOKEN_SECONDS
-from app.tasks.totals import count_tasks
+from app.tasks.listing import count_tasks
 
 FIELDS = ("id", "email", "name", "created_at", "disabled_at")
 # The last columns may be longer than any width.

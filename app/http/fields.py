@@ -7,13 +7,13 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields
 from marshmallow.validate import Length, Range
 
+from app.times import EXAMPLE_TIME
 from app.turns import give_way
 
 # What Text takes, in JSON Schema's words: anything but NUL; where it is trimmed and needed, more than white space.
 NO_NUL = r"^[^\x00]*$"
 NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
 
-EXAMPLE_TIME = "2026-03-14T09:26:53.589793Z"
 EXAMPLE_USER_ID = "usr_0192f0c1a2b37c4d8e5f60718293a4b5"
 EXAMPLE_ID = "0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17"
 

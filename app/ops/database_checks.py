@@ -15,8 +15,8 @@ from app.database.columns import folded, now
 from app.database.outages import outages
 from app.ops.checks import Finding
 from app.ops.health import require_isolation, require_newest_migration
+from app.ops.isolation_probe import find_leak
 from app.settings import Settings
-from app.tasks.probe import find_leak
 
 OLDEST_POSTGRESQL = 140_000
 # From here on, times that two clocks have written are told apart wrongly.

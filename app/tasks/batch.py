@@ -6,9 +6,10 @@ from typing import Any
 from app.auth.identity import Identity
 from app.database import transaction
 from app.http.problems import Problem, ValidationFailed
-from app.tasks.drafts import Drafts, TakenMeanwhile
+from app.tasks.edits import Drafts, TakenMeanwhile
 from app.tasks.preconditions import etag
-from app.tasks.queries import IdTaken, for_known_user
+from app.tasks.problems import IdTaken
+from app.tasks.queries import for_known_user
 from app.turns import give_way
 
 Operation = Mapping[str, Any]

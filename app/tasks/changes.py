@@ -16,24 +16,15 @@ from app.database import fetch_all
 from app.database.columns import now
 from app.database.execution import TRANSACTION_SECONDS
 from app.database.statements import Row
-from app.http.problems import Problem
 from app.tasks import cursors
-from app.tasks.cursors import InvalidCursor, is_id, is_time
-from app.tasks.filters import TRASH_SECONDS
-from app.tasks.models import tasks
-from app.tasks.queries import BEFORE_EVERY_ID, LISTED
-from app.times import rfc3339
+from app.tasks.cursors import is_id
+from app.tasks.models import BEFORE_EVERY_ID, LISTED, TRASH_SECONDS, tasks
+from app.tasks.problems import InvalidCursor, ResyncRequired
+from app.times import is_time, rfc3339
 
 # The database's clock may be another machine's after a failover.
 STEP_BACK = timedelta(seconds=3 * TRANSACTION_SECONDS)
 KEPT = timedelta(seconds=TRASH_SECONDS)
-
-
-class ResyncRequired(Problem):
-    """The token is older than the trash: what was deleted since may have been forgotten."""
-
-    status, code, title = 410, "resync_required", "The token is too old"
-    detail = "Begin anew without `since`, and drop what does not come again."
 
 
 @dataclass(frozen=True, slots=True)

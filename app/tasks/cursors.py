@@ -4,25 +4,16 @@ import base64
 import binascii
 import hashlib
 import re
-from datetime import datetime
 from typing import Any
 
 import orjson
 
 from app.http import strict_json
-from app.http.problems import Problem
+from app.tasks.problems import InvalidCursor
 
 CHECKSUM_BYTES = 9
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
-
-
-class InvalidCursor(Problem):
-    """The cursor is damaged, or belongs to another list."""
-
-    status, code, title = 422, "invalid_cursor", "The cursor does not fit"
-    detail = "Use a cursor as it was given, with the filters and the sort it was given for; or begin without one."
 
 
 def write(values: list[Any], *list_: Any) -> str:
@@ -45,14 +36,6 @@ def read(cursor: str, *list_: Any) -> list[Any]:
 
 def is_id(value: Any) -> bool:
     return isinstance(value, str) and bool(_ID.fullmatch(value))
-
-
-def is_time(value: Any) -> bool:
-    """Whether it is a time as this service writes it."""
-    try:
-        return isinstance(value, str) and bool(_TIME.fullmatch(value) and datetime.fromisoformat(value))
-    except ValueError:
-        return False
 
 
 def _checksum(text: bytes, list_: Any) -> bytes:

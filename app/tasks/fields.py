@@ -1,8 +1,6 @@
 """Marshmallow fields of a task. What they load is what the table keeps."""
 
-import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -12,9 +10,9 @@ import orjson
 from marshmallow import ValidationError, fields
 
 from app.database.columns import fold
-from app.http.fields import EXAMPLE_TIME, Text
+from app.http.fields import Text
 from app.tasks import recurrence
-from app.times import rfc3339
+from app.times import is_day, read_day, read_moment
 
 Described = Mapping[str, Any]
 NOTHING: Described = MappingProxyType({})
@@ -23,17 +21,10 @@ NOTHING: Described = MappingProxyType({})
 PRIORITIES = ("none", "low", "medium", "high")
 MOST_TAGS, TAG_CHARACTERS = 20, 50
 ZONE_CHARACTERS = 64
-# So that every zone's last second of a day is a time that can be written.
-FIRST_YEAR, LAST_YEAR = 1000, 9998
 
 LINE_END = "\n"
 
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SHAPE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
-# At most 40 characters, as is documented. Python alone would take an offset of 99 minutes.
-_TIME = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,14})?([Zz]|[+-][0-9]{2}:[0-5][0-9])"
-)
 
 
 class Priority(fields.String):
@@ -104,7 +95,7 @@ class MomentOrDay(fields.String):
         super().__init__(metadata=described)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        return read_day(value) if isinstance(value, str) and _DAY.fullmatch(value) else read_moment(value)
+        return read_day(value) if is_day(value) else read_moment(value)
 
 
 class Zone(Text):
@@ -157,30 +148,6 @@ def line_of(tag: str) -> str:
 
 def read_tags(kept: str) -> list[str]:
     return orjson.loads(f"[{kept[1:-1].replace(LINE_END, ',')}]") if kept else []
-
-
-def read_day(value: Any) -> str:
-    """A day as it is kept, or ValidationError."""
-    if isinstance(value, str) and _DAY.fullmatch(value):
-        try:
-            day = date.fromisoformat(value)
-        except ValueError:
-            raise ValidationError("There is no such day.") from None
-        if FIRST_YEAR <= day.year <= LAST_YEAR:
-            return value
-    raise ValidationError(f"Must be a day as YYYY-MM-DD, from the year {FIRST_YEAR} to {LAST_YEAR}.")
-
-
-def read_moment(value: Any) -> str:
-    """A time as it is kept, or ValidationError."""
-    if isinstance(value, str) and _TIME.fullmatch(value):
-        try:
-            moment = datetime.fromisoformat(value.upper()).astimezone(UTC)
-        except (ValueError, OverflowError):
-            raise ValidationError("There is no such time.") from None
-        if FIRST_YEAR <= moment.year <= LAST_YEAR:
-            return rfc3339(moment)
-    raise ValidationError(f"Must be a time with its offset, as {EXAMPLE_TIME} or with +02:00 for Z.")
 
 
 @lru_cache(maxsize=1)

@@ -7,19 +7,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Text, and_, bindparam, cast, func, literal, or_, select
 
-from app.database.columns import Day, Timestamp, folded, folded_ascii, from_now, now
+from app.database.columns import Day, Timestamp, folded, folded_ascii, now
 from app.tasks.fields import LINE_END, PRIORITIES, line_of
-from app.tasks.models import tasks
+from app.tasks.models import IN_TRASH, tasks
 from app.times import rfc3339
-
-# For how long a task stays in the trash.
-TRASH_SECONDS = 30 * 24 * 3600
 
 Filters = Mapping[str, Any]
 
-# The clock is read once, not for each row.
-TRASH_BEGINS = select(from_now(literal(-TRASH_SECONDS))).scalar_subquery()
-IN_TRASH = and_(tasks.c.deleted_at.is_not(None), tasks.c.deleted_at > TRASH_BEGINS)
 _overdue = and_(tasks.c.due < select(now()).scalar_subquery(), tasks.c.completed_at.is_(None))
 
 

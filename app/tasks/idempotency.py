@@ -16,8 +16,9 @@ from app.database import execute, fetch_one, transaction
 from app.database.columns import from_now, now
 from app.database.engines import both_engines, for_engine
 from app.http.blueprint import raises, takes, the_request
-from app.http.problems import Problem, ValidationFailed
+from app.http.problems import ValidationFailed
 from app.tasks.models import idempotency_keys
+from app.tasks.problems import IdempotencyKeyReused
 from app.tasks.queries import for_known_user
 
 HEADER = "Idempotency-Key"
@@ -30,13 +31,6 @@ _KEY = re.compile(r"[!-~]{1,255}")
 _this_key = (idempotency_keys.c.user_id == bindparam("of_user"), idempotency_keys.c.key == bindparam("of_key"))
 # The clock is read once, not for each row.
 _is_old = idempotency_keys.c.created_at <= select(from_now(literal(-KEPT_SECONDS))).scalar_subquery()
-
-
-class IdempotencyKeyReused(Problem):
-    """The key was used for another request within the last 24 hours."""
-
-    status, code, title = 422, "idempotency_key_reused", "The key belongs to another request"
-    detail = "Use a new Idempotency-Key for each new request, and the same only to repeat the same."
 
 
 def _claim_key(insert_for_engine: Any) -> Any:

@@ -9,10 +9,11 @@ from sqlalchemy import ColumnElement, Integer, Select, asc, bindparam, desc, fun
 
 from app.database import fetch_one, fetch_tuples
 from app.tasks import cursors, filters
-from app.tasks.cursors import InvalidCursor, is_id, is_time
+from app.tasks.cursors import is_id
 from app.tasks.fields import PRIORITIES
-from app.tasks.models import tasks
-from app.tasks.queries import LISTED
+from app.tasks.models import LISTED, tasks
+from app.tasks.problems import InvalidCursor
+from app.times import is_time
 
 # What a cursor may say of the last task's value, which the database is to compare with.
 SORTS: Mapping[str, Callable[[Any], bool]] = {
@@ -149,3 +150,18 @@ def _count(names: frozenset[str]) -> Select[Any]:
 
 def _wanted(names: frozenset[str]) -> list[ColumnElement[bool]]:
     return [tasks.c.user_id == bindparam("of_user"), *(filters.condition(name) for name in sorted(names))]
+
+
+_kept = tasks.c.deleted_at.is_(None)
+_count_by_state = select(
+    func.count().filter(_kept, tasks.c.completed_at.is_(None)).label("open"),
+    func.count().filter(_kept, tasks.c.completed_at.is_not(None)).label("completed"),
+    func.count().filter(~_kept).label("in_trash"),
+).where(tasks.c.user_id == bindparam("of_user"))
+
+
+def count_tasks(user_id: str) -> dict[str, int]:
+    """The numbers of a user's tasks: open, completed, and in the trash."""
+    counted = fetch_one(_count_by_state, {"of_user": user_id})
+    assert counted is not None
+    return dict(counted._asdict())

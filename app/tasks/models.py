@@ -10,10 +10,16 @@ from sqlalchemy import (
     Table,
     Text,
     TextClause,
+    and_,
+    literal,
+    select,
     text,
 )
 
-from app.database.columns import OWNED, Day, Id, PlainText, Timestamp, metadata
+from app.database.columns import OWNED, Day, Id, PlainText, Timestamp, from_now, metadata
+
+# For how long a task stays in the trash.
+TRASH_SECONDS = 30 * 24 * 3600
 
 # Lists do not look at the trash, however full it is.
 NOT_DELETED = text("deleted_at IS NULL")
@@ -79,3 +85,26 @@ idempotency_keys = Table(
     ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
     info=OWNED,
 )
+
+# What a list shows of a task beside its user, who is the same for all.
+LISTED = (
+    tasks.c.id,
+    tasks.c.title,
+    tasks.c.details,
+    tasks.c.completed_at,
+    tasks.c.priority,
+    tasks.c.tags,
+    tasks.c.due_on,
+    tasks.c.due,
+    tasks.c.time_zone,
+    tasks.c.recurrence,
+    tasks.c.created_at,
+    tasks.c.updated_at,
+)
+TASK = (*LISTED, tasks.c.user_id, tasks.c.version)
+
+# The clock is read once, not for each row.
+TRASH_BEGINS = select(from_now(literal(-TRASH_SECONDS))).scalar_subquery()
+IN_TRASH = and_(tasks.c.deleted_at.is_not(None), tasks.c.deleted_at > TRASH_BEGINS)
+
+BEFORE_EVERY_ID = "00000000-0000-0000-0000-000000000000"

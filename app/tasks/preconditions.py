@@ -5,15 +5,6 @@ from dataclasses import dataclass
 
 from flask import Request
 
-from app.http.problems import Problem
-
-
-class PreconditionFailed(Problem):
-    """The task is not in a version that the request's If-Match or If-None-Match allows. Nothing was written."""
-
-    status, code, title = 412, "precondition_failed", "The task has changed"
-    detail = "Get the task again, decide anew, and repeat the change with its new ETag."
-
 
 @dataclass(frozen=True, slots=True)
 class Versions:

@@ -29,31 +29,13 @@ from app.database import IntegrityError, fetch_one, violation
 from app.database.columns import now
 from app.database.execution import NOTHING
 from app.database.statements import Row
-from app.http.problems import NotFound, Problem
-from app.tasks.filters import IN_TRASH
-from app.tasks.models import tasks
-from app.tasks.preconditions import ANY, Precondition, PreconditionFailed, Versions
-
-# What a list shows of a task beside its user, who is the same for all.
-LISTED = (
-    tasks.c.id,
-    tasks.c.title,
-    tasks.c.details,
-    tasks.c.completed_at,
-    tasks.c.priority,
-    tasks.c.tags,
-    tasks.c.due_on,
-    tasks.c.due,
-    tasks.c.time_zone,
-    tasks.c.recurrence,
-    tasks.c.created_at,
-    tasks.c.updated_at,
-)
-TASK = (*LISTED, tasks.c.user_id, tasks.c.version)
+from app.http.problems import NotFound
+from app.tasks.models import IN_TRASH, TASK, tasks
+from app.tasks.preconditions import ANY, Precondition, Versions
+from app.tasks.problems import IdTaken, PreconditionFailed
 
 T = TypeVar("T")
 
-BEFORE_EVERY_ID = "00000000-0000-0000-0000-000000000000"
 
 _completed: Any = bindparam("completed", type_=Boolean())
 _task = (tasks.c.user_id == bindparam("of_user"), tasks.c.id == bindparam("of_id"))
@@ -101,17 +83,6 @@ _restoring = (
 )
 
 
-class IdTaken(Problem):
-    """One of your tasks has the id that was given for a new one; it may be in the trash."""
-
-    status, code, title = 409, "id_taken", "The id is taken"
-    detail = "Give the new task another id, or none; or change the task that has this one."
-
-
-class Recurs(Exception):
-    """The task is one that recurs, and is to be completed, perhaps: see edits.py."""
-
-
 def create_task(identity: Identity, task: Mapping[str, Any]) -> Row:
     """Add a task."""
     row = {"user_id": identity.user_id, "id": new_id(), **task}
@@ -149,9 +120,12 @@ def get_task(user_id: str, task_id: str) -> Row:
     return _found(fetch_one(_get, _key(user_id, task_id)))
 
 
-def change_task(user_id: str, task_id: str, changes: Mapping[str, Any], precondition: Precondition = ANY) -> Row:
-    """Write the named fields, a schedule whole or not at all; with none named, nothing. Recurs where it would complete
-    a task that recurs.
+def change_unless_recurring(
+    user_id: str, task_id: str, changes: Mapping[str, Any], precondition: Precondition = ANY
+) -> Row | None:
+    """Write the named fields, a schedule whole or not at all; with none named, nothing.
+
+    None where it would complete a task that recurs: that takes more than one statement.
     """
     if not changes:
         task = get_task(user_id, task_id)
@@ -162,8 +136,8 @@ def change_task(user_id: str, task_id: str, changes: Mapping[str, Any], precondi
     return _write(_changing(frozenset(changes), completes), user_id, task_id, precondition, changes, completes)
 
 
-def toggle_task(user_id: str, task_id: str, precondition: Precondition = ANY) -> Row:
-    """Complete or reopen, atomically: N toggles at once leave exactly N flips. Recurs where the task does."""
+def toggle_unless_recurring(user_id: str, task_id: str, precondition: Precondition = ANY) -> Row | None:
+    """Complete or reopen, atomically: N toggles at once leave exactly N flips. None where the task recurs."""
     return _write(_toggling, user_id, task_id, precondition, completes=True)
 
 
@@ -184,8 +158,11 @@ def _write(
     precondition: Precondition,
     values: Mapping[str, Any] = NOTHING,
     completes: bool = False,
-) -> Row:
-    """Check and write in one statement; only a refusal takes a second, to tell its reason."""
+) -> Row | None:
+    """Check and write in one statement; only a refusal takes a second, to tell its reason.
+
+    None where it was to complete a task that recurs.
+    """
     parameters = {**_key(user_id, task_id), **values}
     if precondition is not ANY:
         parameters |= {"wanted": _listed(precondition.wanted), "unwanted": _listed(precondition.unwanted)}
@@ -196,7 +173,9 @@ def _write(
     if precondition is ANY and not completes:
         raise NotFound
     task = get_task(user_id, task_id)
-    raise Recurs if completes and precondition.allows(task.version) else PreconditionFailed
+    if completes and precondition.allows(task.version):
+        return None
+    raise PreconditionFailed
 
 
 @lru_cache

@@ -7,9 +7,8 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError
 
-from app.tasks.fields import LAST_YEAR
 from app.tasks.recurrence import following
-from app.times import rfc3339
+from app.times import LAST_YEAR, rfc3339
 
 # A change of one of these is judged with the others beside it.
 FIELDS = frozenset({"due_on", "due_at", "time_zone", "recurrence"})

@@ -13,10 +13,9 @@ from sqlalchemy import Integer, bindparam, select, tuple_
 from app.database import fetch_tuples
 from app.http.openapi import example_of
 from app.http.parsing import refused
-from app.tasks.bulk import import_tasks
+from app.tasks.bulk_queries import import_tasks
 from app.tasks.formats import Format, Unreadable
-from app.tasks.models import tasks
-from app.tasks.queries import BEFORE_EVERY_ID, LISTED
+from app.tasks.models import BEFORE_EVERY_ID, LISTED, tasks
 from app.tasks.responses import TASK
 from app.tasks.schemas import ImportedTask, Task
 from app.turns import turn, without_turn

@@ -4,9 +4,8 @@ from sqlalchemy import Integer, bindparam, delete, select
 
 from app.database import execute
 from app.database.execution import MOST_AT_ONCE
-from app.tasks.filters import TRASH_BEGINS
 from app.tasks.idempotency import clear_keys
-from app.tasks.models import tasks
+from app.tasks.models import TRASH_BEGINS, tasks
 
 _old = (
     select(tasks.c.id)

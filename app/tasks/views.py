@@ -10,12 +10,10 @@ from app.http.blueprint import Blueprint, answers_with, raises, takes
 from app.http.problems import NotFound
 from app.http.responses import json_response, no_content
 from app.tasks import batch, changes, edits, listing, queries, transfer
-from app.tasks.changes import ResyncRequired
-from app.tasks.cursors import InvalidCursor
 from app.tasks.formats import FORMATS
 from app.tasks.idempotency import idempotent
-from app.tasks.preconditions import PreconditionFailed, for_writing
-from app.tasks.queries import IdTaken
+from app.tasks.preconditions import for_writing
+from app.tasks.problems import IdTaken, InvalidCursor, PreconditionFailed, ResyncRequired
 from app.tasks.responses import TASK
 from app.tasks.schemas import (
     BatchIn,

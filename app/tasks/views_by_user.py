@@ -14,8 +14,8 @@ from app.http.problems import NotFound
 from app.http.responses import json_response, no_content
 from app.tasks import edits, listing, queries
 from app.tasks.idempotency import idempotent
-from app.tasks.preconditions import PreconditionFailed, for_writing
-from app.tasks.queries import IdTaken
+from app.tasks.preconditions import for_writing
+from app.tasks.problems import IdTaken, PreconditionFailed
 from app.tasks.responses import USER_TASK
 from app.tasks.schemas import LARGEST_ARRAY, USER_SORTS, Completion, NewUserTask, UserTask, UserTaskIn, UserTaskQuery
 from app.turns import turn_for

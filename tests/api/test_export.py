@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 from app.database import scope
 from app.http.problems import DatabaseUnavailable
 from app.tasks import transfer
-from app.tasks.bulk import import_tasks
+from app.tasks.bulk_queries import import_tasks
 from app.tasks.formats import FORMATS
 from app.tasks.schemas import ImportedTask
 from tests.api.answers import TASK_FIELDS, Call, assert_problem

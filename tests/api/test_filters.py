@@ -8,8 +8,7 @@ from sqlalchemy import literal, update
 
 from app.database import execute, scope
 from app.database.columns import from_now
-from app.tasks.filters import TRASH_SECONDS
-from app.tasks.models import tasks
+from app.tasks.models import TRASH_SECONDS, tasks
 from tests.api.answers import LIST_BY_USER, Call
 from tests.api.lists import EITHER_LIST, remove, titles
 from tests.conftest import Caller

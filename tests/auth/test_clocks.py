@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.auth import attempts, revoked
+from app.auth import rate_limits, revoked
 from app.auth.queries import disable_user, enable_user
 from app.database import sqlite
 from tests.api.answers import assert_problem
@@ -104,9 +104,9 @@ def test_nobody_is_locked_out_for_longer_when_the_clock_goes_back(service: Flask
     """A window that begins in the future is left from before."""
     email = new_email()
     register(service, email)
-    for _ in range(attempts.FAILURES):
+    for _ in range(rate_limits.FAILURES):
         assert log_in(service, email, "wrong horse battery").status_code == 401
-    assert assert_limited(log_in(service, email)) <= attempts.FAILURES_SECONDS
+    assert assert_limited(log_in(service, email)) <= rate_limits.FAILURES_SECONDS
     clock.moved = -HOUR
 
     assert log_in(service, email).status_code == 200

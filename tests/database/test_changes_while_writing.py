@@ -109,7 +109,7 @@ def ann_on_postgresql(postgresql_app: Flask) -> Caller:
 
 
 LATE_WRITES: dict[str, Callable[[str, str], Any]] = {
-    "changed": lambda user, task: queries.change_task(user, task, {"title": "late"}),
+    "changed": lambda user, task: queries.change_unless_recurring(user, task, {"title": "late"}),
     "deleted": queries.delete_task,
     "created": lambda user, _: queries.create_task(Identity(user), NewTask().load({"title": "late"})),
     "restored": queries.restore_task,

@@ -18,7 +18,7 @@ from app.auth.queries import delete_user
 from app.database import execute, fetch_all, fetch_one, in_this_scope, scope, transaction
 from app.database.scopes import AnothersScope, UnscopedStatement, current_user
 from app.http.problems import NotFound
-from app.tasks import batch, bulk, changes, edits, listing, queries, totals, transfer, trash
+from app.tasks import batch, bulk_queries, changes, edits, listing, queries, transfer, trash
 from app.tasks.formats import FORMATS
 from app.tasks.models import tasks
 from app.tasks.schemas import NewTask
@@ -53,8 +53,10 @@ QUERIES: dict[str, Callable[[str, str], Any]] = {
         Identity(user), {"title": "x", "details": None, "completed": False}
     ),
     "queries.get_task": queries.get_task,
-    "queries.change_task": lambda user, task: queries.change_task(user, task, {"title": "changed"}),
-    "queries.toggle_task": queries.toggle_task,
+    "queries.change_unless_recurring": lambda user, task: queries.change_unless_recurring(
+        user, task, {"title": "changed"}
+    ),
+    "queries.toggle_unless_recurring": queries.toggle_unless_recurring,
     "queries.delete_task": queries.delete_task,
     "queries.restore_task": queries.restore_task,
     "edits.change_task": lambda user, task: edits.change_task(user, task, {"title": "changed"}),
@@ -65,13 +67,13 @@ QUERIES: dict[str, Callable[[str, str], Any]] = {
     "changes.list_changes": lambda user, _: list(changes.list_changes(user, None, 50).changed),
     "batch.run that creates": lambda user, _: batch.run(Identity(user), [creating()]),
     "batch.run that deletes": lambda user, task: batch.run(Identity(user), [{"op": "delete", "id": task}]),
-    "bulk.lock_tasks": lambda user, task: list(bulk.lock_tasks(user, [task])),
-    "bulk.insert_tasks": lambda user, _: bulk.insert_tasks(user, [row()]),
-    "bulk.import_tasks": lambda user, _: bulk.import_tasks(user, [row()]),
-    "bulk.update_tasks": lambda user, task: bulk.update_tasks(user, [row(task)]),
+    "bulk_queries.lock_tasks": lambda user, task: list(bulk_queries.lock_tasks(user, [task])),
+    "bulk_queries.insert_tasks": lambda user, _: bulk_queries.insert_tasks(user, [row()]),
+    "bulk_queries.import_tasks": lambda user, _: bulk_queries.import_tasks(user, [row()]),
+    "bulk_queries.update_tasks": lambda user, task: bulk_queries.update_tasks(user, [row(task)]),
     "transfer.export": lambda user, _: list(transfer.export(user, FORMATS["jsonl"])),
     "transfer.write": lambda user, _: transfer.write(user, [row()], lambda _: None),
-    "totals.count_tasks": lambda user, _: sum(totals.count_tasks(user).values()),
+    "listing.count_tasks": lambda user, _: sum(listing.count_tasks(user).values()),
     "trash.purge": lambda user, task: trash.purge(user) if delete_long_ago(user, task) else "nothing",
 }
 
@@ -207,7 +209,7 @@ def test_every_query_is_tried_with_a_wrong_user() -> None:
     """A new function that is told a user joins the list above."""
     found = {
         f"{module.__name__.rpartition('.')[2]}.{name}"
-        for module in (queries, edits, listing, changes, batch, bulk, transfer, totals, trash)
+        for module in (queries, edits, listing, changes, batch, bulk_queries, transfer, trash)
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if function.__module__ == module.__name__ and not name.startswith("_")
         if {"user_id", "identity"} & set(inspect.signature(function).parameters)

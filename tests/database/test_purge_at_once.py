@@ -6,8 +6,7 @@ from flask import Flask
 from sqlalchemy import update
 
 from app.database import execute, scope
-from app.tasks.filters import TRASH_SECONDS
-from app.tasks.models import tasks
+from app.tasks.models import TRASH_SECONDS, tasks
 from app.tasks.trash import purge
 from tests.api.past import age_task
 from tests.conftest import Caller, new_user_id

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from app.database import scope
-from app.tasks.bulk import import_tasks
+from app.tasks.bulk_queries import import_tasks
 from app.tasks.schemas import ImportedTask
 from tests.conftest import Caller, NewDatabase, make_app, new_user_id, shared_token
 from tests.database.conftest import postgresql_database, postgresql_template

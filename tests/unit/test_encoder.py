@@ -129,8 +129,8 @@ def test_every_statement_returns_the_same_columns(app: Flask, new_row: NewRow) -
         ]
         read = queries.get_task(row.user_id, row.id)
         written = [
-            queries.change_task(row.user_id, row.id, {"title": "tea"}),
-            queries.toggle_task(row.user_id, row.id),
+            queries.change_unless_recurring(row.user_id, row.id, {"title": "tea"}),
+            queries.toggle_unless_recurring(row.user_id, row.id),
         ]
 
     assert {found._fields for found in written} == {row._fields}

@@ -18,7 +18,7 @@ VIEWS = {"app/auth/views.py", "app/tasks/views.py", "app/tasks/views_by_user.py"
 # Around the views: the decorator that knows who calls, the parser, the writers of answers, and each request's log line.
 READ_THE_REQUEST = VIEWS | {
     "app/http/blueprint.py",
-    "app/auth/client.py",
+    "app/auth/rate_limits.py",
     "app/auth/identity.py",
     "app/http/requests.py",
     "app/http/parsing.py",
@@ -74,7 +74,7 @@ def test_only_the_tasks_room_names_the_task_table() -> None:
 def test_only_one_file_names_the_tables_of_users() -> None:
     """They are read across users, so every statement on them stands in one file."""
     assert importers("app.auth.models") == {
-        "app/auth/attempts.py",
+        "app/auth/rate_limits.py",
         "app/auth/queries.py",
         "app/auth/revoked.py",
         "app/auth/sessions.py",
@@ -128,7 +128,7 @@ def test_a_scope_is_entered_where_the_work_begins() -> None:
         "app/auth/identity.py",
         "app/auth/queries.py",
         "app/ops/database_checks.py",
-        "app/tasks/probe.py",
+        "app/ops/isolation_probe.py",
     }
 
 

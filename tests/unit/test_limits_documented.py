@@ -26,7 +26,7 @@ LIMIT = re.compile(r"[A-Z_]*(SECONDS|BYTES|CHARACTERS|FAILURES|AT_ONCE|REMEMBERE
 # They measure something else.
 NO_LIMITS = {
     "app.http.openapi.HEADER_LINE_BYTES",
-    "app.auth.attempts.CLOCK_SECONDS",
+    "app.auth.rate_limits.CLOCK_SECONDS",
     "app.auth.revoked.ENABLED_AGAIN_SECONDS",
     "app.auth.revoked.FOR_EVER_SECONDS",
     "app.auth.revoked.GRACE_SECONDS",

@@ -25,8 +25,7 @@ from app.database import execute, fetch_all
 from app.database.columns import now
 from app.database.engines import for_engine
 from app.database.statements import Row
-from app.tasks.models import tasks
-from app.tasks.queries import TASK
+from app.tasks.models import TASK, tasks
 
 # What a task is written with. A completed one keeps the time at which it became so, or gets this one.
 WRITTEN = ("title", "details", "priority", "tags", "due", "due_on", "time_zone", "recurrence", "next_id")

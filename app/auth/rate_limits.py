@@ -1,11 +1,14 @@
-"""Brute force: attempts are counted in the database, so that all workers and machines count together."""
+"""Brute force: calls and attempts are counted in the database, so that all workers and machines count together."""
 
 import hashlib
+import ipaddress
 import math
+import re
 import secrets
 from datetime import datetime
 from typing import Any
 
+from flask import current_app, request
 from sqlalchemy import bindparam, case, delete, literal, or_, update
 
 from app.auth.addresses import fold
@@ -15,12 +18,17 @@ from app.database import execute, fetch_one
 from app.database.columns import from_now, now
 from app.database.engines import both_engines, for_engine
 
+# A host has 64 bits of addresses to itself (RFC 4291, section 2.5.4).
+IPV6_HOST_BITS = 64
+
 FAILURES = 10
 FAILURES_SECONDS = 15 * 60
 REQUESTS_SECONDS = 60
 CLOCK_SECONDS = 30
 # One in so many new windows clears away the old ones.
 CLEARING = 100
+
+_PORT = re.compile(r"^(?:\[(.*)\]|([0-9.]+))(?::[0-9]+)?$")
 
 
 def _count_attempt(insert_for_engine: Any) -> Any:
@@ -80,3 +88,22 @@ def count_attempt(key: str, most: int, window: int) -> None:
 
 def _email_key(email: str) -> str:
     return f"email {hashlib.sha256(fold(email).encode()).hexdigest()}"
+
+
+def limit_client() -> None:
+    """A blueprint's `before_request`: raise RateLimited for a client address that calls too often."""
+    count_request(client_network(), current_app.extensions["settings"].auth_rate_limit)
+
+
+def client_network() -> str:
+    """The client's address; of an IPv6 one the part that a host cannot choose."""
+    try:
+        # Some proxies add the client's port.
+        address = ipaddress.ip_address(_PORT.sub(r"\1\2", request.remote_addr or ""))
+    except ValueError:
+        # A unix socket has none.
+        return request.remote_addr or "local"
+    if address.version == 6 and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    bits = IPV6_HOST_BITS if address.version == 6 else 32
+    return str(ipaddress.ip_network((address, bits), strict=False))
