@@ -47,7 +47,7 @@ check: $(VENV)/.development ## Check format, lint, types, the API's description,
 conformance: $(VENV)/.development ## Send random requests for two minutes; judge the answers by docs/openapi.json.
 	@$(BIN)/python -m tests.contract.conformance
 
-format: $(VENV)/.development ## Format the code and mend what the linter can.
+format: $(VENV)/.development ## Format the code and fix what the linter can.
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/ruff format
 

@@ -10,8 +10,8 @@ import json
 import os
 import secrets
 
-from app.auth import verifier
 from app.server.sharing import sharing
+from app.services import services_of
 from app.settings import SettingsError, load_settings
 
 try:
@@ -52,20 +52,20 @@ logger_class = "app.ops.server_log.ServerLog"
 def pre_fork(server, worker):
     """Give the worker a part of the memory that /metrics is counted in: one that no other has."""
     if counts := server.app.wsgi().extensions.get("metrics"):
-        others = {other.metrics_part for other in server.WORKERS.values()}
-        worker.metrics_part = counts.take_part(others)
+        others = {other.metrics_slot for other in server.WORKERS.values()}
+        worker.metrics_slot = counts.take_slot(others)
 
 
 def post_worker_init(worker):
     """Fetch what the first token may need; and tell now and then how many connections this worker uses."""
-    verifier.start(worker.wsgi)
+    services_of(worker.wsgi).verifier.start()
     if counts := worker.wsgi.extensions.get("metrics"):
         counts.watch_pool()
 
 
 def worker_exit(server, _worker):
     """Close the connections: the last one to leave SQLite's file puts all of it into that file."""
-    server.app.wsgi().extensions["database"].dispose()
+    services_of(server.app.wsgi()).engine.dispose()
 
 
 def child_exit(_server, worker):

@@ -5,32 +5,39 @@ from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import auth, commands, tasks
+from app.auth.passwords import Passwords
+from app.auth.revocation import Revocations
+from app.auth.verifier import Verifier
 from app.database import db
+from app.database.engines import make_engine, state_of
 from app.http import cors, openapi, problems, requests
 from app.http.application import Application
 from app.ops import docs, health, logging, metrics
+from app.services import Services
 from app.settings import PROJECT, Settings
 
 
 def create_app(settings: Settings) -> Flask:
     """The application. Nothing is asked of the database before the first request."""
     app = Application(__name__, static_folder=None)
-    app.extensions["settings"] = settings
+    engine = make_engine(settings)
+    app.extensions["services"] = Services(
+        settings, engine, state_of(engine), Passwords(settings), Verifier(settings), Revocations(app)
+    )
 
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=0)  # type: ignore[method-assign]
 
     logging.configure(settings)
-    requests.init_app(app)
+    requests.init_app(app, settings)
     problems.init_app(app)
     cors.init_app(app, settings)
-    db.init_app(app, settings)
     Migrate(app, db, directory=str(PROJECT / "migrations"))
 
     api = openapi.init_app(app)
     app.register_blueprint(docs.blueprint)
     api.register_blueprint(health.blueprint)
-    auth.init_app(app, api, settings)
+    auth.init_app(api, settings)
     tasks.init_app(api)
 
     commands.init_app(app)

@@ -28,7 +28,10 @@ SECRET_FILE = "auth_secret"
 SECRET_BYTES = 32
 
 # The largest ACCESS_TOKEN_SECONDS: what has been revoked for as long refuses no living token any more.
-LONGEST_ACCESS_TOKEN_SECONDS = 86_400
+MAX_ACCESS_TOKEN_SECONDS = 86_400
+MAX_REFRESH_TOKEN_SECONDS = 31_536_000
+# What an outside issuer may sign.
+MAX_OUTSIDE_TOKEN_SECONDS = 31_536_000
 
 # OWASP's Password Storage Cheat Sheet: KiB of memory and passes, each pair as strong as the others.
 OWASP_ARGON2ID = ((47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5))
@@ -40,7 +43,7 @@ Value = TypeVar("Value")
 
 
 class SettingsError(Exception):
-    """A setting is missing, unknown or unsafe; the message names it and the mend, in one line."""
+    """A setting is missing, unknown or unsafe; the message names it and the fix, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +106,10 @@ def read_settings(environment: Mapping[str, str], instance: Path = INSTANCE, mak
         auth_issuer=read.optional("AUTH_ISSUER", str),
         auth_audience=read.optional("AUTH_AUDIENCE", str),
         auth_user_id_claim=read("AUTH_USER_ID_CLAIM", str, "sub"),
-        auth_max_token_seconds=read("AUTH_MAX_TOKEN_SECONDS", _integer(60, 31_536_000), "2592000"),
+        auth_max_token_seconds=read("AUTH_MAX_TOKEN_SECONDS", _integer(60, MAX_OUTSIDE_TOKEN_SECONDS), "2592000"),
         local_auth=local_auth,
-        access_token_seconds=read("ACCESS_TOKEN_SECONDS", _integer(60, LONGEST_ACCESS_TOKEN_SECONDS), "900"),
-        refresh_token_seconds=read("REFRESH_TOKEN_SECONDS", _integer(3_600, 31_536_000), "2592000"),
+        access_token_seconds=read("ACCESS_TOKEN_SECONDS", _integer(60, MAX_ACCESS_TOKEN_SECONDS), "900"),
+        refresh_token_seconds=read("REFRESH_TOKEN_SECONDS", _integer(3_600, MAX_REFRESH_TOKEN_SECONDS), "2592000"),
         auth_rate_limit=read("AUTH_RATE_LIMIT", _integer(1, 1_000_000), "30"),
         argon2_memory_kib=read("ARGON2_MEMORY_KIB", _integer(7_168, 4_194_304), "19456"),
         argon2_passes=read("ARGON2_PASSES", _integer(1, 100), "2"),

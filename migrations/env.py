@@ -12,8 +12,8 @@ from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import DBAPIError
 
 from app.auth import models as _auth  # noqa: F401
-from app.commands.output import closing_connections, in_one_line, quiet, words_of
-from app.database.outages import Trouble, outages
+from app.commands.output import closing_connections, first_line, in_one_line, quiet
+from app.database.outages import DatabaseState, outages
 from app.database.scopes import without_time_limits
 from app.http.problems import DatabaseUnavailable
 from app.tasks import models as _tasks  # noqa: F401
@@ -28,7 +28,7 @@ def run() -> None:
         with (
             closing_connections(),
             quiet(),
-            outages(Trouble(db.here()[1].connections)),
+            outages(DatabaseState(db.engine_and_state()[1].connections)),
             without_time_limits(),
             db.engine.connect() as connection,
         ):
@@ -40,7 +40,7 @@ def run() -> None:
     except DBAPIError as error:
         if not isinstance(error.orig, InsufficientPrivilege):
             raise
-        raise CommandError(f"{words_of(error)}: the role must own its database (see README.md)") from error
+        raise CommandError(f"{first_line(error)}: the role must own its database (see README.md)") from error
 
 
 def _migrate_postgresql(connection: Connection, metadata: MetaData) -> None:

@@ -17,6 +17,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app import create_app
+from app.services import services_of
 from app.settings import read_settings
 from tests.postgres import PGBOUNCER, Server, postgres_server
 
@@ -96,7 +97,7 @@ def migrate(url: str) -> None:
     app = make_app(url)
     with app.app_context():
         flask_migrate.upgrade()
-        app.extensions["database"].dispose()
+        services_of(app).engine.dispose()
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ def app(new_database: NewDatabase) -> Iterator[Flask]:
     """One app on each engine, for all tests: they keep apart by their users, as in real life."""
     app = make_app(new_database())
     yield app
-    app.extensions["database"].dispose()
+    services_of(app).engine.dispose()
 
 
 class Caller:

@@ -12,7 +12,7 @@ from jwt.utils import base64url_decode
 
 from app.auth import queries
 from app.auth.claims import USER_ID_CHARACTERS
-from app.auth.explanations import EXPLANATIONS, Explanation, Seen, moment
+from app.auth.explanations import EXPLANATIONS, Explanation, UnverifiedToken, moment
 from app.auth.identity import LOCAL_USER_PREFIX, Identity
 from app.auth.problems import KeysUnavailable, TokenRefused, TokenRevoked
 from app.auth.revocation import Revocations
@@ -35,7 +35,7 @@ class Diagnosis:
     user_id: str | None
     issuer: str | None
     reason: str
-    mend: str | None
+    fix: str | None
 
 
 def diagnose(token: str, settings: Settings, verifier: Verifier, revocations: Revocations) -> Diagnosis:
@@ -52,10 +52,10 @@ def diagnose(token: str, settings: Settings, verifier: Verifier, revocations: Re
     except TokenRevoked as problem:
         return Diagnosis(False, problem.code, identity.user_id, who, *_why_revoked(identity))
     except (TokenRefused, KeysUnavailable) as problem:
-        reason, mend = EXPLANATIONS[problem.code](Seen(token, header, claims, issuer, settings))
+        reason, fix = EXPLANATIONS[problem.code](UnverifiedToken(token, header, claims, issuer, settings))
         # Where the verifier says more than always, nobody knows better.
         said = problem.detail if problem.detail != type(problem).detail else reason
-        return Diagnosis(False, problem.code, claimed, who, said, mend)
+        return Diagnosis(False, problem.code, claimed, who, said, fix)
     return Diagnosis(True, None, identity.user_id, who, f"It is good until {moment(claims['exp'])}.", None)
 
 

@@ -18,12 +18,12 @@ PARTS_OF_A_JWT, PARTS_OF_AN_ENCRYPTED_ONE = 3, 5
 # So much of what a token says is shown.
 SHOWN = 100
 
-# The reason, and the mend.
+# The reason, and the fix.
 Explanation = tuple[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class UnverifiedToken:
     """A token as anybody can read it."""
 
     token: str = field(repr=False)
@@ -34,7 +34,7 @@ class Seen:
     settings: Settings
 
 
-def _malformed(seen: Seen) -> Explanation:
+def _malformed(seen: UnverifiedToken) -> Explanation:
     token, parts = seen.token, seen.token.count(".") + 1
     reasons: Iterable[tuple[bool, Explanation]] = (
         (not token, ("There is nothing.", "Write the token to standard input.")),
@@ -75,7 +75,7 @@ def _malformed(seen: Seen) -> Explanation:
     return next(explanation for applies, explanation in reasons if applies)
 
 
-def _algorithm(seen: Seen) -> Explanation:
+def _algorithm(seen: UnverifiedToken) -> Explanation:
     algorithm = seen.header.get("alg")
     if algorithm in ALGORITHMS:
         is_shared = seen.settings.better_auth_secrets
@@ -97,7 +97,7 @@ def _algorithm(seen: Seen) -> Explanation:
     )
 
 
-def _signature(seen: Seen) -> Explanation:
+def _signature(seen: UnverifiedToken) -> Explanation:
     setting, kid = seen.issuer.setting if seen.issuer else "", seen.header.get("kid")
     if setting == "AUTH_JWKS_URL" and seen.issuer and not seen.issuer.keys(seen.header["alg"], kid):
         return (
@@ -114,7 +114,7 @@ def _signature(seen: Seen) -> Explanation:
     )
 
 
-def _expired(seen: Seen) -> Explanation:
+def _expired(seen: UnverifiedToken) -> Explanation:
     expired = seen.claims["exp"]
     return (
         f"It expired at {moment(expired)}, {_ago(time.time() - expired)} ago.",
@@ -122,7 +122,7 @@ def _expired(seen: Seen) -> Explanation:
     )
 
 
-def _not_yet(seen: Seen) -> Explanation:
+def _not_yet(seen: UnverifiedToken) -> Explanation:
     begins = {name: seen.claims.get(name, 0) for name in ("nbf", "iat")}
     name = max(begins, key=lambda name: begins[name])
     ahead = f"in {_ago(begins[name] - time.time())}, and clocks may differ by {LEEWAY_SECONDS} s"
@@ -132,35 +132,35 @@ def _not_yet(seen: Seen) -> Explanation:
     )
 
 
-def _unexpected(claim: str, setting: str, name: str) -> Callable[[Seen], Explanation]:
-    def explain(seen: Seen) -> Explanation:
+def _unexpected(claim: str, setting: str, name: str) -> Callable[[UnverifiedToken], Explanation]:
+    def explain(seen: UnverifiedToken) -> Explanation:
         expected = getattr(seen.issuer, name, None)
-        mend = f"If that is where it should come from, set {setting} to it; else have the issuer put in {expected!r}."
+        fix = f"If that is where it should come from, set {setting} to it; else have the issuer put in {expected!r}."
         found = f"Its {claim} is {_shown(seen.claims[claim])}" if claim in seen.claims else f"It has no {claim}"
         if seen.issuer and seen.issuer.is_local:
-            mend = "Sign in again: tokens of this service are the same everywhere."
+            fix = "Sign in again: tokens of this service are the same everywhere."
         elif claim not in seen.claims:
-            mend = f"Have the issuer put it in; or see {setting}."
-        return f"{found}, expected is {expected!r}.", mend
+            fix = f"Have the issuer put it in; or see {setting}."
+        return f"{found}, expected is {expected!r}.", fix
 
     return explain
 
 
-def _claim(seen: Seen) -> Explanation:
+def _claim(seen: UnverifiedToken) -> Explanation:
     """What the verifier says for itself where it can; this is for the rest."""
     if "exp" not in seen.claims:
         return "It has no exp: it would be good for ever.", "Have the issuer set when it expires."
     return "A claim or a header has the wrong type.", "Have the issuer sign what docs/authentication.md lists."
 
 
-def _keys(seen: Seen) -> Explanation:
+def _keys(seen: UnverifiedToken) -> Explanation:
     return (
         "The keys at AUTH_JWKS_URL cannot be fetched, so nobody knows.",
         "See what `flask doctor` says of the keys.",
     )
 
 
-EXPLANATIONS: Mapping[str, Callable[[Seen], Explanation]] = {
+EXPLANATIONS: Mapping[str, Callable[[UnverifiedToken], Explanation]] = {
     "token_malformed": _malformed,
     "token_algorithm": _algorithm,
     "token_signature": _signature,

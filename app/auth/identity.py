@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-from flask import current_app, g, request
+from flask import g, request
 
 from app import database
 from app.auth.problems import KeysUnavailable, TokenMalformed, TokenMissing, TokenRefused, UserIdMismatch
 from app.http.blueprint import raises, the_request
 from app.http.problems import DatabaseUnavailable
+from app.services import services
 
 # RFC 6750, section 2.1; the scheme's case does not matter (RFC 9110, section 11.1).
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
@@ -40,9 +41,9 @@ def authenticated(view: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        extensions, here = current_app.extensions, g._get_current_object()
-        identity = here.identity = extensions["verifier"].verify(_bearer_token())
-        revocations = extensions["revocations"]
+        shared, here = services(), g._get_current_object()
+        identity = here.identity = shared.verifier.verify(_bearer_token())
+        revocations = shared.revocations
         if here.get("path_user_id", identity.user_id) != identity.user_id:
             # A token known to be revoked is no better here; but this answer asks nothing of the database.
             revocations.refuse_known(identity)

@@ -27,7 +27,7 @@ from app.http import strict_json
 CONNECT_SECONDS = 2
 WHOLE_SECONDS = 5
 ANSWER_BYTES = 256 * 1024
-MOST_KEYS = 100
+MAX_KEYS = 100
 # Where other keys are known, a token with an unknown one waits so long for a fetch, from the beginning of it; one that
 # comes later not at all.
 PATIENCE_SECONDS = 1
@@ -200,8 +200,8 @@ def _get(url: str, connected: list[socket.socket], ends_at: float) -> bytes:
 def read_keys(document: Any) -> list[PublishedKey]:
     """The usable keys of a JWK Set, once for each algorithm that they fit; ValueError if it is none."""
     members = document.get("keys") if isinstance(document, Mapping) else None
-    if not isinstance(members, list) or len(members) > MOST_KEYS:
-        raise ValueError(f"the issuer's answer is no JWK Set of at most {MOST_KEYS} keys")
+    if not isinstance(members, list) or len(members) > MAX_KEYS:
+        raise ValueError(f"the issuer's answer is no JWK Set of at most {MAX_KEYS} keys")
     members = [member for member in members if isinstance(member, dict) and is_for_verifying(member)]
     times = Counter(member.get("kid") for member in members)
     keys = []

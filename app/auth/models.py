@@ -49,7 +49,7 @@ revocations = Table(
     "revocations",
     metadata,
     Column("user_id", Text, nullable=False),
-    # A session's id, or one of revocation.EVERY_TOKEN and revocation.DISABLED.
+    # A session's id, or one of revoked.EVERY_TOKEN and revoked.DISABLED.
     Column("subject", Text, nullable=False),
     # The ids of further sessions that ended with it, separated by spaces.
     Column("others", Text),

@@ -10,7 +10,6 @@ import gevent
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError, VerifyMismatchError
 from argon2.low_level import ARGON2_VERSION
-from flask import Flask
 from gevent import monkey
 
 from app.settings import Settings
@@ -69,10 +68,6 @@ class Passwords:
         with suppress(VerificationError):
             self._hasher.verify(self._nobodys_hash, password)
         return False
-
-
-def init_app(app: Flask, settings: Settings) -> None:
-    app.extensions["passwords"] = Passwords(settings)
 
 
 def _in_a_thread(compute: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import uuid_utils
-from flask import current_app
 from sqlalchemy import Delete, Integer, bindparam, delete, insert, select, update
 
 from app.auth import revoked, sessions
@@ -18,8 +17,9 @@ from app.auth.tokens import RefreshToken
 from app.database import IntegrityError, execute, fetch_all, fetch_one, scope, transaction, violation
 from app.database.columns import OWNED, metadata, now
 from app.database.engines import both_engines, for_engine
-from app.database.execution import MOST_AT_ONCE
+from app.database.execution import MAX_AT_ONCE
 from app.database.statements import Row
+from app.services import services
 from app.times import rfc3339
 
 USER = (users.c.id, users.c.email, users.c.name, users.c.created_at)
@@ -135,7 +135,7 @@ def delete_user(identity: Identity, verified_hash: str | None = None) -> Revoked
     with scope(user_id):
         # Only what is written meanwhile is left to the foreign keys: they would end all of it in one statement.
         for end in _end_owned():
-            while execute(end, {"of_user": user_id, "rows": MOST_AT_ONCE}) == MOST_AT_ONCE:
+            while execute(end, {"of_user": user_id, "rows": MAX_AT_ONCE}) == MAX_AT_ONCE:
                 pass
     with transaction():
         user = find_user(user_id)
@@ -158,7 +158,7 @@ def revoke_outside_tokens(identity: Identity) -> Revoked:
     until = max(time.time(), identity.issued_at or 0)
     # Rounded up, or the very token would not be covered.
     issued_until = rfc3339(datetime.fromtimestamp(until, UTC) + timedelta(microseconds=1))
-    longest_life = current_app.extensions["settings"].auth_max_token_seconds
+    longest_life = services().settings.auth_max_token_seconds
     return revoked.revoke_outside_tokens(identity.user_id, issued_until, longest_life)
 
 

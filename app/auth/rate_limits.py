@@ -8,7 +8,7 @@ import secrets
 from datetime import datetime
 from typing import Any
 
-from flask import current_app, request
+from flask import request
 from sqlalchemy import bindparam, case, delete, literal, or_, update
 
 from app.auth.addresses import fold
@@ -17,6 +17,7 @@ from app.auth.problems import RateLimited
 from app.database import execute, fetch_one
 from app.database.columns import from_now, now
 from app.database.engines import both_engines, for_engine
+from app.services import services
 
 # A host has 64 bits of addresses to itself (RFC 4291, section 2.5.4).
 IPV6_HOST_BITS = 64
@@ -26,7 +27,7 @@ FAILURES_SECONDS = 15 * 60
 REQUESTS_SECONDS = 60
 CLOCK_SECONDS = 30
 # One in so many new windows clears away the old ones.
-CLEARING = 100
+CLEANUP_ONE_IN = 100
 
 _PORT = re.compile(r"^(?:\[(.*)\]|([0-9.]+))(?::[0-9]+)?$")
 
@@ -82,7 +83,7 @@ def count_attempt(key: str, most: int, window: int) -> None:
         passed = datetime.fromisoformat(row.counted_at) - datetime.fromisoformat(row.started_at)
         # An attempt that waited for another's row may have begun before the window did.
         raise RateLimited(min(window, max(1, math.ceil(window - passed.total_seconds()))))
-    if row.attempts == 1 and secrets.randbelow(CLEARING) == 0:
+    if row.attempts == 1 and secrets.randbelow(CLEANUP_ONE_IN) == 0:
         execute(_clear)
 
 
@@ -92,7 +93,7 @@ def _email_key(email: str) -> str:
 
 def limit_client() -> None:
     """A blueprint's `before_request`: raise RateLimited for a client address that calls too often."""
-    count_request(client_network(), current_app.extensions["settings"].auth_rate_limit)
+    count_request(client_network(), services().settings.auth_rate_limit)
 
 
 def client_network() -> str:

@@ -133,7 +133,3 @@ class Revocations:
                 known.prune(read_at)
                 self._pruned_at = time.monotonic()
         self._read_until = now
-
-
-def init_app(app: Flask) -> None:
-    app.extensions["revocations"] = Revocations(app)

@@ -10,7 +10,7 @@ from app.database import execute, fetch_all, fetch_one, fetch_tuples
 from app.database.columns import Timestamp, from_now, now
 from app.database.engines import both_engines, for_engine
 from app.database.statements import Row
-from app.settings import LONGEST_ACCESS_TOKEN_SECONDS
+from app.settings import MAX_ACCESS_TOKEN_SECONDS
 
 # Subjects of a revocation beside the ids of sessions.
 EVERY_TOKEN = "every token"
@@ -18,7 +18,7 @@ DISABLED = "disabled"
 
 # For clocks that differ: a token is taken for LEEWAY_SECONDS longer.
 GRACE_SECONDS = 60
-OWN_TOKENS_GONE_SECONDS = LONGEST_ACCESS_TOKEN_SECONDS + GRACE_SECONDS
+OWN_TOKENS_GONE_SECONDS = MAX_ACCESS_TOKEN_SECONDS + GRACE_SECONDS
 # Long enough for each process to read that a user is enabled again; see revocation.WHOLE_AGAIN.
 ENABLED_AGAIN_SECONDS = 86_400
 # Some 7,900 years: as far as both engines can count.

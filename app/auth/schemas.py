@@ -7,10 +7,10 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from app.auth.claims import TOKEN_CHARACTERS, USER_ID_CHARACTERS, USER_ID_PATTERN
 from app.auth.passwords import LONGEST, SHORTEST
-from app.auth.sessions import MOST_SESSIONS
+from app.auth.sessions import MAX_SESSIONS
 from app.auth.tokens import JWT_PATTERN, REFRESH_PATTERN, REFRESH_TOKEN_CHARACTERS
 from app.http.fields import EXAMPLE_ID, EXAMPLE_USER_ID, Id, Text, Time
-from app.settings import LONGEST_ACCESS_TOKEN_SECONDS
+from app.settings import MAX_ACCESS_TOKEN_SECONDS, MAX_REFRESH_TOKEN_SECONDS
 
 EMAIL_CHARACTERS = 254
 NAME_CHARACTERS = 100
@@ -82,7 +82,7 @@ class AccountPatch(Schema):
                 raise ValidationError(f"Needed beside {given}.", needed)
 
 
-class Farewell(Schema):
+class AccountDeletion(Schema):
     """What deleting an account of this service needs."""
 
     password = Password()
@@ -116,9 +116,9 @@ class Tokens(Schema):
         1, TOKEN_CHARACTERS, required=True, metadata={"pattern": JWT_PATTERN, "example": EXAMPLE_ACCESS_TOKEN}
     )
     token_type = fields.String(required=True, validate=validate.OneOf(["Bearer"]))
-    expires_in = _seconds(LONGEST_ACCESS_TOKEN_SECONDS, example=900)
+    expires_in = _seconds(MAX_ACCESS_TOKEN_SECONDS, example=900)
     refresh_token = _refresh_token()
-    refresh_expires_in = _seconds(31_536_000, example=2_592_000)
+    refresh_expires_in = _seconds(MAX_REFRESH_TOKEN_SECONDS, example=2_592_000)
 
 
 class Registered(Tokens):
@@ -134,4 +134,4 @@ class Session(Schema):
 
 
 class Sessions(Schema):
-    items = fields.List(fields.Nested(Session), required=True, metadata={"maxItems": MOST_SESSIONS})
+    items = fields.List(fields.Nested(Session), required=True, metadata={"maxItems": MAX_SESSIONS})

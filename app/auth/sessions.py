@@ -14,7 +14,7 @@ from app.database.columns import from_now, now
 from app.database.statements import Row
 
 # An account that begins one more ends the one that was renewed longest ago.
-MOST_SESSIONS = 200
+MAX_SESSIONS = 200
 # A spent refresh token may be a retry of a request whose answer was lost.
 RETRY_SECONDS = 10
 _seconds: Any = bindparam("seconds")
@@ -44,7 +44,7 @@ def _insert_session(*conditions: Any) -> Insert:
 
 _other = sessions.alias()
 _has_room = select(func.count()).where(_other.c.user_id == bindparam("of_user")).scalar_subquery() < literal(
-    MOST_SESSIONS
+    MAX_SESSIONS
 )
 _verified = users.c.password_hash == bindparam("verified_hash")
 # By whether a password was verified, and whether there must be room.
@@ -84,7 +84,7 @@ _list = (
     select(sessions.c.id, sessions.c.created_at, sessions.c.rotated_at.label("used_at"), sessions.c.expires_at)
     .where(sessions.c.user_id == bindparam("of_user"), _live)
     .order_by(sessions.c.created_at.desc(), sessions.c.id.desc())
-    .limit(MOST_SESSIONS)
+    .limit(MAX_SESSIONS)
 )
 _end_one = delete(sessions).where(*_own).returning(sessions.c.id)
 _end_others = (
@@ -98,7 +98,7 @@ _too_many = (
     select(_other.c.id)
     .where(_other.c.user_id == bindparam("of_user"), _other.c.id != bindparam("kept"))
     .order_by(_other.c.rotated_at.desc(), _other.c.id.desc())
-    .offset(literal(MOST_SESSIONS - 1))
+    .offset(literal(MAX_SESSIONS - 1))
 )
 _end_oldest = (
     delete(sessions)

@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask
-
 from app.auth import problems
 from app.auth.claims import LEEWAY_SECONDS, TOKEN_CHARACTERS, read_claims, read_header, read_user_id
 from app.auth.identity import LOCAL_USER_PREFIX, Identity
 from app.auth.jwks import ALGORITHMS, KeySet
 from app.auth.tokens import ACCESS_TOKEN_TYPE, AUDIENCE, ISSUER
-from app.settings import LONGEST_ACCESS_TOKEN_SECONDS, Settings
+from app.settings import MAX_ACCESS_TOKEN_SECONDS, Settings
 
 # Each remembered token takes about half a kilobyte.
 REMEMBERED_TOKENS = 10_000
@@ -73,7 +71,7 @@ class Verifier:
         expected = settings.auth_issuer, settings.auth_audience
         outside = settings.auth_user_id_claim, settings.auth_max_token_seconds
         if settings.local_auth:
-            own = ISSUER, AUDIENCE, "sub", LONGEST_ACCESS_TOKEN_SECONDS
+            own = ISSUER, AUDIENCE, "sub", MAX_ACCESS_TOKEN_SECONDS
             self._local = Issuer("AUTH_SECRET", _secrets(settings.auth_secrets), *own, is_local=True)
         if settings.better_auth_secrets:
             secrets = _secrets(settings.better_auth_secrets)
@@ -131,15 +129,6 @@ class Verifier:
     def _forget(self) -> None:
         """Begin anew, since a key may be gone. Who verifies just now still remembers into the old dictionary."""
         self._verified = {}
-
-
-def init_app(app: Flask, settings: Settings) -> None:
-    app.extensions["verifier"] = Verifier(settings)
-
-
-def start(app: Flask) -> None:
-    """What each worker does once it is there, for gunicorn's `post_worker_init`."""
-    app.extensions["verifier"].start()
 
 
 def _secrets(secrets: tuple[str, ...]) -> Callable[[str, str | None], Sequence[str]]:

@@ -2,18 +2,16 @@
 
 from typing import Any
 
-from flask import Response, current_app, g
+from flask import Response, g
 
 from app.auth import queries, rate_limits, sessions
 from app.auth.identity import authenticated
-from app.auth.passwords import Passwords
 from app.auth.problems import EmailTaken, InvalidCredentials, RateLimited, TokenMalformed, TokenRevoked
 from app.auth.rate_limits import limit_client
-from app.auth.revoked import Revoked
 from app.auth.schemas import (
+    AccountDeletion,
     AccountPatch,
     Credentials,
-    Farewell,
     Refresh,
     Registered,
     Registration,
@@ -25,8 +23,8 @@ from app.auth.schemas import (
 from app.auth.tokens import RefreshToken, token_answer
 from app.http.blueprint import Blueprint, raises
 from app.http.problems import DatabaseUnavailable, NotFound, ValidationFailed
-from app.http.responses import json_response, no_content
-from app.settings import Settings
+from app.http.responses import empty_response, json_response
+from app.services import services
 
 accounts = Blueprint(
     "accounts", __name__, url_prefix="/v1/auth", description="Register and sign in with the service's own accounts."
@@ -45,8 +43,8 @@ SESSION_FIELDS = tuple(Session().fields)[:-1]
 @accounts.response(201, Registered)
 def register(registration: dict[str, Any]) -> Response:
     """Make an account and sign in."""
-    password_hash = _passwords().hash(registration["password"])
-    seconds = _settings().refresh_token_seconds
+    password_hash = services().passwords.hash(registration["password"])
+    seconds = services().settings.refresh_token_seconds
     user, refresh = queries.register(registration["email"], password_hash, registration.get("name"), seconds)
     return _with_tokens(201, refresh, user=_user(user))
 
@@ -59,7 +57,7 @@ def login(credentials: dict[str, Any]) -> Response:
     """Sign in."""
     account = queries.find_user_by_email(credentials["email"])
     user = _require_password(account, credentials["email"], credentials["password"])
-    refresh = sessions.start_session(user.id, _settings().refresh_token_seconds, user.password_hash)
+    refresh = sessions.start_session(user.id, services().settings.refresh_token_seconds, user.password_hash)
     if refresh is None:
         raise InvalidCredentials
     return _with_tokens(200, refresh)
@@ -72,9 +70,9 @@ def login(credentials: dict[str, Any]) -> Response:
 def refresh_tokens(body: dict[str, str]) -> Response:
     """Spend a refresh token for new tokens."""
     spent = RefreshToken.parse(body["refresh_token"])
-    renewed = sessions.renew_session(spent, _settings().refresh_token_seconds)
+    renewed = sessions.renew_session(spent, services().settings.refresh_token_seconds)
     if renewed is None:
-        _revoke(sessions.end_reused_session(spent))
+        services().revocations.add(sessions.end_reused_session(spent))
         raise TokenRevoked
     return _with_tokens(200, renewed)
 
@@ -86,8 +84,10 @@ def refresh_tokens(body: dict[str, str]) -> Response:
 def logout() -> Response:
     """End the session of this token; for a user of another issuer, refuse every token issued until now."""
     user_id, session_id = g.identity.user_id, g.identity.session_id
-    _revoke(sessions.end_session(user_id, session_id) if session_id else queries.revoke_outside_tokens(g.identity))
-    return no_content()
+    services().revocations.add(
+        sessions.end_session(user_id, session_id) if session_id else queries.revoke_outside_tokens(g.identity)
+    )
+    return empty_response()
 
 
 @caller.get("/sessions")
@@ -110,8 +110,8 @@ def end_session(session_id: str) -> Response:
     ended = sessions.end_session(g.identity.user_id, session_id)
     if not ended:
         raise NotFound
-    _revoke(ended)
-    return no_content()
+    services().revocations.add(ended)
+    return empty_response()
 
 
 @caller.delete("/sessions")
@@ -121,8 +121,10 @@ def end_session(session_id: str) -> Response:
 def end_sessions() -> Response:
     """End all sessions, this one too; for a user of another issuer, refuse every token issued until now."""
     user = g.identity
-    _revoke(sessions.end_sessions(user.user_id) if user.is_local else queries.revoke_outside_tokens(user))
-    return no_content()
+    services().revocations.add(
+        sessions.end_sessions(user.user_id) if user.is_local else queries.revoke_outside_tokens(user)
+    )
+    return empty_response()
 
 
 @caller.get("/me")
@@ -143,8 +145,8 @@ def change_me(changes: dict[str, Any]) -> Response:
     """Change the caller's name or password. A new password ends the other sessions."""
     if "new_password" in changes:
         user = _require_own_password(changes["password"])
-        password_hash = _passwords().hash(changes["new_password"])
-        _revoke(queries.change_password(user, password_hash, g.identity.session_id))
+        password_hash = services().passwords.hash(changes["new_password"])
+        services().revocations.add(queries.change_password(user, password_hash, g.identity.session_id))
     if "name" in changes:
         queries.name_user(g.identity, changes["name"])
     return json_response(_user(queries.find_user(g.identity.user_id)))
@@ -153,7 +155,7 @@ def change_me(changes: dict[str, Any]) -> Response:
 @caller.delete("/me")
 @authenticated
 @raises(InvalidCredentials, RateLimited)
-@caller.arguments(Farewell, location="optional_json", required=False)
+@caller.arguments(AccountDeletion, location="optional_json", required=False)
 @caller.response(204)
 def delete_me(farewell: dict[str, str]) -> Response:
     """Delete the caller with all tasks and sessions. An account of this service needs its password."""
@@ -162,8 +164,8 @@ def delete_me(farewell: dict[str, str]) -> Response:
         verified_hash = _require_own_password(farewell.get("password")).password_hash
     elif farewell:
         raise ValidationFailed(errors={"password": ["Your password is not kept here: leave it out."]})
-    _revoke(queries.delete_user(g.identity, verified_hash))
-    return no_content()
+    services().revocations.add(queries.delete_user(g.identity, verified_hash))
+    return empty_response()
 
 
 def _require_own_password(password: str | None) -> Any:
@@ -181,31 +183,26 @@ def _require_own_password(password: str | None) -> Any:
 def _require_password(user: Any, email: str, password: str) -> Any:
     """The user, for whoever knows the password; each attempt counts as failed until it has succeeded."""
     rate_limits.count_failure(email)
-    if not _passwords().verify(user and user.password_hash, password):
+    if not services().passwords.verify(user and user.password_hash, password):
         raise InvalidCredentials
     rate_limits.take_back_failure(email)
     if user.disabled_at:
         raise InvalidCredentials("This account is disabled. Ask whoever runs the service to enable it.")
-    if _passwords().is_outdated(user.password_hash):
+    if services().passwords.is_outdated(user.password_hash):
         return _renew_hash(user, password)
     return user
 
 
 def _renew_hash(user: Any, password: str) -> Any:
     """Store the same password under today's parameters; the user as it is then."""
-    new_hash = _passwords().hash(password)
+    new_hash = services().passwords.hash(password)
     if queries.replace_hash(user, new_hash):
         return user._replace(password_hash=new_hash)
     # Another sign-in was first with the same, or the password was changed.
     user = queries.find_user(user.id)
-    if not _passwords().verify(user and user.password_hash, password):
+    if not services().passwords.verify(user and user.password_hash, password):
         raise InvalidCredentials
     return user
-
-
-def _revoke(rows: Revoked) -> None:
-    """Have this process know at once; the others read it within a second."""
-    current_app.extensions["revocations"].add(rows)
 
 
 def _user(row: Any) -> dict[str, str | None]:
@@ -220,16 +217,6 @@ def _fields(names: tuple[str, ...], row: Any) -> dict[str, Any]:
 
 
 def _with_tokens(status: int, refresh: RefreshToken, **members: Any) -> Response:
-    response = json_response(members | token_answer(refresh, _settings()), status)
+    response = json_response(members | token_answer(refresh, services().settings), status)
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def _settings() -> Settings:
-    settings: Settings = current_app.extensions["settings"]
-    return settings
-
-
-def _passwords() -> Passwords:
-    passwords: Passwords = current_app.extensions["passwords"]
-    return passwords

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 import click
-from flask import current_app
 from marshmallow import ValidationError
 
 from app.auth import queries
@@ -14,6 +13,7 @@ from app.auth.identity import LOCAL_USER_PREFIX
 from app.auth.problems import TokenClaim
 from app.auth.schemas import Registration
 from app.database.statements import Row
+from app.services import services
 
 # Before an id that is an account's address, too.
 ID = "id:"
@@ -21,7 +21,7 @@ ID = "id:"
 _fields: dict[str, Any] = Registration().fields
 
 
-def of_unicode(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+def require_utf8(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
     """An option's callback: no database keeps octets that are no text."""
     try:
         (value or "").encode()
@@ -30,11 +30,11 @@ def of_unicode(_context: click.Context, _parameter: click.Parameter, value: str 
     return value
 
 
-def fitting(name: str) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+def validated(name: str) -> Callable[[click.Context, click.Parameter, str | None], Any]:
     """An option's callback: what registering takes for this field."""
 
     def check(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
-        value = of_unicode(context, parameter, value)
+        value = require_utf8(context, parameter, value)
         try:
             return value if value is None else _fields[name].deserialize(value)
         except ValidationError as error:
@@ -43,7 +43,7 @@ def fitting(name: str) -> Callable[[click.Context, click.Parameter, str | None],
     return check
 
 
-the_user = click.argument("user", callback=of_unicode)
+user_argument = click.argument("user", callback=require_utf8)
 
 
 def require_user(user: str) -> Row:
@@ -68,7 +68,7 @@ def find_user_id(user: str, or_outside: bool = False) -> str:
     """The id of who is meant; a user known only to a front end has no row before the first write."""
     if not (or_outside and can_be_outside(user)) or find_user(user):
         return str(require_user(user).id)
-    settings = current_app.extensions["settings"]
+    settings = services().settings
     if not (settings.better_auth_secrets or settings.auth_jwks_url):
         raise click.ClickException(
             f"There is no user {user!r}, and without BETTER_AUTH_SECRET or AUTH_JWKS_URL nobody but accounts."
@@ -82,13 +82,13 @@ def can_be_outside(user: str) -> bool:
         read_user_id({"sub": user}, "sub")
     except TokenClaim:
         return False
-    may_be_address = current_app.extensions["settings"].auth_user_id_claim != "sub"
+    may_be_address = services().settings.auth_user_id_claim != "sub"
     return (may_be_address or "@" not in user) and not user.startswith(LOCAL_USER_PREFIX)
 
 
 def require_local_accounts() -> None:
     """A password that nobody can sign in with would be a trap."""
-    if not current_app.extensions["settings"].local_auth:
+    if not services().settings.local_auth:
         raise click.ClickException("LOCAL_AUTH is off: nobody can sign in with a password here.")
 
 

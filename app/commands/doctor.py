@@ -1,4 +1,4 @@
-"""`flask doctor`: what is wrong, and how to mend it."""
+"""`flask doctor`: what is wrong, and how to fix it."""
 
 import sys
 from collections.abc import Iterator
@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Any
 
 import click
-from flask import current_app
 from sqlalchemy.exc import DBAPIError
 
 from app.auth import queries
@@ -15,11 +14,12 @@ from app.auth.claims import read_user_id
 from app.auth.diagnosis import Diagnosis, diagnose
 from app.auth.problems import TokenClaim
 from app.commands.arguments import standard_input
-from app.commands.output import as_json, failing_in_one_line, in_one_line, print_json, printable, words_of
+from app.commands.output import as_json, failing_in_one_line, first_line, in_one_line, print_json, printable
 from app.database.outages import DRIVER_ERRORS
 from app.http.problems import DatabaseUnavailable, Problem
 from app.ops import checks, database_checks
 from app.ops.checks import Finding
+from app.services import services
 from app.settings import Settings
 
 STANDARD_INPUT = "-"
@@ -47,7 +47,7 @@ def _on_standard_input(_context: click.Context, _parameter: click.Parameter, val
 def doctor(token: str | None, json: bool) -> None:
     """Check settings, secrets, database and published keys; or, with --token -, a token.
 
-    Each line says what was found and how to mend it. The exit status is 1 if something has failed, or if the token is
+    Each line says what was found and how to fix it. The exit status is 1 if something has failed, or if the token is
     refused. Nothing is changed; a task that is written to try whether users are kept apart is undone.
 
     \b
@@ -62,12 +62,12 @@ def doctor(token: str | None, json: bool) -> None:
 
 def _say_findings(json: bool) -> bool:
     found = []
-    for finding in _findings(current_app.extensions["settings"]):
+    for finding in _findings(services().settings):
         found.append(finding)
         if not json:
             status = click.style(f"{finding.status:<8}", fg=COLOURS[finding.status])
-            mend = f" Mend: {finding.mend}" if finding.mend else ""
-            click.echo(f"{status} {finding.check:<11} {printable(finding.message + mend)}")
+            fix = f" Fix: {finding.fix}" if finding.fix else ""
+            click.echo(f"{status} {finding.check:<11} {printable(finding.message + fix)}")
     status = max((finding.status for finding in found), key=list(COLOURS).index)
     if json:
         print_json({"status": status, "checks": list(map(asdict, found))})
@@ -96,13 +96,12 @@ def _run(check: Any, settings: Settings) -> Finding:
     except Problem as problem:
         return Finding(name, "failed", in_one_line(problem))
     except (DBAPIError, *DRIVER_ERRORS) as error:
-        return Finding(name, "failed", words_of(error), "See what the database's own log says.")
+        return Finding(name, "failed", first_line(error), "See what the database's own log says.")
     return found
 
 
 def _say_diagnosis(json: bool) -> bool:
-    extensions = current_app.extensions
-    found = diagnose(_read_token(), extensions["settings"], extensions["verifier"], extensions["revocations"])
+    found = diagnose(_read_token(), services().settings, services().verifier, services().revocations)
     email = _email(found.user_id)
     if json:
         print_json({**asdict(found), "email": email})
@@ -126,7 +125,7 @@ def _print_diagnosis(found: Diagnosis, email: str | None) -> None:
         "judged by": found.issuer or "nobody",
         "verdict": "accepted" if found.accepted else f"refused ({found.code})",
         "because": found.reason,
-        "mend": found.mend,
+        "fix": found.fix,
     }
     for name, text in lines.items():
         if text:

@@ -35,7 +35,7 @@ def failing_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
             raise click.ClickException(in_one_line(problem)) from problem
         except DRIVER_ERRORS as error:
             if not _is_not_migrated(error):
-                raise click.ClickException(f"The database refused: {words_of(error)}.") from error
+                raise click.ClickException(f"The database refused: {first_line(error)}.") from error
             raise click.ClickException(
                 "The database is not at this version's migration: run `flask db upgrade`."
             ) from error
@@ -43,7 +43,7 @@ def failing_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
             # Nobody reads on, as in `| head`: click ends quietly.
             raise
         except OSError as error:
-            raise click.ClickException(words_of(error)) from error
+            raise click.ClickException(first_line(error)) from error
 
     return wrapper
 
@@ -72,12 +72,12 @@ def quiet() -> Iterator[None]:
 def in_one_line(problem: Problem) -> str:
     """What a command says of a refusal. Of an outage it tells what the driver said, which no client may see."""
     if isinstance(problem, DatabaseUnavailable) and problem.detail == problem.__class__.detail and problem.__cause__:
-        said = words_of(problem.__cause__).rstrip(".")
+        said = first_line(problem.__cause__).rstrip(".")
         return f"The database is unavailable: {said}. Check DATABASE_URL, and that it runs; or try again."
     return problem.detail
 
 
-def words_of(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     """An error's first line, without what SQLAlchemy adds to a driver's."""
     said = error.orig if isinstance(error, DBAPIError) and error.orig else error
     return printable(str(said).strip().partition("\n")[0] or type(said).__name__)

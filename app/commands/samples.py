@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from random import Random
 from typing import Any
 
-from app.tasks.schedule import settled
+from app.tasks.schedule import normalize
 from app.tasks.schemas import ImportedTask
 from app.times import rfc3339
 
@@ -118,4 +118,4 @@ def _whole_tasks() -> list[dict[str, Any]]:
 def _schedule(day: int, hour: int | None, zone: int, recurrence: str | None) -> dict[str, Any]:
     date = datetime.fromordinal(day).replace(tzinfo=UTC)
     due_on, due_at = (date.date().isoformat(), None) if hour is None else (None, rfc3339(date + timedelta(hours=hour)))
-    return settled({"due_on": due_on, "due_at": due_at, "time_zone": ZONES[zone], "recurrence": recurrence})
+    return normalize({"due_on": due_on, "due_at": due_at, "time_zone": ZONES[zone], "recurrence": recurrence})

@@ -7,7 +7,6 @@ from itertools import islice
 from typing import Any
 
 import click
-from flask import current_app
 from sqlalchemy import select
 
 from app.auth import queries
@@ -18,6 +17,7 @@ from app.commands.samples import sample_tasks
 from app.commands.tokens import curl, lifetime, make_token
 from app.database import fetch_one, scope
 from app.database.columns import now
+from app.services import services
 from app.tasks.bulk_queries import insert_tasks
 
 # Tasks in one statement.
@@ -68,7 +68,7 @@ def seed(users: int, tasks: int, seed: int, json: bool) -> None:
 
 
 def _print(counts: dict[str, int], user_id: str, json: bool) -> None:
-    settings = current_app.extensions["settings"]
+    settings = services().settings
     result: dict[str, Any] = {**counts, "user_id": user_id, "access_token": None, "curl": None}
     if settings.auth_secrets or (settings.better_auth_secrets and not settings.local_auth):
         token, seconds = make_token(user_id)
@@ -93,7 +93,7 @@ def _database_time() -> datetime:
 
 def _user_id(seed: int, number: int) -> str:
     """An account's, or where there are none that of a front end's user."""
-    prefix = LOCAL_USER_PREFIX if current_app.extensions["settings"].local_auth else ""
+    prefix = LOCAL_USER_PREFIX if services().settings.local_auth else ""
     return prefix + hashlib.sha256(f"seed {seed} user {number}".encode()).hexdigest()[:32]
 
 
@@ -116,7 +116,7 @@ def _add_user(user_id: str, seed: int, number: int) -> bool:
 
 def _require_new_id(user_id: str) -> None:
     try:
-        current_app.extensions["revocations"].refuse_revoked(Identity(user_id))
+        services().revocations.refuse_revoked(Identity(user_id))
     except TokenRevoked as error:
         raise click.ClickException(
             f"{user_id} was deleted, and the id of an account never comes back: try another --seed."

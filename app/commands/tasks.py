@@ -14,7 +14,7 @@ import orjson
 from flask.cli import AppGroup
 
 from app.auth import queries
-from app.commands.arguments import can_be_outside, find_user_id, of_unicode
+from app.commands.arguments import can_be_outside, find_user_id, require_utf8
 from app.commands.output import answer, as_json, failing_in_one_line, progress
 from app.database import scope
 from app.tasks import transfer
@@ -25,7 +25,7 @@ tasks = AppGroup("tasks", help="A user's tasks to and from files.")
 STANDARD_STREAM = "-"
 
 of_user = click.option(
-    "--user", required=True, callback=of_unicode, help="A user's id, or an account's e-mail address."
+    "--user", required=True, callback=require_utf8, help="A user's id, or an account's e-mail address."
 )
 in_format = click.option(
     "--format", "format_name", type=click.Choice(list(FORMATS)), help="By default what the file's name ends with."

@@ -6,27 +6,26 @@ from datetime import timedelta
 
 import click
 import jwt
-from flask import current_app
 
 from app.auth import sessions
 from app.auth.identity import LOCAL_USER_PREFIX
 from app.auth.problems import TokenRevoked
 from app.auth.tokens import token_answer
+from app.services import services
 from app.settings import INSTANCE, SECRET_FILE, Settings
 
 
-class NobodySigns(Exception):
+class CannotIssue(Exception):
     """No key that this service holds signs for this user. The message says what would."""
 
 
 def make_token(user_id: str, seconds: int | None = None) -> tuple[str, int]:
     """A token that this service takes just now, and how long it lives; by default as long as those of a login."""
-    extensions = current_app.extensions
-    seconds = seconds or extensions["settings"].access_token_seconds
+    seconds = seconds or services().settings.access_token_seconds
     try:
-        token = issue_token(user_id, seconds, extensions["settings"])
-        extensions["revocations"].refuse_revoked(extensions["verifier"].verify(token))
-    except NobodySigns as error:
+        token = issue_token(user_id, seconds, services().settings)
+        services().revocations.refuse_revoked(services().verifier.verify(token))
+    except CannotIssue as error:
         raise click.ClickException(str(error)) from error
     except TokenRevoked as error:
         raise click.ClickException(
@@ -42,7 +41,7 @@ def lifetime(seconds: int) -> str:
 
 def curl(token: str) -> str:
     """A call with this token, for a shell on this machine."""
-    settings = current_app.extensions["settings"]
+    settings = services().settings
     everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
     host = everywhere.get(settings.host, settings.host)
     address = f"[{host}]" if ":" in host else host
@@ -54,9 +53,9 @@ def issue_token(user_id: str, seconds: int, settings: Settings) -> str:
     if not user_id.startswith(LOCAL_USER_PREFIX):
         return _outside_token(user_id, seconds, settings)
     if not settings.local_auth:
-        raise NobodySigns("LOCAL_AUTH is off, so no token of an account is taken: set it to on.")
+        raise CannotIssue("LOCAL_AUTH is off, so no token of an account is taken: set it to on.")
     if not settings.auth_secrets:
-        raise NobodySigns(
+        raise CannotIssue(
             f"There is no secret to sign with: AUTH_SECRET is not set, and {INSTANCE / SECRET_FILE} is missing. Put it "
             "back, or restart the service, which makes a new one and takes no older token."
         )
@@ -69,7 +68,7 @@ def issue_token(user_id: str, seconds: int, settings: Settings) -> str:
 
 def _outside_token(user_id: str, seconds: int, settings: Settings) -> str:
     if not settings.better_auth_secrets:
-        raise NobodySigns(
+        raise CannotIssue(
             "This user's tokens are signed elsewhere: only with BETTER_AUTH_SECRET can they be made here."
         )
     now = int(time.time())

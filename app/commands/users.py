@@ -5,29 +5,29 @@ from typing import Any
 
 import click
 import orjson
-from flask import current_app
 from flask.cli import AppGroup
 
 from app.auth import queries, sessions
 from app.auth.identity import Identity
 from app.auth.problems import EmailTaken
-from app.auth.revoked import Revoked, ended_by
+from app.auth.revoked import ended_by
 from app.commands.arguments import (
     find_user,
     find_user_id,
-    fitting,
     read_password,
     require_local_accounts,
     require_user,
     standard_input,
-    the_user,
+    user_argument,
+    validated,
 )
 from app.commands.output import answer, as_json, failing_in_one_line, print_json, printable
 from app.commands.tokens import lifetime, make_token
 from app.database import scope
 from app.database.statements import Row
 from app.http.strict_json import on_one_line
-from app.settings import LONGEST_ACCESS_TOKEN_SECONDS
+from app.services import services
+from app.settings import MAX_ACCESS_TOKEN_SECONDS
 from app.tasks.listing import count_tasks
 
 FIELDS = ("id", "email", "name", "created_at", "disabled_at")
@@ -39,8 +39,8 @@ users = AppGroup("users", help="Accounts, and the users of front ends. USER is a
 
 
 @users.command("create")
-@click.argument("email", callback=fitting("email"))
-@click.option("--name", callback=fitting("name"), help="What to call the user.")
+@click.argument("email", callback=validated("email"))
+@click.option("--name", callback=validated("name"), help="What to call the user.")
 @as_json
 @failing_in_one_line
 def create_user(email: str, name: str | None, json: bool) -> None:
@@ -58,10 +58,10 @@ def create_user(email: str, name: str | None, json: bool) -> None:
     password = read_password()
     created = True
     try:
-        user = queries.add_account(email, _passwords().hash(password), name)
+        user = queries.add_account(email, services().passwords.hash(password), name)
     except EmailTaken as error:
         user, created = require_user(email), False
-        if not _passwords().verify(user.password_hash, password) or name not in (None, user.name):
+        if not services().passwords.verify(user.password_hash, password) or name not in (None, user.name):
             raise click.ClickException(
                 f"{email} has an account already ({user.id}), with another password or name: "
                 "see `flask users show` and `flask users set-password`."
@@ -91,7 +91,7 @@ def list_users(json: bool) -> None:
 
 
 @users.command("show")
-@the_user
+@user_argument
 @as_json
 @failing_in_one_line
 def show_user(user: str, json: bool) -> None:
@@ -118,7 +118,7 @@ def show_user(user: str, json: bool) -> None:
 
 
 @users.command("disable")
-@the_user
+@user_argument
 @as_json
 @failing_in_one_line
 def disable_user(user: str, json: bool) -> None:
@@ -133,12 +133,12 @@ def disable_user(user: str, json: bool) -> None:
     """
     found = require_user(user)
     if not found.disabled_at:
-        _revoke(queries.disable_user(found.id))
+        services().revocations.add(queries.disable_user(found.id))
     _say_switched(found, not found.disabled_at, "disabled", json)
 
 
 @users.command("enable")
-@the_user
+@user_argument
 @as_json
 @failing_in_one_line
 def enable_user(user: str, json: bool) -> None:
@@ -150,12 +150,12 @@ def enable_user(user: str, json: bool) -> None:
     """
     found = require_user(user)
     if found.disabled_at:
-        _revoke(queries.enable_user(found.id))
+        services().revocations.add(queries.enable_user(found.id))
     _say_switched(found, bool(found.disabled_at), "enabled", json)
 
 
 @users.command("set-password")
-@the_user
+@user_argument
 @as_json
 @failing_in_one_line
 def set_password(user: str, json: bool) -> None:
@@ -172,14 +172,14 @@ def set_password(user: str, json: bool) -> None:
     found = require_user(user)
     if found.email is None:
         raise click.ClickException(f"{found.id} signs in elsewhere and has no password here.")
-    ended = queries.set_password(found.id, _passwords().hash(read_password()))
-    _revoke(ended)
+    ended = queries.set_password(found.id, services().passwords.hash(read_password()))
+    services().revocations.add(ended)
     result = {"id": found.id, "email": found.email, "ended_sessions": sum(len(ended_by(row)) for row in ended)}
     answer(result, "Set the password of {email}, and ended its sessions: {ended_sessions}.", json)
 
 
 @users.command("delete")
-@the_user
+@user_argument
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
 @failing_in_one_line
@@ -196,16 +196,16 @@ def delete_user(user: str, yes: bool, json: bool) -> None:
         tasks = sum(count_tasks(found.id).values())
     if not (yes or _agreed(f"Delete {_called(found)} with {tasks} tasks, for good?")):
         raise click.ClickException("Nothing was deleted. Where nobody can be asked, give --yes.")
-    _revoke(queries.delete_user(Identity(found.id)))
+    services().revocations.add(queries.delete_user(Identity(found.id)))
     result = {"id": found.id, "email": found.email, "deleted": True, "tasks": tasks}
     answer({**result, "called": _called(found)} if not json else result, "Deleted {called} with {tasks} tasks.", json)
 
 
 @users.command("token")
-@the_user
+@user_argument
 @click.option(
     "--seconds",
-    type=click.IntRange(1, LONGEST_ACCESS_TOKEN_SECONDS),
+    type=click.IntRange(1, MAX_ACCESS_TOKEN_SECONDS),
     help="How long it lives; by default ACCESS_TOKEN_SECONDS.",
 )
 @as_json
@@ -243,11 +243,6 @@ def _agreed(question: str) -> bool:
         return False
 
 
-def _revoke(rows: Revoked) -> None:
-    """Have this process know at once; the service's own read it within a second."""
-    current_app.extensions["revocations"].add(rows)
-
-
 def _say_switched(user: Row, changed: bool, state: str, json: bool) -> None:
     result = {"id": user.id, "email": user.email, "disabled": state == "disabled", "changed": changed}
     sentence = f"{{called}} is {state}." if changed else f"{{called}} was {state} already."
@@ -270,7 +265,3 @@ def _as_line(user: Row) -> str:
     shown = {**_fields(user), "state": "disabled" if user.disabled_at else "enabled"}
     shown["created_at"] = f"{user.created_at[:19]}Z"
     return printable(LINE.format(**{name: shown[name] or "-" for name in HEADINGS}).rstrip())
-
-
-def _passwords() -> Any:
-    return current_app.extensions["passwords"]

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any
 
-from flask import Flask, current_app
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.dialects import postgresql as postgresql_dialect
 from sqlalchemy.dialects import sqlite as sqlite_dialect
@@ -12,7 +11,8 @@ from sqlalchemy.dialects import sqlite as sqlite_dialect
 from app.database import postgresql, sqlite
 from app.database.columns import metadata
 from app.database.connections import Connections
-from app.database.outages import Trouble
+from app.database.outages import DatabaseState
+from app.services import services
 from app.settings import Settings
 
 POOL_WAIT_SECONDS = 2
@@ -25,21 +25,14 @@ class Database:
 
     metadata = metadata
 
-    def init_app(self, app: Flask, settings: Settings) -> None:
-        engine = app.extensions["database"] = make_engine(settings)
-        # SQLite has one writer at a time.
-        turn = Lock() if engine.dialect.name == "sqlite" else None
-        app.extensions["database_trouble"] = Trouble(Connections(engine), turn)
-
     @property
     def engine(self) -> Engine:
-        engine: Engine = current_app.extensions["database"]
-        return engine
+        return services().engine
 
-    def here(self) -> tuple[Engine, Trouble]:
+    def engine_and_state(self) -> tuple[Engine, DatabaseState]:
         """What a statement needs of the current app."""
-        extensions = current_app.extensions
-        return extensions["database"], extensions["database_trouble"]
+        here = services()
+        return here.engine, here.database
 
     @property
     def on_sqlite(self) -> bool:
@@ -68,6 +61,12 @@ def make_engine(settings: Settings) -> Engine:
     )
     (sqlite if on_sqlite else postgresql).watch(engine)
     return engine
+
+
+def state_of(engine: Engine) -> DatabaseState:
+    # SQLite has one writer at a time.
+    turn = Lock() if engine.dialect.name == "sqlite" else None
+    return DatabaseState(Connections(engine), turn)
 
 
 def both_engines(build: Callable[[Any], Any]) -> Mapping[str, Any]:

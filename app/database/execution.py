@@ -15,7 +15,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from app.database.connections import MADE_AT
 from app.database.engines import db
-from app.database.outages import DRIVER_ERRORS, Trouble, outages
+from app.database.outages import DRIVER_ERRORS, DatabaseState, outages
 from app.database.scopes import NOBODY, STATEMENT_SECONDS, UnscopedStatement, current_user, names_owned_table, scope
 from app.database.sqlite import SQLITE_BUSY_SECONDS
 from app.database.statements import Compiled, Result, Row, compiled
@@ -43,7 +43,7 @@ BEGIN = {
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 # Rows that one statement ends for good: more would perhaps not be ended in time.
-MOST_AT_ONCE = 5_000
+MAX_AT_ONCE = 5_000
 
 _transaction: ContextVar["_Transaction | None"] = ContextVar("transaction", default=None)
 
@@ -98,8 +98,8 @@ def transaction() -> Iterator[None]:
     if _transaction.get() is not None:
         yield
         return
-    engine, trouble = db.here()
-    with outages(trouble), _Lease(trouble) as connection:
+    engine, trouble = db.engine_and_state()
+    with outages(trouble), _PooledConnection(trouble) as connection:
         _command(connection, BEGIN[engine.dialect.name])
         here = _Transaction(connection, time.monotonic() + TRANSACTION_SECONDS)
         token = _transaction.set(here)
@@ -133,14 +133,14 @@ def _run(statement: Any, parameters: Mapping[str, Any]) -> tuple[Compiled, Resul
             raise UnscopedStatement("enter scope(user_id) before you touch what users own")
         with scope(NOBODY):
             return _run(statement, parameters)
-    engine, trouble = db.here()
+    engine, trouble = db.engine_and_state()
     is_read = statement.is_select
     ready = compiled(statement, engine.dialect, tuple(parameters) if statement.is_insert else None)
     with outages(trouble, writes=not is_read):
         if (here := _transaction.get()) is not None:
             here.require_time()
             return ready, ready.run(here.connection, parameters)
-        began_at, lease = time.monotonic(), _Lease(trouble, writes=not is_read)
+        began_at, lease = time.monotonic(), _PooledConnection(trouble, writes=not is_read)
         try:
             with lease as connection:
                 return ready, ready.run_alone(connection, parameters)
@@ -149,16 +149,16 @@ def _run(statement: Any, parameters: Mapping[str, Any]) -> tuple[Compiled, Resul
             # without knowing what it did; and not after a long wait, or the answer would take twice as long.
             if not (is_read and lease.is_broken and time.monotonic() - began_at < STALE_SECONDS):
                 raise
-        with _Lease(trouble, writes=False) as connection:
+        with _PooledConnection(trouble, writes=False) as connection:
             return ready, ready.run_alone(connection, parameters)
 
 
-class _Lease:
+class _PooledConnection:
     """A driver's connection from the pool. Once one breaks, those made before it are given up."""
 
     is_broken = False
 
-    def __init__(self, trouble: Trouble, writes: bool = True) -> None:
+    def __init__(self, trouble: DatabaseState, writes: bool = True) -> None:
         self._trouble = trouble
         # Who waits for another writer holds no connection: those that read go on.
         self._turn = trouble.one_writer if writes else None

@@ -41,7 +41,7 @@ SQLITE_OUTAGES = {
 
 
 @dataclass(slots=True)
-class Trouble:
+class DatabaseState:
     """What this process has noticed of its database's. Times are of time.monotonic().
 
     Whoever queued behind a request that waited in vain would wait as long, one by one: so nobody is to try for a while.
@@ -55,7 +55,7 @@ class Trouble:
     # Connections made before lead nowhere, or to the wrong host.
     broken_at: float = 0.0
 
-    def note_wait(self, for_a_lock: bool, writes: bool) -> None:
+    def pause_attempts(self, for_a_lock: bool, writes: bool) -> None:
         """Pause; but what a write waits for need not be in a reader's way."""
         self.writes_paused_until = time.monotonic() + PAUSE_SECONDS
         if not (for_a_lock and writes):
@@ -63,7 +63,7 @@ class Trouble:
 
 
 @contextmanager
-def outages(trouble: Trouble, writes: bool = True) -> Iterator[None]:
+def outages(trouble: DatabaseState, writes: bool = True) -> Iterator[None]:
     """Turn what is the database's fault, and passes, into DatabaseUnavailable."""
     began_at = time.monotonic()
     if began_at < (trouble.writes_paused_until if writes else trouble.reads_paused_until):
@@ -81,7 +81,7 @@ def outages(trouble: Trouble, writes: bool = True) -> Iterator[None]:
         code, is_locked = getattr(cause, "pgcode", None), _is_locked(cause)
         # What has no code the server did not say.
         if (is_locked or code is None) and time.monotonic() - began_at > PAUSE_SECONDS:
-            trouble.note_wait(is_locked, writes)
+            trouble.pause_attempts(is_locked, writes)
         if code == READ_ONLY:
             # Perhaps another host has taken over.
             trouble.broken_at = time.monotonic()

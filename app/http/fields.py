@@ -106,17 +106,17 @@ class QueryInteger(fields.Integer):
 class OneOfSchemas(fields.Field[Any]):
     """An object of one of several schemas, by the word that one of its members is."""
 
-    def __init__(self, told_by: str, schemas: Mapping[str, type[Schema]]) -> None:
+    def __init__(self, discriminator: str, schemas: Mapping[str, type[Schema]]) -> None:
         super().__init__()
-        self.told_by = told_by
+        self.discriminator = discriminator
         self.schemas = {word: schema() for word, schema in schemas.items()}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, Mapping):
             raise ValidationError("Must be an object.")
-        word = value.get(self.told_by)
+        word = value.get(self.discriminator)
         if not isinstance(word, str) or word not in self.schemas:
-            raise ValidationError({self.told_by: [f"Must be one of: {', '.join(self.schemas)}."]})
+            raise ValidationError({self.discriminator: [f"Must be one of: {', '.join(self.schemas)}."]})
         # There may be many of them, each with a rule to be searched.
         give_way()
         return self.schemas[word].load(value)

@@ -101,7 +101,7 @@ class ValidationFailed(Problem):
     """The body or the query does not fit what the operation takes; `errors` says where."""
 
     status, code, title = 422, "validation_error", "The request does not fit"
-    detail = "Mend what `errors` lists and send the request again."
+    detail = "Correct the fields listed in `errors` and send the request again."
 
 
 class InternalError(Problem):

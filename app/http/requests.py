@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import uuid_utils
 from flask import Flask, request
 
+from app.settings import Settings
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -36,9 +38,8 @@ _NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
 _BY_ORIGIN = ("Vary", "Origin")
 
 
-def init_app(app: Flask) -> None:
-    depends_on_origin = bool(app.extensions["settings"].cors_origins)
-    app.wsgi_app = Requests(app.wsgi_app, depends_on_origin)  # type: ignore[method-assign]
+def init_app(app: Flask, settings: Settings) -> None:
+    app.wsgi_app = Requests(app.wsgi_app, depends_on_origin=bool(settings.cors_origins))  # type: ignore[method-assign]
 
 
 def tell(app: Flask, count: Count) -> None:

@@ -24,12 +24,12 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found, and how to mend it."""
+    """What a check found, and how to fix it."""
 
     check: str
     status: Literal["ok", "warning", "failed"]
     message: str
-    mend: str | None = None
+    fix: str | None = None
 
 
 def check_settings(settings: Settings) -> Iterator[Finding]:

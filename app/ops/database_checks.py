@@ -41,8 +41,8 @@ def check_database(_settings: Settings) -> Finding:
         if connection.server_version < OLDEST_POSTGRESQL:
             return Finding("database", "failed", f"{reached}, which is too old.", "Use PostgreSQL 14 or newer.")
         if encoding != "UTF8":
-            mend = "Make the database with ENCODING 'UTF8'."
-            return Finding("database", "failed", f"{reached}, but keeps text as {encoding}.", mend)
+            fix = "Make the database with ENCODING 'UTF8'."
+            return Finding("database", "failed", f"{reached}, but keeps text as {encoding}.", fix)
         return Finding("database", "ok", f"{reached}.")
 
 
@@ -119,7 +119,7 @@ THEN: tuple[Callable[[Settings], Finding], ...] = (check_isolation, check_pooler
 @contextmanager
 def _connection() -> Iterator[Any]:
     """The driver's, for what needs no user, and no table."""
-    with scope(None), outages(db.here()[1]), closing(db.engine.raw_connection()) as pooled:
+    with scope(None), outages(db.engine_and_state()[1]), closing(db.engine.raw_connection()) as pooled:
         yield pooled.driver_connection
 
 

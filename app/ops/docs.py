@@ -4,11 +4,12 @@ import re
 from pathlib import Path
 
 import flask_swagger_ui
-from flask import Blueprint, Response, abort, current_app, render_template, send_from_directory
+from flask import Blueprint, Response, abort, render_template, send_from_directory
 from markupsafe import Markup, escape
 
 from app.http.openapi import VERSION
 from app.http.problems import Problem, catalogue
+from app.services import services
 
 blueprint = Blueprint("docs", __name__, url_prefix="/docs", template_folder="templates")
 
@@ -38,7 +39,7 @@ def add_policy(response: Response) -> Response:
 @blueprint.get("")
 def show_docs() -> str:
     """The interactive description."""
-    return render_template("docs.html", version=VERSION, local_auth=current_app.extensions["settings"].local_auth)
+    return render_template("docs.html", version=VERSION, local_auth=services().settings.local_auth)
 
 
 @blueprint.get("/assets/<name>")

@@ -19,7 +19,7 @@ from app.http.problems import DatabaseUnavailable
 from app.http.responses import json_response
 from app.settings import PROJECT
 
-blueprint = Blueprint("service", __name__, description="What this is, and how it fares.")
+blueprint = Blueprint("service", __name__, description="Service information and health checks.")
 
 LINKS = {
     "docs": "/docs",
@@ -78,7 +78,7 @@ def _newest_migration() -> str | None:
 
 
 def require_newest_migration() -> None:
-    """Raise DatabaseUnavailable, with the mend, unless the schema is that of this version."""
+    """Raise DatabaseUnavailable, with the fix, unless the schema is that of this version."""
     try:
         row = fetch_one(select(column("version_num", String)).select_from(table("alembic_version")))
     except InsufficientPrivilege as error:

@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 from app.http import requests
 from app.http.problems import catalogue
 from app.http.requests import PROBLEM
+from app.services import services_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -30,13 +31,13 @@ if TYPE_CHECKING:
 Series = tuple[str, str]
 
 # The most workers that a setting asks for, twice, for SIGHUP starts the new before the old have ended.
-PARTS = 512
+SLOTS = 512
 
 # In seconds, where the buckets end; behind the last is another one.
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 # How often a worker writes down how many connections it uses.
-LOOK_SECONDS = 0.5
+CHECK_INTERVAL_SECONDS = 0.5
 
 # Instead of a route where there is none, and of a method that nothing takes.
 NONE, OTHER = "none", "other"
@@ -65,16 +66,16 @@ class Counts(Collector):
         self._series = {series: first + place * NUMBERS for place, series in enumerate(known)}
         self._size = first + len(known) * NUMBERS
         # In front is how many parts were ever used. A page of it takes memory only then.
-        self._memory = memoryview(mmap.mmap(-1, (1 + PARTS * self._size) * 8)).cast("d")
+        self._memory = memoryview(mmap.mmap(-1, (1 + SLOTS * self._size) * 8)).cast("d")
         self._memory[0] = 1
         self._mine = self._part(0)
         self._lock = threading.Lock()
 
-    def take_part(self, taken: Container[int]) -> int:
+    def take_slot(self, taken: Container[int]) -> int:
         """Before a fork: the worker to come gets a part that no living one has. Which one."""
-        free = [number for number in range(PARTS) if number not in taken]
+        free = [number for number in range(SLOTS) if number not in taken]
         # If ever there are more workers than parts, those that share one may lose a count.
-        number = free[0] if free else PARTS - 1
+        number = free[0] if free else SLOTS - 1
         self._memory[0] = max(self._memory[0], number + 1)
         for unused in free:
             if unused < self._memory[0]:
@@ -131,7 +132,7 @@ class Counts(Collector):
     def _watch(self) -> None:
         while True:
             self.look_at_pool()
-            time.sleep(LOOK_SECONDS)
+            time.sleep(CHECK_INTERVAL_SECONDS)
 
     def _part(self, number: int) -> "memoryview[float]":
         return self._memory[1 + number * self._size : 1 + (number + 1) * self._size]
@@ -141,7 +142,7 @@ def init_app(app: Flask) -> None:
     """Count from now on: all routes are known, and no worker has been forked."""
     app.add_url_rule("/metrics", view_func=show_metrics)
     served = [(method, rule.rule) for rule in app.url_map.iter_rules() for method in rule.methods or ()]
-    connections = app.extensions["database_trouble"].connections
+    connections = services_of(app).database.connections
     counts = Counts(served, [problem.code for problem in catalogue()], lambda: connections.in_use)
     app.extensions["metrics"] = counts
     requests.tell(app, counts.add)

@@ -6,7 +6,7 @@ from typing import Any
 from app.auth.identity import Identity
 from app.database import transaction
 from app.http.problems import Problem, ValidationFailed
-from app.tasks.edits import Drafts, TakenMeanwhile
+from app.tasks.edits import IdTakenConcurrently, UnitOfWork
 from app.tasks.preconditions import etag
 from app.tasks.problems import IdTaken
 from app.tasks.queries import for_known_user
@@ -24,17 +24,17 @@ def _run(user_id: str, operations: Sequence[Operation]) -> list[dict[str, str | 
     with transaction():
         # What is to be created is looked for too: its id may be taken.
         named = {operation.get("id") or operation["task"].get("id") for operation in operations}
-        drafts = Drafts(user_id, sorted(filter(None, named)))
+        drafts = UnitOfWork(user_id, sorted(filter(None, named)))
         ids = [_apply(drafts, operation, index) for index, operation in enumerate(operations)]
         try:
             drafts.write()
-        except TakenMeanwhile as taken:
+        except IdTakenConcurrently as taken:
             raise IdTaken().at(f"operations.{ids.index(taken.task_id)}") from taken
     versions = map(drafts.version, ids)
     return [{"id": id_, "etag": etag(version) if version else None} for id_, version in zip(ids, versions, strict=True)]
 
 
-def _apply(drafts: Drafts, operation: Operation, index: int) -> str:
+def _apply(drafts: UnitOfWork, operation: Operation, index: int) -> str:
     """Do one of them; its task's id."""
     give_way()
     try:

@@ -25,10 +25,10 @@ from app.database import execute, fetch_all
 from app.database.columns import now
 from app.database.engines import for_engine
 from app.database.statements import Row
-from app.tasks.models import TASK, tasks
+from app.tasks.models import TASK, WRITABLE, tasks
 
 # What a task is written with. A completed one keeps the time at which it became so, or gets this one.
-WRITTEN = ("title", "details", "priority", "tags", "due", "due_on", "time_zone", "recurrence", "next_id")
+WRITTEN = (*WRITABLE, "next_id")
 _SENT = {
     **{name: tasks.c[name].type for name in ("id", *WRITTEN, "completed_at", "created_at")},
     "completed": Boolean(),

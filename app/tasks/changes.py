@@ -23,8 +23,8 @@ from app.tasks.problems import InvalidCursor, ResyncRequired
 from app.times import is_time, rfc3339
 
 # The database's clock may be another machine's after a failover.
-STEP_BACK = timedelta(seconds=3 * TRANSACTION_SECONDS)
-KEPT = timedelta(seconds=TRASH_SECONDS)
+OVERLAP = timedelta(seconds=3 * TRANSACTION_SECONDS)
+TOKEN_LIFETIME = timedelta(seconds=TRASH_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def list_changes(user_id: str, since: str | None, limit: int) -> Changes:
     after = {"after_time": token.time, "after_id": token.task_id} if token else {}
     rows = fetch_all(_page(bool(token)), {"of_user": user_id, "rows": limit + 1, **after})
     clock, found = rows[0].clock, [row for row in rows if row.id is not None]
-    if token and _moment(clock) - _moment(token.age_counts_from) > KEPT:
+    if token and _moment(clock) - _moment(token.age_counts_from) > TOKEN_LIFETIME:
         raise ResyncRequired
     run_began_at = (token and token.run_began_at) or clock
     page = found[:limit]
@@ -67,7 +67,7 @@ def list_changes(user_id: str, since: str | None, limit: int) -> Changes:
         is_whole = token is None or token.is_whole
         following = _Token(page[-1].updated_at, page[-1].id, run_began_at, is_whole)
     else:
-        following = _Token(rfc3339(_moment(run_began_at) - STEP_BACK), BEFORE_EVERY_ID, None, False)
+        following = _Token(rfc3339(_moment(run_began_at) - OVERLAP), BEFORE_EVERY_ID, None, False)
     return Changes(
         changed=[row for row in page if row.deleted_at is None],
         deleted=[row.id for row in page if row.deleted_at is not None],

@@ -14,12 +14,13 @@ from app.http.parsing import refused
 from app.http.problems import NotFound
 from app.tasks import queries, schedule
 from app.tasks.bulk_queries import WRITTEN, insert_tasks, lock_tasks, update_tasks
+from app.tasks.models import WRITABLE
 from app.tasks.preconditions import ANY, Precondition
 from app.tasks.problems import IdTaken, PreconditionFailed
 from app.tasks.queries import new_id
 
 
-class TakenMeanwhile(Exception):
+class IdTakenConcurrently(Exception):
     """In this moment somebody else has made a task of the same user with this id."""
 
     def __init__(self, task_id: str) -> None:
@@ -27,7 +28,7 @@ class TakenMeanwhile(Exception):
         self.task_id = task_id
 
 
-class Drafts:
+class UnitOfWork:
     """Some of a user's tasks within a transaction, as they will be once written.
 
     Completing a task that recurs also makes the next one, once in its life.
@@ -82,13 +83,13 @@ class Drafts:
         self._changed.add(task_id)
 
     def write(self) -> dict[str, Row]:
-        """Write everything; the rows of the changed tasks. TakenMeanwhile where a new one's id is not free any more."""
+        """Write everything; return the changed tasks' rows. Raises IdTakenConcurrently where a new id is not free."""
         # In one order, so that two of these never wait for each other.
         new, changed = sorted(self._new), sorted(self._changed.difference(self._new))
         written = insert_tasks(self._user_id, [self._drafts[id_] for id_ in new])
         for task_id in new:
             if task_id not in written:
-                raise TakenMeanwhile(task_id)
+                raise IdTakenConcurrently(task_id)
         rows = update_tasks(self._user_id, [self._drafts[id_] for id_ in changed])
         self._versions |= dict.fromkeys(new, 1) | {row.id: row.version for row in rows}
         return {row.id: row for row in rows}
@@ -111,7 +112,7 @@ class Drafts:
             return
         following = schedule.next_occurrence(draft)
         if following is not None:
-            task = {name: draft[name] for name in ("title", "details", "priority", "tags")}
+            task = {name: draft[name] for name in WRITABLE if name not in following}
             draft["next_id"] = self.create({**task, **following, "completed": False})
 
 
@@ -143,8 +144,8 @@ def _depends_on_the_task(changes: Mapping[str, Any]) -> bool:
     return bool(changes.keys() & schedule.FIELDS)
 
 
-def _edit(user_id: str, task_id: str, work: Callable[[Drafts], None]) -> Row:
+def _edit(user_id: str, task_id: str, work: Callable[[UnitOfWork], None]) -> Row:
     with transaction():
-        drafts = Drafts(user_id, [task_id])
+        drafts = UnitOfWork(user_id, [task_id])
         work(drafts)
         return drafts.write()[task_id]

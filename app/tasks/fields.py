@@ -19,7 +19,7 @@ NOTHING: Described = MappingProxyType({})
 
 # By rank.
 PRIORITIES = ("none", "low", "medium", "high")
-MOST_TAGS, TAG_CHARACTERS = 20, 50
+MAX_TAGS, TAG_CHARACTERS = 20, 50
 ZONE_CHARACTERS = 64
 
 LINE_END = "\n"
@@ -51,12 +51,12 @@ class Tags(fields.List[str]):
     """
 
     def __init__(self, *, metadata: Described = NOTHING, **options: Any) -> None:
-        described = {"maxItems": MOST_TAGS, "example": ["home", "errands"]}
+        described = {"maxItems": MAX_TAGS, "example": ["home", "errands"]}
         super().__init__(Text(1, TAG_CHARACTERS, trimmed=True), metadata={**described, **metadata}, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        if isinstance(value, list) and len(value) > MOST_TAGS:
-            raise ValidationError(f"Give at most {MOST_TAGS} tags.")
+        if isinstance(value, list) and len(value) > MAX_TAGS:
+            raise ValidationError(f"Give at most {MAX_TAGS} tags.")
         return write_tags(map(str, super()._deserialize(value, attr, data, **kwargs)))
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> list[Any]:
@@ -124,7 +124,7 @@ class Rule(Text):
             "example": "FREQ=WEEKLY;BYDAY=MO,WE,FR",
             "description": "An RRULE: how often the task comes again. It needs a due.",
         }
-        super().__init__(1, recurrence.MOST_CHARACTERS, allow_none=True, metadata=described, **options)
+        super().__init__(1, recurrence.MAX_CHARACTERS, allow_none=True, metadata=described, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         try:

@@ -24,7 +24,7 @@ from app.tasks.queries import for_known_user
 HEADER = "Idempotency-Key"
 KEPT_SECONDS = 24 * 3600
 # One in so many uses of a key clears away the user's old ones.
-CLEARING = 100
+CLEANUP_ONE_IN = 100
 REPLAYED_HEADERS = ("Location", "ETag")
 
 _KEY = re.compile(r"[!-~]{1,255}")
@@ -69,7 +69,7 @@ def clear_keys(user_id: str) -> None:
 
 
 def _once(identity: Identity, key: str, request_hash: str, work: Callable[[], Response]) -> Response:
-    if secrets.randbelow(CLEARING) == 0:
+    if secrets.randbelow(CLEANUP_ONE_IN) == 0:
         clear_keys(identity.user_id)
     return for_known_user(identity, lambda: _claim_and_work(identity.user_id, key, request_hash, work))
 
@@ -103,4 +103,4 @@ def _read_answer(kept: str) -> Response:
 
 def _request_hash() -> str:
     """The request as the contract compares it: method, path, and the body's bytes."""
-    return hashlib.sha256(f"{request.method} {request.path}\n".encode() + g.body).hexdigest()
+    return hashlib.sha256(f"{request.method} {request.path}\n".encode() + g.get("body", b"")).hexdigest()

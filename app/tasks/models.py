@@ -86,6 +86,9 @@ idempotency_keys = Table(
     info=OWNED,
 )
 
+# What a client may write of a task: the rest follows from it, or is the service's own.
+WRITABLE = ("title", "details", "priority", "tags", "due_on", "due", "time_zone", "recurrence")
+
 # What a list shows of a task beside its user, who is the same for all.
 LISTED = (
     tasks.c.id,

@@ -1,9 +1,16 @@
 """If-Match and If-None-Match (RFC 9110, section 13): in which versions of a task a request may act."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from typing import Any
 
-from flask import Request
+from flask import Request, Response
+
+from app.http.blueprint import raises, takes, the_request
+from app.http.problems import NotFound
+from app.tasks.problems import PreconditionFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +51,22 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def for_writing(request: Request) -> Precondition:
+def precondition_of(request: Request) -> Precondition:
     """What the headers ask of a change: If-Match by strong comparison, If-None-Match by weak (section 8.8.3.2)."""
     if "If-Match" not in request.headers and "If-None-Match" not in request.headers:
         return ANY
     wanted = _versions(request.headers["If-Match"], strong=True) if "If-Match" in request.headers else EVERY
     return Precondition(wanted, _versions(request.headers.get("If-None-Match", ""), strong=False))
+
+
+def conditional(view: Callable[..., Response]) -> Callable[..., Response]:
+    """Give a view what If-Match and If-None-Match ask of its change, as the argument `precondition`."""
+
+    @wraps(view)
+    def wrapper(*args: Any, **kwargs: Any) -> Response:
+        return view(*args, precondition=precondition_of(the_request()), **kwargs)
+
+    return takes("If-Match", "If-None-Match")(raises(NotFound, PreconditionFailed)(wrapper))
 
 
 def is_unchanged(request: Request, version: int) -> bool:

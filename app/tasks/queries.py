@@ -30,7 +30,7 @@ from app.database.columns import now
 from app.database.execution import NOTHING
 from app.database.statements import Row
 from app.http.problems import NotFound
-from app.tasks.models import IN_TRASH, TASK, tasks
+from app.tasks.models import IN_TRASH, TASK, WRITABLE, tasks
 from app.tasks.preconditions import ANY, Precondition, Versions
 from app.tasks.problems import IdTaken, PreconditionFailed
 
@@ -50,9 +50,8 @@ _writing = (
 )
 
 # How a field that a client may change is written. Completing again keeps the first time.
-_ASSIGNED = ("title", "details", "priority", "tags", "due_on", "due", "time_zone", "recurrence")
 _ASSIGNMENTS: dict[str, dict[str, Any]] = {
-    **{name: {name: bindparam(name)} for name in _ASSIGNED},
+    **{name: {name: bindparam(name)} for name in WRITABLE},
     "completed": {"completed_at": case((_completed, func.coalesce(tasks.c.completed_at, now())))},
 }
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from app.tasks.occurrences import ever_falls, next_day
 from app.tasks.years import WEEKDAYS, Parts, weekdays_of
 
-MOST_CHARACTERS = 500
+MAX_CHARACTERS = 500
 _DAY_OF_YEAR = "[+-]?(0{0,2}[1-9]|0?[1-9][0-9]|[12][0-9]{2}|3[0-5][0-9]|36[0-6])"
 _WEEK_OF_YEAR = "[+-]?(?:0?[1-9]|[1-4][0-9]|5[0-3])"
 # In the order of the RFC's grammar: the form of one value (int() alone takes "1_0" too), and what to use.
@@ -39,8 +39,8 @@ class InvalidRule(ValueError):
 
 def canonical(rule: str) -> str:
     """A rule as it is kept: in capitals, its parts in the RFC's order, without `RRULE:`."""
-    if len(rule) > MOST_CHARACTERS:
-        raise InvalidRule(f"RRULE: {len(rule)} characters are too many; use at most {MOST_CHARACTERS}.")
+    if len(rule) > MAX_CHARACTERS:
+        raise InvalidRule(f"RRULE: {len(rule)} characters are too many; use at most {MAX_CHARACTERS}.")
     if not (rule.isascii() and rule.isprintable()):
         raise InvalidRule("RRULE: write one line of ASCII; DTSTART is the task's own due, and EXDATE is not kept.")
     parts: Parts = {}

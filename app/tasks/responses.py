@@ -8,7 +8,7 @@ from flask import Response, request
 
 from app.database.statements import Row
 from app.http.blueprint import the_request
-from app.http.responses import json_response, no_content
+from app.http.responses import empty_response, json_response
 from app.tasks.fields import PRIORITIES, read_tags
 from app.tasks.preconditions import etag, is_unchanged
 
@@ -16,8 +16,10 @@ from app.tasks.preconditions import etag, is_unchanged
 class Encoder:
     """Writes rows as a family's schema describes them; a test holds the two equal, field by field."""
 
-    def __init__(self, details: str) -> None:
+    def __init__(self, details: str, collection: str) -> None:
         self.details = details
+        # The path under which each task lies, with the user's id where it stands.
+        self._collection = collection
 
     def fields(self, row: Row) -> dict[str, Any]:
         return self.many((row,), row.user_id)[0]
@@ -65,20 +67,21 @@ class Encoder:
         response.headers["ETag"] = etag(row.version)
         return response
 
-    def respond_unless_known(self, row: Row) -> Response:
+    def respond_or_304(self, row: Row) -> Response:
         """304 to a reader who has this version already."""
         if not is_unchanged(request, row.version):
             return self.respond(row)
-        response = no_content(304)
+        response = empty_response(304)
         response.headers["ETag"] = etag(row.version)
         return response
 
     def created(self, row: Row) -> Response:
-        """201 with the path of the new task, which lies under the path that made it."""
-        here, response = the_request(), self.respond(row, 201)
-        response.headers["Location"] = quote(f"{here.root_path.rstrip('/')}{here.path}/{row.id}")
+        """201 with the path of the new task."""
+        response = self.respond(row, 201)
+        collection = self._collection.format(user_id=row.user_id)
+        response.headers["Location"] = quote(f"{the_request().root_path.rstrip('/')}{collection}/{row.id}")
         return response
 
 
-TASK = Encoder("details")
-USER_TASK = Encoder("description")
+TASK = Encoder("details", "/v1/tasks")
+USER_TASK = Encoder("description", "/api/{user_id}/tasks")

@@ -14,7 +14,7 @@ from app.times import LAST_YEAR, rfc3339
 FIELDS = frozenset({"due_on", "due_at", "time_zone", "recurrence"})
 
 
-def settled(task: Mapping[str, Any]) -> dict[str, Any]:
+def normalize(task: Mapping[str, Any]) -> dict[str, Any]:
     """A whole task as it is kept: `due` beside `due_on` instead of `due_at`. ValidationError where they do not fit."""
     refuse_two_dues(task)
     kept = dict(task)
@@ -34,7 +34,7 @@ def refuse_two_dues(task: Mapping[str, Any]) -> None:
 def changed(task: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """The schedule of a task, as it is kept, after changes that may name a part of it."""
     due_on, due_at = task["due_on"], None if task["due_on"] else task["due"]
-    # A value for one clears the other, unless that is given one as well, which settled() refuses.
+    # A value for one clears the other, unless that is given one as well, which normalize() refuses.
     if "due_on" in changes:
         due_on = changes["due_on"]
         due_at = None if due_on else due_at
@@ -42,7 +42,7 @@ def changed(task: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
         due_at = changes["due_at"]
         due_on = None if due_at and not changes.get("due_on") else due_on
     rest = {name: changes.get(name, task[name]) for name in ("time_zone", "recurrence")}
-    return settled({"due_on": due_on, "due_at": due_at, **rest})
+    return normalize({"due_on": due_on, "due_at": due_at, **rest})
 
 
 def next_occurrence(task: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -54,8 +54,8 @@ def next_occurrence(task: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     due, rule = found
     if isinstance(due, datetime):
-        return settled({"due_on": None, "due_at": rfc3339(due), "time_zone": zone, "recurrence": rule})
-    return settled({"due_on": due.isoformat(), "due_at": None, "time_zone": zone, "recurrence": rule})
+        return normalize({"due_on": None, "due_at": rfc3339(due), "time_zone": zone, "recurrence": rule})
+    return normalize({"due_on": due.isoformat(), "due_at": None, "time_zone": zone, "recurrence": rule})
 
 
 def _end_of_day(day: str, zone: str | None) -> str:

@@ -20,7 +20,7 @@ from app.http.fields import (
     Uuid,
 )
 from app.tasks.fields import (
-    MOST_TAGS,
+    MAX_TAGS,
     PRIORITIES,
     TAG_CHARACTERS,
     Day,
@@ -33,28 +33,18 @@ from app.tasks.fields import (
     write_tags,
 )
 from app.tasks.formats import FORMATS
-from app.tasks.schedule import refuse_two_dues, settled
+from app.tasks.formats.records import FIELDS
+from app.tasks.listing import SORTS
+from app.tasks.schedule import normalize, refuse_two_dues
 
 TITLE_CHARACTERS = 200
 DETAILS_CHARACTERS = 10_000
 SEARCH_CHARACTERS = 200
 CURSOR_CHARACTERS = 2_000
-PAGE_SIZE, LARGEST_PAGE = 50, 200
+PAGE_SIZE, MAX_PAGE = 50, 200
 # For front ends that expect all of a user's tasks in one array.
-LARGEST_ARRAY = 1_000
-MOST_OPERATIONS = 100
-
-# What a whole task has where it says nothing, as it is kept.
-DEFAULTS = {
-    "details": None,
-    "completed": False,
-    "priority": PRIORITIES.index("none"),
-    "tags": write_tags([]),
-    "due_on": None,
-    "due_at": None,
-    "time_zone": None,
-    "recurrence": None,
-}
+MAX_ARRAY = 1_000
+MAX_OPERATIONS = 100
 
 EXAMPLE_NEW_ID = "0199b1f3-8d4f-7b52-8e6c-3a7d9f1b5c28"
 EXAMPLE_CURSOR = "WyItY3JlYXRlZF9hdCIsMTddCg"
@@ -81,7 +71,7 @@ MADE_ELSEWHERE = "00000000-0000-0000-0000-000000000000"
 CURSOR_PATTERN = "^[A-Za-z0-9_-]+$"
 
 
-class _Sparse(Schema):
+class _PartialSchema(Schema):
     """Most of its fields are mostly absent: they are passed over, where marshmallow would ask each for its default."""
 
     # What stands for what is absent.
@@ -98,21 +88,38 @@ class _Sparse(Schema):
         return {**self.defaults, **super().load(data, **options)}
 
 
-class _WholeTask(_Sparse):
-    # The defaults stand in words: of a `default`, openapi-typescript makes a member that no request may leave out.
-    defaults = DEFAULTS
+class TaskFields(_PartialSchema):
+    """What a client writes of a task; `details`, which has two names, stands with each of them."""
 
-    title = _title(required=True)
-    completed = Boolean(metadata={"description": "`false` where it is left out."})
-    priority = Priority(metadata={"description": "`none` where it is left out."})
-    tags = Tags(metadata={"description": "None where they are left out."})
+    title = _title()
+    completed = Boolean()
+    priority = Priority()
+    tags = Tags()
     due_on = Day(DUE_ON)
     due_at = Moment(DUE_AT)
     time_zone = Zone()
     recurrence = Rule()
 
+
+# What a whole task has where it says nothing, as it is kept.
+DEFAULTS = dict.fromkeys(("details", *TaskFields._declared_fields.keys() - {"title"})) | {
+    "completed": False,
+    "priority": PRIORITIES.index("none"),
+    "tags": write_tags([]),
+}
+
+
+class _WholeTask(TaskFields):
+    defaults = DEFAULTS
+
+    title = _title(required=True)
+    # The defaults stand in words: of a `default`, openapi-typescript makes a member that no request may leave out.
+    completed = Boolean(metadata={"description": "`false` where it is left out."})
+    priority = Priority(metadata={"description": "`none` where it is left out."})
+    tags = Tags(metadata={"description": "None where they are left out."})
+
     def load(self, data: Any, **options: Any) -> dict[str, Any]:
-        return settled(super().load(data, **options))
+        return normalize(super().load(data, **options))
 
 
 class TaskIn(_WholeTask):
@@ -147,18 +154,10 @@ class ImportedTask(NewTask):
         return task
 
 
-class TaskPatch(_Sparse):
+class TaskPatch(TaskFields):
     """Some fields of a task."""
 
-    title = _title()
     details = _details()
-    completed = Boolean()
-    priority = Priority()
-    tags = Tags()
-    due_on = Day(DUE_ON)
-    due_at = Moment(DUE_AT)
-    time_zone = Zone()
-    recurrence = Rule()
 
     def load(self, data: Any, **options: Any) -> dict[str, Any]:
         changes = super().load(data, **options)
@@ -182,22 +181,17 @@ class _AnsweredTask(Schema):
     user_id = _user_id()
 
 
-def _in_order(details: str) -> tuple[str, ...]:
-    names = iter(_AnsweredTask._declared_fields)
-    return next(names), next(names), details, *names
-
-
 class Task(_AnsweredTask):
     """A task as `/v1` answers with it."""
 
     class Meta:
-        fields = _in_order("details")
+        fields = FIELDS
 
     details = _details(required=True)
 
 
 class TaskPage(Schema):
-    items = fields.List(fields.Nested(Task), required=True, metadata={"maxItems": LARGEST_PAGE})
+    items = fields.List(fields.Nested(Task), required=True, metadata={"maxItems": MAX_PAGE})
     next_cursor = Text(
         1,
         CURSOR_CHARACTERS,
@@ -207,7 +201,7 @@ class TaskPage(Schema):
     )
 
 
-class _Filters(_Sparse):
+class _Filters(_PartialSchema):
     """What both families filter by. All that are given hold at once."""
 
     completed = QueryBoolean(metadata={"description": "Only tasks that are completed, or only those that are not."})
@@ -218,7 +212,7 @@ class _Filters(_Sparse):
     )
     tag = fields.List(
         Text(1, TAG_CHARACTERS, trimmed=True),
-        validate=Length(1, MOST_TAGS),
+        validate=Length(1, MAX_TAGS),
         metadata={"description": "Only tasks with this tag, or with all of these; case is ignored."},
     )
     q = Text(1, SEARCH_CHARACTERS, metadata={"description": "A part of the title or the details; case is ignored."})
@@ -236,13 +230,13 @@ class _Filters(_Sparse):
     )
 
 
-_SORTS = [f"{sign}{name}" for name in ("created_at", "updated_at", "due", "priority", "title") for sign in ("", "-")]
+_SORTS = [f"{sign}{name}" for name in SORTS for sign in ("", "-")]
 
 
 class TaskQuery(_Filters):
     defaults: ClassVar = {"limit": PAGE_SIZE, "sort": "-created_at"}
 
-    limit = QueryInteger(1, LARGEST_PAGE, metadata={"default": PAGE_SIZE})
+    limit = QueryInteger(1, MAX_PAGE, metadata={"default": PAGE_SIZE})
     sort = fields.String(
         validate=OneOf(_SORTS),
         metadata={
@@ -268,7 +262,7 @@ class UserTask(_AnsweredTask):
     """A task as `/api/{user_id}` answers with it: `description` for `details`."""
 
     class Meta:
-        fields = _in_order("description")
+        fields = tuple("description" if name == "details" else name for name in FIELDS)
 
     description = _details(required=True, attribute="details")
 
@@ -278,9 +272,9 @@ USER_SORTS: Mapping[str, str] = {"created": "-created_at", "title": "title", "du
 
 
 class UserTaskQuery(_Filters):
-    defaults: ClassVar = {"limit": LARGEST_ARRAY, "status": "all", "sort": "created"}
+    defaults: ClassVar = {"limit": MAX_ARRAY, "status": "all", "sort": "created"}
 
-    limit = QueryInteger(1, LARGEST_ARRAY, metadata={"default": LARGEST_ARRAY})
+    limit = QueryInteger(1, MAX_ARRAY, metadata={"default": MAX_ARRAY})
     status = fields.String(validate=OneOf(["all", "pending", "completed"]), metadata={"default": "all"})
     sort = fields.String(
         validate=OneOf(sorted({*USER_SORTS, *_SORTS})),
@@ -331,7 +325,7 @@ class BatchIn(Schema):
     operations = fields.List(
         OneOfSchemas("op", OPERATIONS),
         required=True,
-        validate=Length(1, MOST_OPERATIONS),
+        validate=Length(1, MAX_OPERATIONS),
         metadata={
             "example": [
                 {"op": "create", "task": {"title": "Buy tea"}},
@@ -362,7 +356,7 @@ class BatchOut(Schema):
         fields.Nested(Result),
         required=True,
         metadata={
-            "maxItems": MOST_OPERATIONS,
+            "maxItems": MAX_OPERATIONS,
             "example": [
                 {"id": EXAMPLE_NEW_ID, "etag": '"1"'},
                 {"id": EXAMPLE_ID, "etag": '"3"'},
@@ -378,14 +372,14 @@ class ChangesQuery(Schema):
         CURSOR_CHARACTERS,
         metadata={"pattern": CURSOR_PATTERN, "description": "`next` of an earlier answer; without it, everything."},
     )
-    limit = QueryInteger(1, LARGEST_ARRAY, load_default=LARGEST_ARRAY)
+    limit = QueryInteger(1, MAX_ARRAY, load_default=MAX_ARRAY)
 
 
 class ChangesPage(Schema):
     """Apply `changed` and `deleted`, and ask again with `next`: at once where `has_more`, else whenever you like."""
 
-    changed = fields.List(fields.Nested(Task), required=True, metadata={"maxItems": LARGEST_ARRAY})
-    deleted = fields.List(Id(example=EXAMPLE_NEW_ID), required=True, metadata={"maxItems": LARGEST_ARRAY})
+    changed = fields.List(fields.Nested(Task), required=True, metadata={"maxItems": MAX_ARRAY})
+    deleted = fields.List(Id(example=EXAMPLE_NEW_ID), required=True, metadata={"maxItems": MAX_ARRAY})
     next = Text(1, CURSOR_CHARACTERS, required=True, metadata={"pattern": CURSOR_PATTERN, "example": EXAMPLE_CURSOR})
     has_more = fields.Boolean(required=True)
 

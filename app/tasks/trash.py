@@ -3,7 +3,7 @@
 from sqlalchemy import Integer, bindparam, delete, select
 
 from app.database import execute
-from app.database.execution import MOST_AT_ONCE
+from app.database.execution import MAX_AT_ONCE
 from app.tasks.idempotency import clear_keys
 from app.tasks.models import TRASH_BEGINS, tasks
 
@@ -24,7 +24,7 @@ _purge = delete(tasks).where(
 def purge(user_id: str) -> int:
     """End a user's tasks that were deleted more than 30 days ago; how many."""
     ended = 0
-    while count := execute(_purge, {"of_user": user_id, "rows": MOST_AT_ONCE}):
+    while count := execute(_purge, {"of_user": user_id, "rows": MAX_AT_ONCE}):
         ended += count
     clear_keys(user_id)
     return ended

@@ -2,18 +2,18 @@
 
 from typing import Any
 
-from flask import Response, g, request, stream_with_context
+from flask import Response, g, stream_with_context
 
 from app.auth.identity import authenticated
 from app.database import in_this_scope
 from app.http.blueprint import Blueprint, answers_with, raises, takes
 from app.http.problems import NotFound
-from app.http.responses import json_response, no_content
+from app.http.responses import empty_response, json_response
 from app.tasks import batch, changes, edits, listing, queries, transfer
 from app.tasks.formats import FORMATS
 from app.tasks.idempotency import idempotent
-from app.tasks.preconditions import for_writing
-from app.tasks.problems import IdTaken, InvalidCursor, PreconditionFailed, ResyncRequired
+from app.tasks.preconditions import Precondition, conditional
+from app.tasks.problems import IdTaken, InvalidCursor, ResyncRequired
 from app.tasks.responses import TASK
 from app.tasks.schemas import (
     BatchIn,
@@ -64,50 +64,46 @@ def create_task(task: dict[str, Any]) -> Response:
 @blueprint.response(200, Task, headers=("ETag",))
 def get_task(task_id: str) -> Response:
     """Show one task."""
-    return TASK.respond_unless_known(queries.get_task(g.identity.user_id, task_id))
+    return TASK.respond_or_304(queries.get_task(g.identity.user_id, task_id))
 
 
 @blueprint.put("/<id:task_id>")
 @authenticated
-@raises(NotFound, PreconditionFailed)
-@takes("If-Match", "If-None-Match")
+@conditional
 @blueprint.arguments(TaskIn)
 @blueprint.response(200, Task, headers=("ETag",))
-def replace_task(task: dict[str, Any], task_id: str) -> Response:
+def replace_task(task: dict[str, Any], task_id: str, precondition: Precondition) -> Response:
     """Replace one task; what the body leaves out goes back to its default."""
-    return TASK.respond(edits.change_task(g.identity.user_id, task_id, task, for_writing(request)))
+    return TASK.respond(edits.change_task(g.identity.user_id, task_id, task, precondition))
 
 
 @blueprint.patch("/<id:task_id>")
 @authenticated
-@raises(NotFound, PreconditionFailed)
-@takes("If-Match", "If-None-Match")
+@conditional
 @blueprint.arguments(TaskPatch)
 @blueprint.response(200, Task, headers=("ETag",))
-def change_task(patch: dict[str, Any], task_id: str) -> Response:
+def change_task(patch: dict[str, Any], task_id: str, precondition: Precondition) -> Response:
     """Change the given fields of one task."""
-    return TASK.respond(edits.change_task(g.identity.user_id, task_id, patch, for_writing(request)))
+    return TASK.respond(edits.change_task(g.identity.user_id, task_id, patch, precondition))
 
 
 @blueprint.delete("/<id:task_id>")
 @authenticated
-@raises(NotFound, PreconditionFailed)
-@takes("If-Match", "If-None-Match")
+@conditional
 @blueprint.response(204)
-def delete_task(task_id: str) -> Response:
+def delete_task(task_id: str, precondition: Precondition) -> Response:
     """Move one task to the trash."""
-    queries.delete_task(g.identity.user_id, task_id, for_writing(request))
-    return no_content()
+    queries.delete_task(g.identity.user_id, task_id, precondition)
+    return empty_response()
 
 
 @blueprint.post("/<id:task_id>/toggle")
 @authenticated
-@raises(NotFound, PreconditionFailed)
-@takes("If-Match", "If-None-Match")
+@conditional
 @blueprint.response(200, Task, headers=("ETag",))
-def toggle_task(task_id: str) -> Response:
+def toggle_task(task_id: str, precondition: Precondition) -> Response:
     """Complete an open task, or reopen a completed one."""
-    return TASK.respond(edits.toggle_task(g.identity.user_id, task_id, for_writing(request)))
+    return TASK.respond(edits.toggle_task(g.identity.user_id, task_id, precondition))
 
 
 @blueprint.post("/<id:task_id>/restore")

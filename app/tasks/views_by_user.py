@@ -11,13 +11,13 @@ from app.auth.problems import UserIdMismatch
 from app.http.blueprint import Blueprint, raises, takes
 from app.http.fields import EXAMPLE_USER_ID
 from app.http.problems import NotFound
-from app.http.responses import json_response, no_content
+from app.http.responses import empty_response, json_response
 from app.tasks import edits, listing, queries
 from app.tasks.idempotency import idempotent
-from app.tasks.preconditions import for_writing
-from app.tasks.problems import IdTaken, PreconditionFailed
+from app.tasks.preconditions import Precondition, conditional
+from app.tasks.problems import IdTaken
 from app.tasks.responses import USER_TASK
-from app.tasks.schemas import LARGEST_ARRAY, USER_SORTS, Completion, NewUserTask, UserTask, UserTaskIn, UserTaskQuery
+from app.tasks.schemas import MAX_ARRAY, USER_SORTS, Completion, NewUserTask, UserTask, UserTaskIn, UserTaskQuery
 from app.turns import turn_for
 
 blueprint = Blueprint(
@@ -42,9 +42,7 @@ USER_ID = {
 @authenticated
 @raises(UserIdMismatch)
 @blueprint.arguments(UserTaskQuery, location="query")
-@blueprint.response(
-    200, {"type": "array", "maxItems": LARGEST_ARRAY, "items": UserTask}, headers=("Link", "X-Total-Count")
-)
+@blueprint.response(200, {"type": "array", "maxItems": MAX_ARRAY, "items": UserTask}, headers=("Link", "X-Total-Count"))
 def list_tasks_of_user(query: dict[str, Any]) -> Response:
     """List tasks as a bare array, newest first."""
     user_id = g.identity.user_id
@@ -75,40 +73,39 @@ def create_task_of_user(task: dict[str, Any]) -> Response:
 @blueprint.response(200, UserTask, headers=("ETag",))
 def get_task_of_user(task_id: str) -> Response:
     """Show one task."""
-    return USER_TASK.respond_unless_known(queries.get_task(g.identity.user_id, task_id))
+    return USER_TASK.respond_or_304(queries.get_task(g.identity.user_id, task_id))
 
 
 @blueprint.put("/<id:task_id>")
 @authenticated
-@raises(UserIdMismatch, NotFound, PreconditionFailed)
-@takes("If-Match", "If-None-Match")
+@raises(UserIdMismatch)
+@conditional
 @blueprint.arguments(UserTaskIn)
 @blueprint.response(200, UserTask, headers=("ETag",))
-def replace_task_of_user(task: dict[str, Any], task_id: str) -> Response:
+def replace_task_of_user(task: dict[str, Any], task_id: str, precondition: Precondition) -> Response:
     """Replace one task; what the body leaves out goes back to its default."""
-    return USER_TASK.respond(edits.change_task(g.identity.user_id, task_id, task, for_writing(request)))
+    return USER_TASK.respond(edits.change_task(g.identity.user_id, task_id, task, precondition))
 
 
 @blueprint.delete("/<id:task_id>")
 @authenticated
-@raises(UserIdMismatch, NotFound, PreconditionFailed)
-@takes("If-Match", "If-None-Match")
+@raises(UserIdMismatch)
+@conditional
 @blueprint.response(204)
-def delete_task_of_user(task_id: str) -> Response:
+def delete_task_of_user(task_id: str, precondition: Precondition) -> Response:
     """Move one task to the trash."""
-    queries.delete_task(g.identity.user_id, task_id, for_writing(request))
-    return no_content()
+    queries.delete_task(g.identity.user_id, task_id, precondition)
+    return empty_response()
 
 
 @blueprint.patch("/<id:task_id>/complete")
 @authenticated
-@raises(UserIdMismatch, NotFound, PreconditionFailed)
-@takes("If-Match", "If-None-Match")
+@raises(UserIdMismatch)
+@conditional
 @blueprint.arguments(Completion, location="optional_json", required=False)
 @blueprint.response(200, UserTask, headers=("ETag",))
-def complete_task_of_user(completion: dict[str, Any], task_id: str) -> Response:
+def complete_task_of_user(completion: dict[str, Any], task_id: str, precondition: Precondition) -> Response:
     """Complete or reopen one task; without a body, turn it around."""
-    precondition = for_writing(request)
     if not g.body:
         return USER_TASK.respond(edits.toggle_task(g.identity.user_id, task_id, precondition))
     return USER_TASK.respond(edits.change_task(g.identity.user_id, task_id, completion, precondition))

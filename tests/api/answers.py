@@ -65,7 +65,7 @@ COMPLETE = ON_ONE_TASK_BY_USER[4]
 
 
 def raw(path: str) -> dict[str, Any]:
-    """Options that send a percent-encoded path's very octets: the test client would mend or read them anew."""
+    """Options that send a percent-encoded path's very octets: the test client would fix or read them anew."""
     return {"environ_overrides": {"PATH_INFO": unquote_to_bytes(path).decode("latin-1")}}
 
 

@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from app.auth import queries, sessions
 from app.auth.tokens import RefreshToken, token_answer
+from app.services import services_of
 from tests.api.answers import BATCH, CHANGES, CREATE, CREATE_BY_USER, LIST, LIST_BY_USER
 from tests.api.replicas import changes
 from tests.conftest import Caller, new_user_id
@@ -91,7 +92,7 @@ def make_account(app: Flask) -> tuple[Caller, str]:
     email = f"{new_user_id()}@example.com"
     with app.app_context():
         user, refresh = queries.register(email, "no hash", None, SESSION_SECONDS)
-        token = token_answer(refresh, app.extensions["settings"])["access_token"]
+        token = token_answer(refresh, services_of(app).settings)["access_token"]
     return Caller(app, user.id, str(token)), email
 
 
@@ -141,7 +142,7 @@ def unknown_user(app: Flask) -> Caller:
 def disabled_user(app: Flask) -> Caller:
     caller = another_user(app)
     with app.app_context():
-        app.extensions["revocations"].add(queries.disable_user(str(caller.user_id)))
+        services_of(app).revocations.add(queries.disable_user(str(caller.user_id)))
     return caller
 
 

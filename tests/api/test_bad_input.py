@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.services import services_of
 from tests.api.answers import (
     CHANGE,
     COMPLETE,
@@ -77,7 +78,7 @@ def apps(postgresql, tmp_path_factory):
     made = [make_app(url) for url in urls]
     yield made
     for app in made:
-        app.extensions["database"].dispose()
+        services_of(app).engine.dispose()
 
 
 def told(answer):

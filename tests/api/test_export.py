@@ -18,6 +18,7 @@ from werkzeug.test import TestResponse
 
 from app.database import scope
 from app.http.problems import DatabaseUnavailable
+from app.services import services_of
 from app.tasks import transfer
 from app.tasks.bulk_queries import import_tasks
 from app.tasks.formats import FORMATS
@@ -266,7 +267,7 @@ def test_who_leaves_is_read_nothing_more_for(app: Flask, ann: Caller) -> None:
         with streamed(ann) as pieces:
             assert next(pieces)
             # Reading what was revoked takes a connection too, now and then.
-            until(lambda: app.extensions["database_trouble"].connections.in_use == 0, "a pool at rest")
+            until(lambda: services_of(app).database.connections.in_use == 0, "a pool at rest")
         assert len(list(pieces)) == 0
 
     assert len(sent) == 1
@@ -340,7 +341,7 @@ def test_what_changes_meanwhile_is_in_it_as_it_was_or_as_it_is(ann: Caller) -> N
 
 def driver_error(app: Flask) -> psycopg2.Error | sqlite3.Error:
     """What the driver says of a database that has gone."""
-    if app.extensions["database"].dialect.name == "postgresql":
+    if services_of(app).engine.dialect.name == "postgresql":
         gone: psycopg2.Error = psycopg2.OperationalError("server closed the connection unexpectedly")
         return gone
     error = sqlite3.OperationalError("disk I/O error")

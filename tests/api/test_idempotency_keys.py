@@ -13,6 +13,7 @@ from app.auth.tokens import token_answer
 from app.database import execute, fetch_all, scope
 from app.database.columns import from_now, now
 from app.database.scopes import UnscopedStatement
+from app.services import services_of
 from app.tasks import idempotency
 from app.tasks.models import idempotency_keys
 from tests.api.answers import CREATE, assert_problem
@@ -81,7 +82,7 @@ def test_an_old_key_is_new_to_one_of_many(app, ann, create):
 
 def test_old_keys_are_cleared_away(app, ann, bob, monkeypatch):
     """By one in many of their user's next creations with a key, here by each; young ones and another's stay."""
-    monkeypatch.setattr(idempotency, "CLEARING", 1)
+    monkeypatch.setattr(idempotency, "CLEANUP_ONE_IN", 1)
     for caller in (ann, bob):
         assert CREATE(caller, headers={"Idempotency-Key": "old"}).status_code == 201
         age_keys(app, caller.user_id, DAY + 1)
@@ -97,7 +98,7 @@ def own_app(new_database):
     """An app on a database that a test may break."""
     app = make_app(new_database())
     yield app
-    app.extensions["database"].dispose()
+    services_of(app).engine.dispose()
 
 
 @EVERY_CREATE
@@ -122,7 +123,7 @@ def test_an_account_that_is_gone_creates_nothing(app, create, headers):
     """Its token was good when it was made: 401, with a key or without, and no row comes back."""
     with app.app_context():
         user, refresh = queries.register(f"{new_user_id()}@example.com", "no hash", None, DAY)
-        token = token_answer(refresh, app.extensions["settings"])["access_token"]
+        token = token_answer(refresh, services_of(app).settings)["access_token"]
         execute(delete(users).where(users.c.id == user.id))
         gone = Caller(app, user.id, token)
         assert_problem(create(gone, headers=headers), 401, "token_revoked")

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import delete
 
 from app.database import execute, scope
+from app.services import services_of
 from app.tasks.models import tasks
 from tests.api.answers import CHANGE, REPLACE, Call, assert_problem
 from tests.api.completing import (
@@ -238,4 +239,4 @@ def test_the_completion_and_the_next_task_are_written_together(new_database, eng
     for complete in WAYS.values():
         assert_problem(complete(ann, task), 500, "internal_error")
         assert all_tasks(ann) == [task]
-    app.extensions["database"].dispose()
+    services_of(app).engine.dispose()

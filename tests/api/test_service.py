@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from app.services import services_of
 from tests.api.answers import assert_problem
 from tests.conftest import Caller, make_app
 
@@ -51,7 +52,7 @@ def test_a_service_without_tables_is_not_ready(new_database):
     """It says what to run."""
     app = make_app(new_database(migrated=False))
     answer = Caller(app).get("/readyz")
-    app.extensions["database"].dispose()
+    services_of(app).engine.dispose()
 
     assert_problem(answer, 503, "database_unavailable")
     assert "flask db upgrade" in answer.json["detail"]
@@ -113,7 +114,7 @@ def browser(new_database):
 
     yield make
     for app in apps:
-        app.extensions["database"].dispose()
+        services_of(app).engine.dispose()
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/v1/tasks", "/nowhere", "/docs"])

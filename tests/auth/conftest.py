@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 
 from app.auth import jwks, single_flight
 from app.auth.verifier import Verifier
+from app.services import services_of
 from app.settings import read_settings
 from tests.auth.issuer import Clock, Issuer
 from tests.auth.people import Member, another_app, register
@@ -32,7 +33,7 @@ def trusting(new_database: NewDatabase, front_end: Issuer) -> Iterator[Flask]:
     """An app that trusts all three kinds of issuers."""
     app = make_app(new_database(), AUTH_JWKS_URL=front_end.url)
     yield app
-    app.extensions["database"].dispose()
+    services_of(app).engine.dispose()
 
 
 @pytest.fixture(scope="session")

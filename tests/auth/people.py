@@ -14,6 +14,7 @@ from flask import Flask
 from sqlalchemy import Row, text
 from werkzeug.test import TestResponse
 
+from app.services import services_of
 from app.times import rfc3339
 from tests.api.answers import assert_problem
 from tests.conftest import Caller, make_app
@@ -120,17 +121,17 @@ def at_once(times: int, call: Callable[[], Result]) -> list[Result]:
 def another_app(database: Flask | str, **changes: str | None) -> Iterator[Flask]:
     """A further process, as it were: on the database of an app, or at a URL."""
     if isinstance(database, Flask):
-        database = database.extensions["settings"].database_url.render_as_string(hide_password=False)
+        database = services_of(database).settings.database_url.render_as_string(hide_password=False)
     app = make_app(database, **changes)
     try:
         yield app
     finally:
-        app.extensions["database"].dispose()
+        services_of(app).engine.dispose()
 
 
 def sql(app: Flask, statement: str, **parameters: Any) -> Sequence[Row[Any]]:
     """Run a statement behind the service's back."""
-    with app.extensions["database"].connect() as connection:
+    with services_of(app).engine.connect() as connection:
         result = connection.execute(text(statement), parameters)
         return result.all() if result.returns_rows else []
 
@@ -157,7 +158,7 @@ def keep_copy(app: Flask) -> None:
 
 
 def _set_copy(app: Flask, began_at: float) -> None:
-    copy = app.extensions["revocations"]._copy
+    copy = services_of(app).revocations._copy
     # A reading that an earlier request began would set its own time when it ends.
     while run := copy.under_way:
         assert run.done.wait(LONGEST_WAIT_SECONDS)

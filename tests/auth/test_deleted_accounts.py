@@ -46,7 +46,7 @@ def test_a_deleted_account_leaves_nothing(app, member):
 
 def test_an_account_with_many_tasks_is_deleted_a_part_at_a_time(app, member, monkeypatch):
     """So that each statement ends in time, however many there are."""
-    monkeypatch.setattr(queries, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(queries, "MAX_AT_ONCE", 2)
     for number in range(5):
         member.post("/v1/tasks", json={"title": "tea"}, headers={"Idempotency-Key": str(number)})
     ended = Counter()

@@ -6,6 +6,7 @@ import pytest
 
 from app.auth import queries
 from app.auth.identity import Identity
+from app.services import services_of
 from tests.api.answers import TIME, assert_problem
 from tests.conftest import Caller, new_user_id, shared_token
 
@@ -95,8 +96,8 @@ def test_an_ending_never_takes_an_earlier_one_back(app, ann):
     assert [caller.get("/v1/tasks").status_code for caller in (early, between, older)] == [200] * 3
     with app.app_context():
         for caller in (early, older):
-            iat = app.extensions["verifier"].verify(caller.headers["Authorization"].split()[1]).issued_at
-            app.extensions["revocations"].add(queries.revoke_outside_tokens(Identity(ann.user_id, None, iat)))
+            iat = services_of(app).verifier.verify(caller.headers["Authorization"].split()[1]).issued_at
+            services_of(app).revocations.add(queries.revoke_outside_tokens(Identity(ann.user_id, None, iat)))
 
     assert_problem(between.get("/v1/tasks"), 401, "token_revoked")
 

@@ -14,6 +14,7 @@ import pytest
 
 from app.auth import revocation, revoked
 from app.auth.queries import disable_user, enable_user
+from app.services import services_of
 from tests.api.answers import assert_problem
 from tests.auth.people import ago, another_app, at_once, keep_copy, make_copy_old, register, sql
 from tests.conftest import Caller, new_user_id
@@ -42,7 +43,7 @@ def test_a_copy_that_is_too_old_is_never_used(member, other):
     """A second is the limit, whoever has called or not called meanwhile."""
     assert revocation.STALE_SECONDS <= 1
     assert revocation.REFRESH_SECONDS < revocation.STALE_SECONDS
-    there, copy = member.at(other), other.extensions["revocations"]._copy
+    there, copy = member.at(other), services_of(other).revocations._copy
     assert there.get("/v1/tasks").status_code == 200
     assert member.post("/v1/auth/logout").status_code == 204
     copy.began_at = time.monotonic() - revocation.STALE_SECONDS
@@ -77,7 +78,7 @@ def test_many_that_wait_share_one_read(member, other, monkeypatch):
 
 def test_an_aging_copy_is_read_again_behind_the_requests(member, other, monkeypatch):
     """Who comes meanwhile does not wait, and there is one read at a time."""
-    there, copy = member.at(other), other.extensions["revocations"]._copy
+    there, copy = member.at(other), services_of(other).revocations._copy
     assert there.get("/v1/tasks").status_code == 200
     monkeypatch.setattr(revocation, "STALE_SECONDS", 3_600)
     copy.began_at = aged = time.monotonic() - revocation.REFRESH_SECONDS
@@ -106,7 +107,7 @@ def test_a_request_does_not_wait_until_everything_is_read(member, other, monkeyp
             assert_problem(ended.at(other).get("/v1/tasks"), 401, "token_revoked")
     finally:
         released.set()
-    until(lambda: ended.session_id in other.extensions["revocations"]._known.ended, "the copy")
+    until(lambda: ended.session_id in services_of(other).revocations._known.ended, "the copy")
 
 
 def row(user_id, subject, issued_until=revoked.EVER, expires=-3_600.0, others=None):
@@ -117,13 +118,13 @@ def row(user_id, subject, issued_until=revoked.EVER, expires=-3_600.0, others=No
 def test_what_this_process_wrote_is_not_undone_by_an_older_read(app, member, monkeypatch):
     """A read that began before, and ends after the change."""
     with app.app_context():
-        app.extensions["revocations"].add(enable_user(member.user_id))
+        services_of(app).revocations.add(enable_user(member.user_id))
     read = revoked.read_changed
 
     def read_and_change(since):
         """As if another thread wrote between this one's query and its result."""
         result = read(since)
-        app.extensions["revocations"].add(disable_user(member.user_id))
+        services_of(app).revocations.add(disable_user(member.user_id))
         return result
 
     monkeypatch.setattr(revoked, "read_changed", read_and_change)
@@ -138,7 +139,7 @@ def test_what_this_process_wrote_is_not_undone_by_an_older_read(app, member, mon
 def test_nothing_is_lost_when_many_are_added_at_once(app):
     """Sessions of one user that end together in several threads."""
     user_id, interval = new_user_id(), sys.getswitchinterval()
-    revocations, subjects = app.extensions["revocations"], iter([new_user_id() for _ in range(1_000)])
+    revocations, subjects = services_of(app).revocations, iter([new_user_id() for _ in range(1_000)])
     known = set(revocations._known.ended)
     sys.setswitchinterval(1e-6)
     try:
@@ -169,7 +170,7 @@ def test_everything_is_read_a_page_at_a_time(app, monkeypatch):
 
 def test_what_can_refuse_nothing_any_more_is_forgotten(app, ann, monkeypatch):
     """By the process's copy: else it would grow for ever."""
-    revocations, kept = app.extensions["revocations"], new_user_id()
+    revocations, kept = services_of(app).revocations, new_user_id()
     over, session_id = row(ann.user_id, revoked.EVERY_TOKEN, expires=3_600.0), new_user_id()
     assert ann.get("/v1/tasks").status_code == 200
     keep_copy(app)
@@ -201,10 +202,10 @@ def test_an_entry_takes_little_memory(make):
 @contextmanager
 def taken_away(app, request):
     """The app's database is gone meanwhile: no server, or no folder."""
-    url = app.extensions["settings"].database_url
+    url = services_of(app).settings.database_url
     if url.drivername == "sqlite":
         folder = Path(url.database).parent
-        app.extensions["database"].dispose()
+        services_of(app).engine.dispose()
         folder.rename(folder.with_name(f"{folder.name}-gone"))
         yield
         folder.with_name(f"{folder.name}-gone").rename(folder)

@@ -4,6 +4,7 @@ import pytest
 from flask import Flask
 
 from app.auth import queries, sessions
+from app.services import services_of
 from tests.api.answers import assert_problem
 from tests.auth.people import PASSWORD, Member, ago, at_once, lives, log_in, make_copy_old, sql
 from tests.conftest import Caller
@@ -18,7 +19,7 @@ LOGIN = 6
 def crowded(app: Flask, member: Member) -> Member:
     """Somebody with as many sessions as there may be, each renewed a minute after the one before it."""
     with app.app_context():
-        for _ in range(sessions.MOST_SESSIONS - 1):
+        for _ in range(sessions.MAX_SESSIONS - 1):
             assert sessions.start_session(str(member.user_id), 3_600)
     ids = [row.id for row in sql(app, "SELECT id FROM sessions WHERE user_id = :id ORDER BY id", id=member.user_id)]
     for number, session_id in enumerate(ids):
@@ -42,7 +43,7 @@ def test_one_session_more_ends_the_one_that_was_renewed_longest_ago(app: Flask, 
     new = crowded.sign_in()
     make_copy_old(app)
 
-    assert count_sessions(crowded) == sessions.MOST_SESSIONS
+    assert count_sessions(crowded) == sessions.MAX_SESSIONS
     assert not lives(crowded)
     assert lives(new)
     assert revocations_of(crowded) == [crowded.session_id]
@@ -56,7 +57,7 @@ def test_a_session_that_is_in_use_stays(app: Flask, crowded: Member) -> None:
 
     assert lives(renewed)
     assert lives(new)
-    assert count_sessions(crowded) == sessions.MOST_SESSIONS
+    assert count_sessions(crowded) == sessions.MAX_SESSIONS
 
 
 def test_many_that_sign_in_at_once_stay_within_the_limit(app: Flask, crowded: Member) -> None:
@@ -65,7 +66,7 @@ def test_many_that_sign_in_at_once_stay_within_the_limit(app: Flask, crowded: Me
     assert [answer.status_code for answer in answers] == [200] * 6
     last = crowded.sign_in()
 
-    assert count_sessions(crowded) == sessions.MOST_SESSIONS
+    assert count_sessions(crowded) == sessions.MAX_SESSIONS
     assert lives(last)
 
 
@@ -103,7 +104,7 @@ def test_many_sessions_end_in_one_row(app: Flask, member: Member, end: str, othe
     assert len([statement for statement in sent if "sessions" in statement or "revocations" in statement]) == 3, sent
     for session in ended:
         assert_problem(session.get("/v1/tasks"), 401, "token_revoked")
-    app.extensions["revocations"]._read_until = None
+    services_of(app).revocations._read_until = None
     make_copy_old(app)
     assert not any(lives(session) for session in ended)
     assert lives(member) is (end == "password")
@@ -150,5 +151,5 @@ def test_a_tokens_user_with_many_sessions_ends_the_oldest(app: Flask, crowded: M
     from_command = app.test_cli_runner().invoke(args=["users", "token", crowded.user_id])
 
     assert from_command.exit_code == 0, from_command.output
-    assert count_sessions(crowded) == sessions.MOST_SESSIONS
+    assert count_sessions(crowded) == sessions.MAX_SESSIONS
     assert revocations_of(crowded) == [crowded.session_id]

@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 
 from app.auth.queries import disable_user, enable_user
+from app.services import services_of
 from tests.api.answers import TIME, assert_problem
 from tests.auth.people import listed, lives, log_in, register
 from tests.conftest import new_user_id
@@ -15,7 +16,7 @@ SESSION = {"id", "created_at", "used_at", "expires_at", "current"}
 def set_disabled(member, change):
     """What an operator does, in the process of the app."""
     with member.app.app_context():
-        member.app.extensions["revocations"].add(change(member.user_id))
+        services_of(member.app).revocations.add(change(member.user_id))
 
 
 def test_sessions_are_listed_newest_first(member):

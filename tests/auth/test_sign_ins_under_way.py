@@ -15,6 +15,7 @@ from app.auth import queries, sessions
 from app.auth.identity import Identity
 from app.auth.tokens import RefreshToken
 from app.database import transaction
+from app.services import services_of
 from tests.api.answers import assert_problem
 from tests.auth.people import PASSWORD, Member, another_app, at_once, listed, lives, log_in, register, sql
 from tests.commands.calling import fail
@@ -39,7 +40,7 @@ def delete(member: Member) -> None:
 
 def set_password(member: Member) -> None:
     with member.app.app_context():
-        queries.set_password(member.user_id, member.app.extensions["passwords"].hash(NEW_PASSWORD))
+        queries.set_password(member.user_id, services_of(member.app).passwords.hash(NEW_PASSWORD))
 
 
 def disable(member: Member) -> None:
@@ -56,7 +57,7 @@ class Held:
     def __init__(self, app: Flask) -> None:
         self.app = app
         self.verified, self._goes_on = threading.Event(), threading.Event()
-        passwords = app.extensions["passwords"]
+        passwords = services_of(app).passwords
         verify = passwords.verify
 
         def verify_and_wait(*given: Any) -> bool:

@@ -1,4 +1,4 @@
-"""`flask doctor`: what is wrong, and how to mend it."""
+"""`flask doctor`: what is wrong, and how to fix it."""
 
 import os
 import socket
@@ -14,6 +14,7 @@ from flask import Flask
 from app.commands import doctor as command
 from app.ops import checks, database_checks
 from app.ops.checks import looks_guessable
+from app.services import services_of
 from tests.auth.issuer import Issuer, answer_with
 from tests.auth.people import another_app, sql
 from tests.auth.tokens import new_key
@@ -31,9 +32,9 @@ RANDOM_SECRETS = {
 def findings(app: Flask) -> dict[str, dict[str, Any]]:
     """What each check found; of several findings the worst."""
     with app.app_context():
-        found = list(command._findings(app.extensions["settings"]))
+        found = list(command._findings(services_of(app).settings))
     order = list(command.COLOURS)
-    return {one.check: {"status": one.status, "message": one.message, "mend": one.mend}
+    return {one.check: {"status": one.status, "message": one.message, "fix": one.fix}
             for one in sorted(found, key=lambda one: order.index(one.status))}  # fmt: skip
 
 
@@ -51,20 +52,20 @@ def test_all_is_well(app: Flask) -> None:
 
     assert [line.split()[:2] for line in lines] == [["ok", name] for name in CHECKS]
     assert told["status"] == "ok"
-    assert [(check["check"], check["status"], check["mend"]) for check in told["checks"]] == [
+    assert [(check["check"], check["status"], check["fix"]) for check in told["checks"]] == [
         (name, "ok", None) for name in CHECKS
     ]
 
 
 def test_warnings_are_no_failure(app: Flask) -> None:
-    """Exit status 0; the mend stands beside."""
+    """Exit status 0; the fix stands beside."""
     with healthy_app(app, BETTER_AUTH_SECRET=SHARED_SECRET) as warned:
         result = run(warned, "doctor")
 
     [line] = [line for line in result.stdout.splitlines() if line.startswith("warning")]
     assert result.exit_code == 0
     assert "BETTER_AUTH_SECRET does not look random" in line
-    assert " Mend: " in line
+    assert " Fix: " in line
     assert SHARED_SECRET not in result.output
 
 
@@ -116,7 +117,7 @@ def test_a_secret_that_others_can_read_is_a_warning(
     found = findings(app)["settings"]
 
     assert found["status"] == status
-    assert (found["mend"] == f"chmod 600 {tmp_path / '.env'}") is (status == "warning")
+    assert (found["fix"] == f"chmod 600 {tmp_path / '.env'}") is (status == "warning")
     assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == mode
 
 
@@ -224,7 +225,7 @@ def test_a_database_that_is_not_migrated_fails(new_database: NewDatabase) -> Non
     assert result.exit_code == 1
     [line] = [line for line in result.stdout.splitlines() if line.startswith("failed")]
     # Of SQLite there is no file yet.
-    assert line.split()[1] == ("database" if app.extensions["database"].dialect.name == "sqlite" else "migrations")
+    assert line.split()[1] == ("database" if services_of(app).engine.dialect.name == "sqlite" else "migrations")
     assert "flask db upgrade" in line
     assert "isolation" not in result.stdout
 
@@ -242,9 +243,9 @@ def test_the_probe_leaves_nothing_behind(app: Flask) -> None:
 
 def test_a_superuser_fails(postgresql: Server, app: Flask) -> None:
     """Row-level security does not hold it."""
-    if app.extensions["database"].dialect.name == "sqlite":
+    if services_of(app).engine.dialect.name == "sqlite":
         pytest.skip("SQLite has no roles")
-    name = app.extensions["settings"].database_url.database
+    name = services_of(app).settings.database_url.database
     with another_app(postgresql.admin.set(database=name).render_as_string(hide_password=False)) as as_admin:
         found = findings(as_admin)["isolation"]
 
@@ -260,7 +261,7 @@ def test_the_probe_sees_what_the_catalogue_does_not_tell(
     if not url.startswith("postgresql"):
         pytest.skip("SQLite has no policies")
     with another_app(url) as app:
-        postgresql.sql("ALTER TABLE tasks DISABLE ROW LEVEL SECURITY", app.extensions["settings"].database_url.database)
+        postgresql.sql("ALTER TABLE tasks DISABLE ROW LEVEL SECURITY", services_of(app).settings.database_url.database)
         monkeypatch.setattr(database_checks, "require_isolation", lambda: None)
         found = findings(app)["isolation"]
 
@@ -271,7 +272,7 @@ def test_the_probe_sees_what_the_catalogue_does_not_tell(
 @pytest.mark.parametrize(("seconds", "status"), [(0, "ok"), (5, "warning"), (-5, "warning"), (60, "failed")])
 def test_a_clock_that_differs_is_told(app: Flask, monkeypatch: pytest.MonkeyPatch, seconds: float, status: str) -> None:
     """Logouts and tokens are judged by two clocks."""
-    if app.extensions["database"].dialect.name == "sqlite":
+    if services_of(app).engine.dialect.name == "sqlite":
         pytest.skip("there is one clock")
     now = database_checks.time.time
 
@@ -289,7 +290,7 @@ def test_a_clock_that_differs_is_told(app: Flask, monkeypatch: pytest.MonkeyPatc
 
 def test_a_locale_that_knows_ascii_alone_is_a_warning(postgresql: Server, app: Flask) -> None:
     """There lower('Ä') is not 'ä'."""
-    if app.extensions["database"].dialect.name == "sqlite" or PGBOUNCER in os.environ:
+    if services_of(app).engine.dialect.name == "sqlite" or PGBOUNCER in os.environ:
         pytest.skip("SQLite folds with a function of the service's")
     name = f"{postgresql.role}_ascii"
     postgresql.sql(f"CREATE DATABASE {name} OWNER {postgresql.role} TEMPLATE template0 LOCALE 'C' ENCODING 'UTF8'")
@@ -299,7 +300,7 @@ def test_a_locale_that_knows_ascii_alone_is_a_warning(postgresql: Server, app: F
         found = findings(ascii_only)["letters"]
 
     assert found["status"] == "warning"
-    assert "locale" in found["mend"]
+    assert "locale" in found["fix"]
 
 
 def test_a_pooler_is_noticed(app: Flask) -> None:
@@ -312,7 +313,7 @@ def test_a_pooler_is_noticed(app: Flask) -> None:
 
 def test_a_pooler_gives_its_own_number(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server's number of a session is not what the connection was told; who shares it is found by trying."""
-    if app.extensions["database"].dialect.name == "sqlite" or PGBOUNCER in os.environ:
+    if services_of(app).engine.dialect.name == "sqlite" or PGBOUNCER in os.environ:
         pytest.skip("needs a PostgreSQL without a pooler")
     for sessions, words in (([7, 7, 7], "shares sessions"), ([7, 8, 7], "leaves each"), ([7, 8, 9], "shares sessions")):
         told = iter(sessions)
@@ -365,7 +366,7 @@ def test_keys_that_cannot_be_fetched_fail(app: Flask, answering: Callable, words
     [line] = [line for line in result.stdout.splitlines() if line.startswith("failed")]
     assert (result.exit_code, result.stderr) == (1, "")
     assert words in line
-    assert " Mend: " in line
+    assert " Fix: " in line
 
 
 @pytest.mark.parametrize(

@@ -100,19 +100,19 @@ def test_what_stands_around_a_token_is_taken_off(trusting: Flask, form: str) -> 
 def test_a_claim_that_is_refused_is_explained(
     trusting: Flask, front_end: Issuer, changes: dict[str, Any], code: str, words: str
 ) -> None:
-    """With what stands in it, what is expected, and the mend."""
+    """With what stands in it, what is expected, and the fix."""
     told = diagnose(trusting, token_of("published", front_end.origin, **changes))
 
     assert (told["code"], told["accepted"]) == (code, False)
     assert words in told["reason"]
-    assert told["mend"]
+    assert told["fix"]
 
 
 def test_the_mend_of_another_issuer_names_the_setting(trusting: Flask, front_end: Issuer) -> None:
     """Which helps with a base URL behind a proxy."""
     for claim, setting in (("iss", "AUTH_ISSUER"), ("aud", "AUTH_AUDIENCE")):
         told = diagnose(trusting, token_of("published", front_end.origin, **{claim: "https://my.example"}))
-        assert setting in told["mend"]
+        assert setting in told["fix"]
         assert front_end.origin in told["reason"]
 
 
@@ -122,7 +122,7 @@ def test_published_keys_that_are_not_set_are_named(app: Flask, front_end: Issuer
 
     assert told["code"] == "token_algorithm"
     assert told["reason"] == "It is signed with EdDSA, but only a shared secret is set (BETTER_AUTH_SECRET)."
-    assert "AUTH_JWKS_URL" in told["mend"]
+    assert "AUTH_JWKS_URL" in told["fix"]
     assert told["issuer"] is None
 
 
@@ -131,7 +131,7 @@ def test_accounts_that_are_off_are_named(trusting: Flask, front_end: Issuer) -> 
     with another_app(trusting, LOCAL_AUTH="off") as closed:
         told = diagnose(closed, token_of("own", front_end.origin))
 
-    assert (told["code"], told["mend"]) == ("token_algorithm", "Set LOCAL_AUTH to on.")
+    assert (told["code"], told["fix"]) == ("token_algorithm", "Set LOCAL_AUTH to on.")
 
 
 def test_a_shared_secret_that_is_not_set_is_named(app: Flask) -> None:
@@ -151,7 +151,7 @@ def test_an_unknown_algorithm_is_named(trusting: Flask, algorithm: Any) -> None:
 
     assert told["code"] == "token_algorithm"
     assert json.dumps(algorithm) in told["reason"]
-    assert "EdDSA" in told["mend"]
+    assert "EdDSA" in told["fix"]
 
 
 def test_another_secret_is_told_from_another_key(trusting: Flask, front_end: Issuer) -> None:
@@ -163,7 +163,7 @@ def test_another_secret_is_told_from_another_key(trusting: Flask, front_end: Iss
 
     assert {told["code"] for told in (other, own, unknown, changed)} == {"token_signature"}
     assert "BETTER_AUTH_SECRET" in other["reason"]
-    assert "both sides" in other["mend"]
+    assert "both sides" in other["fix"]
     assert "AUTH_SECRET" in own["reason"]
     assert "publishes no key" in unknown["reason"]
     assert changed["reason"] == "It is not signed with the key that AUTH_JWKS_URL publishes."
@@ -175,7 +175,7 @@ def test_keys_that_cannot_be_had_are_told(app: Flask, front_end: Issuer) -> None
         told = diagnose(cut_off, token_of("published", front_end.origin))
 
     assert told["code"] == "keys_unavailable"
-    assert "flask doctor" in told["mend"]
+    assert "flask doctor" in told["fix"]
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_what_is_no_jwt_is_told_apart(trusting: Flask, token: str, words: str) -
     told = diagnose(trusting, token)
 
     assert told["code"] == "token_malformed"
-    assert words in f"{told['reason']} {told['mend']}"
+    assert words in f"{told['reason']} {told['fix']}"
 
 
 def test_a_refresh_token_is_known(trusting: Flask) -> None:
@@ -207,7 +207,7 @@ def test_a_refresh_token_is_known(trusting: Flask) -> None:
 
     assert told["code"] == "token_malformed"
     assert "refresh token" in told["reason"]
-    assert "/v1/auth/refresh" in told["mend"]
+    assert "/v1/auth/refresh" in told["fix"]
 
 
 def test_a_revoked_token_says_why(trusting: Flask) -> None:
@@ -225,7 +225,7 @@ def test_a_revoked_token_says_why(trusting: Flask) -> None:
 
     for words, diagnosis in told.items():
         assert (diagnosis["code"], words in diagnosis["reason"]) == ("token_revoked", True), diagnosis
-    assert "flask users enable" in told["disabled since"]["mend"]
+    assert "flask users enable" in told["disabled since"]["fix"]
 
 
 def test_a_refused_token_proves_nobody(trusting: Flask, front_end: Issuer) -> None:

@@ -97,7 +97,7 @@ def test_many_tasks_are_ended_a_part_at_a_time(
     app: Flask, ann: Caller, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
     """So that each statement ends in time, however many there are."""
-    monkeypatch.setattr(trash, "MOST_AT_ONCE", at_once)
+    monkeypatch.setattr(trash, "MAX_AT_ONCE", at_once)
     age(app, ann, TRASH_KEPT, *deleted(ann, 5))
     [kept] = deleted(ann)
     with messages(app) as sent:
@@ -226,7 +226,7 @@ def test_a_purge_that_is_broken_off_goes_on_next_time(app: Flask, ann: Caller, b
 
 def test_many_tasks_of_one_moment_are_ended(app: Flask, ann: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     """Deleted in one transaction, they have one time."""
-    monkeypatch.setattr(trash, "MOST_AT_ONCE", 3)
+    monkeypatch.setattr(trash, "MAX_AT_ONCE", 3)
     ids = add_at_once(ann, *({"title": f"tea {number}"} for number in range(10)))
     operations = [{"op": "delete", "id": task_id} for task_id in ids]
     assert ann.post("/v1/tasks/batch", json={"operations": operations}).status_code == 200

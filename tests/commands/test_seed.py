@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import pytest
 from flask import Flask
 
+from app.services import services_of
 from tests.auth.people import another_app, sql
 from tests.commands.calling import fail, record, run, succeed
 from tests.conftest import Caller, NewDatabase, make_app
@@ -24,7 +25,7 @@ def seeded(new_database: NewDatabase) -> Iterator[Flask]:
     app = make_app(new_database())
     assert record(app, "seed", "--users", "2", "--tasks", str(MANY))["added_tasks"] == 2 * MANY
     yield app
-    app.extensions["database"].dispose()
+    services_of(app).engine.dispose()
 
 
 def first_user(app: Flask) -> Caller:

@@ -12,6 +12,7 @@ from flask import Flask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.services import services_of
 from app.tasks import transfer
 from app.tasks.fields import read_tags, write_tags
 from app.tasks.formats import FORMATS
@@ -372,7 +373,7 @@ def test_where_all_users_have_accounts_an_import_makes_none(app: Flask) -> None:
     """A typo would put the tasks where nobody can ever see them."""
     user = new_user_id()
     with another_app(app) as service:
-        service.extensions["settings"] = replace(service.extensions["settings"], better_auth_secrets=())
+        services_of(service).settings = replace(services_of(service).settings, better_auth_secrets=())
         said = refused(service, user, WITHOUT_IDS["jsonl"])
 
     assert said.startswith(f"Error: There is no user {user!r}, and without BETTER_AUTH_SECRET or AUTH_JWKS_URL ")

@@ -17,6 +17,7 @@ from flask import Flask
 
 from app.auth import queries
 from app.commands import users as commands
+from app.services import services_of
 from app.settings import PROJECT
 from tests.api.answers import assert_problem
 from tests.auth.people import PASSWORD, another_app, log_in, new_email, register, sql
@@ -260,7 +261,7 @@ def test_another_process_learns_of_it(app: Flask) -> None:
         member = register(service)
         assert member.get("/v1/tasks").status_code == 200
         succeed(app, "users", "disable", member.user_id)
-        service.extensions["revocations"]._copy.began_at = float("-inf")
+        services_of(service).revocations._copy.began_at = float("-inf")
 
         assert_problem(member.get("/v1/tasks"), 401, "token_revoked")
 

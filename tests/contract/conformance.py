@@ -48,7 +48,7 @@ DOCUMENT = "docs/openapi.json"
 
 @schemathesis.hook
 def before_call(_context: Any, case: Any, _options: Any) -> None:
-    """Mend what would end too many requests early: what no schema says, and a token that an earlier one has ended."""
+    """Fix what would end too many requests early: what no schema says, and a token that an earlier one has ended."""
     if case.meta and case.meta.generation.mode.is_positive:
         mend_headers(case.headers)
         mend_query(case.query)

@@ -14,6 +14,7 @@ import pytest
 from flask import Flask
 
 from app.database import scope, transaction
+from app.services import services_of
 from app.settings import PROJECT
 from tests.conftest import make_app, migrate, settings_for
 from tests.postgres import Server
@@ -35,7 +36,7 @@ def new_app() -> Iterator[NewApp]:
 
     yield make
     for app in made:
-        app.extensions["database"].dispose()
+        services_of(app).engine.dispose()
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +58,7 @@ def postgresql_app(postgresql: Server, postgresql_template: str) -> Iterator[Fla
     """One app on PostgreSQL, for what only PostgreSQL does."""
     app = make_app(postgresql.url(postgresql.create_database(template=postgresql_template)))
     yield app
-    app.extensions["database"].dispose()
+    services_of(app).engine.dispose()
 
 
 def start_flask(url: str, *arguments: str) -> subprocess.Popen[str]:

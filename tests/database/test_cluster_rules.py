@@ -10,6 +10,7 @@ from flask import Flask
 from sqlalchemy import ForeignKeyConstraint, PrimaryKeyConstraint, Table, Text, UniqueConstraint, inspect
 
 from app.database.columns import OWNED, metadata
+from app.services import services_of
 from app.settings import PROJECT
 from tests.conftest import NewDatabase, migrate
 from tests.postgres import Server
@@ -112,7 +113,7 @@ def test_the_database_makes_no_values(table: Table) -> None:
 @of_tables(ALL)
 def test_names_follow_the_convention(app: Flask, table: Table) -> None:
     """What the migrations made is called what the convention calls it, on both engines."""
-    found = inspect(app.extensions["database"])
+    found = inspect(services_of(app).engine)
     names = {
         *(found.get_pk_constraint(table.name)["name"],),
         *(key["name"] for key in found.get_foreign_keys(table.name)),

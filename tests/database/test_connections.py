@@ -8,6 +8,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.database import engines
 from app.database.connections import Connections
+from app.services import services_of
 from tests.conftest import NewDatabase, make_app
 from tests.waiting import LONGEST_WAIT_SECONDS, until
 
@@ -21,7 +22,7 @@ def small_app(new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch) -> Fla
 
 def test_the_connection_used_last_is_taken_first(small_app: Flask) -> None:
     """So that as few as possible are made."""
-    connections: Connections = small_app.extensions["database_trouble"].connections
+    connections: Connections = services_of(small_app).database.connections
     one = connections.take()
     assert connections.in_use == 1
     connections.give_back(one)
@@ -29,12 +30,12 @@ def test_the_connection_used_last_is_taken_first(small_app: Flask) -> None:
     assert connections.in_use == 0
     assert connections.take() is one
     connections.give_back(one)
-    small_app.extensions["database"].dispose()
+    services_of(small_app).engine.dispose()
 
 
 def test_no_more_connections_are_made_than_there_may_be(small_app: Flask) -> None:
     """Who comes then waits in vain, until one comes back."""
-    connections: Connections = small_app.extensions["database_trouble"].connections
+    connections: Connections = services_of(small_app).database.connections
     taken = [connections.take() for _ in range(2)]
 
     with pytest.raises(PoolTimeout):
@@ -43,7 +44,7 @@ def test_no_more_connections_are_made_than_there_may_be(small_app: Flask) -> Non
     taken.append(connections.take())
     for pooled in taken:
         connections.give_back(pooled)
-    small_app.extensions["database"].dispose()
+    services_of(small_app).engine.dispose()
 
 
 def test_who_waits_gets_the_connection_that_comes_back(
@@ -52,7 +53,7 @@ def test_who_waits_gets_the_connection_that_comes_back(
     """However long the others may wait."""
     monkeypatch.setattr(engines, "POOL_WAIT_SECONDS", LONGEST_WAIT_SECONDS)
     app = make_app(new_database(), THREADS="1")
-    connections: Connections = app.extensions["database_trouble"].connections
+    connections: Connections = services_of(app).database.connections
     taken = [connections.take() for _ in range(2)]
     with ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(connections.take)
@@ -61,17 +62,17 @@ def test_who_waits_gets_the_connection_that_comes_back(
         taken.append(waiting.result(LONGEST_WAIT_SECONDS))
     for pooled in taken:
         connections.give_back(pooled)
-    app.extensions["database"].dispose()
+    services_of(app).engine.dispose()
 
 
 def test_an_engine_that_is_disposed_of_closes_them(small_app: Flask) -> None:
     """Else SQLite's file would stay in two, and a server would keep its sessions."""
-    connections: Connections = small_app.extensions["database_trouble"].connections
+    connections: Connections = services_of(small_app).database.connections
     pooled = connections.take()
     driver = pooled.driver_connection
     connections.give_back(pooled)
 
-    small_app.extensions["database"].dispose()
+    services_of(small_app).engine.dispose()
 
     with pytest.raises(Exception, match="closed"):
         driver.cursor()

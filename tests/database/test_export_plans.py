@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
+from app.services import services_of
 from app.tasks import transfer
 from tests.conftest import Caller, make_app
 from tests.database.plans import plan_of
@@ -33,7 +34,7 @@ def filled(request: pytest.FixtureRequest, postgresql: Server, postgresql_templa
         postgresql.sql("ANALYZE", name)
     app = make_app(postgresql.url(name))
     yield app
-    app.extensions["database"].dispose()
+    services_of(app).engine.dispose()
 
 
 def test_a_page_is_read_alone(filled: Flask) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
+from app.services import services_of
 from tests.conftest import Caller, make_app
 from tests.database.plans import Plan, plans_of
 from tests.postgres import Server
@@ -87,7 +88,7 @@ def grown(postgresql: Server, postgresql_template: str) -> Iterator[Grown]:
     fill(postgresql, name, LARGE, SMALL + 1, SMALL + LARGE)
     plans |= {(LARGE, own): plans_of_calls(app, USERS[own]) for own in USERS}
     yield plans
-    app.extensions["database"].dispose()
+    services_of(app).engine.dispose()
     postgresql.sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 

@@ -18,6 +18,7 @@ from app.auth.queries import delete_user
 from app.database import execute, fetch_all, fetch_one, in_this_scope, scope, transaction
 from app.database.scopes import AnothersScope, UnscopedStatement, current_user
 from app.http.problems import NotFound
+from app.services import services_of
 from app.tasks import batch, bulk_queries, changes, edits, listing, queries, transfer, trash
 from app.tasks.formats import FORMATS
 from app.tasks.models import tasks
@@ -95,7 +96,7 @@ def bobs_id(postgresql_app: Flask) -> str:
 @pytest.fixture
 def postgresql_engine(postgresql_app: Flask) -> Iterator[Engine]:
     with postgresql_app.app_context():
-        yield postgresql_app.extensions["database"]
+        yield services_of(postgresql_app).engine
 
 
 @pytest.mark.parametrize("statement", ["SELECT id FROM tasks", "UPDATE tasks SET title = 'x' RETURNING id"])

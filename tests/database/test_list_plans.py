@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
+from app.services import services_of
 from app.tasks import cursors
 from tests.api.answers import LIST
 from tests.conftest import Caller, make_app
@@ -56,7 +57,7 @@ def filled(postgresql: Server, postgresql_template: str) -> Iterator[Flask]:
         postgresql.sql(f"VACUUM ANALYZE {table}", name)
     app = make_app(postgresql.url(name))
     yield app
-    app.extensions["database"].dispose()
+    services_of(app).engine.dispose()
 
 
 def plan_of_list(app: Flask, query: str, begin: str = FIRST) -> Plan:

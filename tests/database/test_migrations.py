@@ -16,6 +16,7 @@ from flask import Flask
 from sqlalchemy import Column, Engine, MetaData, func, inspect, select
 
 from app.database import postgresql, scope, sqlite
+from app.services import services_of
 from app.settings import PROJECT
 from app.times import rfc3339
 from tests.conftest import NewDatabase
@@ -71,7 +72,7 @@ def next_migration(tmp_path: Path) -> Callable[[str], str]:
 
 
 def engine_of(app: Flask) -> Engine:
-    return app.extensions["database"]
+    return services_of(app).engine
 
 
 def value_for(column: Column[Any], user_id: str) -> Any:

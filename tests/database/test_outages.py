@@ -9,6 +9,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.database import engines, sqlite
+from app.services import services_of
 from tests.conftest import Caller, NewDatabase, migrate, new_user_id
 from tests.database.conftest import NewApp
 from tests.postgres import Server
@@ -88,7 +89,7 @@ def test_an_exhausted_pool_is_503(own_app: Flask) -> None:
     ann = Caller(own_app, new_user_id())
     with ExitStack() as held:
         for _ in range(2):
-            held.enter_context(own_app.extensions["database"].connect())
+            held.enter_context(services_of(own_app).engine.connect())
         assert is_unavailable(ann.get("/v1/tasks"))
 
     assert ann.get("/v1/tasks").status_code == 200
@@ -104,7 +105,7 @@ def test_a_locked_sqlite_file_is_503_for_writers_only(
     app = new_app(url)
     ann = Caller(app, new_user_id())
     task = ann.add()
-    with app.extensions["database"].connect() as other:
+    with services_of(app).engine.connect() as other:
         other.exec_driver_sql("BEGIN IMMEDIATE")
         assert is_unavailable(ann.post("/v1/tasks", json={"title": "tea"}))
         assert ann.get("/v1/tasks").json["items"] == [task]

@@ -9,6 +9,7 @@ from flask import Flask
 
 from app.database import statements
 from app.database.postgresql import _PostgresqlConnection
+from app.services import services_of
 from tests.auth.people import keep_copy
 from tests.conftest import Caller, make_app, new_user_id
 from tests.postgres import Server
@@ -26,12 +27,12 @@ def app(postgresql: Server, postgresql_database: str, monkeypatch: pytest.Monkey
     # second connection, and the next request would get either.
     keep_copy(app)
     yield app
-    app.extensions["database"].dispose()
+    services_of(app).engine.dispose()
 
 
 def in_session(app: Flask, text: str) -> list[Any]:
     """Say something in the session of the app's own connection; the rows, if any."""
-    connections = app.extensions["database_trouble"].connections
+    connections = services_of(app).database.connections
     connection = connections.take()
     try:
         with closing(connection.cursor()) as cursor:
@@ -75,7 +76,7 @@ def test_another_session_gets_the_statement_itself(app: Flask, ann: Caller, take
     if taken:
         # Another client of the pooler has made the name in the session that this one meets.
         ann.post(path)
-        connection = app.extensions["database"].raw_connection()
+        connection = services_of(app).engine.raw_connection()
         with closing(connection):
             connection.driver_connection.prepared.clear()
     else:

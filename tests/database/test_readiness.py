@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import pytest
 from flask import Flask
 
+from app.services import services_of
 from tests.conftest import Caller, NewDatabase
 from tests.database.conftest import NewApp
 from tests.postgres import Server
@@ -37,7 +38,7 @@ def test_an_empty_database_is_not_ready(new_app: NewApp, new_database: NewDataba
 def test_another_migration_is_not_ready(new_app: NewApp, new_database: NewDatabase, change: str) -> None:
     """Older, newer or interrupted: not this version's schema."""
     app = new_app(new_database())
-    with app.extensions["database"].connect() as connection:
+    with services_of(app).engine.connect() as connection:
         connection.exec_driver_sql(change)
 
     assert readiness(app) == NOT_READY

@@ -18,6 +18,7 @@ from app.database import fetch_one, scope, transaction
 from app.database.postgresql import _ScopedCursor
 from app.database.scopes import NOBODY
 from app.http.requests import current_request
+from app.services import services_of
 from tests.conftest import Caller, make_app, new_user_id
 from tests.postgres import Server
 from tests.waiting import until
@@ -51,7 +52,7 @@ def app(postgresql: Server, postgresql_database: str) -> Iterator[Flask]:
     """An app on a database of this test's own."""
     app = make_app(postgresql.url(postgresql_database))
     yield app
-    app.extensions["database"].dispose()
+    services_of(app).engine.dispose()
 
 
 @contextmanager

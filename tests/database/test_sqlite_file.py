@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from werkzeug.test import TestResponse
 
+from app.services import services_of
 from tests.commands.calling import succeed
 from tests.conftest import Caller, migrate, new_user_id
 from tests.database.conftest import NewApp
@@ -65,7 +66,7 @@ def test_a_replaced_file_is_noticed(ann: Caller, file: Path, new_app: NewApp) ->
     (said,) = every_answer(ann)
     assert "was replaced" in said
     assert file.read_bytes() == whole
-    ann.client.application.extensions["database"].dispose()
+    services_of(ann.client.application).engine.dispose()
     for left in file.parent.glob("tasks.db-*"):
         left.unlink()
     assert Caller(new_app(f"sqlite:///{file}"), ann.user_id).get("/v1/tasks").json["items"] == []
@@ -98,7 +99,7 @@ def test_a_file_may_have_any_name(new_app: NewApp, tmp_path: Path, name: str) ->
 
 def test_a_command_leaves_the_file_whole(ann: Caller, file: Path, new_app: NewApp) -> None:
     """Whoever copies it alone has everything."""
-    ann.client.application.extensions["database"].dispose()
+    services_of(ann.client.application).engine.dispose()
 
     succeed(new_app(f"sqlite:///{file}"), "seed", "--users", "1", "--tasks", "5")
 

@@ -14,6 +14,7 @@ from app.auth.queries import add_outside_user, find_user
 from app.database import IntegrityError, execute, fetch_one, transaction
 from app.database.columns import now
 from app.http.problems import DatabaseUnavailable
+from app.services import services_of
 from tests.conftest import Caller, new_user_id
 from tests.database.conftest import NewApp
 
@@ -30,7 +31,7 @@ def all_at_once(calls: list[Callable[[], Any]]) -> list[Any]:
 
 def exists_for_others(app: Flask, user_id: str) -> bool:
     """Whether another connection sees this user."""
-    with app.extensions["database"].connect() as connection:
+    with services_of(app).engine.connect() as connection:
         return connection.execute(select(users.c.id).where(users.c.id == user_id)).first() is not None
 
 
@@ -145,7 +146,7 @@ def test_a_refused_registration_leaves_no_user(app: Flask) -> None:
     assert Caller(app).post("/v1/auth/register", json=body).status_code == 201
     assert Caller(app).post("/v1/auth/register", json=body).status_code == 409
 
-    with app.extensions["database"].connect() as connection:
+    with services_of(app).engine.connect() as connection:
         assert len(connection.execute(select(users.c.id).where(users.c.email == body["email"])).all()) == 1
 
 
@@ -178,7 +179,7 @@ def test_toggles_at_once_lose_nothing(app: Flask, ann: Caller, flips: int, compl
 )
 def test_every_sqlite_connection_is_durable(sqlite_url: str, new_app: NewApp, pragma: str, value: object) -> None:
     """An acknowledged write survives a power cut (FULL is 2), and references hold; on each connection of the pool."""
-    engine = new_app(sqlite_url).extensions["database"]
+    engine = services_of(new_app(sqlite_url)).engine
 
     with engine.connect() as one, engine.connect() as other:
         values = [connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() for connection in (one, other)]

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.engine import URL
 
+from app.services import services_of
 from tests.conftest import Caller, make_app
 from tests.deploy.files import DEPLOY
 from tests.reliability.cluster import Cluster
@@ -36,5 +37,5 @@ def url(server: Cluster, **changes: str | int) -> str:
 def readiness(database_url: str) -> tuple[int, Any]:
     app = make_app(database_url)
     answer = Caller(app).get("/readyz")
-    app.extensions["database"].dispose()
+    services_of(app).engine.dispose()
     return answer.status_code, answer.json

@@ -41,7 +41,7 @@ def test_the_password_is_the_given_one(initialised: Cluster) -> None:
 
 @pytest.mark.parametrize("password", ["", "with space", "a/b", "p@ss", "100%", "it's", 'a"b', "naïve"])
 def test_a_password_that_would_break_the_url_is_refused(server: Cluster, password: str) -> None:
-    """By name, and with the mend."""
+    """By name, and with the fix."""
     done = initialise(server, DATABASE_PASSWORD=password)
 
     assert done.returncode == 1

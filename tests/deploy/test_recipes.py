@@ -7,6 +7,7 @@ from contextlib import closing
 import psycopg2
 
 from app.database.columns import metadata
+from app.services import services_of
 from tests.conftest import Caller, make_app, migrate, new_user_id
 from tests.deploy.database import PASSWORD, READY, client_environment, readiness, url
 from tests.deploy.files import blocks
@@ -37,14 +38,14 @@ def test_a_backup_brings_everything_back(initialised: Cluster) -> None:
     dump = run_client(initialised, "pg_dump", readme_words("pg_dump"))
     assert (dump.returncode, dump.stderr) == (0, b"")
     ann.add(title="after")
-    app.extensions["database"].dispose()
+    services_of(app).engine.dispose()
 
     restored = run_client(initialised, "pg_restore", readme_words("pg_restore"), given=dump.stdout)
 
     assert (restored.returncode, restored.stderr) == (0, b"")
     assert ann.get("/v1/tasks").get_json()["items"] == [kept]
     assert readiness(url(initialised)) == READY
-    app.extensions["database"].dispose()
+    services_of(app).engine.dispose()
 
 
 def test_the_services_own_role_makes_no_backup(initialised: Cluster) -> None:
@@ -89,8 +90,8 @@ def test_the_service_finds_the_host_that_takes_writes(initialised: Cluster) -> N
 def test_neons_address_keeps_its_options() -> None:
     """TLS is asked for, and a sleeping database waited for."""
     app = make_app(database_url("Neon"))
-    dialect = app.extensions["database"].dialect
-    _, options = dialect.create_connect_args(app.extensions["database"].url)
+    dialect = services_of(app).engine.dialect
+    _, options = dialect.create_connect_args(services_of(app).engine.url)
 
     assert (options["sslmode"], options["connect_timeout"]) == ("require", "5")
     assert options["host"].partition(".")[0].endswith("-pooler")

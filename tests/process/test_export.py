@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from app.database import scope
+from app.services import services_of
 from app.tasks.bulk_queries import import_tasks
 from app.tasks.schemas import ImportedTask
 from tests.conftest import Caller, NewDatabase, make_app, new_user_id, shared_token
@@ -39,7 +40,7 @@ def fill(url: str, count: int) -> str:
             page = [{**task, "id": str(UUID(int=number))} for number in range(begin, min(begin + 1_000, count))]
             assert import_tasks(str(caller.user_id), page) == len(page)
     for made in (app, caller.client.application):
-        made.extensions["database"].dispose()
+        services_of(made).engine.dispose()
     return shared_token(caller.user_id)
 
 

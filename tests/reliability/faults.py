@@ -106,7 +106,7 @@ def network_gone(site: Site) -> Iterator[None]:
     try:
         yield
     finally:
-        site.network.mend()
+        site.network.fix()
 
 
 @contextlib.contextmanager

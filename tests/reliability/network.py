@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 
-LOOK_SECONDS = 0.02
+CHECK_INTERVAL_SECONDS = 0.02
 
 
 class Network:
@@ -18,14 +18,14 @@ class Network:
         self._ended = False
         self._fillers: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self._listener.settimeout(LOOK_SECONDS)
+        self._listener.settimeout(CHECK_INTERVAL_SECONDS)
         self.port = self._listener.getsockname()[1]
         self._thread = self._spawn(self._accept)
 
     def cut(self) -> None:
         """Forward nothing more. With a full queue, the kernel drops the first packet of each new connection."""
         self._there.clear()
-        time.sleep(2 * LOOK_SECONDS)
+        time.sleep(2 * CHECK_INTERVAL_SECONDS)
         self._listener.listen(0)
         for _ in range(4):
             filler = socket.socket()
@@ -33,7 +33,7 @@ class Network:
             filler.connect_ex(("127.0.0.1", self.port))
             self._fillers.append(filler)
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         """What was sent meanwhile arrives late, as after a short partition."""
         while self._fillers:
             self._fillers.pop().close()

@@ -33,7 +33,7 @@ from tests.waiting import until
 SECONDS = float(os.environ.get("RELIABILITY_SECONDS", "0"))
 THREADS = 2
 # Two workers, each with one for each thread and one more.
-MOST_SESSIONS = 2 * (THREADS + 1)
+MAX_SESSIONS = 2 * (THREADS + 1)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_nothing_is_lost_in_outage_after_outage(
     with load.running():
         while time.monotonic() < end or len(incidents) < len(FAULTS):
             incidents.append(inject(load, FAULTS[len(incidents) % len(FAULTS)], site))
-            assert len(site.cluster.sessions(site.database)) <= MOST_SESSIONS
+            assert len(site.cluster.sessions(site.database)) <= MAX_SESSIONS
     findings = audit(load, site.query)
     with capsys.disabled():
         print(f"\n{summary(load, incidents, len(findings.lost), len(findings.doubled), findings.late)}")  # noqa: T201

@@ -16,6 +16,7 @@ from sqlalchemy.engine.cursor import CursorResult
 from sqlalchemy.orm import Session
 
 from app.database.statements import compiled
+from app.services import services_of
 from app.tasks.schemas import Task
 from tests.conftest import Caller, new_user_id, shared_token
 from tests.database.test_messages import CALLS
@@ -160,7 +161,7 @@ def test_another_token_is_verified(app: Flask, ann: Caller, forbid: Forbid) -> N
 
 def test_what_is_forbidden_is_what_would_be_called(app: Flask, forbid: Forbid) -> None:
     """SQLAlchemy's own way to run a statement, and marshmallow's to write an answer, do stumble over it."""
-    engine = app.extensions["database"]
+    engine = services_of(app).engine
     with engine.connect() as connection:
         result = connection.exec_driver_sql("SELECT 1")
         forbid(*SQLALCHEMY, *MARSHMALLOW)

@@ -37,7 +37,7 @@ NO_LIMITS = {
     "app.server.worker.FULL_GIVE_WAY_SECONDS",
     "app.server.worker.GIVE_WAY_SECONDS",
     "app.server.worker.NOTIFY_SECONDS",
-    "app.settings.LONGEST_ACCESS_TOKEN_SECONDS",
+    "app.settings.MAX_ACCESS_TOKEN_SECONDS",
     "app.settings.SECRET_BYTES",
     "app.tasks.cursors.CHECKSUM_BYTES",
     "app.tasks.transfer.PIECE_BYTES",

@@ -9,7 +9,8 @@ from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.ops import metrics
-from app.ops.metrics import BUCKETS, CONNECTIONS, PARTS, Counts
+from app.ops.metrics import BUCKETS, CONNECTIONS, SLOTS, Counts
+from app.services import services_of
 from tests.conftest import Caller, make_app, migrate, new_user_id
 from tests.waiting import LONGEST_WAIT_SECONDS
 
@@ -23,7 +24,7 @@ def app(tmp_path: Path) -> Iterator[Flask]:
     migrate(url)
     app = make_app(url, METRICS="on", AUTH_RATE_LIMIT="3")
     yield app
-    app.extensions["database"].dispose()
+    services_of(app).engine.dispose()
 
 
 @pytest.fixture
@@ -162,12 +163,12 @@ def test_threads_lose_no_count(counts: Counts) -> None:
 
 def test_a_new_worker_goes_on_where_a_dead_one_was(counts: Counts) -> None:
     """It takes the part of none that lives; the counts stay, the connections are gone."""
-    one, other = counts.take_part(set()), counts.take_part({0})
+    one, other = counts.take_slot(set()), counts.take_slot({0})
     assert (one, other) == (0, 1)
     answered(counts)
     counts._mine[CONNECTIONS] = 2
 
-    assert counts.take_part({0}) == 1
+    assert counts.take_slot({0}) == 1
     answered(counts)
 
     found = samples(counts)
@@ -177,7 +178,7 @@ def test_a_new_worker_goes_on_where_a_dead_one_was(counts: Counts) -> None:
 
 def test_more_workers_than_parts_still_count(counts: Counts) -> None:
     """Those that are too many share one."""
-    assert counts.take_part(set(range(PARTS))) == PARTS - 1
+    assert counts.take_slot(set(range(SLOTS))) == SLOTS - 1
     answered(counts)
 
     assert samples(counts)["tasks_requests_total", "GET", "/a", "200"] == 1
@@ -187,7 +188,7 @@ def test_connections_are_looked_at_in_the_background(monkeypatch: pytest.MonkeyP
     """So that a worker's are known while another one is asked."""
     looked = threading.Event()
     counts = Counts([], [], lambda: looked.set() or 3)
-    monkeypatch.setattr(metrics, "LOOK_SECONDS", 3_600)
+    monkeypatch.setattr(metrics, "CHECK_INTERVAL_SECONDS", 3_600)
     counts.watch_pool()
 
     assert looked.wait(LONGEST_WAIT_SECONDS)

@@ -8,7 +8,7 @@ from dateutil.rrule import rrulestr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.tasks.recurrence import MOST_CHARACTERS, PARTS, InvalidRule, canonical, following
+from app.tasks.recurrence import MAX_CHARACTERS, PARTS, InvalidRule, canonical, following
 from app.tasks.years import WEEKDAYS
 
 ZONES = ["Europe/Berlin", "America/New_York", "Pacific/Auckland"]
@@ -397,7 +397,7 @@ def test_a_rule_that_a_rare_day_fits_is_kept(rule: str) -> None:
 def test_a_long_rule_is_kept_to_the_last_character() -> None:
     """The limit is exact."""
     rule = "FREQ=MONTHLY;BYMONTHDAY=" + ",".join(["1"] * 238)
-    assert len(rule + "2") == MOST_CHARACTERS
+    assert len(rule + "2") == MAX_CHARACTERS
 
     assert canonical(rule + "2") == rule + "2"
     assert "501 characters" in refusal(rule + "22")

@@ -95,7 +95,7 @@ def test_a_damaged_secret_is_refused(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("below", ["", "instance"], ids=["no folder", "below no folder"])
 def test_a_place_that_takes_no_secret_is_refused_in_one_line(tmp_path: Path, below: str) -> None:
-    """A read-only or missing disk is told as a setting's mend, not as a stack trace."""
+    """A read-only or missing disk is told as a setting's fix, not as a stack trace."""
     (tmp_path / "file").touch()
 
     for name, given in (("AUTH_SECRET", {"DATABASE_URL": "sqlite:////tasks.db"}), ("DATABASE_URL", {})):
@@ -123,7 +123,7 @@ def test_the_folder_of_the_database_is_made(tmp_path: Path) -> None:
 def test_a_bad_environment_stops_the_start_with_one_line(
     command: tuple[object, ...], environment: dict[str, str]
 ) -> None:
-    """No stack trace: an operator reads which variable to mend."""
+    """No stack trace: an operator reads which variable to fix."""
     done = run(*command, **environment)
 
     assert done.returncode != 0

@@ -15,7 +15,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]")
 _ESCAPE = re.compile(r"\\([\\,;:nN])")
 
-LONGEST_LINE = 75  # octets, without the line break (section 3.1)
+MAX_LINE = 75  # octets, without the line break (section 3.1)
 
 
 def _text(text: str | None) -> str | None:
@@ -62,14 +62,14 @@ def unescape(text: str) -> str:
 def fold(line: str) -> bytes:
     """One content line, cut so that no line is too long, and never inside a character (section 3.1)."""
     rest = line.encode()
-    if len(rest) <= LONGEST_LINE:
+    if len(rest) <= MAX_LINE:
         return rest + b"\r\n"
-    pieces, length = [], LONGEST_LINE
+    pieces, length = [], MAX_LINE
     while len(rest) > length:
         end = length
         while rest[end] & 0xC0 == 0x80:
             end -= 1
         pieces.append(rest[:end])
         # A continuation begins with a space.
-        rest, length = rest[end:], LONGEST_LINE - 1
+        rest, length = rest[end:], MAX_LINE - 1
     return b"\r\n ".join([*pieces, rest]) + b"\r\n"

@@ -5,7 +5,7 @@ from typing import IO, Any
 
 Task = dict[str, Any]
 
-# In the order in which a table shows them.
+# As a response has them, and a table.
 FIELDS = (
     "id",
     "title",
@@ -26,7 +26,7 @@ FIELDS = (
 NOT_READ = frozenset({"updated_at", "user_id"})
 
 # The longest task takes some 150 KB, where each character of its details has to be escaped.
-LONGEST_RECORD = 1024 * 1024  # octets
+MAX_RECORD = 1024 * 1024  # octets
 
 
 class Unreadable(ValueError):
@@ -49,7 +49,7 @@ class Lines(Iterator[str]):
     def begin_record(self, line: int) -> None:
         """A record begins in this line, and may be as long as any."""
         self._began = line
-        self._room = LONGEST_RECORD
+        self._room = MAX_RECORD
 
     def __next__(self) -> str:
         line = self._file.readline(self._room + 1)

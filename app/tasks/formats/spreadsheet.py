@@ -19,8 +19,8 @@ _TO_MARK = re.compile(_RUN)
 _MARKED = re.compile(f"'{_RUN}")
 
 _TO_QUOTE = re.compile(r'[,"\r\n]|\A\s|\A\Z')
-# An empty cell says null, or no tags. Any other field is left out by one, so that it takes its default.
-_MAY_BE_EMPTY = frozenset({"details", "completed_at", "tags", "due_on", "due_at", "time_zone", "recurrence"})
+# An empty cell says null, or no tags. These are left out by one, so that they take their defaults.
+_NEVER_EMPTY = frozenset({"id", "title", "completed", "priority", "created_at"})
 _TRUTH = {"true": True, "false": False}
 
 
@@ -72,6 +72,8 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
     if isinstance(value, list):
         # No tags are an empty cell, too, but no null.
         return _marked(",".join(map(_quoted, value))) if value else ""
@@ -100,7 +102,7 @@ def _task(line: int, names: list[str], row: list[str]) -> Task:
         counts = f"This row has {len(row)} cells, and the header {len(names)}"
         raise Unreadable(line, f"{counts}. Put each cell that holds the separator in quotation marks.")
     cells = {name: cell for name, cell in zip(names, row, strict=True) if name not in NOT_READ}
-    return {name: _value(line, name, cell) for name, cell in cells.items() if cell or name in _MAY_BE_EMPTY}
+    return {name: _value(line, name, cell) for name, cell in cells.items() if cell or name not in _NEVER_EMPTY}
 
 
 def _value(line: int, name: str, cell: str) -> Any:

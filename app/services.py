@@ -1,0 +1,35 @@
+"""What an application is made of, once: the settings, and the objects that requests and commands share."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flask import Flask, current_app
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from app.auth.passwords import Passwords
+    from app.auth.revocation import Revocations
+    from app.auth.verifier import Verifier
+    from app.database.outages import DatabaseState
+    from app.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    settings: "Settings"
+    engine: "Engine"
+    database: "DatabaseState"
+    passwords: "Passwords"
+    verifier: "Verifier"
+    revocations: "Revocations"
+
+
+def services() -> Services:
+    """Those of the application whose request or command this is."""
+    return services_of(current_app)
+
+
+def services_of(app: Flask) -> Services:
+    found: Services = app.extensions["services"]
+    return found
