@@ -8,7 +8,8 @@ import psycopg2.extensions
 import pytest
 from flask import Flask, current_app, has_app_context
 
-from app.database.postgresql import _ScopedCursor, _SqliteCursor
+from app.database.postgresql import _ScopedCursor
+from app.database.sqlite import _Cursor
 
 Note = Callable[[Any, str], None]
 
@@ -17,7 +18,7 @@ Note = Callable[[Any, str], None]
 def each_statement(note: Note) -> Iterator[None]:
     """Tell `note` of each statement and its cursor before it is sent, as it is without its user."""
     with pytest.MonkeyPatch.context() as patch:
-        for cursor in (_ScopedCursor, _SqliteCursor):
+        for cursor in (_ScopedCursor, _Cursor):
             patch.setattr(cursor, "execute", _noting(note, cursor.execute))
         yield
 

@@ -71,7 +71,7 @@ def list_changes(user_id: str, since: str | None, limit: int) -> Changes:
     return Changes(
         changed=[row for row in page if row.deleted_at is None],
         deleted=[row.id for row in page if row.deleted_at is not None],
-        next=cursors.write([*astuple(following)], user_id, "changes"),
+        next=cursors.encode([*astuple(following)], user_id, "changes"),
         has_more=has_more,
     )
 
@@ -99,7 +99,7 @@ def _page(after: bool) -> Select[Any]:
 
 
 def _read(token: str, user_id: str) -> _Token:
-    match cursors.read(token, user_id, "changes"):
+    match cursors.decode(token, user_id, "changes"):
         case [time, task_id, run_began_at, bool(is_whole)] if (
             is_time(time) and is_id(task_id) and (run_began_at is None or is_time(run_began_at))
         ):

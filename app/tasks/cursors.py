@@ -16,18 +16,18 @@ CHECKSUM_BYTES = 9
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def write(values: list[Any], *list_: Any) -> str:
+def encode(values: list[Any], *list_: Any) -> str:
     """A cursor with these values, for the list that the others make out."""
     text = orjson.dumps(values)
     return base64.urlsafe_b64encode(_checksum(text, list_) + text).rstrip(b"=").decode()
 
 
-def read(cursor: str, *list_: Any) -> list[Any]:
+def decode(cursor: str, *list_: Any) -> list[Any]:
     """The values in a cursor of this list. They can still be any: the checksum is no signature."""
     try:
         values = strict_json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))[CHECKSUM_BYTES:])
         # An integer beyond 64 bits and deep nesting can be read, but not written.
-        if isinstance(values, list) and cursor == write(values, *list_):
+        if isinstance(values, list) and cursor == encode(values, *list_):
             return values
     except (binascii.Error, ValueError, orjson.JSONEncodeError) as error:
         raise InvalidCursor from error

@@ -77,7 +77,7 @@ class _List:
             return Page(rows, None)
         last = rows[self.limit - 1]
         position = Position(last[_PLACE[self.column]], last[_PLACE["id"]])
-        return Page(rows[: self.limit], cursors.write([*position], self.user_id, self.sort, self.filters))
+        return Page(rows[: self.limit], cursors.encode([*position], self.user_id, self.sort, self.filters))
 
 
 def list_tasks(user_id: str, query: Mapping[str, Any]) -> Page:
@@ -103,7 +103,7 @@ def _fetch(wanted: _List) -> Page:
 
 def _read(user_id: str, query: Mapping[str, Any]) -> _List:
     sort, found = query["sort"], filters.read(query)
-    after = _read_position(cursors.read(query["cursor"], user_id, sort, found), sort) if "cursor" in query else None
+    after = _read_position(cursors.decode(query["cursor"], user_id, sort, found), sort) if "cursor" in query else None
     return _List(user_id, found, sort, query["limit"], after)
 
 

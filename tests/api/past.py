@@ -10,15 +10,15 @@ from app.database import execute, scope
 from app.database.columns import from_now
 from app.tasks import cursors
 from app.tasks.models import tasks
-from app.times import rfc3339
+from app.times import is_time, rfc3339
 from tests.conftest import Caller
 
 
 def aged(token: str, caller: Caller, **time: float) -> str:
     """The token as it would be, had it been given so much earlier; for `timedelta`."""
-    values = cursors.read(token, caller.user_id, "changes")
-    older = [_earlier(value, timedelta(**time)) if cursors.is_time(value) else value for value in values]
-    return cursors.write(older, caller.user_id, "changes")
+    values = cursors.decode(token, caller.user_id, "changes")
+    older = [_earlier(value, timedelta(**time)) if is_time(value) else value for value in values]
+    return cursors.encode(older, caller.user_id, "changes")
 
 
 def _earlier(time: str, by: timedelta) -> str:

@@ -80,7 +80,7 @@ def test_a_cursor_of_a_list_is_no_token(ann, sort):
 def test_a_made_up_token_of_the_wrong_shape_is_refused(ann, values):
     """The checksum is no signature: whoever knows how it is made can say anything."""
     ann.add()
-    token = cursors.write(values, ann.user_id, "changes")
+    token = cursors.encode(values, ann.user_id, "changes")
 
     assert_problem(CHANGES(ann, query_string={"since": token}), 422, "invalid_cursor")
 
@@ -91,7 +91,7 @@ def test_a_made_up_token_of_the_wrong_shape_is_refused(ann, values):
 def test_a_made_up_token_of_any_time_is_answered(ann, position, began, is_whole):
     """Its maker's own tasks, or 410; never a fault."""
     ann.add()
-    token = cursors.write([position, ID, began, is_whole], ann.user_id, "changes")
+    token = cursors.encode([position, ID, began, is_whole], ann.user_id, "changes")
     answer = CHANGES(ann, query_string={"since": token})
 
     if answer.status_code != 200:

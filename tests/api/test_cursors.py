@@ -166,6 +166,6 @@ def test_one_other_letter_damages_a_cursor(ann, place):
 )
 def test_a_forged_cursor_is_refused(ann, position):
     """Its checksum is no secret, so what it holds is read as strictly as any input."""
-    cursor = cursors.write(position, ann.user_id, "-created_at", {"live": True})
+    cursor = cursors.encode(position, ann.user_id, "-created_at", {"live": True})
 
     assert_problem(LIST(ann, query_string={"cursor": cursor}), 422, "invalid_cursor")

@@ -107,7 +107,7 @@ def test_a_cursor_with_a_value_of_another_type_is_refused(ann: Caller, call: Cal
     add_at_once(ann, {}, {})
     for sign in ("", "-"):
         for value in WRONG_VALUES[sort]:
-            cursor = cursors.write([value, AN_ID], ann.user_id, f"{sign}{sort}", {"live": True})
+            cursor = cursors.encode([value, AN_ID], ann.user_id, f"{sign}{sort}", {"live": True})
             answer = call(ann, query_string={"sort": f"{sign}{sort}", "cursor": cursor})
             assert_problem(answer, 422, "invalid_cursor")
 
@@ -121,7 +121,7 @@ def test_a_cursor_with_a_value_of_another_type_is_refused(ann: Caller, call: Cal
 def test_a_cursor_without_the_id_of_one_task_is_refused(ann: Caller, sort: str, rest: list[Any]) -> None:
     """Of whatever sort, however good its value."""
     value = {"priority": 1, "title": "tea"}.get(sort.removeprefix("-"), A_TIME)
-    cursor = cursors.write([value, *rest], ann.user_id, sort, {"live": True})
+    cursor = cursors.encode([value, *rest], ann.user_id, sort, {"live": True})
 
     assert_problem(LIST(ann, query_string={"sort": sort, "cursor": cursor}), 422, "invalid_cursor")
 
@@ -175,6 +175,6 @@ def test_a_cursor_that_holds_any_json_is_refused(ann: Caller, call: Call, text: 
 def test_any_position_is_one_to_go_on_from(ann: Caller, call: Call, sort: str, value: Any, shown: bool) -> None:
     """Whether or not there ever was a task: one before all is followed by all, one behind all by none."""
     add_at_once(ann, {"priority": "low"}, {"priority": "low"})
-    cursor = cursors.write([value, "00000000-0000-0000-0000-000000000000"], ann.user_id, sort, {"live": True})
+    cursor = cursors.encode([value, "00000000-0000-0000-0000-000000000000"], ann.user_id, sort, {"live": True})
 
     assert titles(ann, call, sort=sort, cursor=cursor) == ("tea tea" if shown else "")

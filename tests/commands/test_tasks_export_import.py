@@ -373,7 +373,9 @@ def test_where_all_users_have_accounts_an_import_makes_none(app: Flask) -> None:
     """A typo would put the tasks where nobody can ever see them."""
     user = new_user_id()
     with another_app(app) as service:
-        services_of(service).settings = replace(services_of(service).settings, better_auth_secrets=())
+        shared = services_of(service)
+        without_secret = replace(shared.settings, better_auth_secrets=())
+        service.extensions["services"] = replace(shared, settings=without_secret)
         said = refused(service, user, WITHOUT_IDS["jsonl"])
 
     assert said.startswith(f"Error: There is no user {user!r}, and without BETTER_AUTH_SECRET or AUTH_JWKS_URL ")

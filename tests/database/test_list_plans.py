@@ -72,7 +72,7 @@ def plans_of_list(app: Flask, query: str, begin: str = FIRST, family: str = "/v1
         query += f"&cursor={LIST(caller, query_string={'sort': sort, 'limit': 200}).get_json()['next_cursor']}"
     if begin == NULLS:
         middle = [None, "80000000-0000-0000-0000-000000000000"]
-        query += f"&cursor={cursors.write(middle, USER, sort, {'live': True})}"
+        query += f"&cursor={cursors.encode(middle, USER, sort, {'live': True})}"
     return plans_of(caller, ("GET", f"{family}?limit=50&{query}", None, 200))
 
 

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from app.database import statements
-from app.database.postgresql import _PostgresqlConnection
+from app.database.postgresql import _Connection
 from app.services import services_of
 from tests.auth.people import keep_copy
 from tests.conftest import Caller, make_app, new_user_id
@@ -21,7 +21,7 @@ FORGET = "DEALLOCATE ALL"
 @pytest.fixture
 def app(postgresql: Server, postgresql_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
     """An app with one connection, which nobody has used."""
-    monkeypatch.setattr(_PostgresqlConnection, "has_own_session", True)
+    monkeypatch.setattr(_Connection, "has_own_session", True)
     app = make_app(postgresql.url(postgresql_database))
     # On a busy machine half a second passes within a test. What was revoked would then be read beside a request, on a
     # second connection, and the next request would get either.
@@ -103,7 +103,7 @@ def test_a_refused_statement_stays_prepared(app: Flask) -> None:
         stranger.add()
 
     assert [text.partition(" ")[0] for text in sent] == ["PREPARE", "INSERT", "EXECUTE", "EXECUTE"]
-    assert _PostgresqlConnection.has_own_session
+    assert _Connection.has_own_session
 
 
 def test_a_session_keeps_few(app: Flask, ann: Caller, monkeypatch: pytest.MonkeyPatch) -> None:

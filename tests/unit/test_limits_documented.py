@@ -22,7 +22,7 @@ UNITS = {
     "KIB": {"KiB": 1},
     "": {"": 1, "s": 1, "B": 1},
 }
-LIMIT = re.compile(r"[A-Z_]*(SECONDS|BYTES|CHARACTERS|FAILURES|AT_ONCE|REMEMBERED\w*|MOST_\w+|LARGEST_\w+|\w+_SHOWN)")
+LIMIT = re.compile(r"[A-Z_]*(SECONDS|BYTES|CHARACTERS|FAILURES|AT_ONCE|REMEMBERED\w*|MAX_\w+|\w+_SHOWN)")
 # They measure something else.
 NO_LIMITS = {
     "app.http.openapi.HEADER_LINE_BYTES",
@@ -38,8 +38,11 @@ NO_LIMITS = {
     "app.server.worker.GIVE_WAY_SECONDS",
     "app.server.worker.NOTIFY_SECONDS",
     "app.settings.MAX_ACCESS_TOKEN_SECONDS",
+    "app.settings.MAX_OUTSIDE_TOKEN_SECONDS",
+    "app.settings.MAX_REFRESH_TOKEN_SECONDS",
     "app.settings.SECRET_BYTES",
     "app.tasks.cursors.CHECKSUM_BYTES",
+    "app.tasks.formats.ics_values.MAX_LINE",
     "app.tasks.transfer.PIECE_BYTES",
 }
 

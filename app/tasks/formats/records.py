@@ -26,7 +26,7 @@ FIELDS = (
 NOT_READ = frozenset({"updated_at", "user_id"})
 
 # The longest task takes some 150 KB, where each character of its details has to be escaped.
-MAX_RECORD = 1024 * 1024  # octets
+MAX_RECORD_BYTES = 1024 * 1024
 
 
 class Unreadable(ValueError):
@@ -49,7 +49,7 @@ class Lines(Iterator[str]):
     def begin_record(self, line: int) -> None:
         """A record begins in this line, and may be as long as any."""
         self._began = line
-        self._room = MAX_RECORD
+        self._room = MAX_RECORD_BYTES
 
     def __next__(self) -> str:
         line = self._file.readline(self._room + 1)
