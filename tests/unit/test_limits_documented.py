@@ -40,7 +40,7 @@ NO_LIMITS = {
     "app.settings.MAX_ACCESS_TOKEN_SECONDS",
     "app.settings.MAX_OUTSIDE_TOKEN_SECONDS",
     "app.settings.MAX_REFRESH_TOKEN_SECONDS",
-    "app.settings.SECRET_BYTES",
+    "app.settings_parsers.SECRET_BYTES",
     "app.tasks.cursors.CHECKSUM_BYTES",
     "app.tasks.formats.ics_values.MAX_LINE",
     "app.tasks.transfer.PIECE_BYTES",

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from gunicorn.util import parse_address
 
-from app.settings import PROJECT, SECRET_BYTES, SettingsError, read_settings
+from app.settings import PROJECT, SettingsError, read_settings
+from app.settings_parsers import SECRET_BYTES
 
 BIN = Path(sys.executable).parent
 READ_SECRET = """

@@ -1,0 +1,108 @@
+"""Parsers of settings: from the text of a variable to its value, or a ValueError that says what it must be."""
+
+import re
+import socket
+from collections.abc import Callable
+from urllib.parse import parse_qsl, urlsplit
+
+import psycopg2
+from jwt import InvalidKeyError
+from jwt.algorithms import HMACAlgorithm
+from psycopg2.extensions import parse_dsn
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+# RFC 7518, section 3.2: a key for HS256 has at least the size of its hash.
+SECRET_BYTES = 32
+
+# RFC 6454, section 6.2: scheme, host and port, as browsers send them.
+_ORIGIN = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+
+
+def integer(minimum: int, maximum: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,12}", text) or not minimum <= int(text) <= maximum:
+            raise ValueError(f"must be a whole number from {minimum} to {maximum}")
+        return int(text)
+
+    return parse
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.lower() not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return text.lower()
+
+    return parse
+
+
+def switch(text: str) -> bool:
+    return one_of("on", "off")(text) == "on"
+
+
+def secret_list(text: str) -> tuple[str, ...]:
+    """Comma-separated: the first signs, all verify."""
+    values = tuple(value.strip() for value in text.split(","))
+    if any(len(value.encode()) < SECRET_BYTES for value in values):
+        least = f"at least {SECRET_BYTES} bytes (each, where a comma separates several)"
+        raise ValueError(f"must have {least}: try `openssl rand -base64 48`")
+    try:
+        for value in values:
+            HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(value)
+    except InvalidKeyError as error:
+        # Anybody who knows the public key could sign with it.
+        raise ValueError("must be a random secret, not a key: set AUTH_JWKS_URL for published keys") from error
+    return values
+
+
+def origin_list(text: str) -> tuple[str, ...]:
+    origins = tuple(origin.strip() for origin in text.split(","))
+    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError("must list origins such as https://app.example.com, separated by commas, without a path")
+    return origins
+
+
+def http_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.fragment:
+        raise ValueError("must be an address such as https://app.example.com/api/auth/jwks")
+    return text
+
+
+def host(text: str) -> str:
+    try:
+        socket.getaddrinfo(text, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise ValueError("must be an address of this machine, such as 127.0.0.1, 0.0.0.0 or ::1") from error
+    return text
+
+
+def database_url(text: str) -> URL:
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError) as error:
+        raise ValueError("must be a URL such as postgresql://user:password@host:5432/name") from error
+    # A password may hold a ? as it is, and an option without a value is none to SQLAlchemy.
+    query = (text if url.username is None else text.partition("@")[2]).partition("?")[2]
+    if url.drivername in ("postgres", "postgresql", "postgresql+psycopg2"):
+        # SQLAlchemy 2.1 takes another driver for a bare postgresql://.
+        for name, value in parse_qsl(query, keep_blank_values=True):
+            _require_option(name, value)
+        return url.set(drivername="postgresql+psycopg2")
+    if url.drivername != "sqlite":
+        raise ValueError("must start with postgresql:// (or postgres://), or with sqlite:///")
+    if url.database in (None, "", ":memory:"):
+        raise ValueError("must name a file, such as sqlite:////var/lib/tasks/tasks.db: workers cannot share memory")
+    if query:
+        raise ValueError("must name a file without options: leave out what follows the ?")
+    return url
+
+
+def _require_option(name: str, value: str) -> None:
+    if not value:
+        raise ValueError(f"has an option without a value, {name!r}: give it one, or leave it out")
+    try:
+        parse_dsn(f"{name}=x")
+    except psycopg2.ProgrammingError as error:
+        raise ValueError(f"has an option that PostgreSQL does not know, {name!r}: leave it out") from error
