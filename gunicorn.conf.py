@@ -9,7 +9,10 @@ import gc
 import json
 import os
 import secrets
+import shutil
+import tempfile
 
+from app.ops.metrics import FOLDER
 from app.server.sharing import sharing
 from app.services import services_of
 from app.settings import SettingsError, load_settings
@@ -49,8 +52,12 @@ loglevel = "warning"
 logger_class = "app.ops.server_log.ServerLog"
 
 
+if settings.metrics and FOLDER not in os.environ:
+    os.environ[FOLDER] = tempfile.mkdtemp(prefix="tasks-metrics-", dir=worker_tmp_dir)
+
+
 def pre_fork(server, worker):
-    """Give the worker a part of the memory that /metrics is counted in: one that no other has."""
+    """Give the worker files of its own, in which /metrics is counted."""
     if counts := server.app.wsgi().extensions.get("metrics"):
         others = {other.metrics_slot for other in server.WORKERS.values()}
         worker.metrics_slot = counts.take_slot(others)
@@ -68,9 +75,17 @@ def worker_exit(server, _worker):
     services_of(server.app.wsgi()).engine.dispose()
 
 
-def child_exit(_server, worker):
-    """A worker has ended, by itself or not: it takes no connections."""
+def child_exit(server, worker):
+    """A worker has ended, by itself or not: it takes no connections, and has none."""
     sharing.forget(worker.age)
+    if counts := server.app.wsgi().extensions.get("metrics"):
+        counts.free_slot(worker.metrics_slot)
+
+
+def on_exit(_server):
+    """The first process ends: nobody asks for what was counted any more."""
+    if settings.metrics:
+        shutil.rmtree(os.environ[FOLDER], ignore_errors=True)
 
 
 def when_ready(server):

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from prometheus_client import values
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.ops import metrics
-from app.ops.metrics import BUCKETS, CONNECTIONS, SLOTS, Counts
+from app.ops.metrics import BUCKETS, FOLDER, Counts
 from app.services import services_of
 from tests.conftest import Caller, make_app, migrate, new_user_id
 from tests.waiting import LONGEST_WAIT_SECONDS
@@ -30,7 +31,7 @@ def app(tmp_path: Path) -> Iterator[Flask]:
 @pytest.fixture
 def counts() -> Counts:
     """For one route, apart from any service."""
-    return Counts([("GET", "/a")], ["not_found"], lambda: 0)
+    return Counts(["not_found"], lambda: 0)
 
 
 def numbers(caller: Caller) -> Numbers:
@@ -52,7 +53,9 @@ def answered(counts: Counts, seconds: float = 0.001, route: str | None = "/a", m
 
 def samples(counts: Counts) -> Numbers:
     return {
-        (sample.name, *sample.labels.values()): sample.value for family in counts.collect() for sample in family.samples
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(counts.page().decode())
+        for sample in family.samples
     }
 
 
@@ -144,7 +147,7 @@ def test_times_count_in_buckets(counts: Counts) -> None:
 
     found = samples(counts)
 
-    buckets = [found["tasks_request_duration_seconds_bucket", "GET", "/a", str(end)] for end in (*BUCKETS, "+Inf")]
+    buckets = [found["tasks_request_duration_seconds_bucket", str(end), "GET", "/a"] for end in (*BUCKETS, "+Inf")]
     assert buckets == [2, *[3] * 11, 4, 5]
     assert found["tasks_request_duration_seconds_count", "GET", "/a"] == 5
     assert found["tasks_request_duration_seconds_sum", "GET", "/a"] == pytest.approx(67.0025)
@@ -161,33 +164,31 @@ def test_threads_lose_no_count(counts: Counts) -> None:
     assert samples(counts)["tasks_requests_total", "GET", "/a", "200"] == 16_000
 
 
-def test_a_new_worker_goes_on_where_a_dead_one_was(counts: Counts) -> None:
-    """It takes the part of none that lives; the counts stay, the connections are gone."""
-    one, other = counts.take_slot(set()), counts.take_slot({0})
-    assert (one, other) == (0, 1)
+def test_a_new_worker_goes_on_where_a_dead_one_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes the slot of none that lives; the counts stay, the connections are gone."""
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    monkeypatch.setattr(values, "ValueClass", values.ValueClass)
+    in_use = 2
+    counts = Counts(["not_found"], lambda: in_use)
+    assert [counts.take_slot(set()), counts.take_slot({"0"})] == ["0", "1"]
     answered(counts)
-    counts._mine[CONNECTIONS] = 2
+    assert samples(counts)["tasks_database_connections_in_use",] == 2
 
-    assert counts.take_slot({0}) == 1
+    counts.free_slot("1")
+    assert counts.take_slot({"0"}) == "1"
+    in_use = 0
     answered(counts)
 
     found = samples(counts)
     assert found["tasks_requests_total", "GET", "/a", "200"] == 2
     assert found["tasks_database_connections_in_use",] == 0
-
-
-def test_more_workers_than_parts_still_count(counts: Counts) -> None:
-    """Those that are too many share one."""
-    assert counts.take_slot(set(range(SLOTS))) == SLOTS - 1
-    answered(counts)
-
-    assert samples(counts)["tasks_requests_total", "GET", "/a", "200"] == 1
+    assert len(list(tmp_path.glob("counter_*"))) == 2
 
 
 def test_connections_are_looked_at_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a worker's are known while another one is asked."""
     looked = threading.Event()
-    counts = Counts([], [], lambda: looked.set() or 3)
+    counts = Counts([], lambda: looked.set() or 3)
     monkeypatch.setattr(metrics, "CHECK_INTERVAL_SECONDS", 3_600)
     counts.watch_pool()
 
