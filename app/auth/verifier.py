@@ -7,7 +7,7 @@ The token's header only picks one issuer from a fixed table; that issuer's own k
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,6 +31,7 @@ class Issuer:
 
     # The setting that trusts it.
     setting: str
+    algorithms: Collection[str]
     keys: Callable[[str, str | None], Sequence[Any]]
     issuer: str | None
     audience: str | None
@@ -38,6 +39,12 @@ class Issuer:
     # The longest life of a token that is believed, in seconds: what is revoked is remembered for as long.
     longest_life: int
     is_local: bool = False
+
+    def judges(self, algorithm: object, kind: str) -> bool:
+        """Whether tokens with this `alg` and `typ` are this issuer's to judge: no two issuers share both."""
+        if algorithm == "HS256" and self.is_local is not (kind == ACCESS_TOKEN_TYPE):
+            return False
+        return algorithm in self.algorithms
 
     def identify(self, token: str, header: Header) -> tuple[Identity, float]:
         """Whom the token proves, and until when."""
@@ -67,22 +74,22 @@ class Verifier:
         self._verified: dict[bytes, tuple[Identity, float]] = {}
         self._remembering = threading.Lock()
         self._key_set: KeySet | None = None
-        self._local = self._shared_secret = self._published_keys = None
+        self._issuers: list[Issuer] = []
         expected = settings.auth_issuer, settings.auth_audience
         outside = settings.auth_user_id_claim, settings.auth_max_token_seconds
         if settings.local_auth:
             own = ISSUER, AUDIENCE, "sub", MAX_ACCESS_TOKEN_SECONDS
-            self._local = Issuer("AUTH_SECRET", _secrets(settings.auth_secrets), *own, is_local=True)
+            keys = _secrets(settings.auth_secrets)
+            self._issuers.append(Issuer("AUTH_SECRET", ["HS256"], keys, *own, is_local=True))
         if settings.better_auth_secrets:
-            secrets = _secrets(settings.better_auth_secrets)
-            self._shared_secret = Issuer("BETTER_AUTH_SECRET", secrets, *expected, *outside)
+            keys = _secrets(settings.better_auth_secrets)
+            self._issuers.append(Issuer("BETTER_AUTH_SECRET", ["HS256"], keys, *expected, *outside))
         if settings.auth_jwks_url:
             # What Better Auth signs, unless it is told otherwise.
             origin = "{0.scheme}://{0.netloc}".format(urlsplit(settings.auth_jwks_url))
             self._key_set = KeySet(settings.auth_jwks_url, on_change=self._forget)
-            self._published_keys = Issuer(
-                "AUTH_JWKS_URL", self._key_set.find, expected[0] or origin, expected[1] or origin, *outside
-            )
+            expected = expected[0] or origin, expected[1] or origin
+            self._issuers.append(Issuer("AUTH_JWKS_URL", ALGORITHMS, self._key_set.find, *expected, *outside))
 
     def start(self) -> None:
         """In a new process: begin to fetch what the first token may need."""
@@ -117,14 +124,10 @@ class Verifier:
         kind = kind.lower().removeprefix("application/") if isinstance(kind, str) else None
         if kind not in ("jwt", ACCESS_TOKEN_TYPE):
             raise problems.TokenClaim("The token's typ is neither JWT nor at+jwt.")
-        algorithm, issuer = header.get("alg"), None
-        if algorithm == "HS256":
-            issuer = self._local if kind == ACCESS_TOKEN_TYPE else self._shared_secret
-        elif algorithm in ALGORITHMS:
-            issuer = self._published_keys
-        if issuer is None:
-            raise problems.TokenAlgorithm
-        return issuer
+        for issuer in self._issuers:
+            if issuer.judges(header.get("alg"), kind):
+                return issuer
+        raise problems.TokenAlgorithm
 
     def _forget(self) -> None:
         """Begin anew, since a key may be gone. Who verifies just now still remembers into the old dictionary."""
