@@ -1,0 +1,51 @@
+"""A route that is yet to come can use what those that are there use: no decorator counts on another's body or path."""
+
+from typing import Any
+
+import pytest
+from flask import Flask, Response, g
+
+from app.auth.identity import authenticated
+from app.http.blueprint import Blueprint
+from app.tasks import queries
+from app.tasks.idempotency import idempotent
+from app.tasks.responses import TASK
+from app.tasks.schemas import Task
+from tests.conftest import Caller, make_app, new_user_id
+
+blueprint = Blueprint("copies", __name__, url_prefix="/v1/tasks")
+
+
+@blueprint.post("/<id:task_id>/copies")
+@authenticated
+@idempotent
+@blueprint.response(201, Task, headers=("Location",))
+def copy_task(task_id: str) -> Response:
+    """Make a task with the same title. There is no body."""
+    title: Any = queries.get_task(g.identity.user_id, task_id).title
+    return TASK.created(queries.create_task(g.identity, {"title": title, "details": None, "completed": False}))
+
+
+@pytest.fixture
+def ann(sqlite_url: str) -> Caller:
+    app: Flask = make_app(sqlite_url)
+    app.register_blueprint(blueprint)
+    return Caller(app, new_user_id())
+
+
+def test_a_task_lies_where_its_family_keeps_it(ann: Caller) -> None:
+    """Location leads to the new task, whichever route made it."""
+    made = ann.post(f"/v1/tasks/{ann.add()['id']}/copies")
+
+    assert made.status_code == 201
+    assert ann.get(made.headers["Location"]).json == made.json
+
+
+def test_a_request_without_a_body_is_done_once_too(ann: Caller) -> None:
+    """The same answer each time, and one new task."""
+    path, key = f"/v1/tasks/{ann.add()['id']}/copies", {"Idempotency-Key": "one"}
+
+    first, again = ann.post(path, headers=key), ann.post(path, headers=key)
+
+    assert (first.status_code, again.json) == (201, first.json)
+    assert len(ann.get("/v1/tasks").json["items"]) == 2
