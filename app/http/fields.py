@@ -61,8 +61,9 @@ class Uuid(fields.String):
 class Id(fields.String):
     """A UUID in an answer."""
 
-    def __init__(self, **metadata: Any) -> None:
-        super().__init__(required=True, metadata={"format": "uuid", "maxLength": 36, "example": EXAMPLE_ID, **metadata})
+    def __init__(self, *, required: bool = True, allow_none: bool = False, **metadata: Any) -> None:
+        described = {"format": "uuid", "maxLength": 36, "example": EXAMPLE_ID, **metadata}
+        super().__init__(required=required, allow_none=allow_none, metadata=described)
 
 
 class Time(fields.String):
@@ -71,6 +72,13 @@ class Time(fields.String):
     def __init__(self, description: str, *, allow_none: bool = False, example: str | None = EXAMPLE_TIME) -> None:
         described = {"format": "date-time", "maxLength": 27, "example": example, "description": description}
         super().__init__(required=True, allow_none=allow_none, metadata=described)
+
+
+class Count(fields.Integer):
+    """A number of things in a response."""
+
+    def __init__(self, *, metadata: dict[str, Any] | None = None, **options: Any) -> None:
+        super().__init__(metadata={"minimum": 0, "format": "int32", "example": 3, **(metadata or {})}, **options)
 
 
 class Boolean(fields.Boolean):

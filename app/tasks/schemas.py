@@ -11,6 +11,7 @@ from app.http.fields import (
     EXAMPLE_ID,
     EXAMPLE_USER_ID,
     Boolean,
+    Count,
     Id,
     OneOfSchemas,
     QueryBoolean,
@@ -60,6 +61,11 @@ def _details(**options: Any) -> Text:
     return Text(0, DETAILS_CHARACTERS, allow_none=True, metadata={"example": "Green, loose"}, **options)
 
 
+def _read_only(format_: str | None = None) -> fields.String:
+    described = {"format": format_} if format_ else {}
+    return fields.String(dump_only=True, metadata={**described, "maxLength": USER_ID_CHARACTERS})
+
+
 def _user_id() -> Text:
     described = {"pattern": USER_ID_PATTERN, "description": "Always the caller.", "example": EXAMPLE_USER_ID}
     return Text(1, USER_ID_CHARACTERS, required=True, metadata=described)
@@ -80,11 +86,16 @@ class _PartialSchema(Schema):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._required = {name for name, field in self.load_fields.items() if field.required}
+        self._read_only = self.dump_fields.keys() - self.load_fields.keys()
 
     def load(self, data: Any, **options: Any) -> dict[str, Any]:
-        # Where something required is absent, marshmallow says so.
-        if isinstance(data, Mapping) and self._required <= data.keys():
-            options["partial"] = True
+        if isinstance(data, Mapping):
+            if not self._read_only.isdisjoint(data):
+                # A client may send back what it got (AIP-203).
+                data = {name: value for name, value in data.items() if name not in self._read_only}
+            # Where something required is absent, marshmallow says so.
+            if self._required <= data.keys():
+                options["partial"] = True
         return {**self.defaults, **super().load(data, **options)}
 
 
@@ -122,17 +133,29 @@ class _WholeTask(TaskFields):
         return normalize(super().load(data, **options))
 
 
-class TaskIn(_WholeTask):
-    """A whole task; what is left out has its default, which is null where none is named."""
+class ReadOnly(Schema):
+    """What a client may send back as it got it: it is passed over."""
 
+    id = _read_only("uuid")
+    completed_at = _read_only("date-time")
+    created_at = _read_only("date-time")
+    updated_at = _read_only("date-time")
+    user_id = _read_only()
+
+
+class _NewTask(_WholeTask):
     details = _details()
+
+
+class TaskIn(_NewTask, ReadOnly):
+    """A whole task; what is left out has its default, which is null where none is named."""
 
 
 def _new_id() -> Uuid:
     return Uuid(metadata={"description": "Of your own making; else the service makes one."})
 
 
-class NewTask(TaskIn):
+class NewTask(_NewTask):
     """A task to be created."""
 
     id = _new_id()
@@ -154,15 +177,17 @@ class ImportedTask(NewTask):
         return task
 
 
-class TaskPatch(TaskFields):
-    """Some fields of a task."""
-
-    details = _details()
-
+class _Changes(TaskFields):
     def load(self, data: Any, **options: Any) -> dict[str, Any]:
         changes = super().load(data, **options)
         refuse_two_dues(changes)
         return changes
+
+
+class TaskPatch(_Changes, ReadOnly):
+    """Some fields of a task."""
+
+    details = _details()
 
 
 class _AnsweredTask(Schema):
@@ -199,6 +224,45 @@ class TaskPage(Schema):
         allow_none=True,
         metadata={"pattern": CURSOR_PATTERN, "description": "null on the last page.", "example": EXAMPLE_CURSOR},
     )
+    total = Count(metadata={"description": "How many there are on all pages; only with `total=true`."})
+
+
+class SummaryQuery(Schema):
+    time_zone = Zone()
+
+
+class TagCount(Schema):
+    tag = Text(1, TAG_CHARACTERS, required=True, metadata={"example": "home"})
+    open = Count(required=True)
+
+
+class PriorityCounts(Schema):
+    """Open tasks of each priority."""
+
+    none = Count(required=True)
+    low = Count(required=True)
+    medium = Count(required=True)
+    high = Count(required=True)
+
+
+class ListCounts(Schema):
+    # Null for the tasks that are in no list.
+    list_id = Id(allow_none=True)
+    open = Count(required=True)
+    completed = Count(required=True)
+
+
+class Summary(Schema):
+    """How many tasks there are. `by_tag` and `by_priority` count open tasks; `by_tag` names the 100 most used."""
+
+    open = Count(required=True)
+    completed = Count(required=True)
+    overdue = Count(required=True)
+    due_today = Count(required=True)
+    in_trash = Count(required=True)
+    by_list = fields.List(fields.Nested(ListCounts), required=True, metadata={"maxItems": 1_000})
+    by_tag = fields.List(fields.Nested(TagCount), required=True, metadata={"maxItems": 100})
+    by_priority = fields.Nested(PriorityCounts, required=True)
 
 
 class _Filters(_PartialSchema):
@@ -237,6 +301,7 @@ class TaskQuery(_Filters):
     defaults: ClassVar = {"limit": PAGE_SIZE, "sort": "-created_at"}
 
     limit = QueryInteger(1, MAX_PAGE, metadata={"default": PAGE_SIZE})
+    total = QueryBoolean(metadata={"description": "`true` adds how many tasks there are on all pages."})
     sort = fields.String(
         validate=OneOf(_SORTS),
         metadata={
@@ -246,16 +311,17 @@ class TaskQuery(_Filters):
     )
 
 
-class UserTaskIn(_WholeTask):
-    """A whole task, with `description` for `details`."""
-
-    description = _details(attribute="details")
-
-
-class NewUserTask(UserTaskIn):
+class NewUserTask(_WholeTask):
     """A task to be created, with `description` for `details`."""
 
     id = _new_id()
+    description = _details(attribute="details")
+
+
+class UserTaskPatch(_Changes, ReadOnly):
+    """Some fields of a task, with `description` for `details`; the rest stays as it is."""
+
+    description = _details(attribute="details")
 
 
 class UserTask(_AnsweredTask):

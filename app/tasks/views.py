@@ -9,7 +9,7 @@ from app.database import in_this_scope
 from app.http.blueprint import Blueprint, answers_with, raises, takes
 from app.http.problems import NotFound
 from app.http.responses import empty_response, json_response
-from app.tasks import batch, changes, edits, listing, queries, transfer
+from app.tasks import batch, changes, edits, listing, queries, summary, transfer
 from app.tasks.formats import FORMATS
 from app.tasks.idempotency import idempotent
 from app.tasks.preconditions import Precondition, conditional
@@ -22,6 +22,8 @@ from app.tasks.schemas import (
     ChangesQuery,
     ExportQuery,
     NewTask,
+    Summary,
+    SummaryQuery,
     Task,
     TaskIn,
     TaskPage,
@@ -42,8 +44,21 @@ FILE = {"type": "string", "format": "binary"}
 def list_tasks(query: dict[str, Any]) -> Response:
     """List tasks, a page at a time."""
     user_id = g.identity.user_id
-    page = listing.list_tasks(user_id, query)
-    return json_response({"items": TASK.many(page.tasks, user_id), "next_cursor": page.next_cursor})
+    if not query.pop("total", False):
+        page = listing.list_tasks(user_id, query)
+        return json_response({"items": TASK.many(page.tasks, user_id), "next_cursor": page.next_cursor})
+    page, total = listing.list_tasks_and_total(user_id, query)
+    found = {"items": TASK.many(page.tasks, user_id), "next_cursor": page.next_cursor, "total": total}
+    return json_response(found)
+
+
+@blueprint.get("/summary")
+@authenticated
+@blueprint.arguments(SummaryQuery, location="query")
+@blueprint.response(200, Summary)
+def summarize_tasks(query: dict[str, Any]) -> Response:
+    """Count tasks: open, completed, overdue, due today, in the trash, by tag and by priority."""
+    return json_response(summary.summarize(g.identity.user_id, query.get("time_zone")))
 
 
 @blueprint.post("")

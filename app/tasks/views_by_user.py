@@ -17,7 +17,7 @@ from app.tasks.idempotency import idempotent
 from app.tasks.preconditions import Precondition, conditional
 from app.tasks.problems import IdTaken
 from app.tasks.responses import USER_TASK
-from app.tasks.schemas import MAX_ARRAY, USER_SORTS, Completion, NewUserTask, UserTask, UserTaskIn, UserTaskQuery
+from app.tasks.schemas import MAX_ARRAY, USER_SORTS, Completion, NewUserTask, UserTask, UserTaskPatch, UserTaskQuery
 from app.turns import turn_for
 
 blueprint = Blueprint(
@@ -80,11 +80,22 @@ def get_task_of_user(task_id: str) -> Response:
 @authenticated
 @raises(UserIdMismatch)
 @conditional
-@blueprint.arguments(UserTaskIn)
+@blueprint.arguments(UserTaskPatch)
 @blueprint.response(200, UserTask, headers=("ETag",))
-def replace_task_of_user(task: dict[str, Any], task_id: str, precondition: Precondition) -> Response:
-    """Replace one task; what the body leaves out goes back to its default."""
-    return USER_TASK.respond(edits.change_task(g.identity.user_id, task_id, task, precondition))
+def put_task_of_user(patch: dict[str, Any], task_id: str, precondition: Precondition) -> Response:
+    """Change the given fields of one task, as PATCH does: a form must not undo what it does not know."""
+    return USER_TASK.respond(edits.change_task(g.identity.user_id, task_id, patch, precondition))
+
+
+@blueprint.patch("/<id:task_id>")
+@authenticated
+@raises(UserIdMismatch)
+@conditional
+@blueprint.arguments(UserTaskPatch)
+@blueprint.response(200, UserTask, headers=("ETag",))
+def change_task_of_user(patch: dict[str, Any], task_id: str, precondition: Precondition) -> Response:
+    """Change the given fields of one task."""
+    return USER_TASK.respond(edits.change_task(g.identity.user_id, task_id, patch, precondition))
 
 
 @blueprint.delete("/<id:task_id>")
@@ -105,8 +116,8 @@ def delete_task_of_user(task_id: str, precondition: Precondition) -> Response:
 @blueprint.arguments(Completion, location="optional_json", required=False)
 @blueprint.response(200, UserTask, headers=("ETag",))
 def complete_task_of_user(completion: dict[str, Any], task_id: str, precondition: Precondition) -> Response:
-    """Complete or reopen one task; without a body, turn it around."""
-    if not g.body:
+    """Complete or reopen one task; without a body, or with `{}`, turn it around."""
+    if not completion:
         return USER_TASK.respond(edits.toggle_task(g.identity.user_id, task_id, precondition))
     return USER_TASK.respond(edits.change_task(g.identity.user_id, task_id, completion, precondition))
 

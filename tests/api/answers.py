@@ -52,6 +52,7 @@ ON_ONE_TASK_BY_USER = [
     Call("DELETE", "/api/{user_id}/tasks/{task_id}"),
     Call("PATCH", "/api/{user_id}/tasks/{task_id}/complete"),
     Call("PATCH", "/api/{user_id}/tasks/{task_id}/complete", {"completed": True}),
+    Call("PATCH", "/api/{user_id}/tasks/{task_id}", {"title": "changed"}),
 ]
 CREATE, CREATE_BY_USER = (
     Call("POST", "/v1/tasks", {"title": "tea"}),
@@ -61,7 +62,7 @@ BATCH = Call("POST", "/v1/tasks/batch", {"operations": [{"op": "create", "task":
 RESTORE, CHANGES = Call("POST", "/v1/tasks/{task_id}/restore"), Call("GET", "/v1/tasks/changes")
 LIST, LIST_BY_USER = Call("GET", "/v1/tasks"), Call("GET", "/api/{user_id}/tasks")
 REPLACE, CHANGE, REPLACE_BY_USER = ON_ONE_TASK[1], ON_ONE_TASK[2], ON_ONE_TASK_BY_USER[1]
-COMPLETE = ON_ONE_TASK_BY_USER[4]
+COMPLETE, CHANGE_BY_USER = ON_ONE_TASK_BY_USER[4], ON_ONE_TASK_BY_USER[5]
 
 
 def raw(path: str) -> dict[str, Any]:

@@ -44,7 +44,7 @@ NAMED_BY = {
 HARMLESS = {"completed", "q", "limit", "status", "sort", "title", "details", "description", "name", "format"}
 HARMLESS |= {"priority", "tag", "tags", "due_before", "due_after", "overdue", "deleted", "due_on", "due_at"}
 HARMLESS |= {"time_zone", "recurrence", "operations", "operations.op", "operations.task", "operations.changes"}
-HARMLESS |= {"password", "new_password"}
+HARMLESS |= {"password", "new_password", "total"}
 
 SESSION_SECONDS = 3600
 

@@ -56,10 +56,12 @@ TABLE = {
     },
     "GET /v1/tasks/changes": {NOTHING: (200, None), SINCE: OTHER_CURSOR},
     "GET /v1/tasks/export": {NOTHING: (200, None)},
+    "GET /v1/tasks/summary": {NOTHING: (200, None)},
     "GET /api/{user_id}/tasks": {NOTHING: (200, None), PATH_USER: MISMATCH, CURSOR: OTHER_CURSOR},
     "POST /api/{user_id}/tasks": {NOTHING: (201, None), PATH_USER: MISMATCH, KEY: (201, None), NEW_ID: (201, None)},
     "GET /api/{user_id}/tasks/{task_id}": {**ONE_TASK, PATH_USER: MISMATCH},
     "PUT /api/{user_id}/tasks/{task_id}": {**ONE_TASK, PATH_USER: MISMATCH},
+    "PATCH /api/{user_id}/tasks/{task_id}": {**ONE_TASK, PATH_USER: MISMATCH},
     "DELETE /api/{user_id}/tasks/{task_id}": {**ONE_TASK, PATH_USER: MISMATCH},
     "PATCH /api/{user_id}/tasks/{task_id}/complete": {**ONE_TASK, PATH_USER: MISMATCH},
     "POST /v1/auth/register": {EMAIL: (409, "email_taken")},
@@ -85,6 +87,7 @@ BODIES = {
     "POST /v1/tasks/batch": BATCH.body,
     "POST /api/{user_id}/tasks": TASK,
     "PUT /api/{user_id}/tasks/{task_id}": TASK,
+    "PATCH /api/{user_id}/tasks/{task_id}": TASK,
     "PATCH /api/{user_id}/tasks/{task_id}/complete": {"completed": True},
     "POST /v1/auth/register": CREDENTIALS,
     "POST /v1/auth/login": CREDENTIALS,
@@ -127,6 +130,9 @@ def members(document, schema, above=""):
     # What has no list of its fields could hold any.
     assert "object" not in schema.get("type", ()) or "properties" in schema, schema
     for name, inner in schema.get("properties", {}).items():
+        if inner.get("readOnly"):
+            # A request's is passed over.
+            continue
         yield above + name
         yield from members(document, inner, f"{above}{name}.")
 

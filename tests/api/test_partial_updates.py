@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.api.answers import CHANGE, CREATE, REPLACE, REPLACE_BY_USER, assert_problem
+from tests.api.answers import CHANGE, CHANGE_BY_USER, CREATE, REPLACE, REPLACE_BY_USER, assert_problem
 from tests.api.test_fields import EVERY_WHOLE, sent_to
 from tests.conftest import Caller, new_user_id
 
@@ -79,8 +79,8 @@ def assert_unchanged(caller, before):
 
 
 @several
-@given(fields=ANY_WHOLE, changes=ANY_FIELDS)
-def test_a_patch_changes_what_it_names_and_nothing_else(app, fields, changes):
+@given(fields=ANY_WHOLE, changes=ANY_FIELDS, call=st.sampled_from([CHANGE, CHANGE_BY_USER, REPLACE_BY_USER]))
+def test_a_patch_changes_what_it_names_and_nothing_else(app, fields, changes, call):
     """Whatever the task was: the named fields, the due that a value clears, and the times. Or it is refused."""
     ann, whole = Caller(app, new_user_id()), DEFAULTS | fields
     made = CREATE(ann, json=fields)
@@ -88,30 +88,31 @@ def test_a_patch_changes_what_it_names_and_nothing_else(app, fields, changes):
         assert_problem(made, 422, "validation_error")
         return
     assert made.json.items() >= whole.items()
-    expected, answer = after(made.json, changes), CHANGE(ann, made.json["id"], json=changes)
+    expected, answer = after(made.json, changes), call(ann, made.json["id"], json=sent_to(call, changes))
 
     if expected is None:
         assert_problem(answer, 422, "validation_error")
         assert_unchanged(ann, made)
     elif not changes:
-        assert (answer.status_code, answer.json, answer.headers["ETag"]) == (200, made.json, made.headers["ETag"])
+        same = sent_to(call, made.json)
+        assert (answer.status_code, answer.json, answer.headers["ETag"]) == (200, same, made.headers["ETag"])
     else:
         assert (answer.status_code, answer.headers["ETag"]) == (200, '"2"')
-        assert answer.json == with_times(expected, made.json, answer.json)
+        assert answer.json == sent_to(call, with_times(expected, made.json, answer.json))
 
 
 @several
-@given(fields=ANY_WHOLE, replacement=ANY_WHOLE, call=st.sampled_from([REPLACE, REPLACE_BY_USER]))
-def test_a_put_puts_everything_else_back_to_its_default(app, fields, replacement, call):
+@given(fields=ANY_WHOLE, replacement=ANY_WHOLE)
+def test_a_put_puts_everything_else_back_to_its_default(app, fields, replacement):
     """Whatever the task was."""
     ann = Caller(app, new_user_id())
     made = CREATE(ann, json=fields if is_possible(DEFAULTS | fields) else {"title": "tea"})
     assert made.status_code == 201
-    whole, answer = DEFAULTS | replacement, call(ann, made.json["id"], json=sent_to(call, replacement))
+    whole, answer = DEFAULTS | replacement, REPLACE(ann, made.json["id"], json=replacement)
 
     if is_possible(whole):
         assert answer.status_code == 200
-        assert answer.json == sent_to(call, with_times(made.json | whole, made.json, answer.json))
+        assert answer.json == with_times(made.json | whole, made.json, answer.json)
     else:
         assert_problem(answer, 422, "validation_error")
         assert_unchanged(ann, made)
@@ -138,11 +139,11 @@ def test_an_empty_patch_changes_nothing(ann):
     assert_unchanged(ann, made)
 
 
-@pytest.mark.parametrize("call", [REPLACE, REPLACE_BY_USER], ids=str)
+@pytest.mark.parametrize("call", [REPLACE, CHANGE, REPLACE_BY_USER, CHANGE_BY_USER], ids=str)
 def test_what_is_answered_can_be_put_back(ann, call):
-    """All that a client may write, as the service wrote it."""
+    """The whole task, as the service wrote it."""
     task = ann.add(**FULL)
-    answer = call(ann, task["id"], json=sent_to(call, {name: task[name] for name in FULL}))
+    answer = call(ann, task["id"], json=sent_to(call, task))
 
     assert answer.status_code == 200
     assert answer.json == sent_to(call, task | {"updated_at": answer.json["updated_at"]})

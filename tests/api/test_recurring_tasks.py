@@ -173,7 +173,7 @@ def test_what_changes_with_the_completion_is_carried_over(ann, call, before):
         (CHANGE, {"completed": True, "recurrence": None}),
         (CHANGE, {"completed": True, "recurrence": None, "due_on": None}),
         (REPLACE, {"title": "tea", "completed": True, "due_on": "2026-03-14"}),
-        (REPLACE_BY_USER, {"title": "tea", "completed": True}),
+        (REPLACE_BY_USER, {"title": "tea", "completed": True, "recurrence": None}),
     ],
 )
 def test_a_rule_that_goes_with_the_completion_makes_none(ann, call, body):

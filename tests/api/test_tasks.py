@@ -92,7 +92,7 @@ def test_text_is_kept_as_it_should_be(ann, write, field, sent, kept):
         *(("title", value) for value in ("", " \n\u3000", "x" * 201, None, 7, ["tea"], {"a": 1}, True)),
         *(("details", value) for value in ("x" * 10_001, 7, ["x"], False)),
         *(("completed", value) for value in ("yes", "true", 1, 0, 1.0, None, [])),
-        *((name, "x") for name in ("user_id", "created_at", "updated_at", "completed_at", "description", "nonsense")),
+        *((name, "x") for name in ("description", "nonsense")),
     ],
     ids=shortly,
 )

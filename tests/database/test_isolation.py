@@ -19,7 +19,7 @@ from app.database import execute, fetch_all, fetch_one, in_this_scope, scope, tr
 from app.database.scopes import AnothersScope, UnscopedStatement, current_user
 from app.http.problems import NotFound
 from app.services import services_of
-from app.tasks import batch, bulk_queries, changes, edits, listing, queries, transfer, trash
+from app.tasks import batch, bulk_queries, changes, edits, listing, queries, summary, transfer, trash
 from app.tasks.formats import FORMATS
 from app.tasks.models import tasks
 from app.tasks.schemas import NewTask
@@ -65,6 +65,7 @@ QUERIES: dict[str, Callable[[str, str], Any]] = {
     "edits.toggle_task": edits.toggle_task,
     "listing.list_tasks": lambda user, _: list(listing.list_tasks(user, LIST).tasks),
     "listing.list_tasks_and_total": lambda user, _: listing.list_tasks_and_total(user, LIST)[1],
+    "summary.summarize": lambda user, _: summary.summarize(user, None)["open"],
     "changes.list_changes": lambda user, _: list(changes.list_changes(user, None, 50).changed),
     "batch.run that creates": lambda user, _: batch.run(Identity(user), [creating()]),
     "batch.run that deletes": lambda user, task: batch.run(Identity(user), [{"op": "delete", "id": task}]),
@@ -210,7 +211,7 @@ def test_every_query_is_tried_with_a_wrong_user() -> None:
     """A new function that is told a user joins the list above."""
     found = {
         f"{module.__name__.rpartition('.')[2]}.{name}"
-        for module in (queries, edits, listing, changes, batch, bulk_queries, transfer, trash)
+        for module in (queries, edits, listing, changes, batch, bulk_queries, summary, transfer, trash)
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if function.__module__ == module.__name__ and not name.startswith("_")
         if {"user_id", "identity"} & set(inspect.signature(function).parameters)
