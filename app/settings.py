@@ -61,6 +61,7 @@ class Settings:
     argon2_passes: int = setting(parse.integer(1, 100), "2")
     argon2_lanes: int = setting(parse.integer(1, 64), "1")
     cors_origins: tuple[str, ...] = setting(parse.origin_list, absent=())
+    cors_headers: tuple[str, ...] = setting(parse.header_list, absent=())
     trusted_proxies: int = setting(parse.integer(0, 10), "0")
     host: str = setting(parse.host, "127.0.0.1")
     port: int = setting(parse.integer(1, 65_535), "8000")

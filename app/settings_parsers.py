@@ -16,7 +16,11 @@ from sqlalchemy.exc import ArgumentError
 SECRET_BYTES = 32
 
 # RFC 6454, section 6.2: scheme, host and port, as browsers send them.
-_ORIGIN = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+# RFC 9110, section 5.6.2.
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+# Apps in a web view have schemes of their own (capacitor, ionic, tauri), and so do extensions of browsers.
+_ORIGIN = re.compile(r"(?!ftp:|file:)[a-z][a-z0-9+.-]*://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
 def integer(minimum: int, maximum: int) -> Callable[[str], int]:
@@ -61,6 +65,13 @@ def origin_list(text: str) -> tuple[str, ...]:
     if not all(_ORIGIN.fullmatch(origin) for origin in origins):
         raise ValueError("must list origins such as https://app.example.com, separated by commas, without a path")
     return origins
+
+
+def header_list(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(_HEADER.fullmatch(name) for name in names):
+        raise ValueError("must list names of headers such as X-Trace, separated by commas")
+    return names
 
 
 def http_url(text: str) -> str:

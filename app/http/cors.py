@@ -8,8 +8,10 @@ from flask_cors import CORS
 
 from app.settings import Settings
 
+ALLOWED_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-Request-ID"]
+# What tracing adds to each request (W3C Trace Context and Baggage, Sentry).
+ALLOWED_HEADERS += ["traceparent", "tracestate", "baggage", "sentry-trace"]
 OPTIONS: dict[str, Any] = {
-    "allow_headers": ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-Request-ID"],
     "expose_headers": [
         "ETag",
         "Idempotent-Replay",
@@ -31,4 +33,4 @@ def init_app(app: Flask, settings: Settings) -> None:
     if settings.cors_origins:
         # As patterns, for Flask-Cors takes the brackets of an IPv6 address for one.
         origins = [re.compile(rf"{re.escape(origin)}\Z") for origin in settings.cors_origins]
-        CORS(app, **OPTIONS, origins=origins)
+        CORS(app, **OPTIONS, origins=origins, allow_headers=[*ALLOWED_HEADERS, *settings.cors_headers])

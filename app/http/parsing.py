@@ -16,6 +16,10 @@ BATCH_BYTES = 1024 * 1024
 ERRORS_SHOWN = 1_000
 
 
+JSON = ("application/json",)
+# RFC 7396: a patch is what these operations take anyway. RFC 5789, section 2.2: 415 names both.
+PATCHES = (*JSON, "application/merge-patch+json")
+
 Location = Literal["json", "batch", "optional_json", "query"]
 
 
@@ -83,8 +87,9 @@ def refuse_unread(req: Request) -> None:
 
 def _require_json(req: Request) -> None:
     kind = req.environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-    if kind != "application/json" or req.environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
-        raise UnsupportedMediaType
+    taken = PATCHES if req.method == "PATCH" else JSON
+    if kind not in taken or req.environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+        raise UnsupportedMediaType(headers={"Accept-Patch": ", ".join(PATCHES)} if taken is PATCHES else None)
 
 
 def read_body(req: Request, limit: int) -> bytes:

@@ -22,7 +22,15 @@ def loads(text: bytes) -> Any:
     except RecursionError as error:
         raise NotJson("it is nested too deeply") from error
     except ValueError as error:
-        raise NotJson(str(error)) from error
+        raise NotJson(str(error) if _is_utf8(text) else "it is not UTF-8, so encode it as UTF-8") from error
+
+
+def _is_utf8(text: bytes) -> bool:
+    """Whether it looks like it: ASCII in UTF-16 is UTF-8 too, with NULs."""
+    try:
+        return "\x00" not in text.decode()
+    except UnicodeDecodeError:
+        return False
 
 
 # What JSON leaves as it is, and where a reader may end a line (Python's splitlines(), JavaScript before 2019), or a

@@ -16,7 +16,7 @@ from app.tasks import queries, schedule
 from app.tasks.bulk_queries import WRITTEN, insert_tasks, lock_tasks, update_tasks
 from app.tasks.models import WRITABLE
 from app.tasks.preconditions import ANY, Precondition
-from app.tasks.problems import IdTaken, PreconditionFailed
+from app.tasks.problems import IdTaken
 from app.tasks.queries import new_id
 
 
@@ -102,8 +102,7 @@ class UnitOfWork:
         draft = self._drafts.get(task_id)
         if draft is None or draft["deleted"]:
             raise NotFound
-        if not precondition.allows(self._versions.get(task_id, 1)):
-            raise PreconditionFailed
+        precondition.require(self._versions.get(task_id, 1))
         return draft
 
     def _follow(self, draft: dict[str, Any]) -> None:

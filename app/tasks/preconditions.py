@@ -33,6 +33,13 @@ class Precondition:
 
     wanted: Versions = EVERY
     unwanted: Versions = NO_VERSION
+    # Why it can never be met, where that is so.
+    hint: str | None = None
+
+    def require(self, version: int) -> None:
+        """Raise PreconditionFailed unless a task in this version may be written."""
+        if not self.allows(version):
+            raise PreconditionFailed(self.hint)
 
     def allows(self, version: int) -> bool:
         return version in self.wanted and version not in self.unwanted
@@ -55,8 +62,22 @@ def precondition_of(request: Request) -> Precondition:
     """What the headers ask of a change: If-Match by strong comparison, If-None-Match by weak (section 8.8.3.2)."""
     if "If-Match" not in request.headers and "If-None-Match" not in request.headers:
         return ANY
-    wanted = _versions(request.headers["If-Match"], strong=True) if "If-Match" in request.headers else EVERY
-    return Precondition(wanted, _versions(request.headers.get("If-None-Match", ""), strong=False))
+    unwanted = _versions(request.headers.get("If-None-Match", ""), strong=False)
+    if "If-Match" not in request.headers:
+        return Precondition(unwanted=unwanted)
+    wanted = request.headers["If-Match"]
+    return Precondition(_versions(wanted, strong=True), unwanted, _hint(wanted))
+
+
+def _hint(wanted: str) -> str | None:
+    if not _LIST.fullmatch(wanted) and wanted.strip(" \t") != "*":
+        return 'If-Match is not a list of ETags: send one as you got it, with its quotation marks, such as "3".'
+    if "W/" in wanted:
+        return (
+            "If-Match holds a weak ETag (W/), which matches nothing (RFC 9110, section 13.1.1). "
+            "Send it without the W/. A proxy makes ETags weak if it compresses responses."
+        )
+    return None
 
 
 def conditional(view: Callable[..., Response]) -> Callable[..., Response]:

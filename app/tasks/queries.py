@@ -128,8 +128,7 @@ def change_unless_recurring(
     """
     if not changes:
         task = get_task(user_id, task_id)
-        if not precondition.allows(task.version):
-            raise PreconditionFailed
+        precondition.require(task.version)
         return task
     completes = changes.get("completed", False) and "recurrence" not in changes
     return _write(_changing(frozenset(changes), completes), user_id, task_id, precondition, changes, completes)
@@ -174,7 +173,7 @@ def _write(
     task = get_task(user_id, task_id)
     if completes and precondition.allows(task.version):
         return None
-    raise PreconditionFailed
+    raise PreconditionFailed(precondition.hint)
 
 
 @lru_cache

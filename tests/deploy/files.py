@@ -3,17 +3,18 @@
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 import yaml  # type: ignore[import-untyped]
 
-from app.settings import PROJECT
+from app.settings import PROJECT, Settings
 
 DEPLOY = PROJECT / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 README = (DEPLOY / "README.md").read_text()
 # Every variable that the service reads.
-SETTINGS = set(re.findall(r'\bread(?:\.\w+)?\("([A-Z0-9_]+)"', (PROJECT / "app" / "settings.py").read_text()))
+SETTINGS = {one.metadata["variable"] or one.name.upper() for one in fields(Settings)}
 
 
 class Instruction(NamedTuple):
