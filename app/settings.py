@@ -24,6 +24,9 @@ MAX_REFRESH_TOKEN_SECONDS = 31_536_000
 # For tokens that another issuer signs.
 MAX_OUTSIDE_TOKEN_SECONDS = 31_536_000
 
+# As AUTH_ISSUER or AUTH_AUDIENCE: that claim is not compared.
+ANY = "*"
+
 # OWASP's Password Storage Cheat Sheet: KiB of memory and passes, each pair as strong as the others.
 OWASP_ARGON2ID = ((47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5))
 
@@ -51,6 +54,7 @@ class Settings:
     auth_jwks_url: str | None = setting(parse.http_url)
     auth_issuer: str | None = setting(str)
     auth_audience: str | None = setting(str)
+    auth_audience_claim: str = setting(str, "aud")
     auth_user_id_claim: str = setting(str, "sub")
     auth_max_token_seconds: int = setting(parse.integer(60, MAX_OUTSIDE_TOKEN_SECONDS), "2592000")
     local_auth: bool = setting(parse.switch, "on")
@@ -104,6 +108,8 @@ def read_settings(environment: Mapping[str, str], instance: Path = INSTANCE, mak
         settings.argon2_memory_kib >= kib and settings.argon2_passes >= passes for kib, passes in OWASP_ARGON2ID
     ):
         raise SettingsError("ARGON2_MEMORY_KIB and ARGON2_PASSES are too small together: try 19456 and 2")
+    if settings.auth_audience_claim != "aud" and settings.auth_audience is None:
+        raise SettingsError("AUTH_AUDIENCE_CLAIM is set, but not AUTH_AUDIENCE: set it to what that claim must say")
     if not (settings.local_auth or settings.better_auth_secrets or settings.auth_jwks_url):
         raise SettingsError(
             "LOCAL_AUTH is off and nobody else may sign: set BETTER_AUTH_SECRET or AUTH_JWKS_URL, or LOCAL_AUTH=on"

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jwt
+from jwt.algorithms import OKPAlgorithm
 from jwt.utils import base64url_decode, base64url_encode
 
 from app.auth import problems
@@ -12,6 +13,7 @@ from app.http import strict_json
 
 TOKEN_CHARACTERS = 8 * 1024
 LEEWAY_SECONDS = 10
+PARTS_OF_AN_ENCRYPTED_TOKEN = 5
 # The end of the year 9999: anything later is no time.
 LATEST_TIME = 253_402_300_799
 
@@ -29,15 +31,25 @@ def read_header(token: str) -> dict[str, Any]:
     """
     parts = token.split(".")
     if len(token) > TOKEN_CHARACTERS or len(parts) != 3:
-        raise problems.TokenMalformed
+        raise problems.TokenMalformed(_common_mistake(token, len(parts)))
     try:
         decoded = [base64url_decode(part) for part in parts]
         canonical = [base64url_encode(part).decode() for part in decoded] == parts
     except (ValueError, UnicodeEncodeError) as error:
-        raise problems.TokenMalformed from error
+        raise problems.TokenMalformed(_common_mistake(token, len(parts))) from error
     if not canonical:
-        raise problems.TokenMalformed
+        raise problems.TokenMalformed(_common_mistake(token, len(parts)))
     return _json_object(decoded[0])
+
+
+def _common_mistake(token: str, parts: int) -> str | None:
+    if token.lower() in ("undefined", "null", "none", "[object"):
+        return f"The client sent the word {token} instead of a token: let it wait until it has one."
+    if token[:1] in ('"', "'"):
+        return "The token is in quotation marks. Send it without them."
+    if parts == PARTS_OF_AN_ENCRYPTED_TOKEN:
+        return "The token is encrypted (JWE, five parts). Have the issuer sign a JWT, of three parts, instead."
+    return None
 
 
 def read_claims(
@@ -73,6 +85,9 @@ class _StrictJWT(jwt.PyJWT):
 
 
 _jwt = _StrictJWT(options={"enforce_minimum_key_length": True})
+for _name in ("Ed25519", "Ed448"):
+    # RFC 9864 names what EdDSA is with each curve. Which curve it is, the key decides.
+    _jwt._jws.register_algorithm(_name, OKPAlgorithm())
 
 
 def _json_object(text: bytes) -> dict[str, Any]:

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.auth.claims import LEEWAY_SECONDS, TOKEN_CHARACTERS
+from app.auth.claims import LEEWAY_SECONDS, PARTS_OF_AN_ENCRYPTED_TOKEN, TOKEN_CHARACTERS
 from app.auth.jwks import ALGORITHMS
 from app.auth.problems import TokenMalformed
 from app.auth.tokens import ACCESS_TOKEN_TYPE, RefreshToken
 from app.auth.verifier import Issuer
 from app.settings import Settings
 
-PARTS_OF_A_JWT, PARTS_OF_AN_ENCRYPTED_ONE = 3, 5
+PARTS_OF_A_JWT = 3
 # So much of what a token says is shown.
 SHOWN = 100
 
@@ -32,6 +32,9 @@ class UnverifiedToken:
     # Who judges it, if anybody does.
     issuer: Issuer | None
     settings: Settings
+
+
+Explain = Callable[[UnverifiedToken], Explanation]
 
 
 def _malformed(seen: UnverifiedToken) -> Explanation:
@@ -54,7 +57,7 @@ def _malformed(seen: UnverifiedToken) -> Explanation:
             ("There are spaces, line ends or quotes in it.", "Send the bare token, on one line."),
         ),
         (
-            parts == PARTS_OF_AN_ENCRYPTED_ONE,
+            parts == PARTS_OF_AN_ENCRYPTED_TOKEN,
             ("It is encrypted (five parts), as session cookies are.", "Have the front end sign a JWT instead."),
         ),
         (
@@ -132,15 +135,22 @@ def _not_yet(seen: UnverifiedToken) -> Explanation:
     )
 
 
-def _unexpected(claim: str, setting: str, name: str) -> Callable[[UnverifiedToken], Explanation]:
+def _unexpected(
+    claim_name: Callable[[UnverifiedToken], str], setting: str, name: str
+) -> Callable[[UnverifiedToken], Explanation]:
     def explain(seen: UnverifiedToken) -> Explanation:
-        expected = getattr(seen.issuer, name, None)
+        claim, expected = claim_name(seen), getattr(seen.issuer, name, None)
         fix = f"If that is where it should come from, set {setting} to it; else have the issuer put in {expected!r}."
         found = f"Its {claim} is {_shown(seen.claims[claim])}" if claim in seen.claims else f"It has no {claim}"
         if seen.issuer and seen.issuer.is_local:
             fix = "Sign in again: tokens of this service are the same everywhere."
         elif claim not in seen.claims:
             fix = f"Have the issuer put it in; or see {setting}."
+            if claim == "aud":
+                fix = (
+                    "Have the issuer put it in; or compare what names its client (AUTH_AUDIENCE_CLAIM=azp or "
+                    f"client_id, with {setting}), or nothing ({setting}=*)."
+                )
         return f"{found}, expected is {expected!r}.", fix
 
     return explain
@@ -160,14 +170,18 @@ def _keys(seen: UnverifiedToken) -> Explanation:
     )
 
 
-EXPLANATIONS: Mapping[str, Callable[[UnverifiedToken], Explanation]] = {
+def _audience_claim(seen: UnverifiedToken) -> str:
+    return seen.issuer.audience_claim if seen.issuer else "aud"
+
+
+EXPLANATIONS: Mapping[str, Explain] = {
     "token_malformed": _malformed,
     "token_algorithm": _algorithm,
     "token_signature": _signature,
     "token_expired": _expired,
     "token_not_yet_valid": _not_yet,
-    "token_issuer": _unexpected("iss", "AUTH_ISSUER", "issuer"),
-    "token_audience": _unexpected("aud", "AUTH_AUDIENCE", "audience"),
+    "token_issuer": _unexpected(lambda _: "iss", "AUTH_ISSUER", "issuer"),
+    "token_audience": _unexpected(_audience_claim, "AUTH_AUDIENCE", "audience"),
     "token_claim": _claim,
     "keys_unavailable": _keys,
 }

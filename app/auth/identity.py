@@ -77,6 +77,8 @@ def _bearer_token() -> str:
     header = the_request().headers.get("Authorization", "").strip(" ")
     if match := _BEARER.fullmatch(header):
         return match[1]
+    if header.lower().startswith("bearer bearer"):
+        raise TokenMalformed("The word Bearer stands twice in the Authorization header. Send it once.")
     if header.lower().startswith("bearer "):
         raise TokenMalformed
     raise TokenMissing

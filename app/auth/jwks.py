@@ -5,7 +5,6 @@ import logging
 import socket
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
@@ -40,12 +39,17 @@ USER_AGENT = "tasks-api (JWKS client)"
 
 PublicKey = Ed25519PublicKey | Ed448PublicKey | EllipticCurvePublicKey | RSAPublicKey
 
-ALGORITHMS = ("EdDSA", "ES256", "ES512", "RS256", "PS256")
+_ED25519, _ED448 = ("EdDSA", "Ed25519"), ("EdDSA", "Ed448")  # Two names of one algorithm each (RFC 9864).
+_RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
+_BY_CURVE = {"secp256r1": ("ES256",), "secp384r1": ("ES384",), "secp521r1": ("ES512",)}
+ALGORITHMS = ("EdDSA", "Ed25519", "Ed448", "ES256", "ES384", "ES512", *_RSA)
 _READERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "OKP": OKPAlgorithm.from_jwk,
     "EC": ECAlgorithm.from_jwk,
     "RSA": RSAAlgorithm.from_jwk,
 }
+
+NO_USABLE_KEY = "The issuer publishes no key that can be used. `flask doctor` says why of each."
 
 logger = logging.getLogger("tasks.jwks")
 
@@ -89,7 +93,7 @@ class KeySet:
             self._fetch_unless_just_done()
             found = self._known(algorithm, kid)
         if not self._had_keys:
-            raise KeysUnavailable
+            raise KeysUnavailable(NO_USABLE_KEY if self._taken else None)
         return found
 
     def keep_fresh(self) -> None:
@@ -140,6 +144,8 @@ class KeySet:
             self._had_keys = self._had_keys or bool(keys)
             self._keys = keys
             self._on_change()
+        if not keys:
+            logger.warning("no key that is published at AUTH_JWKS_URL can be used")
         self._taken = document
 
 
@@ -203,16 +209,21 @@ def read_keys(document: Any) -> list[PublishedKey]:
     if not isinstance(members, list) or len(members) > MAX_KEYS:
         raise ValueError(f"the issuer's answer is no JWK Set of at most {MAX_KEYS} keys")
     members = [member for member in members if isinstance(member, dict) and is_for_verifying(member)]
-    times = Counter(member.get("kid") for member in members)
-    keys = []
+    keys: list[PublishedKey] = []
     for member in members:
-        kid = member.get("kid")
-        if kid is not None and times[kid] > 1:
-            logger.warning("two published keys have the same kid: neither is used")
-            continue
         if (key := read_key(member)) is not None:
-            keys += [PublishedKey(name, kid, key) for name in algorithms_of(key) if member.get("alg", name) == name]
-    return keys
+            keys += [PublishedKey(name, member.get("kid"), key) for name in fitting_algorithms(member, key)]
+    # Keys of different kinds may share a kid (RFC 7517, section 4.5). Of two for one algorithm, nobody knows which.
+    of_one_name: dict[tuple[str, str | None], list[PublishedKey]] = {}
+    for published in keys:
+        of_one_name.setdefault((published.algorithm, published.kid), []).append(published)
+    used = []
+    for (algorithm, kid), same in of_one_name.items():
+        if kid is not None and any(other.key != same[0].key for other in same):
+            logger.warning("several published keys for %s have the same kid: none of them is used", algorithm)
+            continue
+        used += same if kid is None else same[:1]
+    return used
 
 
 def is_for_verifying(jwk: Mapping[str, Any]) -> bool:
@@ -239,10 +250,18 @@ def read_key(jwk: dict[str, Any]) -> PublicKey | None:
     return None if isinstance(key, RSAPublicKey) and key.key_size < RSA_BITS else key
 
 
+def fitting_algorithms(jwk: Mapping[str, Any], key: PublicKey) -> tuple[str, ...]:
+    """Return the algorithms of a key that its own `alg` allows; all of them where it has none."""
+    algorithms, named = algorithms_of(key), jwk.get("alg")
+    if isinstance(key, Ed25519PublicKey | Ed448PublicKey):
+        return algorithms if named is None or named in algorithms else ()
+    return tuple(name for name in algorithms if named in (None, name))
+
+
 def algorithms_of(key: PublicKey) -> tuple[str, ...]:
     """What a key can have signed with. The kind of key decides, never the token."""
     if isinstance(key, RSAPublicKey):
-        return ("RS256", "PS256")
+        return _RSA
     if isinstance(key, EllipticCurvePublicKey):
-        return {"secp256r1": ("ES256",), "secp521r1": ("ES512",)}.get(key.curve.name, ())
-    return ("EdDSA",)
+        return _BY_CURVE.get(key.curve.name, ())
+    return _ED25519 if isinstance(key, Ed25519PublicKey) else _ED448

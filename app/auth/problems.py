@@ -130,5 +130,5 @@ class KeysUnavailable(Problem):
     status, code, title = 503, "keys_unavailable", "The issuer's keys are unavailable"
     detail = "Try again after the time that Retry-After names. If it lasts, check AUTH_JWKS_URL."
 
-    def __init__(self) -> None:
-        super().__init__(headers={"Retry-After": "5"})
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail, headers={"Retry-After": "5"})

@@ -17,7 +17,7 @@ from app.auth.claims import LEEWAY_SECONDS, TOKEN_CHARACTERS, read_claims, read_
 from app.auth.identity import LOCAL_USER_PREFIX, Identity
 from app.auth.jwks import ALGORITHMS, KeySet
 from app.auth.tokens import ACCESS_TOKEN_TYPE, AUDIENCE, ISSUER
-from app.settings import MAX_ACCESS_TOKEN_SECONDS, Settings
+from app.settings import ANY, MAX_ACCESS_TOKEN_SECONDS, Settings
 
 # Each remembered token takes about half a kilobyte.
 REMEMBERED_TOKENS = 10_000
@@ -35,6 +35,7 @@ class Issuer:
     keys: Callable[[str, str | None], Sequence[Any]]
     issuer: str | None
     audience: str | None
+    audience_claim: str
     user_id_claim: str
     # The longest life of a token that is believed, in seconds: what is revoked is remembered for as long.
     longest_life: int
@@ -52,7 +53,10 @@ class Issuer:
         if not isinstance(kid, str | None):
             raise problems.TokenMalformed
         algorithm = header["alg"]
-        claims = read_claims(token, self.keys(algorithm, kid), algorithm, self.issuer, self.audience)
+        audience = self.audience if self.audience_claim == "aud" else None
+        claims = read_claims(token, self.keys(algorithm, kid), algorithm, self.issuer, audience)
+        if self.audience is not None and audience is None and claims.get(self.audience_claim) != self.audience:
+            raise problems.TokenAudience
         # Required whichever claim names the user: without `sub` it is some other kind of token under the same secret.
         read_user_id(claims, "sub")
         user_id = read_user_id(claims, self.user_id_claim)
@@ -75,21 +79,23 @@ class Verifier:
         self._remembering = threading.Lock()
         self._key_set: KeySet | None = None
         self._issuers: list[Issuer] = []
-        expected = settings.auth_issuer, settings.auth_audience
-        outside = settings.auth_user_id_claim, settings.auth_max_token_seconds
+        issuer, audience = settings.auth_issuer, settings.auth_audience
+        outside = settings.auth_audience_claim, settings.auth_user_id_claim, settings.auth_max_token_seconds
         if settings.local_auth:
-            own = ISSUER, AUDIENCE, "sub", MAX_ACCESS_TOKEN_SECONDS
+            own = ISSUER, AUDIENCE, "aud", "sub", MAX_ACCESS_TOKEN_SECONDS
             keys = _secrets(settings.auth_secrets)
             self._issuers.append(Issuer("AUTH_SECRET", ["HS256"], keys, *own, is_local=True))
         if settings.better_auth_secrets:
             keys = _secrets(settings.better_auth_secrets)
-            self._issuers.append(Issuer("BETTER_AUTH_SECRET", ["HS256"], keys, *expected, *outside))
+            self._issuers.append(
+                Issuer("BETTER_AUTH_SECRET", ["HS256"], keys, _compared(issuer), _compared(audience), *outside)
+            )
         if settings.auth_jwks_url:
             # What Better Auth signs, unless it is told otherwise.
             origin = "{0.scheme}://{0.netloc}".format(urlsplit(settings.auth_jwks_url))
             self._key_set = KeySet(settings.auth_jwks_url, on_change=self._forget)
-            expected = expected[0] or origin, expected[1] or origin
-            self._issuers.append(Issuer("AUTH_JWKS_URL", ALGORITHMS, self._key_set.find, *expected, *outside))
+            issuer, audience = _compared(issuer or origin), _compared(audience or origin)
+            self._issuers.append(Issuer("AUTH_JWKS_URL", ALGORITHMS, self._key_set.find, issuer, audience, *outside))
 
     def start(self) -> None:
         """In a new process: begin to fetch what the first token may need."""
@@ -132,6 +138,10 @@ class Verifier:
     def _forget(self) -> None:
         """Begin anew, since a key may be gone. Who verifies just now still remembers into the old dictionary."""
         self._verified = {}
+
+
+def _compared(expected: str | None) -> str | None:
+    return None if expected == ANY else expected
 
 
 def _secrets(secrets: tuple[str, ...]) -> Callable[[str, str | None], Sequence[str]]:

@@ -12,7 +12,7 @@ from app.auth.identity import LOCAL_USER_PREFIX
 from app.auth.problems import TokenRevoked
 from app.auth.tokens import token_answer
 from app.services import services
-from app.settings import INSTANCE, SECRET_FILE, Settings
+from app.settings import ANY, INSTANCE, SECRET_FILE, Settings
 
 
 class CannotIssue(Exception):
@@ -73,6 +73,6 @@ def _outside_token(user_id: str, seconds: int, settings: Settings) -> str:
         )
     now = int(time.time())
     claims = {"sub": user_id, settings.auth_user_id_claim: user_id, "iat": now, "exp": now + seconds}
-    expected = {"iss": settings.auth_issuer, "aud": settings.auth_audience}
-    claims |= {name: value for name, value in expected.items() if value is not None}
+    expected = {"iss": settings.auth_issuer, settings.auth_audience_claim: settings.auth_audience}
+    claims |= {name: value for name, value in expected.items() if value not in (None, ANY)}
     return jwt.encode(claims, settings.better_auth_secrets[0], "HS256")

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from app.auth.jwks import ALGORITHMS, algorithms_of, download, is_for_verifying, read_key, read_keys
+from app.auth.jwks import ALGORITHMS, algorithms_of, download, fitting_algorithms, is_for_verifying, read_key, read_keys
 from app.http import strict_json
-from app.settings import INSTANCE, PROJECT, SECRET_FILE, Settings
+from app.settings import ANY, INSTANCE, PROJECT, SECRET_FILE, Settings
 
 # Fewer, by how often each character occurs, are guessed: 32 random hexadecimal digits have over 110.
 RANDOM_BITS = 96
@@ -49,6 +49,16 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
             "AUTH_JWKS_URL is not encrypted: whoever is in between can put a key of theirs in.",
             "Use an address with https, unless the network in between is yours alone.",
         )
+    for name, value in (("AUTH_ISSUER", settings.auth_issuer), ("AUTH_AUDIENCE", settings.auth_audience)):
+        if value == ANY:
+            yield Finding(
+                "settings",
+                "warning",
+                f"{name} is {ANY}, so it is not compared: a token that was made for another service is accepted too.",
+                "Compare another claim instead: AUTH_AUDIENCE_CLAIM=azp or client_id, with AUTH_AUDIENCE."
+                if name == "AUTH_AUDIENCE"
+                else "Set it to the iss of your issuer's tokens.",
+            )
     for path in (PROJECT / ".env", INSTANCE / SECRET_FILE):
         if _is_readable_by_others(path):
             yield Finding("settings", "warning", f"Everybody on this machine can read {path}.", f"chmod 600 {path}")
@@ -135,7 +145,7 @@ def _why_refused(member: Any, usable: set[tuple[str | None, str]]) -> str | None
         return None
     if (key := read_key(member)) is None:
         return "it is private, symmetric, broken, of an unknown kind, or an RSA key under 2048 bits"
-    if member.get("alg", next(iter(algorithms_of(key)), None)) not in algorithms_of(key):
+    if not fitting_algorithms(member, key):
         return f"its alg does not fit the key, which can sign with {', '.join(algorithms_of(key)) or 'nothing known'}"
     return "another key has the same kid" if algorithms_of(key) else "its curve is not one that is known"
 

@@ -7,7 +7,7 @@ import pytest
 from app.ops.logging import EXTRAS, JsonFormatter, TextFormatter
 from tests.api.answers import LIST_BY_USER
 from tests.auth.tokens import KINDS, assert_refused, token_of
-from tests.conftest import SHARED_SECRET, Caller, new_user_id, shared_token
+from tests.conftest import SHARED_SECRET, Caller, make_app, new_user_id, shared_token
 
 TAKEN = [
     "Bearer {}",
@@ -178,3 +178,23 @@ def assert_secret(lines, token):
         written = "\n".join(formatter.format(line) for line in lines)
         assert written
         assert not [part for part in (*token.split("."), SHARED_SECRET) if part in written]
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ("Bearer Bearer {}", "stands twice"),
+        ('Bearer "{}"', "quotation marks"),
+        ("Bearer undefined", "the word undefined"),
+        ("Bearer null", "the word null"),
+        ("Bearer a.b.c.d.e", "encrypted"),
+        ("Bearer abc", "three parts"),
+    ],
+)
+def test_a_common_mistake_is_named(sqlite_url, header, told):
+    """By what it is, and what to do instead."""
+    anybody = Caller(make_app(sqlite_url))
+    answer = anybody.get("/v1/tasks", headers={"Authorization": header.format(shared_token(new_user_id()))})
+
+    assert_refused(answer, "token_malformed")
+    assert told in answer.json["detail"]
