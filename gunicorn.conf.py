@@ -11,11 +11,13 @@ import os
 import secrets
 import shutil
 import tempfile
+import threading
 
+from app.ops.health import warn_unless_ready
 from app.ops.metrics import FOLDER
 from app.server.sharing import sharing
 from app.services import services_of
-from app.settings import SettingsError, load_settings
+from app.settings import SettingsError, load_settings, misspelt
 
 try:
     settings = load_settings()
@@ -66,6 +68,8 @@ def pre_fork(server, worker):
 def post_worker_init(worker):
     """Fetch what the first token may need; and tell now and then how many connections this worker uses."""
     services_of(worker.wsgi).verifier.start()
+    if worker.age == 1:
+        threading.Thread(target=warn_unless_ready, args=(worker.wsgi,), daemon=True).start()
     if counts := worker.wsgi.extensions.get("metrics"):
         counts.watch_pool()
 
@@ -95,6 +99,8 @@ def when_ready(server):
     gc.freeze()
     # A list of tasks makes some hundred objects, which are gone after it: no reason to look for cycles among them.
     gc.set_threshold(10_000)
+    for name, meant in misspelt():
+        server.log.warning("%s is not a setting, and is ignored: did you mean %s?", name, meant)
     # Where it listens, whoever said so.
     base = str(server.LISTENERS[0])
     print(f"\nTasks API is at {base} (interactive: {base}/docs). Ctrl-C stops it.")

@@ -5,6 +5,7 @@ import secrets
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ MAX_ACCESS_TOKEN_SECONDS = 86_400
 MAX_REFRESH_TOKEN_SECONDS = 31_536_000
 # For tokens that another issuer signs.
 MAX_OUTSIDE_TOKEN_SECONDS = 31_536_000
+
+# How alike two names are of which one is misspelt: HOSTNAME and HOST are not.
+NEARLY = 0.9
 
 # As AUTH_ISSUER or AUTH_AUDIENCE: that claim is not compared.
 ANY = "*"
@@ -84,6 +88,13 @@ def load_settings() -> Settings:
     """
     file = {name: value for name, value in dotenv_values(PROJECT / ".env").items() if value is not None}
     return read_settings(file | dict(os.environ), makes_secret=not _is_command())
+
+
+def misspelt() -> list[tuple[str, str]]:
+    """Return each variable of the environment or `.env` that is nearly a setting's name, with that name."""
+    known = [one.metadata["variable"] or one.name.upper() for one in fields(Settings)]
+    names = sorted({*dotenv_values(PROJECT / ".env"), *os.environ}.difference(known))
+    return [(name, near[0]) for name in names if (near := get_close_matches(name, known, 1, NEARLY))]
 
 
 def _is_command() -> bool:

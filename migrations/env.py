@@ -4,10 +4,11 @@ The application's engine is in autocommit, where a failure would leave half a re
 switched to real transactions here. Two upgrades at once wait for each other.
 """
 
+import click
 from alembic import context
 from alembic.util import CommandError
 from flask import current_app
-from psycopg2.errors import InsufficientPrivilege
+from psycopg2.errors import InsufficientPrivilege, InvalidSchemaName
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import DBAPIError
 
@@ -38,6 +39,8 @@ def run() -> None:
         # Of these Flask-Migrate makes one line and exit status 1.
         raise CommandError(in_one_line(problem)) from problem
     except DBAPIError as error:
+        if isinstance(error.orig, InvalidSchemaName):
+            raise CommandError(f"{first_line(error)}: let the search_path of DATABASE_URL name one") from error
         if not isinstance(error.orig, InsufficientPrivilege):
             raise
         raise CommandError(f"{first_line(error)}: the role must own its database (see README.md)") from error
@@ -73,7 +76,11 @@ def _migrate(connection: Connection, metadata: MetaData) -> None:
     context.configure(
         connection=connection, target_metadata=metadata, render_as_batch=connection.dialect.name == "sqlite"
     )
+    before = context.get_context().get_current_revision()
     context.run_migrations()
+    after = context.get_context().get_current_revision()
+    if after != before:
+        click.echo(f"The database is at migration {after or 'none'}; it was at {before or 'none'}.")
 
 
 if context.is_offline_mode():

@@ -14,7 +14,7 @@ from app.auth import queries
 from app.auth.claims import USER_ID_CHARACTERS
 from app.auth.explanations import EXPLANATIONS, Explanation, UnverifiedToken, moment
 from app.auth.identity import LOCAL_USER_PREFIX, Identity
-from app.auth.problems import KeysUnavailable, TokenRefused, TokenRevoked
+from app.auth.problems import KeysUnavailable, TokenMalformed, TokenRefused, TokenRevoked
 from app.auth.revocation import Revocations
 from app.auth.verifier import Issuer, Verifier
 from app.settings import Settings
@@ -54,7 +54,8 @@ def diagnose(token: str, settings: Settings, verifier: Verifier, revocations: Re
     except (TokenRefused, KeysUnavailable) as problem:
         reason, fix = EXPLANATIONS[problem.code](UnverifiedToken(token, header, claims, issuer, settings))
         # Where the verifier says more than always, nobody knows better.
-        said = problem.detail if problem.detail != type(problem).detail else reason
+        is_specific = problem.detail != type(problem).detail and not isinstance(problem, TokenMalformed)
+        said = problem.detail if is_specific else reason
         return Diagnosis(False, problem.code, claimed, who, said, fix)
     return Diagnosis(True, None, identity.user_id, who, f"It is good until {moment(claims['exp'])}.", None)
 

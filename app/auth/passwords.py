@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import bcrypt
@@ -22,6 +24,20 @@ AT_ONCE = 2
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+# The 3,000 of 8 characters or more that stand most often in lists of stolen ones, in lower case.
+COMMON = Path(__file__).with_name("common_passwords.txt")
+
+
+def is_common(password: str) -> bool:
+    """Whether it is among the first that somebody would try, whatever its case."""
+    return password.lower() in _common()
+
+
+@cache
+def _common() -> frozenset[str]:
+    return frozenset(COMMON.read_text().split())
 
 
 class Passwords:

@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from app.auth.claims import TOKEN_CHARACTERS, USER_ID_CHARACTERS, USER_ID_PATTERN
-from app.auth.passwords import LONGEST, SHORTEST
+from app.auth.passwords import LONGEST, SHORTEST, is_common
 from app.auth.sessions import MAX_SESSIONS
 from app.auth.tokens import JWT_PATTERN, REFRESH_PATTERN, REFRESH_TOKEN_CHARACTERS
 from app.http.fields import EXAMPLE_ID, EXAMPLE_USER_ID, Id, Text, Time
@@ -46,9 +46,22 @@ class Password(Text):
         return unicodedata.normalize("NFC", super()._deserialize(value, attr, data, **kwargs))
 
 
+class NewPassword(Password):
+    """A password that is not among those that are tried first (ASVS 6.2.4)."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(SHORTEST, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        password = super()._deserialize(value, attr, data, **kwargs)
+        if is_common(password):
+            raise ValidationError("This is one of the most common passwords. Choose another, such as several words.")
+        return password
+
+
 class Registration(Schema):
     email = Email()
-    password = Password(SHORTEST, required=True)
+    password = NewPassword(required=True)
     name = Text(1, NAME_CHARACTERS, trimmed=True, allow_none=True, metadata={"example": "Ann"})
 
 
@@ -73,7 +86,7 @@ class AccountPatch(Schema):
 
     name = Text(1, NAME_CHARACTERS, trimmed=True, allow_none=True, metadata={"example": "Ann"})
     password = Password(description="The present one.")
-    new_password = Password(SHORTEST, example="battery staple horse")
+    new_password = NewPassword(example="battery staple horse")
 
     @validates_schema
     def both_passwords(self, changes: dict[str, Any], **_: Any) -> None:

@@ -17,9 +17,6 @@ from app.database.outages import DRIVER_ERRORS
 from app.http.problems import DatabaseUnavailable, Problem
 from app.http.strict_json import on_one_line
 
-# No such table, column or function, in PostgreSQL's words.
-NOT_MIGRATED = ("42P01", "42703", "42883")
-
 as_json = click.option("--json", is_flag=True, help="Print the result as JSON, for programs.")
 
 
@@ -34,11 +31,7 @@ def failing_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
         except Problem as problem:
             raise click.ClickException(in_one_line(problem)) from problem
         except DRIVER_ERRORS as error:
-            if not _is_not_migrated(error):
-                raise click.ClickException(f"The database refused: {first_line(error)}.") from error
-            raise click.ClickException(
-                "The database is not at this version's migration: run `flask db upgrade`."
-            ) from error
+            raise click.ClickException(f"The database refused: {first_line(error)}.") from error
         except BrokenPipeError:
             # Nobody reads on, as in `| head`: click ends quietly.
             raise
@@ -111,7 +104,3 @@ def progress(label: str, length: int | None = None) -> Iterator[Callable[[int], 
     of = None if length is not None else repeat(None)
     with click.progressbar(of, length, label=label, file=sys.stderr, show_pos=True, show_eta=False) as bar:
         yield bar.update
-
-
-def _is_not_migrated(error: BaseException) -> bool:
-    return getattr(error, "pgcode", None) in NOT_MIGRATED or str(error).startswith(("no such table", "no such column"))

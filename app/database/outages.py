@@ -40,6 +40,11 @@ SQLITE_OUTAGES = {
 }
 
 
+# No such table, column or function, in PostgreSQL's words.
+UNDEFINED = ("42P01", "42703", "42883")
+NOT_MIGRATED = "The database is not at this version's migration: run `flask db upgrade`."
+
+
 @dataclass(slots=True)
 class DatabaseState:
     """What this process has noticed of its database's. Times are of time.monotonic().
@@ -75,6 +80,9 @@ def outages(trouble: DatabaseState, writes: bool = True) -> Iterator[None]:
     except (DBAPIError, *DRIVER_ERRORS) as error:
         # SQLAlchemy wraps what fails at the very first connection.
         cause = error.orig if isinstance(error, DBAPIError) else error
+        if _is_not_migrated(cause):
+            logger.error("the database is not migrated: %s", str(cause).strip())
+            raise DatabaseUnavailable(NOT_MIGRATED) from error
         if not _is_outage(cause):
             raise
         logger.warning("database unavailable: %s", str(cause).strip())
@@ -87,6 +95,10 @@ def outages(trouble: DatabaseState, writes: bool = True) -> Iterator[None]:
             trouble.broken_at = time.monotonic()
         detail = f"The database is unavailable: {cause}." if isinstance(cause, FileLost) else None
         raise DatabaseUnavailable(detail) from error
+
+
+def _is_not_migrated(error: BaseException | None) -> bool:
+    return getattr(error, "pgcode", None) in UNDEFINED or str(error).startswith(("no such table", "no such column"))
 
 
 def _is_locked(error: BaseException | None) -> bool:

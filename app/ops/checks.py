@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from app.auth.jwks import ALGORITHMS, algorithms_of, download, fitting_algorithms, is_for_verifying, read_key, read_keys
 from app.http import strict_json
-from app.settings import ANY, INSTANCE, PROJECT, SECRET_FILE, Settings
+from app.settings import ANY, INSTANCE, PROJECT, SECRET_FILE, Settings, misspelt
 
 # Fewer, by how often each character occurs, are guessed: 32 random hexadecimal digits have over 110.
 RANDOM_BITS = 96
@@ -59,6 +59,8 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
                 if name == "AUTH_AUDIENCE"
                 else "Set it to the iss of your issuer's tokens.",
             )
+    for name, meant in misspelt():
+        yield Finding("settings", "warning", f"{name} is not a setting, and is ignored.", f"Name it {meant}.")
     for path in (PROJECT / ".env", INSTANCE / SECRET_FILE):
         if _is_readable_by_others(path):
             yield Finding("settings", "warning", f"Everybody on this machine can read {path}.", f"chmod 600 {path}")

@@ -1,9 +1,10 @@
 """GET /, /healthz and /readyz: what is this, does it live, can it serve."""
 
+import logging
 from functools import lru_cache
 
 from alembic.script import ScriptDirectory
-from flask import Response
+from flask import Flask, Response
 from marshmallow import Schema, fields
 from marshmallow.validate import OneOf
 from psycopg2.errors import InsufficientPrivilege
@@ -11,13 +12,15 @@ from sqlalchemy import String, column, func, literal, or_, select, table
 
 from app.database import db, fetch_all, fetch_one
 from app.database.columns import OWNED, metadata
-from app.database.outages import DRIVER_ERRORS
+from app.database.outages import NOT_MIGRATED
 from app.http.blueprint import Blueprint, raises
 from app.http.fields import Text
 from app.http.openapi import VERSION
 from app.http.problems import DatabaseUnavailable
 from app.http.responses import json_response
 from app.settings import PROJECT
+
+logger = logging.getLogger("tasks.health")
 
 blueprint = Blueprint("service", __name__, description="Service information and health checks.")
 
@@ -72,6 +75,16 @@ def check_readiness() -> Response:
     return json_response({"status": "ok"})
 
 
+def warn_unless_ready(app: Flask) -> None:
+    """Write a line where requests cannot be served, or users are not kept apart: for a worker that has just started."""
+    try:
+        with app.app_context():
+            require_newest_migration()
+            require_isolation()
+    except DatabaseUnavailable as problem:
+        logger.warning("not ready: %s", problem.detail)
+
+
 @lru_cache
 def _newest_migration() -> str | None:
     return ScriptDirectory(str(PROJECT / "migrations")).get_current_head()
@@ -83,10 +96,8 @@ def require_newest_migration() -> None:
         row = fetch_one(select(column("version_num", String)).select_from(table("alembic_version")))
     except InsufficientPrivilege as error:
         raise DatabaseUnavailable("The database role may not read the tables: use the one that owns them.") from error
-    except DRIVER_ERRORS as error:
-        raise DatabaseUnavailable("The database has no tables yet: run `flask db upgrade`.") from error
     if row is None or row.version_num != _newest_migration():
-        raise DatabaseUnavailable("The database is not at this version's migration: run `flask db upgrade`.")
+        raise DatabaseUnavailable(NOT_MIGRATED)
 
 
 def require_isolation() -> None:

@@ -13,6 +13,7 @@ from tests.auth.people import (
     sign_up,
     sql,
 )
+from tests.conftest import Caller
 
 TOKENS = {"access_token", "token_type", "expires_in", "refresh_token", "refresh_expires_in"}
 USER = {"id", "email", "name", "created_at"}
@@ -253,3 +254,20 @@ def test_an_own_token_opens_nothing_when_accounts_are_off(app, member):
     """LOCAL_AUTH=off: this service's own tokens are no longer those of a trusted issuer."""
     with another_app(app, LOCAL_AUTH="off") as other:
         assert_problem(member.at(other).get("/v1/tasks"), 401, "token_algorithm")
+
+
+@pytest.mark.parametrize("password", ["password", "12345678", "PassWord", "qwertyuiop"])
+def test_one_of_the_most_common_passwords_is_refused(app, password):
+    """At registration and for a new one; a login with one is judged as any other."""
+    ann = register(app)
+    changes = {"password": PASSWORD, "new_password": password}
+    answers = [
+        Caller(app).post("/v1/auth/register", json={"email": new_email(), "password": password}),
+        ann.patch("/v1/auth/me", json=changes),
+    ]
+
+    assert [answer.status_code for answer in answers] == [422, 422]
+    assert "most common" in answers[0].json["errors"]["password"][0]
+    assert "most common" in answers[1].json["errors"]["new_password"][0]
+    login = Caller(app).post("/v1/auth/login", json={"email": ann.email, "password": password})
+    assert login.json["code"] == "invalid_credentials"

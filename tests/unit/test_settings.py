@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.settings import PROJECT, Settings, SettingsError, read_settings
+from app.settings import PROJECT, Settings, SettingsError, misspelt, read_settings
 
 SECRET = "s" * 32
 OTHER = "t" * 32
@@ -296,3 +296,12 @@ def test_passwords_are_never_hashed_for_less_than_the_minimum(tmp_path: Path, me
 def test_less_memory_can_be_made_up_for(tmp_path: Path, memory: str, passes: str) -> None:
     """The pairs that OWASP calls equally strong."""
     assert read(tmp_path, ARGON2_MEMORY_KIB=memory, ARGON2_PASSES=passes).argon2_passes == int(passes)
+
+
+def test_a_name_that_is_nearly_a_settings_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the one that is meant; names of other programs are not."""
+    for name in ("CORS_ORIGIN", "BETTER_AUTH_SECRT", "HOSTNAME", "PORTS_OPEN", "LOG"):
+        monkeypatch.setenv(name, "x")
+
+    assert {*misspelt()} >= {("BETTER_AUTH_SECRT", "BETTER_AUTH_SECRET"), ("CORS_ORIGIN", "CORS_ORIGINS")}
+    assert not {"HOSTNAME", "PORTS_OPEN", "LOG"} & {name for name, _ in misspelt()}
