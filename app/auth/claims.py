@@ -56,7 +56,7 @@ def read_user_id(claims: Mapping[str, Any], name: str) -> str:
     """The user id in this claim: opaque, 1 to 255 characters, not blank, no control characters, no surrogates."""
     user_id = claims.get(name)
     if not isinstance(user_id, str) or not _USER_ID.fullmatch(user_id) or not user_id.strip():
-        raise problems.TokenClaim(f"The token's {name} is no user id: 1 to 255 characters, not blank.")
+        raise problems.TokenClaim(f"The token's {name} is not a user id: 1 to 255 characters, not blank.")
     return user_id
 
 

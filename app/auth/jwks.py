@@ -188,10 +188,10 @@ def _get(url: str, connected: list[socket.socket], ends_at: float) -> bytes:
         connection.request("GET", path, headers={"Accept": "application/json", "User-Agent": USER_AGENT})
         with connection.getresponse() as answer:
             if answer.status != http.HTTPStatus.OK:
-                raise ValueError(f"the issuer answered {answer.status}")
+                raise ValueError(f"the issuer responded with status {answer.status}")
             document = answer.read(ANSWER_BYTES + 1)
         if len(document) > ANSWER_BYTES:
-            raise ValueError(f"the issuer's answer is larger than {ANSWER_BYTES} bytes")
+            raise ValueError(f"the issuer's response is larger than {ANSWER_BYTES} bytes")
         return document
     finally:
         connection.close()
@@ -201,7 +201,7 @@ def read_keys(document: Any) -> list[PublishedKey]:
     """The usable keys of a JWK Set, once for each algorithm that they fit; ValueError if it is none."""
     members = document.get("keys") if isinstance(document, Mapping) else None
     if not isinstance(members, list) or len(members) > MAX_KEYS:
-        raise ValueError(f"the issuer's answer is no JWK Set of at most {MAX_KEYS} keys")
+        raise ValueError(f"the issuer's response is not a JWK Set of at most {MAX_KEYS} keys")
     members = [member for member in members if isinstance(member, dict) and is_for_verifying(member)]
     times = Counter(member.get("kid") for member in members)
     keys = []

@@ -1,4 +1,4 @@
-"""/api/{user_id}/tasks: the family for front ends that name the user in the path and say `description`."""
+"""/api/{user_id}/tasks: for front ends that put the user in the path and call the details `description`."""
 
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -24,7 +24,7 @@ blueprint = Blueprint(
     "tasks_by_user",
     __name__,
     url_prefix="/api/<user_id>/tasks",
-    description="The same tasks, with the user in the path.",
+    description="The same tasks, with the user id in the path.",
 )
 blueprint.url_value_preprocessor(take_user_from_path)
 
@@ -32,7 +32,7 @@ USER_ID = {
     "name": "user_id",
     "in": "path",
     "required": True,
-    "description": "Your own user id: the one in your token.",
+    "description": "Your own user id, as in your token.",
     "example": EXAMPLE_USER_ID,
     "schema": {"type": "string", "minLength": 1, "maxLength": USER_ID_CHARACTERS, "pattern": USER_ID_PATTERN},
 }
@@ -83,7 +83,7 @@ def get_task_of_user(task_id: str) -> Response:
 @blueprint.arguments(UserTaskIn)
 @blueprint.response(200, UserTask, headers=("ETag",))
 def replace_task_of_user(task: dict[str, Any], task_id: str, precondition: Precondition) -> Response:
-    """Replace one task; what the body leaves out goes back to its default."""
+    """Replace one task. A field left out of the body is reset to its default."""
     return USER_TASK.respond(edits.change_task(g.identity.user_id, task_id, task, precondition))
 
 
@@ -105,14 +105,14 @@ def delete_task_of_user(task_id: str, precondition: Precondition) -> Response:
 @blueprint.arguments(Completion, location="optional_json", required=False)
 @blueprint.response(200, UserTask, headers=("ETag",))
 def complete_task_of_user(completion: dict[str, Any], task_id: str, precondition: Precondition) -> Response:
-    """Complete or reopen one task; without a body, turn it around."""
+    """Complete or reopen one task. Without a body, toggle it."""
     if not g.body:
         return USER_TASK.respond(edits.toggle_task(g.identity.user_id, task_id, precondition))
     return USER_TASK.respond(edits.change_task(g.identity.user_id, task_id, completion, precondition))
 
 
 def _canonical(query: dict[str, Any]) -> dict[str, Any]:
-    """This family's names for sorts, in the words of `/v1`."""
+    """Translate this family's sort names into those of `/v1`."""
     return {**query, "sort": USER_SORTS.get(query["sort"], query["sort"])}
 
 
