@@ -41,10 +41,10 @@ def read_day(value: Any) -> str:
         try:
             day = date.fromisoformat(value)
         except ValueError:
-            raise ValidationError("This day does not exist.") from None
+            raise ValidationError("There is no such day.") from None
         if FIRST_YEAR <= day.year <= LAST_YEAR:
             return value
-    raise ValidationError(f"Must be a day as YYYY-MM-DD, in the years {FIRST_YEAR} to {LAST_YEAR}.")
+    raise ValidationError(f"Must be a day as YYYY-MM-DD, from the year {FIRST_YEAR} to {LAST_YEAR}.")
 
 
 def read_moment(value: Any) -> str:
@@ -53,7 +53,7 @@ def read_moment(value: Any) -> str:
         try:
             moment = datetime.fromisoformat(value.upper()).astimezone(UTC)
         except (ValueError, OverflowError):
-            raise ValidationError("This time does not exist.") from None
+            raise ValidationError("There is no such time.") from None
         if FIRST_YEAR <= moment.year <= LAST_YEAR:
             return rfc3339(moment)
     raise ValidationError(f"Must be a time with its offset, such as {EXAMPLE_TIME}, or with +02:00 instead of Z.")

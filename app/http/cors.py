@@ -29,6 +29,6 @@ OPTIONS: dict[str, Any] = {
 
 def init_app(app: Flask, settings: Settings) -> None:
     if settings.cors_origins:
-        # As patterns, because Flask-Cors takes an IPv6 address for one: it has brackets.
+        # Patterns, because Flask-Cors takes the brackets of an IPv6 address for a pattern.
         origins = [re.compile(rf"{re.escape(origin)}\Z") for origin in settings.cors_origins]
         CORS(app, **OPTIONS, origins=origins)

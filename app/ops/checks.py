@@ -73,7 +73,7 @@ def check_secrets(settings: Settings) -> Iterator[Finding]:
             "secrets",
             "warning",
             f"AUTH_SECRET is not set, and {INSTANCE / SECRET_FILE} is missing.",
-            "Put the file back, or restart the service to make a new one; older tokens then become invalid.",
+            "Put it back, or restart the service to make a new one; older tokens then become invalid.",
         )
     if set(settings.auth_secrets) & set(settings.better_auth_secrets):
         is_fine = False
