@@ -59,7 +59,7 @@ def turn_for(rows: int) -> Iterator[None]:
 
 @contextmanager
 def without_turn() -> Iterator[None]:
-    """Within a turn, let another request have it, because this one waits."""
+    """Let another request have this one's turn while this one waits."""
     _turn.release()
     try:
         yield
@@ -68,7 +68,7 @@ def without_turn() -> Iterator[None]:
 
 
 class Deadline:
-    """Raise `error` in the block after so many seconds, like gevent.Timeout, but at a cost of 1 µs instead of 4."""
+    """Raise `error` in the block after so many seconds. It costs 1 µs, instead of gevent.Timeout's 4."""
 
     def __init__(self, seconds: float, error: type[Exception]) -> None:
         self._timer = gevent.get_hub().loop.timer(seconds)

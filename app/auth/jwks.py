@@ -28,7 +28,7 @@ CONNECT_SECONDS = 2
 WHOLE_SECONDS = 5
 ANSWER_BYTES = 256 * 1024
 MAX_KEYS = 100
-# If other keys are known, a token with an unknown key waits at most this long, counted from the start of the fetch.
+# If other keys are known, a token with an unknown key waits at most until this long after the fetch began.
 PATIENCE_SECONDS = 1
 # Minimum time between fetches for unknown `kid`s, so that tokens cannot make this service flood the issuer.
 ASK_AGAIN_SECONDS = 5
@@ -145,8 +145,8 @@ class KeySet:
 def download(url: str) -> bytes:
     """GET one small document without following redirects; raise OSError, HTTPException or ValueError on failure.
 
-    It always ends in time. Looking up a name has no time-out, and a socket's time-out starts again with each byte, so
-    this runs in its own thread, which is abandoned after the deadline.
+    It always ends in time. Looking up a name has no time-out, and a socket's time-out starts again with each byte.
+    So it runs in its own thread, which is abandoned after the deadline.
     """
     answer: Future[bytes] = Future()
     connected: list[socket.socket] = []

@@ -152,8 +152,8 @@ def delete_user(identity: Identity, verified_hash: str | None = None) -> Revoked
 def revoke_outside_tokens(identity: Identity) -> Revoked:
     """Reject all tokens issued until now for another issuer's user: this token, and all before it.
 
-    The issuer's clock may be ahead, so this token can be dated in the future. A token made after this one, but dated
-    later than now by such a clock, looks like one that is made later.
+    The issuer's clock may be ahead, so this token can be dated in the future. Another existing token that such a
+    clock dates later than this one and now is not rejected: it looks like a new one.
     """
     until = max(time.time(), identity.issued_at or 0)
     # Rounded up, because otherwise this token itself would not be covered.
@@ -164,7 +164,7 @@ def revoke_outside_tokens(identity: Identity) -> Revoked:
 
 @cache
 def _end_owned() -> list[Delete]:
-    """For each owned table, return a DELETE of up to `rows` rows of one user."""
+    """Return, for each owned table, a DELETE of up to `rows` rows of one user."""
     ends = []
     for table in (table for table in metadata.sorted_tables if table.info == OWNED):
         [key] = [column for column in table.primary_key if column.name != "user_id"]

@@ -15,8 +15,7 @@ from app.auth.single_flight import SingleFlight
 from app.database.statements import Row
 from app.times import rfc3339
 
-# A copy of this age is read again in the background, but only while there are requests, so that an idle database can
-# go to sleep.
+# A copy of this age is read again in the background, but only on a request: an idle database can then go to sleep.
 REFRESH_SECONDS = 0.5
 # A request that finds an older copy, after a pause or with a slow database, waits for a new one.
 STALE_SECONDS = 0.9
@@ -25,8 +24,8 @@ STALE_SECONDS = 0.9
 PATIENCE_SECONDS = 0.25
 # A change gets its time before it is committed, so each read overlaps the previous one.
 OVERLAP = timedelta(seconds=30)
-# Between two reads, by the database's clock. After a longer pause, or if the clock has gone back, times do not show the
-# changes, so everything is read again.
+# Between two reads, by the database's clock. After a longer pause, or if the clock went back, times do not show all
+# changes. Then everything is read again.
 WHOLE_AGAIN = timedelta(hours=1)
 PRUNE_SECONDS = 600
 

@@ -25,7 +25,7 @@ _live = sessions.c.expires_at > now()
 def _insert_session(*conditions: Any) -> Insert:
     """Build the INSERT of a session for an enabled user who meets the conditions.
 
-    FOR SHARE waits for a concurrent change of the user and then checks the user again, and a later change finds the
+    FOR SHARE waits for a concurrent change of the user, then checks the user again. A later change finds the
     session. (FOR KEY SHARE, which the foreign key takes, does not wait for a change of the password.)
     """
     row = {

@@ -81,7 +81,7 @@ def import_tasks(user: str, format_name: str | None, file: str, json: bool) -> N
         with progress("Importing", found) as tick, scope(user_id):
             added = transfer.write(user_id, map(orjson.loads, checked), tick)
     result = {"user_id": user_id, "found": found, "added": added, "kept": found - added}
-    answer(result, "Found {found} tasks: added {added}, left {kept} existing tasks unchanged.", json)
+    answer(result, "Found {found} tasks: added {added}, left {kept} unchanged.", json)
 
 
 def _check(file: str, format_: Format, checked: IO[bytes]) -> int:

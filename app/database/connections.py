@@ -1,6 +1,6 @@
 """Idle connections. SQLAlchemy's pool makes and limits them, but does not check them out and in.
 
-The pool's check-out and check-in (a record, a proxy, events, three locks) took a tenth of the time to read one task.
+The pool's own steps (a record, a proxy, events, three locks) took a tenth of the time to read one task.
 """
 
 import threading

@@ -146,7 +146,7 @@ def _run(statement: Any, parameters: Mapping[str, Any]) -> tuple[Compiled, Resul
                 return ready, ready.run_alone(connection, parameters)
         except psycopg2.Error:
             # The server may have restarted since the last request, so try another connection. Only a read is safe to
-            # repeat, and only after a short wait, because the response would otherwise take twice as long.
+            # repeat, and only after a short wait: after a long one, the response would take twice as long.
             if not (is_read and lease.is_broken and time.monotonic() - began_at < STALE_SECONDS):
                 raise
         with _PooledConnection(trouble, writes=False) as connection:

@@ -1,7 +1,7 @@
 """The scope that isolates users, and the time limit of its statements.
 
-PostgreSQL itself isolates users (row-level security). The current scope's user is sent in the same message as each
-statement, so there is no session state that a pooler could give to another user.
+PostgreSQL itself isolates users (row-level security). Each statement's message contains the current scope's user. So
+there is no session state that a pooler could give to another user.
 """
 
 from collections.abc import Iterator

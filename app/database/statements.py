@@ -1,8 +1,8 @@
 """SQLAlchemy's statements, compiled once and run directly on the driver.
 
-SQLAlchemy's own work around each execution (a cache key, a context, events, result and row objects) took three times
-as long as the driver for a query of one row. None of it is needed: a statement is built at import, its values are
-bound by name, and both drivers handle the types of `columns.py` themselves.
+For a query of one row, SQLAlchemy's own work (a cache key, a context, events, result and row objects) took three
+times as long as the driver. None of it is needed: statements are built at import, values are bound by name, and both
+drivers handle the types of `columns.py` themselves.
 """
 
 import hashlib

@@ -72,7 +72,7 @@ def _one_or_list(name: str, values: list[str], schema: Schema) -> str | list[str
 
 
 def refuse_unread(req: Request) -> None:
-    """Reject query parameters that the operation does not take, and a body that is cut short even if it is not used."""
+    """Reject query parameters that the operation does not take, and an unused body that is cut short."""
     environ = req.environ
     if environ["QUERY_STRING"] and "query_is_read" not in g:
         unknown: Errors = {name: ["Unknown parameter."] for name in islice(req.args, ERRORS_SHOWN)}

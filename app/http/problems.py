@@ -63,9 +63,7 @@ class BadRequest(Problem):
 
 
 class MalformedJson(Problem):
-    """The body is not exactly one JSON text: it is empty, incomplete, too deeply nested, or has extra data, duplicate
-    keys or NaN.
-    """
+    """The body is not exactly one JSON text: empty, cut short, trailing data, duplicate keys, NaN or deep nesting."""
 
     status, code, title = 400, "malformed_json", "The body is not valid JSON"
     detail = "Send exactly one JSON text (RFC 8259), in UTF-8."

@@ -72,7 +72,7 @@ class Counts(Collector):
         self._lock = threading.Lock()
 
     def take_slot(self, taken: Container[int]) -> int:
-        """Choose, before a fork, a part that no living worker uses, and return its number."""
+        """Choose a part that no living worker uses, before a fork, and return its number."""
         free = [number for number in range(SLOTS) if number not in taken]
         # If there are more workers than parts, two that share one may lose a count.
         number = free[0] if free else SLOTS - 1
@@ -102,7 +102,7 @@ class Counts(Collector):
         self._mine[CONNECTIONS] = self._connections_in_use()
 
     def watch_pool(self) -> None:
-        """Start, after a fork, a thread that records the connections in use, so that requests need not do it."""
+        """Start a thread that records the connections in use, after a fork, so that requests need not do it."""
         threading.Thread(target=self._watch, name="pool watcher", daemon=True).start()
 
     def collect(self) -> Iterator[Metric]:

@@ -1,8 +1,8 @@
 """gunicorn's gevent worker, with a time limit for every wait that a client can cause.
 
-gunicorn parses requests and writes responses; gevent waits for thousands of clients in one thread. This module adds
-deadlines (connection.py), one response for each request whatever its body does, closing of the longest-waiting
-connection when there are too many, and a shutdown that loses no accepted request.
+gunicorn parses requests and writes responses; gevent waits for thousands of clients in one thread. This worker adds
+deadlines (connection.py), and sends one response for each request, whatever its body does. If there are too many
+connections, it closes the one that has waited longest. On shutdown it loses no accepted request.
 """
 
 import errno
@@ -67,7 +67,7 @@ class Worker(GeventWorker):
         sharing.note(self.age, 0)
         for listener in self.sockets:
             listener.setblocking(False)
-            # Connections inherit it, so that a list of 100 tasks is sent in one system call, and no more is buffered.
+            # Connections inherit it: a list of 100 tasks is sent in one system call, and no more is buffered.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
         accepting = [gevent.spawn(self._accept, listener) for listener in self.sockets]
         for greenlet in accepting:

@@ -1,7 +1,7 @@
 """List the changes since a client last asked, so that it ends with exactly the server's state.
 
-A write carries the time its transaction began, so a slow one can appear behind a position the client has already
-passed. So a client that has read to the end continues from a minute before that reading began, and reads some twice.
+A write carries the time its transaction began, so a slow one can appear behind a position that was already passed.
+So after reading to the end, a client continues from a minute before that reading began, and reads some twice.
 """
 
 from collections.abc import Sequence

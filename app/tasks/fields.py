@@ -47,7 +47,7 @@ class Priority(fields.String):
 class Tags(fields.List[str]):
     """Names without duplicates, ignoring case; stored as one text, each as JSON on its own line.
 
-    A JSON string contains no line end, so a tag is found by searching for its text between two of them.
+    A JSON string contains no line end, so a search for a tag's text between two line ends finds it.
     """
 
     def __init__(self, *, metadata: Described = NOTHING, **options: Any) -> None:

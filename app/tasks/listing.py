@@ -88,7 +88,7 @@ def list_tasks(user_id: str, query: Mapping[str, Any]) -> Page:
 def list_tasks_and_total(user_id: str, query: Mapping[str, Any]) -> tuple[Page, int]:
     """Return one page and the number of tasks on all pages.
 
-    They are counted only if there is another page, because counting takes half as long as a page of a hundred.
+    Counting takes half as long as a page of a hundred, so it is done only if there is another page.
     """
     wanted = _read(user_id, query)
     page = _fetch(wanted)

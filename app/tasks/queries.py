@@ -194,7 +194,7 @@ def _conditional(statement: Update, every_wanted: bool, every_unwanted: bool) ->
 
 
 def _is_listed(name: str) -> ColumnElement[bool]:
-    """Return a condition for a version in a list of any length, sent as one value so that the statement is the same."""
+    """Return a condition for a version in a list of any length. The list is one value, so the statement is the same."""
     version = literal(",").concat(cast(tasks.c.version, Text)).concat(",")
     return func.strpos(bindparam(name, type_=Text()), version) > 0
 

@@ -24,7 +24,7 @@ PARTS = {
     "BYSETPOS": (_DAY_OF_YEAR, "1 to 366, or -366 to -1"),
     "WKST": ("|".join(WEEKDAYS), "MO to SU"),
 }
-# From the RFC's table, except that it allows BYSETPOS in DAILY rules, where there is only one day to choose from.
+# From the RFC's table. It also allows BYSETPOS in DAILY rules, where there is only one day to choose from.
 _ONLY_IN = {
     "BYMONTHDAY": ["DAILY", "MONTHLY", "YEARLY"],
     "BYYEARDAY": ["YEARLY"],
@@ -60,9 +60,9 @@ def canonical(rule: str) -> str:
 def following(rule: str, due: date | datetime, zone: str | None) -> tuple[date | datetime, str] | None:
     """Return the next due date of a task with this canonical rule and the next task's rule; None after the last.
 
-    The due date is the RFC's DTSTART: intervals start from it, it fills in the parts that the rule leaves open, and
-    COUNT counts it, even if it does not match the rule. The days of a period, including BYSETPOS, are the same from
-    each of them, so each task falls on the days of the first task's rule.
+    The due date is the RFC's DTSTART: intervals start from it, and it fills in the parts that the rule leaves open.
+    COUNT counts it, even if it does not match the rule. Each day of a period, with BYSETPOS too, leads to the same days
+    of it, so each task falls on the days of the first task's rule.
 
     A time stays the same on the zone's clocks. A time that they skip moves on by the gap; of a time that they show
     twice, the first counts (section 3.3.5). A task knows only its own due date, so after a gap later ones stay moved.
@@ -126,7 +126,7 @@ def _next(parts: Parts, due: date | datetime, zone: ZoneInfo) -> date | datetime
     day = next_day(parts, clock.date())
     if day is None:
         return None
-    # With fold=0, a time in a gap has the offset from before the gap, and a time shown twice is the first.
+    # With fold=0, a time in a gap has the offset from before it, and a time shown twice is the first.
     moment = datetime.combine(day, clock.time(), zone).replace(fold=0)
     if "UNTIL" in parts and _is_after(moment, parts["UNTIL"]):
         return None

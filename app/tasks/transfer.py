@@ -20,7 +20,7 @@ from app.tasks.responses import TASK
 from app.tasks.schemas import ImportedTask, Task
 from app.turns import turn, without_turn
 
-# A page of five times as many took no less time, and 200 MB if each task had the maximum length.
+# Five times as many took no less time, and 200 MB if each task had the maximum length.
 PAGE = 200
 # A piece for each task would need a system call for each.
 PIECE_BYTES = 64 * 1024
@@ -43,10 +43,7 @@ _imported = ImportedTask()
 
 
 def export(user_id: str, format_: Format) -> Iterator[bytes]:
-    """Return a user's tasks, except the trash, as pieces of a file.
-
-    The first piece is made at once, because a later error cannot become an error response.
-    """
+    """Return a user's tasks without the trash, as pieces of a file. The first is made now: later errors get no response."""
     found = chain.from_iterable(TASK.many(page, user_id) for page in _pages(user_id))
     pieces = _by_turns(_in_pieces(format_.write(found)))
     return chain([*islice(pieces, 1)], pieces)
@@ -71,10 +68,7 @@ def read(file: IO[bytes], format_: Format) -> Iterator[dict[str, Any]]:
 
 
 def write(user_id: str, new: Iterable[dict[str, Any]], note: Callable[[int], None]) -> int:
-    """Add the tasks that the user does not have or has in the trash, and return their number.
-
-    `note` is called with the number of tasks in each page.
-    """
+    """Add tasks that are new or in the trash, and return their number. `note` gets the number in each page."""
     found, written = iter(new), 0
     while page := list(islice(found, PAGE)):
         written += import_tasks(user_id, page)

@@ -1,4 +1,4 @@
-"""Limit the wait for a lock to 2 s, so that even the next in a queue gets a response within 5 s."""
+"""Limit the wait for a lock to 2 s: even the next in a queue then gets a response within 5 s."""
 
 from alembic import op
 

@@ -50,8 +50,8 @@ def downgrade() -> None:
 def refold(before, after) -> None:
     """Claim each address in its other form.
 
-    If another account has that form already (for example a domain in Unicode and the same in Punycode), the claim stays
-    unchanged: the account still exists, but nobody can sign in to it by this address.
+    If another account already has that form (such as a domain in Unicode and in Punycode), the claim stays unchanged:
+    the account still exists, but nobody can sign in to it by this address.
     """
     connection, last = op.get_bind(), ""
     while page := connection.execute(next_users(last)).all():

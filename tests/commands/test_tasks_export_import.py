@@ -406,7 +406,7 @@ def test_it_says_what_was_done(app: Flask, ann: Caller) -> None:
     spoken = succeed(app, *arguments, stdin=lines(task, {"title": "milk"}))
     printed = succeed(app, *arguments, "--json", stdin=lines(task, {"title": "milk"}))
 
-    assert spoken == "Found 2 tasks: added 1, left 1 existing tasks unchanged.\n"
+    assert spoken == "Found 2 tasks: added 1, left 1 unchanged.\n"
     assert orjson.loads(printed) == {"user_id": ann.user_id, "found": 2, "added": 0, "kept": 2}
     assert printed.count("\n") == 1
 
