@@ -43,7 +43,7 @@ _imported = ImportedTask()
 
 
 def export(user_id: str, format_: Format) -> Iterator[bytes]:
-    """Return a user's tasks without the trash, as pieces of a file. The first is made now: later errors get no response."""
+    """Return a user's tasks without the trash as pieces of a file. Make the first now, while errors get a response."""
     found = chain.from_iterable(TASK.many(page, user_id) for page in _pages(user_id))
     pieces = _by_turns(_in_pieces(format_.write(found)))
     return chain([*islice(pieces, 1)], pieces)
