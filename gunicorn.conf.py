@@ -1,6 +1,6 @@
-"""gunicorn finds this file by itself; the environment decides (see .env.example)."""
+"""gunicorn's settings, which it finds by itself. Most values come from the environment (see .env.example)."""
 
-# First, since what is loaded before would wait without letting other requests go on.
+# First, because a module loaded before it would block other requests while it waits.
 from gevent import monkey
 
 monkey.patch_all()
@@ -27,30 +27,30 @@ except SettingsError as error:
 wsgi_app = "wsgi:app"
 bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
 workers = settings.web_concurrency
-# One thread waits for many clients and many statements at once.
+# One thread waits for many clients and statements at once.
 worker_class = "app.server.worker.Worker"
 # Idle connections cost some kilobytes each.
 keepalive = 75
-# A worker makes room for a new one now and then, not all at once; against leaks that nobody has found.
+# Replace each worker now and then, staggered, in case something leaks memory.
 max_requests = 100_000
 max_requests_jitter = 20_000
-# How long a worker that stops may take to finish its requests; no request takes longer.
+# How long a stopping worker may take to finish its requests; no request takes longer.
 graceful_timeout = 15
-# The most there is: a cursor, a search and a user id together are longer than the default.
+# gunicorn's maximum: a cursor, a search and a user id together are longer than the default.
 limit_request_line = 8190
-# No header of a request decides about its path or scheme, whoever FORWARDED_ALLOW_IPS believes.
+# No header may change a request's path or scheme, whatever FORWARDED_ALLOW_IPS allows.
 forwarder_headers = ""
 secure_scheme_headers = {}
-# Loaded once, shared by the workers; nothing is connected before they fork.
+# Loaded once and shared by the workers; nothing connects before they fork.
 preload_app = True
 # A heartbeat on a disk would stall with the disk.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
-# The service writes its own line for each request.
+# The service writes its own log line for each request.
 accesslog = None
 # No administration socket under the home folder.
 control_socket_disable = True
 loglevel = "warning"
-# What gunicorn says itself has the form of the service's lines.
+# gunicorn's own lines have the service's format.
 logger_class = "app.ops.server_log.ServerLog"
 
 
@@ -66,7 +66,7 @@ def pre_fork(server, worker):
 
 
 def post_worker_init(worker):
-    """Fetch what the first token may need; and tell now and then how many connections this worker uses."""
+    """Fetch the keys that the first token may need, and start recording the connections in use."""
     services_of(worker.wsgi).verifier.start()
     if worker.age == 1:
         threading.Thread(target=warn_unless_ready, args=(worker.wsgi,), daemon=True).start()
@@ -75,7 +75,7 @@ def post_worker_init(worker):
 
 
 def worker_exit(server, _worker):
-    """Close the connections: the last one to leave SQLite's file puts all of it into that file."""
+    """Close the connections: the last process to close SQLite's file merges the -wal into it."""
     services_of(server.app.wsgi()).engine.dispose()
 
 
@@ -93,11 +93,11 @@ def on_exit(_server):
 
 
 def when_ready(server):
-    """Say where it is, and a first request that works. From here on, workers are forked."""
-    # What is loaded by now stays: not to be looked at by each collection, nor copied for its marks.
+    """Print the address and a first request that works, just before workers are forked."""
+    # Everything loaded by now stays: collections should not visit it, and their marks should not copy its pages.
     gc.collect()
     gc.freeze()
-    # A list of tasks makes some hundred objects, which are gone after it: no reason to look for cycles among them.
+    # A list of tasks makes some hundred objects that soon disappear: searching them for cycles is wasted time.
     gc.set_threshold(10_000)
     for name, meant in misspelt():
         server.log.warning("%s is not a setting, and is ignored: did you mean %s?", name, meant)
@@ -105,7 +105,7 @@ def when_ready(server):
     base = str(server.LISTENERS[0])
     print(f"\nTasks API is at {base} (interactive: {base}/docs). Ctrl-C stops it.")
     if settings.local_auth:
-        # Nobody has this address yet: the line works at every start.
+        # A random address, so that the request works at every start.
         body = json.dumps({"email": f"ann-{secrets.token_hex(3)}@example.com", "password": "correct horse battery"})
         print(f"Try:\n  curl {base}/v1/auth/register -H 'Content-Type: application/json' -d '{body}'\n", flush=True)
     else:

@@ -1,4 +1,4 @@
-"""A multi-user task service: `create_app()` plugs its parts together."""
+"""A multi-user task service. `create_app()` puts its parts together."""
 
 from flask import Flask
 from flask_migrate import Migrate
@@ -18,7 +18,7 @@ from app.settings import PROJECT, Settings
 
 
 def create_app(settings: Settings) -> Flask:
-    """The application. Nothing is asked of the database before the first request."""
+    """Make the application, without any query before the first request."""
     app = Application(__name__, static_folder=None)
     engine = make_engine(settings)
     app.extensions["services"] = Services(

@@ -1,4 +1,4 @@
-"""What an application is made of, once: the settings, and the objects that requests and commands share."""
+"""The settings of an application, and the objects that its requests and commands share."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ class Services:
 
 
 def services() -> Services:
-    """Those of the application whose request or command this is."""
+    """Return the services of the current application."""
     return services_of(current_app)
 
 

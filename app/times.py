@@ -1,4 +1,4 @@
-"""Times and days are text: as the API writes them, and as it takes them."""
+"""Times and days as text, in the forms that the API writes and accepts."""
 
 import re
 from datetime import UTC, date, datetime
@@ -7,11 +7,11 @@ from typing import Any
 from marshmallow import ValidationError
 
 EXAMPLE_TIME = "2026-03-14T09:26:53.589793Z"
-# So that every zone's last second of a day is a time that can be written.
+# The limits make every day's last second, in every zone, a time that can be written.
 FIRST_YEAR, LAST_YEAR = 1000, 9998
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-# At most 40 characters, as is documented. Python alone would take an offset of 99 minutes.
+# At most 40 characters, as documented. Python alone would accept an offset of 99 minutes.
 _TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,14})?([Zz]|[+-][0-9]{2}:[0-5][0-9])"
 )
@@ -19,12 +19,12 @@ _WRITTEN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[
 
 
 def rfc3339(moment: datetime) -> str:
-    """An aware time as the API writes it: UTC, `Z`, always six digits of microseconds."""
+    """Format an aware time for the API: UTC, `Z`, always six digits of microseconds."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def is_time(value: Any) -> bool:
-    """Whether it is a time as this service writes it."""
+    """Return whether it is a time in the form that this service writes."""
     try:
         return isinstance(value, str) and bool(_WRITTEN.fullmatch(value) and datetime.fromisoformat(value))
     except ValueError:
@@ -36,7 +36,7 @@ def is_day(value: Any) -> bool:
 
 
 def read_day(value: Any) -> str:
-    """A day as it is kept, or ValidationError."""
+    """Return a day in its stored form, or raise ValidationError."""
     if isinstance(value, str) and _DAY.fullmatch(value):
         try:
             day = date.fromisoformat(value)
@@ -48,7 +48,7 @@ def read_day(value: Any) -> str:
 
 
 def read_moment(value: Any) -> str:
-    """A time as it is kept, or ValidationError."""
+    """Return a time in its stored form, or raise ValidationError."""
     if isinstance(value, str) and _TIME.fullmatch(value):
         try:
             moment = datetime.fromisoformat(value.upper()).astimezone(UTC)

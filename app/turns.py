@@ -1,6 +1,6 @@
-"""Giving way: under gunicorn's worker all requests share one thread, so what computes for long lets the others go on.
+"""Turns: in gunicorn's worker all requests share one thread, so long computations must let others run.
 
-In the commands, and under another server, each request has a thread of its own, which the interpreter interrupts.
+In commands and under another server, each request has its own thread, which the interpreter interrupts.
 """
 
 import threading
@@ -11,36 +11,36 @@ from contextlib import contextmanager
 import gevent
 from gevent import monkey
 
-# How long requests go on, one after the other, before those are looked for that wait for their clients or the database.
+# How long requests run one after another before the worker looks for clients and database responses that are ready.
 TURN_SECONDS = 0.005
 
-# So many tasks take some milliseconds to encode, more where each is as long as it may be.
+# Encoding this many tasks takes some milliseconds, and longer if each has the maximum length.
 ROWS_WITHOUT_A_TURN = 200
 
 _turn = threading.Lock()
 
 
 def _give_way_in_worker() -> None:
-    # The loop's own time is that of its last look at the sockets.
+    # The loop's time is the time of its last look at the sockets.
     if time.time() - gevent.get_hub().loop.now() > TURN_SECONDS:
-        # Not sleep(0), after which a thousand others that do the same come before the next look. At this priority, each
-        # time round the loop is one turn.
+        # Not sleep(0): a thousand others doing the same would run before the next look. With this priority, each round
+        # of the loop is one turn.
         gevent.idle(priority=2)
 
 
 def _give_way_in_thread() -> None:
-    """The interpreter switches threads by itself."""
+    """Do nothing: the interpreter switches threads by itself."""
 
 
-# To be called now and then by what computes for long, and between the requests of one client.
+# Called now and then by long computations, and between the requests of one client.
 give_way = _give_way_in_worker if monkey.is_module_patched("threading") else _give_way_in_thread
 
 
 @contextmanager
 def turn() -> Iterator[None]:
-    """Wait for a turn to compute something long: one request of a process at a time has it.
+    """Wait for a turn to compute something long: only one request of a process has it at a time.
 
-    Without it, sixty lists of a thousand long tasks, asked for at once, kept everybody else waiting for seconds.
+    Without it, sixty simultaneous lists of a thousand long tasks kept all other requests waiting for seconds.
     """
     with _turn:
         yield
@@ -49,7 +49,7 @@ def turn() -> Iterator[None]:
 
 @contextmanager
 def turn_for(rows: int) -> Iterator[None]:
-    """Wait for a turn to encode so many tasks, unless they are few."""
+    """Wait for a turn to encode this many tasks, unless they are few."""
     if rows < ROWS_WITHOUT_A_TURN:
         yield
         return
@@ -59,7 +59,7 @@ def turn_for(rows: int) -> Iterator[None]:
 
 @contextmanager
 def without_turn() -> Iterator[None]:
-    """Within a turn, let another request have it, for this one waits."""
+    """Let another request have this one's turn while this one waits."""
     _turn.release()
     try:
         yield
@@ -68,11 +68,11 @@ def without_turn() -> Iterator[None]:
 
 
 class Deadline:
-    """What is done within this ends in `error` after so many seconds: gevent.Timeout, at 1 µs instead of 4."""
+    """Raise `error` in the block after so many seconds. It costs 1 µs, instead of gevent.Timeout's 4."""
 
     def __init__(self, seconds: float, error: type[Exception]) -> None:
         self._timer = gevent.get_hub().loop.timer(seconds)
-        # Not to be taken for a look at the sockets, whose time give_way() asks for.
+        # No update of the loop's time, which give_way() takes for the last look at the sockets.
         self._timer.start(gevent.getcurrent().throw, error, update=False)
 
     def __enter__(self) -> None:

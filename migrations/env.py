@@ -1,7 +1,7 @@
-"""How migrations run: in one transaction of their own, one at a time.
+"""Run migrations, one at a time, in one transaction.
 
-The application's engine is in autocommit, where a failure would leave half a revision behind; so the connection is
-switched to real transactions here. Two upgrades at once wait for each other.
+The application's engine is in autocommit mode, in which a failure would leave half a revision behind. So this module
+switches the connection to real transactions. Two upgrades at once wait for each other.
 """
 
 import click
@@ -19,7 +19,7 @@ from app.database.scopes import without_time_limits
 from app.http.problems import DatabaseUnavailable
 from app.tasks import models as _tasks  # noqa: F401
 
-# Any number will do, as long as no other program takes it.
+# Any number that no other program uses.
 ADVISORY_LOCK = 4_951_207
 
 
@@ -36,7 +36,7 @@ def run() -> None:
             migrate = _migrate_sqlite if connection.dialect.name == "sqlite" else _migrate_postgresql
             migrate(connection, db.metadata)
     except DatabaseUnavailable as problem:
-        # Of these Flask-Migrate makes one line and exit status 1.
+        # Flask-Migrate turns this into one line and exit status 1.
         raise CommandError(in_one_line(problem)) from problem
     except DBAPIError as error:
         if isinstance(error.orig, InvalidSchemaName):
@@ -49,14 +49,14 @@ def run() -> None:
 def _migrate_postgresql(connection: Connection, metadata: MetaData) -> None:
     connection = connection.execution_options(isolation_level="READ COMMITTED")
     with connection.begin():
-        # Ends with the transaction, so that a pooler in between does not matter.
+        # The lock ends with the transaction, so it works behind a pooler too.
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
         _migrate(connection, metadata)
 
 
 def _migrate_sqlite(connection: Connection, metadata: MetaData) -> None:
-    # A table is changed by making it anew: with foreign keys on, dropping the old one would delete what refers to it.
-    # It can only be switched outside a transaction.
+    # SQLite changes a table by copying it: with foreign keys on, dropping the old one would delete the rows that refer
+    # to it. Foreign keys can be switched only outside a transaction.
     connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     try:
@@ -84,5 +84,5 @@ def _migrate(connection: Connection, metadata: MetaData) -> None:
 
 
 if context.is_offline_mode():
-    raise SystemExit("Migrations need a database: --sql is not supported, since they ask which engine it is.")
+    raise SystemExit("Migrations need a database: --sql is not supported, because they check which engine it is.")
 run()

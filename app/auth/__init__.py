@@ -1,4 +1,4 @@
-"""Who is calling: tokens, local accounts, sessions and what was revoked."""
+"""Authentication: tokens, local accounts, sessions and revocations."""
 
 from app.auth import views
 from app.http.openapi import Api

@@ -1,13 +1,13 @@
-"""When two e-mail addresses are the same."""
+"""Compare e-mail addresses."""
 
 import unicodedata
 
 
 def fold(email: str) -> str:
-    """The form in which addresses are compared: without case, and the domain as the DNS has it.
+    """Return the form in which addresses are compared: without case, and with the domain in the form of the DNS.
 
-    Lower case, and not str.casefold(), which makes one of two letters: strasse@ and straße@ may be two people. For the
-    same reason labels are encoded as they are (RFC 5891): Python's `idna` is older, and maps ß to ss.
+    Lower case instead of str.casefold(), which merges letters: strasse@ and straße@ may be two people. For the same
+    reason labels are encoded unchanged (RFC 5891): Python's `idna` is older, and maps ß to ss.
     """
     local, at, domain = email.rpartition("@")
     domain = unicodedata.normalize("NFKC", domain)
@@ -15,7 +15,7 @@ def fold(email: str) -> str:
 
 
 def _lower(text: str) -> str:
-    # Both small sigmas have one capital, so whoever types capitals could not tell which is meant.
+    # Both small sigmas have the same capital, so an address typed in capitals could mean either.
     lower = unicodedata.normalize("NFC", text).lower().replace("ς", "σ")
     return unicodedata.normalize("NFC", lower)
 

@@ -1,4 +1,4 @@
-"""Tokens as PyJWT reads them, and what PyJWT lets through although RFC 7519 and RFC 8725 do not."""
+"""Read tokens with PyJWT, plus the checks of RFC 7519 and RFC 8725 that PyJWT omits."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,16 +18,16 @@ PARTS_OF_AN_ENCRYPTED_TOKEN = 5
 LATEST_TIME = 253_402_300_799
 
 USER_ID_CHARACTERS = 255
-# The same in JSON Schema's words: JSON knows no lone surrogates.
+# The same rule as a JSON Schema pattern: JSON has no lone surrogates.
 USER_ID_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]+$"
 
 _USER_ID = re.compile(rf"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{{1,{USER_ID_CHARACTERS}}}")
 
 
 def read_header(token: str) -> dict[str, Any]:
-    """The header of a token whose every part is base64url in its one canonical spelling.
+    """Return a token's header; every part must be base64url in its one canonical spelling.
 
-    A second spelling of the same bytes would make two texts of one token.
+    Otherwise a second spelling of the same bytes would make a second text for the same token.
     """
     parts = token.split(".")
     if len(token) > TOKEN_CHARACTERS or len(parts) != 3:
@@ -55,7 +55,7 @@ def _common_mistake(token: str, parts: int) -> str | None:
 def read_claims(
     token: str, keys: Sequence[Any], algorithm: str, issuer: str | None, audience: str | None
 ) -> dict[str, Any]:
-    """The claims of a token that one of the keys has signed. An issuer or audience of None is not compared."""
+    """Return the claims of a token signed with one of the keys. An issuer or audience of None is not compared."""
     for key in keys:
         try:
             return _read_with(token, key, algorithm, issuer, audience)
@@ -65,15 +65,15 @@ def read_claims(
 
 
 def read_user_id(claims: Mapping[str, Any], name: str) -> str:
-    """The user id in this claim: opaque, 1 to 255 characters, not blank, no control characters, no surrogates."""
+    """Return the user id in a claim: opaque, 1 to 255 characters, not blank, no control characters or surrogates."""
     user_id = claims.get(name)
     if not isinstance(user_id, str) or not _USER_ID.fullmatch(user_id) or not user_id.strip():
-        raise problems.TokenClaim(f"The token's {name} is no user id: 1 to 255 characters, not blank.")
+        raise problems.TokenClaim(f"The token's {name} is not a user id: 1 to 255 characters, not blank.")
     return user_id
 
 
 class _StrictJWT(jwt.PyJWT):
-    """PyJWT, but the claims are strict JSON with unique names, and times are numbers."""
+    """PyJWT, but claims must be strict JSON with unique names, and times must be numbers."""
 
     def _decode_payload(self, decoded: dict[str, Any]) -> dict[str, Any]:
         claims = _json_object(decoded["payload"])
@@ -127,5 +127,5 @@ def _read_with(token: str, key: Any, algorithm: str, issuer: str | None, audienc
         missing = {"iss": problems.TokenIssuer, "aud": problems.TokenAudience}
         raise missing.get(error.claim, problems.TokenClaim)() from error
     except jwt.InvalidTokenError as error:
-        # The parts are well-formed: what is left is a claim or a header of the wrong type.
+        # The parts are well-formed, so the only error left is a claim or a header of the wrong type.
         raise problems.TokenClaim from error

@@ -1,6 +1,6 @@
-"""Why a token is refused, in plain words: the verifier judges, and what the token says of itself explains it.
+"""Say in plain words why a token is rejected: the verifier judges it, and its own claims explain the result.
 
-Nothing in here decides anything, and nothing of it is for clients: whoever may ask has the settings at hand.
+This module decides nothing, and clients must not see its output: it is for operators, who know the settings.
 """
 
 import json
@@ -28,7 +28,7 @@ ISSUERS = {
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What becomes of a token. `user_id` is proven where it is accepted; else it is what the token says."""
+    """The verdict on a token. `user_id` is proven if the token is accepted; otherwise it is only claimed."""
 
     accepted: bool
     code: str | None
@@ -39,12 +39,12 @@ class Diagnosis:
 
 
 def diagnose(token: str, settings: Settings, verifier: Verifier, revocations: Revocations) -> Diagnosis:
-    """Judge a token as a request's would be, and explain it."""
+    """Judge a token like one of a request, and explain the verdict."""
     header, claims = (_part(token, index) for index in (0, 1))
     issuer = _issuer(verifier, header)
     who = ISSUERS[issuer.setting] if issuer else None
     claimed = claims.get(issuer.user_id_claim if issuer else "sub")
-    # Half a character is none that could be printed.
+    # A lone surrogate cannot be printed.
     claimed = claimed[:USER_ID_CHARACTERS].encode(errors="replace").decode() if isinstance(claimed, str) else None
     try:
         identity = verifier.verify(token)
@@ -57,7 +57,7 @@ def diagnose(token: str, settings: Settings, verifier: Verifier, revocations: Re
         is_specific = problem.detail != type(problem).detail and not isinstance(problem, TokenMalformed)
         said = problem.detail if is_specific else reason
         return Diagnosis(False, problem.code, claimed, who, said, fix)
-    return Diagnosis(True, None, identity.user_id, who, f"It is good until {moment(claims['exp'])}.", None)
+    return Diagnosis(True, None, identity.user_id, who, f"It is valid until {moment(claims['exp'])}.", None)
 
 
 def _issuer(verifier: Verifier, header: Mapping[str, Any]) -> Issuer | None:
@@ -72,12 +72,12 @@ def _why_revoked(identity: Identity) -> Explanation:
     if user is not None and user.disabled_at:
         return f"Its user has been disabled since {user.disabled_at}.", "See `flask users enable`."
     if user is None and identity.user_id.startswith(LOCAL_USER_PREFIX):
-        return "It has been revoked: its account was deleted.", "Register anew."
+        return "It has been revoked: its account was deleted.", "Register again."
     return "It has been revoked: its session has ended, or its user has signed out everywhere.", "Sign in again."
 
 
 def _part(token: str, index: int) -> dict[str, Any]:
-    """What a part of it says, whether or not it may be believed."""
+    """Decode a part of the token without verifying it."""
     try:
         part = json.loads(base64url_decode(token.split(".")[index].encode()))
     except (ValueError, IndexError, RecursionError):

@@ -1,4 +1,4 @@
-"""What a refused token's header and claims tell of the reason. None of it may be believed, and nothing is decided."""
+"""Explain a rejection from the token's header and claims. They are not trusted, and nothing is decided here."""
 
 import json
 import time
@@ -24,12 +24,12 @@ Explanation = tuple[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedToken:
-    """A token as anybody can read it."""
+    """A token as anybody can read it, without verification."""
 
     token: str = field(repr=False)
     header: Mapping[str, Any]
     claims: Mapping[str, Any]
-    # Who judges it, if anybody does.
+    # The issuer that judges it, if there is one.
     issuer: Issuer | None
     settings: Settings
 
@@ -40,21 +40,21 @@ Explain = Callable[[UnverifiedToken], Explanation]
 def _malformed(seen: UnverifiedToken) -> Explanation:
     token, parts = seen.token, seen.token.count(".") + 1
     reasons: Iterable[tuple[bool, Explanation]] = (
-        (not token, ("There is nothing.", "Write the token to standard input.")),
+        (not token, ("There is no token.", "Write the token to standard input.")),
         (
             _is_refresh_token(token),
             (
                 "It is a refresh token of this service, which only renews a session.",
-                "POST it to /v1/auth/refresh as refresh_token, and send the access_token of the answer.",
+                "POST it to /v1/auth/refresh as refresh_token, and send the access_token of the response.",
             ),
         ),
         (
             len(token) > TOKEN_CHARACTERS,
-            (f"It is longer than {TOKEN_CHARACTERS} characters.", "Have the issuer put less into it."),
+            (f"It is longer than {TOKEN_CHARACTERS} characters.", "Have the issuer put fewer claims into it."),
         ),
         (
             any(character.isspace() or character in "\"'" for character in token),
-            ("There are spaces, line ends or quotes in it.", "Send the bare token, on one line."),
+            ("It contains spaces, line ends or quotes.", "Send only the token, on one line."),
         ),
         (
             parts == PARTS_OF_AN_ENCRYPTED_TOKEN,
@@ -63,15 +63,15 @@ def _malformed(seen: UnverifiedToken) -> Explanation:
         (
             parts != PARTS_OF_A_JWT or not seen.header,
             (
-                "It is no JWT; perhaps it is a session token.",
-                "Better Auth: call /api/auth/token with the session, and send the token of its answer.",
+                "It is not a JWT; perhaps it is a session token.",
+                "Better Auth: call /api/auth/token with the session, and send the token of its response.",
             ),
         ),
         (
             True,
             (
-                "It looks like a JWT, but is damaged: a part is cut short, changed, or no JSON with each name once.",
-                "Copy it whole, as the issuer gave it.",
+                "It looks like a JWT but is damaged: a part is cut short, changed, or not JSON with unique names.",
+                "Copy the whole token, as the issuer gave it.",
             ),
         ),
     )
@@ -85,17 +85,17 @@ def _algorithm(seen: UnverifiedToken) -> Explanation:
         only = "only a shared secret is set (BETTER_AUTH_SECRET)" if is_shared else "AUTH_JWKS_URL is not set"
         return (
             f"It is signed with {algorithm}, but {only}.",
-            "Set AUTH_JWKS_URL to where the front end publishes its keys (Better Auth: /api/auth/jwks).",
+            "Set AUTH_JWKS_URL to the address of the front end's keys (Better Auth: /api/auth/jwks).",
         )
     if algorithm == "HS256" and str(seen.header.get("typ")).lower().endswith(ACCESS_TOKEN_TYPE):
-        return "It says that it is an access token of this service, but LOCAL_AUTH is off.", "Set LOCAL_AUTH to on."
+        return "It claims to be an access token of this service, but LOCAL_AUTH is off.", "Set LOCAL_AUTH to on."
     if algorithm == "HS256":
         return (
             "It is signed with a shared secret (HS256), but BETTER_AUTH_SECRET is not set.",
             "Set BETTER_AUTH_SECRET to the front end's secret.",
         )
     return (
-        f"Nobody is trusted who signs with {_shown(algorithm)}.",
+        f"No trusted issuer signs with {_shown(algorithm)}.",
         f"Have the issuer sign with HS256 or one of {', '.join(ALGORITHMS)}.",
     )
 
@@ -105,13 +105,13 @@ def _signature(seen: UnverifiedToken) -> Explanation:
     if setting == "AUTH_JWKS_URL" and seen.issuer and not seen.issuer.keys(seen.header["alg"], kid):
         return (
             f"AUTH_JWKS_URL publishes no key {_shown(kid)} for {seen.header['alg']}.",
-            "Compare with what `flask doctor` says of the keys. Is it the address of the issuer that signed?",
+            "Compare the kid with the keys in `flask doctor`. Is it the address of the issuer that signed?",
         )
     if setting == "AUTH_JWKS_URL":
-        return "It is not signed with the key that AUTH_JWKS_URL publishes.", "Sign in again, for a new token."
+        return "It is not signed with the key that AUTH_JWKS_URL publishes.", "Sign in again to get a new token."
     return (
-        f"It is not signed with {setting}, or was changed since.",
-        "Compare the secrets on both sides, octet for octet; quotes and spaces count."
+        f"It is not signed with {setting}, or it was changed afterwards.",
+        "Compare the secrets on both sides, byte for byte; quotes and spaces count."
         if setting == "BETTER_AUTH_SECRET"
         else "Was AUTH_SECRET replaced, or is it another service's token? Sign in again.",
     )
@@ -121,7 +121,7 @@ def _expired(seen: UnverifiedToken) -> Explanation:
     expired = seen.claims["exp"]
     return (
         f"It expired at {moment(expired)}, {_ago(time.time() - expired)} ago.",
-        "Get a new one. If every one is expired, compare the clocks.",
+        "Get a new token. If every new token has expired, compare the clocks.",
     )
 
 
@@ -131,7 +131,7 @@ def _not_yet(seen: UnverifiedToken) -> Explanation:
     ahead = f"in {_ago(begins[name] - time.time())}, and clocks may differ by {LEEWAY_SECONDS} s"
     return (
         f"Its {name} is {moment(begins[name])}: {ahead}.",
-        "Compare the clock of the issuer with this machine's.",
+        "Compare the issuer's clock with this machine's.",
     )
 
 
@@ -143,7 +143,7 @@ def _unexpected(
         fix = f"If that is where it should come from, set {setting} to it; else have the issuer put in {expected!r}."
         found = f"Its {claim} is {_shown(seen.claims[claim])}" if claim in seen.claims else f"It has no {claim}"
         if seen.issuer and seen.issuer.is_local:
-            fix = "Sign in again: tokens of this service are the same everywhere."
+            fix = "Sign in again: this service gives all its tokens the same value."
         elif claim not in seen.claims:
             fix = f"Have the issuer put it in; or see {setting}."
             if claim == "aud":
@@ -157,16 +157,16 @@ def _unexpected(
 
 
 def _claim(seen: UnverifiedToken) -> Explanation:
-    """What the verifier says for itself where it can; this is for the rest."""
+    """Explain the claim errors for which the verifier gives no detail of its own."""
     if "exp" not in seen.claims:
-        return "It has no exp: it would be good for ever.", "Have the issuer set when it expires."
-    return "A claim or a header has the wrong type.", "Have the issuer sign what docs/authentication.md lists."
+        return "It has no exp, so it would never expire.", "Have the issuer set an expiry time."
+    return "A claim or a header has the wrong type.", "Have the issuer sign the claims in docs/authentication.md."
 
 
 def _keys(seen: UnverifiedToken) -> Explanation:
     return (
-        "The keys at AUTH_JWKS_URL cannot be fetched, so nobody knows.",
-        "See what `flask doctor` says of the keys.",
+        "The keys at AUTH_JWKS_URL cannot be fetched, so the token is unchecked.",
+        "Run `flask doctor` to check the keys.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Who is calling: from the Authorization header to `g.identity`."""
+"""Identify the caller: from the Authorization header to `g.identity`."""
 
 import re
 from collections.abc import Callable
@@ -22,7 +22,7 @@ LOCAL_USER_PREFIX = "usr_"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A verified caller. `session_id` is set for this service's own accounts only; `issued_at` is the token's `iat`."""
+    """A verified caller. Only this service's own accounts have a `session_id`; `issued_at` is the token's `iat`."""
 
     user_id: str
     session_id: str | None = None
@@ -34,9 +34,9 @@ class Identity:
 
 
 def authenticated(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a view run only for a verified caller, and only within that caller's rows.
+    """Run a view only for a verified caller, and only in the scope of that caller's rows.
 
-    A path that names a user must name the caller; that is decided after the token and before any query.
+    A user id in the path must be the caller's. This is checked after the token and before any query.
     """
 
     @wraps(view)
@@ -45,7 +45,7 @@ def authenticated(view: Callable[..., Any]) -> Callable[..., Any]:
         identity = here.identity = shared.verifier.verify(_bearer_token())
         revocations = shared.revocations
         if here.get("path_user_id", identity.user_id) != identity.user_id:
-            # A token known to be revoked is no better here; but this answer asks nothing of the database.
+            # Also reject tokens already known to be revoked; this needs no query.
             revocations.refuse_known(identity)
             raise UserIdMismatch
         revocations.refuse_revoked(identity)
@@ -56,16 +56,16 @@ def authenticated(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def take_user_from_path(endpoint: str | None, values: dict[str, Any] | None) -> None:
-    """A blueprint's `url_value_preprocessor`: move `user_id` out of the path's values, for `authenticated`."""
+    """Move `user_id` from the path's values to `g`, for `authenticated` (a blueprint's `url_value_preprocessor`)."""
     if values:
         user_id = values.pop("user_id")
-        # Werkzeug reads octets that are not UTF-8 as U+FFFD, which could equal somebody's id.
+        # Werkzeug reads bytes that are not UTF-8 as U+FFFD, which could equal a user's id.
         is_exact = "\ufffd" not in user_id or _is_utf8(request.environ["PATH_INFO"])
         g.path_user_id = user_id if is_exact else None
 
 
 def _is_utf8(path_info: str) -> bool:
-    """Whether a path, whose octets WSGI passes as Latin-1, is UTF-8."""
+    """Return whether a path is UTF-8; WSGI passes its bytes as Latin-1."""
     try:
         path_info.encode("latin-1").decode()
     except UnicodeDecodeError:

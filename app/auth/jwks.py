@@ -1,4 +1,4 @@
-"""The keys that an outside issuer publishes (RFC 7517): cached, fetched by one at a time, kept when a fetch fails."""
+"""The published keys of an outside issuer (RFC 7517): cached, fetched once at a time, kept if a fetch fails."""
 
 import http.client
 import logging
@@ -27,12 +27,11 @@ CONNECT_SECONDS = 2
 WHOLE_SECONDS = 5
 ANSWER_BYTES = 256 * 1024
 MAX_KEYS = 100
-# Where other keys are known, a token with an unknown one waits so long for a fetch, from the beginning of it; one that
-# comes later not at all.
+# If other keys are known, a token with an unknown key waits at most until this long after the fetch began.
 PATIENCE_SECONDS = 1
-# An unknown `kid` asks again at most this often: nobody can make this service flood the issuer.
+# Minimum time between fetches for unknown `kid`s, so that tokens cannot make this service flood the issuer.
 ASK_AGAIN_SECONDS = 5
-# After this, the keys are fetched anew in the background, so that a withdrawn one ends.
+# After this time the keys are fetched again in the background, so that a withdrawn key stops working.
 FRESH_SECONDS = 300
 RSA_BITS = 2048
 USER_AGENT = "tasks-api (JWKS client)"
@@ -61,14 +60,14 @@ class PublishedKey(NamedTuple):
 
 
 class KeySet:
-    """The published keys at one address. Keys that are known are found without waiting for anything."""
+    """The published keys at one address. Known keys are found without any waiting."""
 
     def __init__(self, url: str, on_change: Callable[[], None]) -> None:
         self.url = url
         self._on_change = on_change
         self._keys: list[PublishedKey] = []
         self._had_keys = False
-        # The last good one of all workers, which are forked from the process that made this.
+        # The last good document, shared by all workers, because they are forked from the process that made this.
         self._last_good = SharedDocument(ANSWER_BYTES)
         self._taken = b""
         self._fetching = SingleFlight("fetching the keys", self._fetch)
@@ -76,14 +75,14 @@ class KeySet:
         self._asked_at = float("-inf")
 
     def start(self) -> None:
-        """In a new process: take what another one has fetched, and fetch anew in the background."""
+        """Use the keys that another process has fetched, and fetch again in the background. For a new process."""
         self._take_last_good()
         self._fetching.start()
 
     def find(self, algorithm: str, kid: str | None) -> list[PublicKey]:
-        """The keys that may have signed this: by `kid`, or all for the algorithm where the token names none.
+        """Return the keys that may have signed a token: by `kid`, or all for the algorithm if the token has no `kid`.
 
-        Raises KeysUnavailable when there has never been a key.
+        Raise KeysUnavailable if no key was ever fetched.
         """
         found = self._known(algorithm, kid)
         if not found:
@@ -97,9 +96,9 @@ class KeySet:
         return found
 
     def keep_fresh(self) -> None:
-        """Fetch the keys anew in the background, if they are old."""
+        """Fetch the keys again in the background if they are old."""
         if self._had_keys and time.monotonic() - self._asked_at > FRESH_SECONDS:
-            # Marked before it begins, so that the requests until it ends do not each start another.
+            # Set before the fetch begins, so that requests during the fetch do not start more.
             self._asked_at = time.monotonic()
             self._fetching.start()
 
@@ -111,9 +110,9 @@ class KeySet:
         ]
 
     def _fetch_unless_just_done(self) -> None:
-        """One fetch at a time. Who comes while it lasts waits for it, but not for an issuer that hangs.
+        """Fetch the keys, or wait for the current fetch; but do not wait long for an issuer that hangs.
 
-        On a server of threads each who waits holds one, which tokens with a known key need.
+        On a threaded server each waiting request holds a thread that tokens with a known key need.
         """
         with self._deciding:
             run = self._fetching.under_way
@@ -123,13 +122,13 @@ class KeySet:
             run.wait(PATIENCE_SECONDS if self._had_keys else WHOLE_SECONDS)
 
     def _fetch(self) -> None:
-        """Whatever fails, the last good keys stay."""
+        """Fetch the keys; after any failure, keep the last good ones."""
         try:
             document = download(self.url)
             self._take(document)
             self._last_good.write(document)
         finally:
-            # From the end of a fetch: a slow issuer must not be asked without a pause.
+            # Counted from the end of a fetch, so that a slow issuer is not asked without a pause.
             self._asked_at = time.monotonic()
 
     def _take_last_good(self) -> None:
@@ -140,7 +139,7 @@ class KeySet:
     def _take(self, document: bytes) -> None:
         keys = read_keys(strict_json.loads(document))
         if keys != self._keys:
-            # In this order: whoever finds a key has had one.
+            # In this order, so that find() never sees keys while `_had_keys` is false.
             self._had_keys = self._had_keys or bool(keys)
             self._keys = keys
             self._on_change()
@@ -150,10 +149,10 @@ class KeySet:
 
 
 def download(url: str) -> bytes:
-    """GET one small document. Redirects are not followed; OSError, HTTPException or ValueError says what failed.
+    """GET one small document without following redirects; raise OSError, HTTPException or ValueError on failure.
 
-    It ends in time whatever hangs: looking up a name has no time-out at all, and that of a socket begins anew with
-    each byte. So it runs in a thread of its own, which is waited for and then left to itself.
+    It always ends in time. Looking up a name has no time-out, and a socket's time-out starts again with each byte.
+    So it runs in its own thread, which is abandoned after the deadline.
     """
     answer: Future[bytes] = Future()
     connected: list[socket.socket] = []
@@ -162,7 +161,7 @@ def download(url: str) -> bytes:
     def run() -> None:
         try:
             answer.set_result(_get(url, connected, ends_at))
-        except Exception as error:  # noqa: BLE001 (whoever waits is told, whatever it is)
+        except Exception as error:  # noqa: BLE001 (the waiting caller gets every error)
             answer.set_exception(error)
 
     threading.Thread(target=run, name="download", daemon=True).start()
@@ -174,7 +173,7 @@ def download(url: str) -> bytes:
         raise TimeoutError(f"the issuer took longer than {WHOLE_SECONDS} s") from error
     finally:
         for connection in connected:
-            with suppress(OSError):  # It is closed already, unless the thread still waits for it.
+            with suppress(OSError):  # It is already closed, unless the thread still waits for it.
                 connection.shutdown(socket.SHUT_RDWR)
 
 
@@ -184,30 +183,30 @@ def _get(url: str, connected: list[socket.socket], ends_at: float) -> bytes:
     connection = make(parts.hostname or "", parts.port, timeout=CONNECT_SECONDS)
     try:
         connection.connect()
-        # Kept here, for the connection lets go of it when the server says that it will close.
+        # Keep the socket, because the connection drops it when the server announces that it will close.
         connected.append(connection.sock)
         if time.monotonic() > ends_at:
-            # Nobody waits any more who would shut it down.
+            # The caller has stopped waiting, so it will not shut the socket down.
             raise TimeoutError
         connection.sock.settimeout(WHOLE_SECONDS)
         path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
         connection.request("GET", path, headers={"Accept": "application/json", "User-Agent": USER_AGENT})
         with connection.getresponse() as answer:
             if answer.status != http.HTTPStatus.OK:
-                raise ValueError(f"the issuer answered {answer.status}")
+                raise ValueError(f"the issuer responded with status {answer.status}")
             document = answer.read(ANSWER_BYTES + 1)
         if len(document) > ANSWER_BYTES:
-            raise ValueError(f"the issuer's answer is larger than {ANSWER_BYTES} bytes")
+            raise ValueError(f"the issuer's response is larger than {ANSWER_BYTES} bytes")
         return document
     finally:
         connection.close()
 
 
 def read_keys(document: Any) -> list[PublishedKey]:
-    """The usable keys of a JWK Set, once for each algorithm that they fit; ValueError if it is none."""
+    """Return a JWK Set's usable keys, once for each algorithm they fit; raise ValueError if it is not a JWK Set."""
     members = document.get("keys") if isinstance(document, Mapping) else None
     if not isinstance(members, list) or len(members) > MAX_KEYS:
-        raise ValueError(f"the issuer's answer is no JWK Set of at most {MAX_KEYS} keys")
+        raise ValueError(f"the issuer's response is not a JWK Set of at most {MAX_KEYS} keys")
     members = [member for member in members if isinstance(member, dict) and is_for_verifying(member)]
     keys: list[PublishedKey] = []
     for member in members:
@@ -227,7 +226,7 @@ def read_keys(document: Any) -> list[PublishedKey]:
 
 
 def is_for_verifying(jwk: Mapping[str, Any]) -> bool:
-    """Whether a key's own words allow to verify with it (RFC 7517, sections 4.2 and 4.3)."""
+    """Return whether a key's `use` and `key_ops` allow verifying (RFC 7517, sections 4.2 and 4.3)."""
     operations = jwk.get("key_ops", ["verify"])
     return (
         jwk.get("use", "sig") == "sig"
@@ -238,7 +237,7 @@ def is_for_verifying(jwk: Mapping[str, Any]) -> bool:
 
 
 def read_key(jwk: dict[str, Any]) -> PublicKey | None:
-    """The public key of a JWK, or None: a symmetric, private, weak or broken one is not used."""
+    """Return a JWK's public key, or None if it is symmetric, private, weak or invalid."""
     reader = _READERS.get(str(jwk.get("kty")))
     if reader is None or "d" in jwk:
         return None
@@ -259,7 +258,7 @@ def fitting_algorithms(jwk: Mapping[str, Any], key: PublicKey) -> tuple[str, ...
 
 
 def algorithms_of(key: PublicKey) -> tuple[str, ...]:
-    """What a key can have signed with. The kind of key decides, never the token."""
+    """Return the algorithms of a key. The type of key decides, never the token."""
     if isinstance(key, RSAPublicKey):
         return _RSA
     if isinstance(key, EllipticCurvePublicKey):

@@ -1,4 +1,4 @@
-"""Argon2id (RFC 9106); bcrypt is verified once and replaced."""
+"""Hash passwords with Argon2id (RFC 9106). A bcrypt hash is verified once and replaced."""
 
 import threading
 from collections.abc import Callable
@@ -17,9 +17,9 @@ from gevent import monkey
 from app.settings import Settings
 
 SHORTEST, LONGEST = 8, 256
-# bcrypt knows no more of a password. A longer one never matches, or its end would be cut off in silence.
+# bcrypt uses no more bytes. A longer password never matches, because its end would be ignored.
 BCRYPT_BYTES = 72
-# Each hash holds its memory and a core: more of them at once than cores would only add memory.
+# Maximum hashes at once. Each needs its memory and a core, so more would only use more memory.
 AT_ONCE = 2
 
 P = ParamSpec("P")
@@ -41,13 +41,13 @@ def _common() -> frozenset[str]:
 
 
 class Passwords:
-    """Hashes and verifies, with the parameters of the settings, passwords as schemas.Password reads them."""
+    """Hashes and verifies passwords (as schemas.Password loads them) with the parameters of the settings."""
 
     def __init__(self, settings: Settings) -> None:
         self._hasher = PasswordHasher(settings.argon2_passes, settings.argon2_memory_kib, settings.argon2_lanes)
         self._at_once = threading.BoundedSemaphore(AT_ONCE)
-        # Compared with when there is no hash, so that it takes as long as a wrong password. It is no password's: salt
-        # and hash are zeros, as many as the hasher makes.
+        # Compared with if there is no hash, so that it takes as long as a wrong password. It matches no password: salt
+        # and hash are zeros, of the hasher's usual length.
         self._nobodys_hash = (
             f"$argon2id$v={ARGON2_VERSION}$m={settings.argon2_memory_kib},t={settings.argon2_passes},"
             f"p={settings.argon2_lanes}${'A' * 22}${'A' * 43}"
@@ -58,16 +58,16 @@ class Passwords:
             return _in_a_thread(self._hasher.hash, password)
 
     def verify(self, password_hash: str | None, password: str) -> bool:
-        """Whether this is the password. Without a hash, or with a damaged one, it never is; that takes as long to say.
+        """Return whether this is the password. No hash or a damaged one gives False, after the same time.
 
-        bcrypt takes a time of its own: 477 ms where Argon2id takes 76. Until its owner signs in, such an account can be
-        told from others. Nothing but the same 477 ms for everybody would hide it.
+        bcrypt takes 477 ms where Argon2id takes 76. So such an account can be recognized until its owner signs in.
+        Only 477 ms for every account would hide it.
         """
         with self._at_once:
             return _in_a_thread(self._matches, password_hash, password)
 
     def is_outdated(self, password_hash: str) -> bool:
-        """Whether a hash was made in another way than new ones are."""
+        """Return whether a hash was made with another algorithm or parameters than new ones."""
         return password_hash.startswith("$2") or self._hasher.check_needs_rehash(password_hash)
 
     def _matches(self, password_hash: str | None, password: str) -> bool:
@@ -79,7 +79,7 @@ class Passwords:
         except VerifyMismatchError:
             return False
         except (VerificationError, ValueError):
-            # Damaged: it is as if there were none.
+            # Treat a damaged hash like a missing one.
             pass
         with suppress(VerificationError):
             self._hasher.verify(self._nobodys_hash, password)
@@ -87,7 +87,7 @@ class Passwords:
 
 
 def _in_a_thread(compute: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-    """Under gunicorn's worker, whose requests share one thread, let the others go on meanwhile."""
+    """Compute in another thread under gunicorn's worker, so that its other requests go on."""
     if monkey.is_module_patched("threading"):
         result: T = gevent.get_hub().threadpool.apply(compute, arguments, named)
         return result
@@ -95,7 +95,7 @@ def _in_a_thread(compute: Callable[P, T], *arguments: P.args, **named: P.kwargs)
 
 
 def _matches_bcrypt(password_hash: str, password: str) -> bool:
-    """ValueError for a damaged hash. A password that is too long takes as long as any other."""
+    """Compare with a bcrypt hash; raise ValueError if it is damaged. An overlong password takes the same time."""
     secret = password.encode()
     is_right = bcrypt.checkpw(secret[:BCRYPT_BYTES], password_hash.encode())
     return is_right and len(secret) <= BCRYPT_BYTES

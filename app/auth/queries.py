@@ -1,4 +1,4 @@
-"""Accounts: users, their addresses and passwords. Sessions are in sessions.py, attempts in attempts.py."""
+"""Accounts: users, their addresses and passwords. Sessions are in sessions.py, attempts in rate_limits.py."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -28,7 +28,7 @@ _this_user = users.c.id == bindparam("of_user")
 
 _claim_email = insert(user_emails)
 _add_user = insert(users).values(created_at=now()).returning(*USER)
-# The user may have been made by another request in the meantime.
+# Another request may have added the user in the meantime.
 _add_outside_user = both_engines(lambda insert: insert(users).values(created_at=now()).on_conflict_do_nothing())
 _owner_of_email = select(user_emails.c.user_id).where(user_emails.c.email == bindparam("email"))
 _user = select(*USER, users.c.password_hash, users.c.disabled_at).where(_this_user)
@@ -49,7 +49,7 @@ _delete_verified = _delete_user.where(_still_verified)
 
 
 def register(email: str, password_hash: str, name: str | None, session_seconds: int) -> tuple[Row, RefreshToken]:
-    """Make an account and its first session; EmailTaken if the address is somebody's."""
+    """Add an account and its first session; raise EmailTaken if the address belongs to an account."""
     with transaction():
         user = add_account(email, password_hash, name)
         refresh = sessions.start_session(user.id, session_seconds)
@@ -58,7 +58,7 @@ def register(email: str, password_hash: str, name: str | None, session_seconds: 
 
 
 def add_account(email: str, password_hash: str | None, name: str | None, user_id: str | None = None) -> Row:
-    """Make an account; EmailTaken if the address is somebody's. Without a hash, no password is the right one."""
+    """Add an account; raise EmailTaken if the address belongs to one. Without a hash, no password works."""
     user_id = user_id or f"{LOCAL_USER_PREFIX}{uuid_utils.uuid7().hex}"
     with transaction():
         try:
@@ -73,40 +73,40 @@ def add_account(email: str, password_hash: str | None, name: str | None, user_id
 
 
 def add_outside_user(user_id: str) -> None:
-    """Make the row of a user known only from a token, unless it is there."""
+    """Add the row of a user known only from a token, unless it exists."""
     execute(for_engine(_add_outside_user), {"id": user_id})
 
 
 def find_user(user_id: str) -> Row | None:
-    """The user, password hash included."""
+    """Return the user with the password hash, or None."""
     return fetch_one(_user, {"of_user": user_id})
 
 
 def list_user_ids(after: str = "") -> list[str]:
-    """The next thousand users' ids, in order."""
+    """Return the next thousand users' ids, in order."""
     return [row.id for row in fetch_all(_next_users, {"after_id": after})]
 
 
 def list_users(after: str = "") -> list[Row]:
-    """The next thousand users, in the order of their ids."""
+    """Return the next thousand users, in order of their ids."""
     return fetch_all(_next_rows, {"after_id": after})
 
 
 def find_user_by_email(email: str) -> Row | None:
-    """The account with this address. An unknown one takes the same statements, and so the same time."""
+    """Return the account with this address. An unknown address takes the same statements, and so the same time."""
     owner = fetch_one(_owner_of_email, {"email": fold(email)})
     return find_user(owner.user_id if owner else "")
 
 
 def name_user(identity: Identity, name: str | None) -> None:
-    """Set a name. For a user known only from a token this may be the first write."""
+    """Set a user's name. For a user known only from a token, this may be the first write."""
     if not identity.is_local:
         add_outside_user(identity.user_id)
     execute(_rename, {"of_user": identity.user_id, "new_name": name})
 
 
 def change_password(user: Row, new_hash: str, kept_session: str | None) -> Revoked:
-    """Set a new password over the one that was verified, and end the user's other sessions."""
+    """Replace the verified password by a new one, and end the user's other sessions."""
     with transaction():
         if not replace_hash(user, new_hash):
             raise InvalidCredentials
@@ -114,26 +114,26 @@ def change_password(user: Row, new_hash: str, kept_session: str | None) -> Revok
 
 
 def set_password(user_id: str, new_hash: str) -> Revoked:
-    """Set a new password, whatever the present one is, and end the user's sessions."""
+    """Set a new password, whatever the current one is, and end the user's sessions."""
     with transaction():
         execute(_set_password, {"of_user": user_id, "new_hash": new_hash})
         return sessions.end_sessions(user_id)
 
 
 def replace_hash(user: Row, new_hash: str) -> bool:
-    """Store another hash, if the user's is still the one that was verified."""
+    """Store a new hash if the user's hash is still the verified one; return whether it was."""
     parameters = {"of_user": user.id, "verified_hash": user.password_hash, "new_hash": new_hash}
     return execute(_replace_password, parameters) > 0
 
 
 def delete_user(identity: Identity, verified_hash: str | None = None) -> Revoked:
-    """Delete a user with everything of theirs, and refuse their tokens.
+    """Delete a user with all their data, and reject their tokens.
 
-    Where a password was verified for it, it must still be the user's: else InvalidCredentials.
+    If a password was verified, raise InvalidCredentials unless it is still the user's.
     """
     user_id = identity.user_id
     with scope(user_id):
-        # Only what is written meanwhile is left to the foreign keys: they would end all of it in one statement.
+        # The foreign keys delete only rows written meanwhile: alone, they would delete all rows in one statement.
         for end in _end_owned():
             while execute(end, {"of_user": user_id, "rows": MAX_AT_ONCE}) == MAX_AT_ONCE:
                 pass
@@ -145,18 +145,18 @@ def delete_user(identity: Identity, verified_hash: str | None = None) -> Revoked
             execute(_delete_user, {"of_user": user_id})
         elif not execute(_delete_verified, {"of_user": user_id, "verified_hash": verified_hash}):
             raise InvalidCredentials
-        # An account's id never comes back; a user of another issuer may, with a token made later.
+        # An account's id is never used again; a user of another issuer may return with a newer token.
         return revoked.revoke_own_tokens(user_id) if identity.is_local else revoke_outside_tokens(identity)
 
 
 def revoke_outside_tokens(identity: Identity) -> Revoked:
-    """Refuse what was issued until now for a user of another issuer: this token, and all before it.
+    """Reject all tokens issued until now for another issuer's user: this token, and all before it.
 
-    The issuer's clock may be ahead, so this token can be from the future. A token from after this one, and from before
-    now, that such a clock dates later than now, cannot be told from one that is made later.
+    The issuer's clock may be ahead, so this token can be dated in the future. Another existing token that such a
+    clock dates later than this one and now is not rejected: it looks like a new one.
     """
     until = max(time.time(), identity.issued_at or 0)
-    # Rounded up, or the very token would not be covered.
+    # Rounded up, because otherwise this token itself would not be covered.
     issued_until = rfc3339(datetime.fromtimestamp(until, UTC) + timedelta(microseconds=1))
     longest_life = services().settings.auth_max_token_seconds
     return revoked.revoke_outside_tokens(identity.user_id, issued_until, longest_life)
@@ -164,7 +164,7 @@ def revoke_outside_tokens(identity: Identity) -> Revoked:
 
 @cache
 def _end_owned() -> list[Delete]:
-    """For each table that users own, the end of some of a user's rows."""
+    """Return, for each owned table, a DELETE of up to `rows` rows of one user."""
     ends = []
     for table in (table for table in metadata.sorted_tables if table.info == OWNED):
         [key] = [column for column in table.primary_key if column.name != "user_id"]
@@ -175,14 +175,14 @@ def _end_owned() -> list[Delete]:
 
 
 def disable_user(user_id: str) -> Revoked:
-    """Refuse a user's tokens, sessions and password until enabled again."""
+    """Reject a user's tokens, sessions and password until enabled again."""
     with transaction():
         execute(_disable, {"of_user": user_id})
         return revoked.revoke_user(user_id, disabled=True)
 
 
 def enable_user(user_id: str) -> Revoked:
-    """Take a disabled user's tokens, sessions and password again."""
+    """Accept a disabled user's tokens, sessions and password again."""
     with transaction():
         execute(_enable, {"of_user": user_id})
         return revoked.revoke_user(user_id, disabled=False)

@@ -1,4 +1,4 @@
-"""Brute force: calls and attempts are counted in the database, so that all workers and machines count together."""
+"""Limit brute force: calls and attempts are counted in the database, for all workers and machines together."""
 
 import hashlib
 import ipaddress
@@ -19,24 +19,24 @@ from app.database.columns import from_now, now
 from app.database.engines import both_engines, for_engine
 from app.services import services
 
-# A host has 64 bits of addresses to itself (RFC 4291, section 2.5.4).
+# A host has 64 bits of addresses of its own (RFC 4291, section 2.5.4).
 IPV6_HOST_BITS = 64
 
 FAILURES = 10
 FAILURES_SECONDS = 15 * 60
 REQUESTS_SECONDS = 60
 CLOCK_SECONDS = 30
-# One in so many new windows clears away the old ones.
+# On average, one new window in this many deletes the old ones.
 CLEANUP_ONE_IN = 100
 
 _PORT = re.compile(r"^(?:\[(.*)\]|([0-9.]+))(?::[0-9]+)?$")
 
 
 def _count_attempt(insert_for_engine: Any) -> Any:
-    """One upsert. The window begins with its first attempt and is not prolonged by later ones."""
+    """Build the upsert. A window begins with its first attempt, and later ones do not extend it."""
     statement = insert_for_engine(login_attempts).values(started_at=now(), count=1)
-    # One that begins in the future is left from before the clock was set back, but for a moment: two that count at
-    # once have two times.
+    # A window that begins in the future dates from before the clock was set back. A small difference is allowed,
+    # because two attempts at once have different times.
     is_over = or_(
         login_attempts.c.started_at <= from_now(-bindparam("window")),
         login_attempts.c.started_at > from_now(literal(CLOCK_SECONDS)),
@@ -58,30 +58,30 @@ _clear = delete(login_attempts).where(login_attempts.c.started_at < from_now(lit
 
 
 def count_request(client: str, most: int) -> None:
-    """Count a request of this client; raises RateLimited for more than `most` a minute."""
+    """Count a client's request; raise RateLimited for more than `most` a minute."""
     count_attempt(f"client {client}", most, REQUESTS_SECONDS)
 
 
 def count_failure(email: str) -> None:
-    """Count an attempt at this address as failed, before it is known: a parallel burst counts whole.
+    """Count an attempt at this address as failed before its result is known, so that parallel bursts count in full.
 
-    Raises RateLimited after too many. The address is kept as a hash, for it may be nobody's.
+    Raise RateLimited after too many. The address is stored as a hash, because it may have no account.
     """
     count_attempt(_email_key(email), FAILURES, FAILURES_SECONDS)
 
 
 def take_back_failure(email: str) -> None:
-    """The attempt has succeeded."""
+    """Subtract an attempt that has succeeded."""
     execute(_take_back, {"of_key": _email_key(email)})
 
 
 def count_attempt(key: str, most: int, window: int) -> None:
-    """Count one more; RateLimited, with the seconds until the window is over, if that is more than `most`."""
+    """Count an attempt; above `most`, raise RateLimited with the seconds until the window ends."""
     row = fetch_one(for_engine(_count), {"key": key, "window": window})
     assert row is not None
     if row.attempts > most:
         passed = datetime.fromisoformat(row.counted_at) - datetime.fromisoformat(row.started_at)
-        # An attempt that waited for another's row may have begun before the window did.
+        # An attempt that waited for a row lock may have begun before the window did.
         raise RateLimited(min(window, max(1, math.ceil(window - passed.total_seconds()))))
     if row.attempts == 1 and secrets.randbelow(CLEANUP_ONE_IN) == 0:
         execute(_clear)
@@ -92,17 +92,17 @@ def _email_key(email: str) -> str:
 
 
 def limit_client() -> None:
-    """A blueprint's `before_request`: raise RateLimited for a client address that calls too often."""
+    """Raise RateLimited for a client address that calls too often (a blueprint's `before_request`)."""
     count_request(client_network(), services().settings.auth_rate_limit)
 
 
 def client_network() -> str:
-    """The client's address; of an IPv6 one the part that a host cannot choose."""
+    """Return the client's address; for IPv6, only the part that a host cannot choose."""
     try:
         # Some proxies add the client's port.
         address = ipaddress.ip_address(_PORT.sub(r"\1\2", request.remote_addr or ""))
     except ValueError:
-        # A unix socket has none.
+        # A unix socket has no address.
         return request.remote_addr or "local"
     if address.version == 6 and address.ipv4_mapped:
         address = address.ipv4_mapped

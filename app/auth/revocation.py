@@ -1,4 +1,4 @@
-"""What was revoked: a copy in each process, never older than a second, so that no request pays a query of its own."""
+"""Each process's copy of the revocations, at most a second old, so that requests need no query of their own."""
 
 import sys
 import threading
@@ -15,18 +15,17 @@ from app.auth.single_flight import SingleFlight
 from app.database.statements import Row
 from app.times import rfc3339
 
-# A copy of this age is read again in the background, as long as there are requests: a database that goes to sleep
-# when nobody calls must be able to.
+# A copy of this age is read again in the background, but only on a request: an idle database can then go to sleep.
 REFRESH_SECONDS = 0.5
-# A request that finds an older one, after a pause or with a slow database, waits for a new one.
+# A request that finds an older copy, after a pause or with a slow database, waits for a new one.
 STALE_SECONDS = 0.9
-# A read that takes longer than this is not waited for any more: a request asks for its own user's. With a million of
-# them, a new process needs 2 to 6 s of processor time to read all.
+# Maximum wait for a read; then a request reads only its own user's revocations. With a million revocations, a new
+# process needs 2 to 6 s of processor time to read all.
 PATIENCE_SECONDS = 0.25
-# A change is stamped before it is committed, so each read goes back behind the one before it.
+# A change gets its time before it is committed, so each read overlaps the previous one.
 OVERLAP = timedelta(seconds=30)
-# By the database's clock, between two reads: after a longer pause, or when the clock has gone back, what has changed
-# cannot be told by its time, and everything is read again.
+# Between two reads, by the database's clock. After a longer pause, or if the clock went back, times do not show all
+# changes. Then everything is read again.
 WHOLE_AGAIN = timedelta(hours=1)
 PRUNE_SECONDS = 600
 
@@ -34,14 +33,14 @@ _HOUR = len("2026-03-14T09")
 
 
 class Copy:
-    """The table as a process keeps it: one entry for each session or user, some 120 to 210 bytes.
+    """A process's copy of the table: one entry for each session or user, some 120 to 210 bytes.
 
-    The hour in which the last token expires that an entry could refuse is one text for all entries that share it.
+    An entry has the hour when the last token that it could reject expires. Entries with the same hour share its text.
     """
 
     def __init__(self) -> None:
         self.ended: dict[str, str] = {}
-        # Until when refused tokens were issued, in seconds since 1970.
+        # For each user, tokens issued until this time (seconds since 1970) are rejected.
         self.until: dict[str, tuple[float, str]] = {}
         self.disabled: set[str] = set()
 
@@ -52,7 +51,7 @@ class Copy:
         return until is not None and (identity.issued_at is None or identity.issued_at <= until[0])
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Take in rows of the table, each in the place of what was known before."""
+        """Add rows of the table; each replaces the earlier entry."""
         for row in rows:
             user_id, subject, others, issued_until, expires_at = row
             hour = sys.intern(expires_at[:_HOUR])
@@ -66,7 +65,7 @@ class Copy:
                 self.ended.update(dict.fromkeys(revoked.ended_by(row), hour))
 
     def prune(self, now: str) -> None:
-        """Drop what can refuse nothing any more."""
+        """Drop entries that can no longer reject any token."""
         this_hour = now[:_HOUR]
         for session_id in [key for key, hour in self.ended.items() if hour < this_hour]:
             del self.ended[session_id]
@@ -75,12 +74,12 @@ class Copy:
 
 
 class Revocations:
-    """What this process knows of the table."""
+    """This process's knowledge of the table."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._known = Copy()
-        # What this process has written since the read under way began.
+        # The rows that this process has written since the current read began.
         self._written: list[Row] = []
         self._adding = threading.Lock()
         self._copy = SingleFlight("reading revocations", self._read)
@@ -88,10 +87,10 @@ class Revocations:
         self._pruned_at = time.monotonic()
 
     def refuse_revoked(self, identity: Identity) -> None:
-        """Raise TokenRevoked if this token has been revoked, or DatabaseUnavailable if that cannot be known."""
+        """Raise TokenRevoked if this token is revoked, or DatabaseUnavailable if that cannot be checked."""
         age = self._copy.age
         if age > STALE_SECONDS and not self._copy.wait_if_older(STALE_SECONDS, PATIENCE_SECONDS):
-            # Everything is being read, of all users. One of them is looked up at once.
+            # All users' revocations are still being read, so look up this user's now.
             alone = Copy()
             alone.add(revoked.read_of_user(identity.user_id))
             if alone.refuses(identity):
@@ -102,12 +101,12 @@ class Revocations:
         self.refuse_known(identity)
 
     def refuse_known(self, identity: Identity) -> None:
-        """Raise TokenRevoked if the copy says so, however old it is."""
+        """Raise TokenRevoked if the copy contains the revocation, however old the copy is."""
         if self._known.refuses(identity):
             raise TokenRevoked
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Take in at once what this process has written."""
+        """Add rows that this process has written, without waiting for the next read."""
         with self._adding:
             self._written += rows
             self._known.add(rows)
@@ -125,7 +124,7 @@ class Revocations:
                 for page in revoked.read_all(read_at):
                     known.add(page)
         with self._adding:
-            # What was read may be older than what was written meanwhile.
+            # The rows that were read may be older than those written meanwhile.
             known.add(rows)
             known.add(self._written)
             self._known = known

@@ -1,4 +1,4 @@
-"""The rows of what is revoked: how they are written, read and ended. Each process's copy of them is revocation.py."""
+"""Write, read and delete the rows of revocations. Each process's copy of them is in revocation.py."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,21 +12,21 @@ from app.database.engines import both_engines, for_engine
 from app.database.statements import Row
 from app.settings import MAX_ACCESS_TOKEN_SECONDS
 
-# Subjects of a revocation beside the ids of sessions.
+# Subjects of a revocation, besides the ids of sessions.
 EVERY_TOKEN = "every token"
 DISABLED = "disabled"
 
-# For clocks that differ: a token is taken for LEEWAY_SECONDS longer.
+# For differing clocks: a token is accepted for LEEWAY_SECONDS longer.
 GRACE_SECONDS = 60
 OWN_TOKENS_GONE_SECONDS = MAX_ACCESS_TOKEN_SECONDS + GRACE_SECONDS
-# Long enough for each process to read that a user is enabled again; see revocation.WHOLE_AGAIN.
+# Long enough for each process to notice that a user is enabled again; see revocation.WHOLE_AGAIN.
 ENABLED_AGAIN_SECONDS = 86_400
-# Some 7,900 years: as far as both engines can count.
+# Some 7,900 years: about the limit of both engines.
 FOR_EVER_SECONDS = 250_000_000_000
 EVER = "9999-12-31T00:00:00.000000Z"
 NEVER = "1970-01-01T00:00:00.000000Z"
 
-# Rows of a page, when all are read.
+# Rows per page when all are read.
 PAGE = 10_000
 
 REVOCATION = tuple(revocations.c[name] for name in ("user_id", "subject", "others", "issued_until", "expires_at"))
@@ -39,7 +39,7 @@ _all_expired = delete(revocations).where(revocations.c.expires_at < now())
 
 
 def _upsert(insert_for_engine: Any) -> Any:
-    """What was refused until some time stays so: the clock may have gone back since."""
+    """Build an upsert that only moves the times forward, because the clock may have gone back."""
     statement = insert_for_engine(revocations).values(changed_at=now(), expires_at=from_now(_seconds))
     later = {
         name: case(
@@ -52,7 +52,7 @@ def _upsert(insert_for_engine: Any) -> Any:
 
 
 def _put(insert_for_engine: Any) -> Any:
-    """What can be taken back."""
+    """Build an upsert that replaces the row, so that it can be taken back."""
     statement = insert_for_engine(revocations).values(changed_at=now(), expires_at=from_now(_seconds))
     replaced = {name: statement.excluded[name] for name in ("issued_until", "changed_at", "expires_at")}
     return statement.on_conflict_do_update(index_elements=["user_id", "subject"], set_=replaced).returning(*REVOCATION)
@@ -61,7 +61,7 @@ def _put(insert_for_engine: Any) -> Any:
 _revoke = both_engines(_upsert)
 _switch = both_engines(_put)
 
-# One row at least: it tells the database's time.
+# At least one row, with the database's time.
 _clock = select(now().label("read_at")).subquery("clock")
 _changed = and_(revocations.c.changed_at > bindparam("since", type_=Timestamp()), revocations.c.expires_at > now())
 _read_changed = select(_clock.c.read_at, *REVOCATION).select_from(_clock.outerjoin(revocations, _changed))
@@ -80,7 +80,7 @@ Revoked = Sequence[Row]
 
 
 def revoke_sessions(user_id: str, ended: Sequence[str]) -> Revoked:
-    """Refuse the tokens of sessions that have ended: however many there are, in one row."""
+    """Reject the tokens of ended sessions; one row holds any number of them."""
     execute(_expired, {"of_user": user_id})
     if not ended:
         return []
@@ -89,34 +89,34 @@ def revoke_sessions(user_id: str, ended: Sequence[str]) -> Revoked:
 
 
 def revoke_own_tokens(user_id: str) -> Revoked:
-    """Refuse every token of an account that is no more. Its id never comes back."""
+    """Reject every token of a deleted account. Its id is never used again."""
     return [_write(_revoke, user_id, EVERY_TOKEN, EVER, OWN_TOKENS_GONE_SECONDS)]
 
 
 def revoke_outside_tokens(user_id: str, issued_until: str, longest_life: int) -> Revoked:
-    """Refuse every token of a user of another issuer that was issued until then, for as long as one can live."""
+    """Reject every token issued until this time for another issuer's user, until the last one has expired."""
     return [_write(_revoke, user_id, EVERY_TOKEN, issued_until, longest_life + GRACE_SECONDS)]
 
 
 def revoke_user(user_id: str, disabled: bool) -> Revoked:
-    """Refuse everything of a user from now on, or no more."""
+    """Reject all tokens of a disabled user, or accept them again."""
     until, seconds = (EVER, FOR_EVER_SECONDS) if disabled else (NEVER, ENABLED_AGAIN_SECONDS)
     return [_write(_switch, user_id, DISABLED, until, seconds)]
 
 
 def read_changed(since: str) -> tuple[str, Revoked]:
-    """The database's time, and what was revoked, or changed, since."""
+    """Return the database's time, and the revocations added or changed since."""
     rows = fetch_all(_read_changed, {"since": since})
     return rows[0].read_at, [row[1:] for row in rows if row.user_id is not None]
 
 
 def read_of_user(user_id: str) -> Revoked:
-    """What is revoked of one user's."""
+    """Return one user's revocations."""
     return fetch_all(_read_of_user, {"of_user": user_id})
 
 
 def read_all(read_at: str) -> Iterator[Revoked]:
-    """What is revoked and not expired at this time of the database's, page by page."""
+    """Yield all revocations not expired at this time of the database, page by page."""
     after_user = after = ""
     is_last = False
     while not is_last:
@@ -129,17 +129,17 @@ def read_all(read_at: str) -> Iterator[Revoked]:
 
 
 def ended_by(revoked: Row) -> list[str]:
-    """The ids of the sessions that a revocation ends."""
+    """Return the ids of the sessions that a revocation ends."""
     return [revoked[1], *(revoked[2] or "").split()]
 
 
 def purge_expired(user_id: str) -> None:
-    """End those of a user that refuse no living token any more."""
+    """Delete a user's revocations that can no longer reject any token."""
     execute(_expired, {"of_user": user_id})
 
 
 def purge_all_expired() -> None:
-    """End those that have outlived their users as well."""
+    """Delete all expired revocations, including those of deleted users."""
     execute(_all_expired)
 
 

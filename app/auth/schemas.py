@@ -1,4 +1,4 @@
-"""What the account operations take and answer."""
+"""The request and response schemas of the account operations."""
 
 import unicodedata
 from typing import Any
@@ -20,7 +20,7 @@ EXAMPLE_REFRESH_TOKEN = f"{EXAMPLE_USER_ID}~{EXAMPLE_ID}~0~{'family'.ljust(22, '
 
 
 class Email(Text):
-    """An address, kept as written and compared case-insensitively."""
+    """An address, stored as written and compared case-insensitively."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -30,12 +30,12 @@ class Email(Text):
 
 
 class Password(Text):
-    """A password as typed; what looks the same from two keyboards is the same (RFC 8265, section 4.2: NFC)."""
+    """A password as typed, in NFC: the same text from two keyboards compares equal (RFC 8265, section 4.2)."""
 
     def __init__(
         self,
         least: int = 1,
-        description: str = "As typed, nothing trimmed.",
+        description: str = "As typed; nothing is trimmed.",
         example: str = "correct horse battery",
         **options: Any,
     ) -> None:
@@ -82,7 +82,7 @@ class Refresh(Schema):
 
 
 class AccountPatch(Schema):
-    """A new name, a new password beside the present one, or both."""
+    """A new name, a new password together with the current one, or both."""
 
     name = Text(1, NAME_CHARACTERS, trimmed=True, allow_none=True, metadata={"example": "Ann"})
     password = Password(description="The present one.")
@@ -92,11 +92,11 @@ class AccountPatch(Schema):
     def both_passwords(self, changes: dict[str, Any], **_: Any) -> None:
         for given, needed in (("password", "new_password"), ("new_password", "password")):
             if given in changes and needed not in changes:
-                raise ValidationError(f"Needed beside {given}.", needed)
+                raise ValidationError(f"Required together with {given}.", needed)
 
 
 class AccountDeletion(Schema):
-    """What deleting an account of this service needs."""
+    """The password, which is needed to delete an account of this service."""
 
     password = Password()
 
@@ -142,8 +142,8 @@ class Session(Schema):
     id = Id()
     created_at = Time("When it began.")
     used_at = Time("When it was last renewed.")
-    expires_at = Time("When it ends unless it is renewed.")
-    current = fields.Boolean(required=True, metadata={"description": "Whether the request's token belongs to it."})
+    expires_at = Time("When it ends if it is not renewed.")
+    current = fields.Boolean(required=True, metadata={"description": "Whether this request's token belongs to it."})
 
 
 class Sessions(Schema):

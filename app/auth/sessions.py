@@ -1,4 +1,4 @@
-"""Sessions: how they begin, are renewed and end."""
+"""Start, renew and end sessions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,9 +13,9 @@ from app.database import execute, fetch_all, fetch_one, transaction
 from app.database.columns import from_now, now
 from app.database.statements import Row
 
-# An account that begins one more ends the one that was renewed longest ago.
+# One more session ends the one that was renewed longest ago.
 MAX_SESSIONS = 200
-# A spent refresh token may be a retry of a request whose answer was lost.
+# A spent refresh token may come from a retry after a lost response.
 RETRY_SECONDS = 10
 _seconds: Any = bindparam("seconds")
 _own = (sessions.c.user_id == bindparam("of_user"), sessions.c.id == bindparam("of_id"))
@@ -23,10 +23,10 @@ _live = sessions.c.expires_at > now()
 
 
 def _insert_session(*conditions: Any) -> Insert:
-    """A session for a user who is there and enabled, and meets the conditions.
+    """Build the INSERT of a session for an enabled user who meets the conditions.
 
-    FOR SHARE: one that is changed or deleted at this moment is waited for and looked at again, and whoever changes it
-    afterwards finds the session. (FOR KEY SHARE, which the foreign key takes, lets a change of the password pass.)
+    FOR SHARE waits for a concurrent change of the user, then checks the user again. A later change finds the
+    session. (FOR KEY SHARE, which the foreign key takes, does not wait for a change of the password.)
     """
     row = {
         "user_id": users.c.id,
@@ -47,7 +47,7 @@ _has_room = select(func.count()).where(_other.c.user_id == bindparam("of_user"))
     MAX_SESSIONS
 )
 _verified = users.c.password_hash == bindparam("verified_hash")
-# By whether a password was verified, and whether there must be room.
+# The keys: whether a password was verified, and whether there must be room for the session.
 _start = {
     (False, True): _insert_session(_has_room),
     (False, False): _insert_session(),
@@ -70,7 +70,7 @@ _rotate = (
         expires_at=from_now(_seconds),
     )
 )
-# A token from before the newest one, and not a retry: somebody has a copy.
+# A token older than the newest, and not a retry: it has been copied.
 _reused = select(sessions.c.id).where(
     *_own,
     sessions.c.family_hash == bindparam("family_hash"),
@@ -93,7 +93,7 @@ _end_others = (
     .returning(sessions.c.id)
 )
 _end_all = delete(sessions).where(sessions.c.user_id == bindparam("of_user")).returning(sessions.c.id)
-# Not the new one, whatever the clock says.
+# Never the new session, whatever the clock says.
 _too_many = (
     select(_other.c.id)
     .where(_other.c.user_id == bindparam("of_user"), _other.c.id != bindparam("kept"))
@@ -110,9 +110,9 @@ _expired_sessions = delete(sessions).where(sessions.c.user_id == bindparam("of_u
 
 
 def start_session(user_id: str, seconds: int, verified_hash: str | None = None) -> RefreshToken | None:
-    """Start a session that lives for `seconds` unless it is renewed; the token that renews it.
+    """Start a session that ends after `seconds` unless it is renewed, and return its refresh token.
 
-    None if the user is disabled or gone, or has another password by now than the one that was verified.
+    Return None if the user is disabled or deleted, or the verified password is no longer the user's.
     """
     refresh = RefreshToken.first(user_id, str(uuid_utils.uuid7()))
     parameters = {
@@ -127,17 +127,17 @@ def start_session(user_id: str, seconds: int, verified_hash: str | None = None) 
         parameters["verified_hash"] = verified_hash
     if execute(_start[is_verified, True], parameters):
         return refresh
-    # Refused, or the account is full.
+    # The user does not qualify, or has the maximum number of sessions.
     with transaction():
         if not execute(_start[is_verified, False], parameters):
             return None
-        # Every process reads of it within a second, this one too.
+        # Every process, including this one, reads the revocation within a second.
         _end(user_id, _end_oldest, {"of_user": user_id, "kept": refresh.session_id})
     return refresh
 
 
 def renew_session(spent: RefreshToken, seconds: int) -> RefreshToken | None:
-    """Spend a refresh token for the next one, atomically; None if it is not the newest of a live session."""
+    """Exchange a refresh token for the next one atomically; None if it is not the newest of a live session."""
     renewed = spent.next()
     parameters = _key(spent.user_id, spent.session_id) | {
         "spent_generation": spent.generation,
@@ -149,7 +149,7 @@ def renew_session(spent: RefreshToken, seconds: int) -> RefreshToken | None:
 
 
 def end_reused_session(spent: RefreshToken) -> Revoked:
-    """End the session of a refresh token that was spent before, unless that was just now (RFC 9700, section 4.14.2)."""
+    """End the session of an already spent refresh token, unless it was spent just now (RFC 9700, section 4.14.2)."""
     parameters = _key(spent.user_id, spent.session_id) | {
         "family_hash": spent.family_hash,
         "spent_generation": spent.generation,
@@ -158,17 +158,17 @@ def end_reused_session(spent: RefreshToken) -> Revoked:
 
 
 def list_sessions(user_id: str) -> Sequence[Row]:
-    """A user's live sessions, newest first."""
+    """Return a user's live sessions, newest first."""
     return fetch_all(_list, {"of_user": user_id})
 
 
 def end_session(user_id: str, session_id: str) -> Revoked:
-    """End one session; nothing is returned if there is none."""
+    """End one session; return an empty list if it does not exist."""
     return _end(user_id, _end_one, _key(user_id, session_id))
 
 
 def end_sessions(user_id: str, kept: str | None = None) -> Revoked:
-    """End all sessions of a user, but for one."""
+    """End all sessions of a user except `kept`."""
     return (
         _end(user_id, _end_others, {"of_user": user_id, "kept": kept})
         if kept
@@ -177,7 +177,7 @@ def end_sessions(user_id: str, kept: str | None = None) -> Revoked:
 
 
 def purge_expired(user_id: str) -> int:
-    """End a user's sessions that have expired; how many."""
+    """Delete a user's expired sessions, and return their number."""
     return execute(_expired_sessions, {"of_user": user_id})
 
 

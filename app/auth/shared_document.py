@@ -1,4 +1,4 @@
-"""A document that processes share which were forked from one that made the place for it."""
+"""A document in memory that processes share, if they are forked from the process that made it."""
 
 import hashlib
 import mmap
@@ -8,14 +8,14 @@ _HEAD = struct.Struct("<I32s")
 
 
 class SharedDocument:
-    """Memory for one document: whoever has a better one writes it, and who is new reads it.
+    """Shared memory for one document: a process with a newer one writes it, and new processes read it.
 
-    No lock is held, since a process may be killed while it holds one. A document that is just being written, or was
-    half written, is not the one whose hash stands before it, and counts as none.
+    There is no lock, because a process may be killed while it holds one. A partly written document does not match the
+    hash in front of it, and is ignored.
     """
 
     def __init__(self, most_bytes: int) -> None:
-        # Pages that nobody writes to take no memory.
+        # Pages that are never written to take no memory.
         self._memory = mmap.mmap(-1, _HEAD.size + most_bytes)
 
     def write(self, document: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Work that is done once for all who need its result."""
+"""Work that runs once for all requests that need its result."""
 
 import logging
 import threading
@@ -13,23 +13,23 @@ logger = logging.getLogger("tasks.single_flight")
 
 @dataclass(slots=True)
 class Run:
-    """One run of the work. Times are of time.monotonic()."""
+    """One run of the work. Times are by time.monotonic()."""
 
     began_at: float
     done: threading.Event = field(default_factory=threading.Event)
     failure: Exception | None = None
 
     def wait(self, patience: float) -> bool:
-        """Wait until it is done, or has taken so many seconds since it began: False then, at once if it is late."""
+        """Wait until it is done; return False once it has taken `patience` seconds since it began."""
         return self.done.wait(max(0, self.began_at + patience - time.monotonic()))
 
 
 class SingleFlight:
-    """Runs `work` in a thread of its own, one run at a time, so that who needs it decides how long to wait."""
+    """Runs `work` in its own thread, one run at a time, so that each caller decides how long to wait."""
 
     def __init__(self, name: str, work: Callable[[], None]) -> None:
         self.name = name
-        # When the last run that did not fail began.
+        # When the last successful run began.
         self.began_at = float("-inf")
         self._work = work
         self._run: Run | None = None
@@ -37,33 +37,33 @@ class SingleFlight:
 
     @property
     def age(self) -> float:
-        """Seconds since the last good run began."""
+        """Return the seconds since the last successful run began."""
         return time.monotonic() - self.began_at
 
     @property
     def under_way(self) -> Run | None:
-        """The run that is not done yet."""
+        """Return the current run, or None."""
         run = self._run
         return run if run and not run.done.is_set() else None
 
     def start(self) -> Run:
-        """The run under way, or a new one."""
+        """Return the current run, or start one."""
         with self._starting:
             run = self.under_way
             if run is None:
                 run = Run(time.monotonic())
                 threading.Thread(target=self._do, args=(run,), name=self.name, daemon=True).start()
-                # Not before: a thread that cannot be started would leave a run that everybody waits for.
+                # Set after the start: if the thread cannot start, no caller must wait for this run.
                 self._run = run
             return run
 
     def wait_if_older(self, seconds: float, patience: float) -> bool:
-        """Make sure that a good run began within the last `seconds`; False if one takes longer than `patience`.
+        """Make sure a successful run began within the last `seconds`; return False if one exceeds `patience`.
 
-        A run that fails meanwhile raises what it failed with: to try again for each who waits would take minutes.
+        Raise the error of a run that fails meanwhile, because trying again for each waiting caller would take minutes.
         """
         arrived_at = time.monotonic()
-        # A run under way may have begun too early; then the next is waited for as well.
+        # The current run may have begun too early; then wait for the next one as well.
         while self.began_at < arrived_at - seconds:
             run = self.start()
             if not run.wait(patience):
@@ -76,7 +76,7 @@ class SingleFlight:
         try:
             self._work()
             self.began_at = run.began_at
-        except Exception as error:  # noqa: BLE001 (whoever waits is told, whatever it is)
+        except Exception as error:  # noqa: BLE001 (the waiting callers get every error)
             run.failure = error
             logger.warning("%s failed: %s", self.name, error.detail if isinstance(error, Problem) else error)
         finally:

@@ -1,4 +1,4 @@
-"""The service's own tokens: a short-lived signed one for access, an opaque one to renew it."""
+"""The service's own tokens: a short-lived signed access token, and an opaque refresh token."""
 
 import hashlib
 import re
@@ -11,13 +11,13 @@ import jwt
 from app.auth.problems import TokenMalformed
 from app.settings import Settings
 
-# Fixed, so that a token of any other kind under the same secret is never taken for an access token (RFC 9068).
+# Fixed, so that no other kind of token with the same secret is accepted as an access token (RFC 9068).
 ISSUER = "tasks-api"
 AUDIENCE = "tasks-api"
 ACCESS_TOKEN_TYPE = "at+jwt"
 
 REFRESH_TOKEN_CHARACTERS = 500
-# JSON Schema's words for a JWT.
+# The JSON Schema pattern of a JWT.
 JWT_PATTERN = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -27,10 +27,10 @@ REFRESH_PATTERN = f"^{_REFRESH.pattern}$"
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """Names its user and session beside its secret, so that it is looked up by user too.
+    """A refresh token. It contains its user and session, besides the secret, so that it is looked up by user too.
 
-    `generation` counts a session's tokens from 0; all but the newest have been spent. `family` is the same in all of
-    them: only who has seen one can show a spent one, so nobody else can end a session.
+    `generation` counts a session's tokens from 0; all except the newest are spent. `family` is the same in all of them.
+    Only a client that has seen one can present a spent token, so no other client can end a session.
     """
 
     user_id: str
@@ -45,7 +45,7 @@ class RefreshToken:
 
     @classmethod
     def parse(cls, text: str) -> "RefreshToken":
-        """Read a token as it was given out; TokenMalformed if it is none."""
+        """Parse a token, or raise TokenMalformed."""
         match = _REFRESH.fullmatch(text)
         if match is None:
             raise TokenMalformed("Send the refresh token exactly as it was given.")
@@ -67,12 +67,12 @@ class RefreshToken:
 
 
 def _hash(secret: str) -> str:
-    """What is stored. A secret has at least 128 random bits, so a fast hash is enough."""
+    """Return the stored hash. A secret has at least 128 random bits, so a fast hash is enough."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def token_answer(refresh: RefreshToken, settings: Settings) -> dict[str, str | int]:
-    """Both tokens, as the API answers with them (RFC 6749, section 5.1)."""
+    """Return both tokens, in the form of the API's response (RFC 6749, section 5.1)."""
     now = int(time.time())
     claims = {
         "iss": ISSUER,

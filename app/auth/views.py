@@ -1,4 +1,4 @@
-"""/v1/auth: the service's own accounts, and the caller, whoever signed the token."""
+"""/v1/auth: the service's own accounts, and the caller, whichever issuer signed the token."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ SESSION_FIELDS = tuple(Session().fields)[:-1]
 @accounts.arguments(Registration)
 @accounts.response(201, Registered)
 def register(registration: dict[str, Any]) -> Response:
-    """Make an account and sign in."""
+    """Create an account and sign in."""
     password_hash = services().passwords.hash(registration["password"])
     seconds = services().settings.refresh_token_seconds
     user, refresh = queries.register(registration["email"], password_hash, registration.get("name"), seconds)
@@ -68,7 +68,7 @@ def login(credentials: dict[str, Any]) -> Response:
 @accounts.arguments(Refresh)
 @accounts.response(200, Tokens)
 def refresh_tokens(body: dict[str, str]) -> Response:
-    """Spend a refresh token for new tokens."""
+    """Exchange a refresh token for new tokens."""
     spent = RefreshToken.parse(body["refresh_token"])
     renewed = sessions.renew_session(spent, services().settings.refresh_token_seconds)
     if renewed is None:
@@ -82,7 +82,7 @@ def refresh_tokens(body: dict[str, str]) -> Response:
 @raises(RateLimited)
 @caller.response(204)
 def logout() -> Response:
-    """End the session of this token; for a user of another issuer, refuse every token issued until now."""
+    """End this token's session. For a user of another issuer, reject all tokens issued until now."""
     user_id, session_id = g.identity.user_id, g.identity.session_id
     services().revocations.add(
         sessions.end_session(user_id, session_id) if session_id else queries.revoke_outside_tokens(g.identity)
@@ -119,7 +119,7 @@ def end_session(session_id: str) -> Response:
 @raises(RateLimited)
 @caller.response(204)
 def end_sessions() -> Response:
-    """End all sessions, this one too; for a user of another issuer, refuse every token issued until now."""
+    """End all sessions, including this one. For a user of another issuer, reject all tokens issued until now."""
     user = g.identity
     services().revocations.add(
         sessions.end_sessions(user.user_id) if user.is_local else queries.revoke_outside_tokens(user)
@@ -158,20 +158,20 @@ def change_me(changes: dict[str, Any]) -> Response:
 @caller.arguments(AccountDeletion, location="optional_json", required=False)
 @caller.response(204)
 def delete_me(farewell: dict[str, str]) -> Response:
-    """Delete the caller with all tasks and sessions. An account of this service needs its password."""
+    """Delete the caller, with all tasks and sessions. An account of this service must give its password."""
     verified_hash = None
     if g.identity.is_local:
         verified_hash = _require_own_password(farewell.get("password")).password_hash
     elif farewell:
-        raise ValidationFailed(errors={"password": ["Your password is not kept here: leave it out."]})
+        raise ValidationFailed(errors={"password": ["This service does not store your password: leave it out."]})
     services().revocations.add(queries.delete_user(g.identity, verified_hash))
     return empty_response()
 
 
 def _require_own_password(password: str | None) -> Any:
-    """The caller's row, if this is the caller's password."""
+    """Return the caller's row if the password is right, or raise a problem."""
     if not g.identity.is_local:
-        raise ValidationFailed(errors={"password": ["Your password is not kept here: leave it out."]})
+        raise ValidationFailed(errors={"password": ["This service does not store your password: leave it out."]})
     if password is None:
         raise ValidationFailed(errors={"password": ["Missing data for required field."]})
     user = queries.find_user(g.identity.user_id)
@@ -181,24 +181,24 @@ def _require_own_password(password: str | None) -> Any:
 
 
 def _require_password(user: Any, email: str, password: str) -> Any:
-    """The user, for whoever knows the password; each attempt counts as failed until it has succeeded."""
+    """Return the user if the password is right; count each attempt as failed until it has succeeded."""
     rate_limits.count_failure(email)
     if not services().passwords.verify(user and user.password_hash, password):
         raise InvalidCredentials
     rate_limits.take_back_failure(email)
     if user.disabled_at:
-        raise InvalidCredentials("This account is disabled. Ask whoever runs the service to enable it.")
+        raise InvalidCredentials("This account is disabled. Ask the operator of the service to enable it.")
     if services().passwords.is_outdated(user.password_hash):
         return _renew_hash(user, password)
     return user
 
 
 def _renew_hash(user: Any, password: str) -> Any:
-    """Store the same password under today's parameters; the user as it is then."""
+    """Hash the same password again with the current parameters, and return the user's row afterwards."""
     new_hash = services().passwords.hash(password)
     if queries.replace_hash(user, new_hash):
         return user._replace(password_hash=new_hash)
-    # Another sign-in was first with the same, or the password was changed.
+    # Another sign-in renewed the hash first, or the password was changed.
     user = queries.find_user(user.id)
     if not services().passwords.verify(user and user.password_hash, password):
         raise InvalidCredentials
@@ -206,7 +206,7 @@ def _renew_hash(user: Any, password: str) -> Any:
 
 
 def _user(row: Any) -> dict[str, str | None]:
-    """A user; one of another issuer who has written nothing yet has no row, an account of our own always has."""
+    """Return a user as JSON. A user of another issuer has no row before the first write; an account always has one."""
     if row is None and g.identity.is_local:
         raise TokenRevoked
     return _fields(USER_FIELDS, row or (g.identity.user_id, None, None, None))

@@ -1,4 +1,4 @@
-"""What `flask` can do besides serving."""
+"""The commands of `flask`, besides serving."""
 
 from flask import Flask
 

@@ -1,4 +1,4 @@
-"""`flask doctor`: what is wrong, and how to fix it."""
+"""`flask doctor`: find problems, and say how to fix them."""
 
 import sys
 from collections.abc import Iterator
@@ -25,30 +25,28 @@ from app.settings import Settings
 STANDARD_INPUT = "-"
 COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
 FAILED = 1
-# More than any header takes.
+# More than any header allows.
 ROOM_FOR_A_TOKEN = 64 * 1024
 
 
 def _on_standard_input(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    # The value is not repeated: it may be a token.
+    # Do not repeat the value: it may be a token.
     if value not in (None, STANDARD_INPUT):
         raise click.BadParameter(
-            "A token in an argument can be read by others: give -, and write it to standard input."
+            "Others can read a token in an argument: give -, and write the token to standard input."
         )
     return value
 
 
 @click.command()
-@click.option(
-    "--token", callback=_on_standard_input, metavar="-", help="Say what becomes of the token on standard input."
-)
+@click.option("--token", callback=_on_standard_input, metavar="-", help="Check the token on standard input instead.")
 @as_json
 @failing_in_one_line
 def doctor(token: str | None, json: bool) -> None:
     """Check settings, secrets, database and published keys; or, with --token -, a token.
 
-    Each line says what was found and how to fix it. The exit status is 1 if something has failed, or if the token is
-    refused. Nothing is changed; a task that is written to try whether users are kept apart is undone.
+    Each line shows a finding and its fix. The exit status is 1 if a check failed or the token was rejected. Nothing is
+    changed: the test of user isolation writes a task and rolls it back.
 
     \b
     Examples:
@@ -96,7 +94,7 @@ def _run(check: Any, settings: Settings) -> Finding:
     except Problem as problem:
         return Finding(name, "failed", in_one_line(problem))
     except (DBAPIError, *DRIVER_ERRORS) as error:
-        return Finding(name, "failed", first_line(error), "See what the database's own log says.")
+        return Finding(name, "failed", first_line(error), "See the database's own log.")
     return found
 
 
@@ -111,7 +109,7 @@ def _say_diagnosis(json: bool) -> bool:
 
 
 def _email(user_id: str | None) -> str | None:
-    """An account's address, if such a user can be asked for just now: in a refused token any id may stand."""
+    """Return the account's address if it can be looked up; a rejected token may contain any id."""
     with suppress(TokenClaim, DatabaseUnavailable, *DRIVER_ERRORS):
         user = queries.find_user(read_user_id({"sub": user_id}, "sub"))
         return str(user.email) if user and user.email else None
@@ -119,11 +117,11 @@ def _email(user_id: str | None) -> str | None:
 
 
 def _print_diagnosis(found: Diagnosis, email: str | None) -> None:
-    user = found.user_id or "it names nobody"
+    user = found.user_id or "it names no user"
     lines = {
         "user" if found.accepted else "claims": f"{user} ({email})" if email else user,
-        "judged by": found.issuer or "nobody",
-        "verdict": "accepted" if found.accepted else f"refused ({found.code})",
+        "judged by": found.issuer or "no issuer",
+        "verdict": "accepted" if found.accepted else f"rejected ({found.code})",
         "because": found.reason,
         "fix": found.fix,
     }
@@ -133,7 +131,7 @@ def _print_diagnosis(found: Diagnosis, email: str | None) -> None:
 
 
 def _read_token() -> str:
-    """What stands on standard input, without what headers and shells put around it."""
+    """Read the token from standard input, without a header name, `Bearer` or white space around it."""
     if standard_input().isatty():
         click.echo("Paste the token and press Enter:", err=True)
         octets = sys.stdin.buffer.readline(ROOM_FOR_A_TOKEN)

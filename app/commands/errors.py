@@ -1,4 +1,4 @@
-"""`flask errors`: the catalogue of errors as a file."""
+"""`flask errors`: write the catalogue of errors to a file."""
 
 import click
 from flask.cli import AppGroup
@@ -14,7 +14,7 @@ errors = AppGroup("errors", help="The catalogue of errors.")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
 @failing_in_one_line
 def write_errors(file: str) -> None:
-    """Write the catalogue as Markdown into FILE.
+    """Write the catalogue to FILE as Markdown.
 
     \b
     Example:
@@ -22,6 +22,6 @@ def write_errors(file: str) -> None:
     """
     with click.open_file(file, "w") as output:
         output.write("# Errors\n")
-        output.write("Every error is `application/problem+json` (RFC 9457). Programs go by `code`.\n")
+        output.write("Every error is `application/problem+json` (RFC 9457). Programs should use `code`.\n")
         for problem in catalogue():
-            output.write(f"\n## {problem.code}\n{problem.status} · {meaning(problem)}\n\nMend: {problem.detail}\n")
+            output.write(f"\n## {problem.code}\n{problem.status} · {meaning(problem)}\n\nFix: {problem.detail}\n")

@@ -1,4 +1,4 @@
-"""What the help of the libraries' commands says beside their own words."""
+"""Examples for the help texts of the libraries' commands."""
 
 import click
 from flask_migrate.cli import db
@@ -15,7 +15,7 @@ EXAMPLES: dict[click.Group, dict[str, str]] = {
 
 
 def add_examples() -> None:
-    """For those that somebody who runs or changes the service needs."""
+    """Add an example to each command that operators and developers need."""
     for group, examples in EXAMPLES.items():
         for name, example in examples.items():
             group.commands[name].epilog = f"\b\nExample:\n  {example}"

@@ -1,4 +1,4 @@
-"""How commands speak: results for people or programs on standard output, the rest on standard error."""
+"""The output of commands: results on standard output, for people or programs; the rest on standard error."""
 
 import logging
 import sys
@@ -21,7 +21,7 @@ as_json = click.option("--json", is_flag=True, help="Print the result as JSON, f
 
 
 def failing_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
-    """A refusal of the service, the database or the machine is one line and exit status 1, not a traceback."""
+    """Report an error of the service, database or machine in one line with exit status 1, without a traceback."""
 
     @wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> None:
@@ -33,7 +33,7 @@ def failing_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
         except DRIVER_ERRORS as error:
             raise click.ClickException(f"The database refused: {first_line(error)}.") from error
         except BrokenPipeError:
-            # Nobody reads on, as in `| head`: click ends quietly.
+            # The reader has gone, as with `| head`: click ends quietly.
             raise
         except OSError as error:
             raise click.ClickException(first_line(error)) from error
@@ -43,7 +43,7 @@ def failing_in_one_line(command: Callable[..., None]) -> Callable[..., None]:
 
 @contextmanager
 def closing_connections() -> Iterator[None]:
-    """SQLite's file is whole by itself once the last process that has it open closes it."""
+    """Close the connections at the end: the last process to close SQLite's file merges the -wal into it."""
     try:
         yield
     finally:
@@ -52,7 +52,7 @@ def closing_connections() -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Let the service log no warnings: a command says itself what went wrong, once."""
+    """Silence the service's warnings, because the command itself reports what went wrong."""
     logger = logging.getLogger("tasks")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -63,26 +63,26 @@ def quiet() -> Iterator[None]:
 
 
 def in_one_line(problem: Problem) -> str:
-    """What a command says of a refusal. Of an outage it tells what the driver said, which no client may see."""
+    """Return the message for a problem; for an outage include the driver's message, which no client may see."""
     if isinstance(problem, DatabaseUnavailable) and problem.detail == problem.__class__.detail and problem.__cause__:
         said = first_line(problem.__cause__).rstrip(".")
-        return f"The database is unavailable: {said}. Check DATABASE_URL, and that it runs; or try again."
+        return f"The database is unavailable: {said}. Check DATABASE_URL and that the database runs, or try again."
     return problem.detail
 
 
 def first_line(error: BaseException) -> str:
-    """An error's first line, without what SQLAlchemy adds to a driver's."""
+    """Return an error's first line, without SQLAlchemy's additions to a driver's error."""
     said = error.orig if isinstance(error, DBAPIError) and error.orig else error
     return printable(str(said).strip().partition("\n")[0] or type(said).__name__)
 
 
 def printable(text: str) -> str:
-    """Text from elsewhere for a terminal, which control characters would command."""
+    """Make outside text safe for a terminal: replace control characters."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def answer(result: Mapping[str, Any], sentence: str, json: bool) -> None:
-    """Say what was done."""
+    """Print the result of a command, as JSON or as a sentence."""
     if json:
         print_json(result)
     else:
@@ -90,17 +90,17 @@ def answer(result: Mapping[str, Any], sentence: str, json: bool) -> None:
 
 
 def print_json(value: Any) -> None:
-    """A result for programs, on one line for whatever reads it."""
+    """Print a result for programs, on one line for every reader."""
     click.echo(on_one_line(orjson.dumps(value).decode()))
 
 
 @contextmanager
 def progress(label: str, length: int | None = None) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal, else nothing; `length` where it is known how much there is."""
+    """Show a progress bar on a terminal, otherwise nothing; give `length` if it is known."""
     if not sys.stderr.isatty():
         yield lambda count: None
         return
-    # Of what has no end nobody knows the length, so only how far it is will be shown.
+    # Without a length, an endless iterator makes click show only the position.
     of = None if length is not None else repeat(None)
     with click.progressbar(of, length, label=label, file=sys.stderr, show_pos=True, show_eta=False) as bar:
         yield bar.update

@@ -1,4 +1,4 @@
-"""`flask purge`: end what nobody can ask for any more."""
+"""`flask purge`: permanently delete data that no request can use any more."""
 
 import click
 
@@ -12,9 +12,9 @@ from app.tasks import trash
 @as_json
 @failing_in_one_line
 def purge(json: bool) -> None:
-    """End tasks deleted over 30 days ago, and sessions and keys that have expired.
+    """Permanently delete expired sessions and keys, and tasks deleted over 30 days ago.
 
-    Run it daily, for instance from cron. It may be run at any time and as often as you like.
+    Run it daily, for instance from cron. It is safe to run at any time and as often as you like.
 
     \b
     Example:
@@ -33,4 +33,4 @@ def purge(json: bool) -> None:
             users, after = users + len(ids), ids[-1]
     revoked.purge_all_expired()
     result = {"users": users, "tasks": tasks, "sessions": ended}
-    answer(result, "Looked at {users} users. Ended {tasks} tasks and {sessions} sessions.", json)
+    answer(result, "Checked {users} users. Deleted {tasks} tasks and {sessions} sessions permanently.", json)

@@ -1,4 +1,4 @@
-"""Tasks as people write them, for trying the service: the same ones for the same seed."""
+"""Realistic tasks for trying the service; the same seed gives the same tasks."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -12,14 +12,14 @@ from app.tasks.schedule import normalize
 from app.tasks.schemas import ImportedTask
 from app.times import rfc3339
 
-# How far back tasks were made.
+# The age of the oldest tasks.
 PAST = timedelta(days=180)
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Tokyo", None)
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Tasks that are alike: a title to be filled in, and what usually goes with it."""
+    """A kind of task: a title to fill in, and its usual fields."""
 
     title: str
     things: Sequence[str]
@@ -64,16 +64,16 @@ KINDS = (
 
 
 def sample_tasks(seed: str, count: int, now: datetime) -> Iterator[dict[str, Any]]:
-    """So many tasks as bulk.insert_tasks() takes them; their times are spread around `now`."""
-    # Only its random() is promised to stay the same from one Python to the next.
+    """Yield `count` tasks for bulk_queries.insert_tasks(), with times spread around `now`."""
+    # Only random() is promised to give the same numbers in every Python version.
     random = Random(seed).random  # noqa: S311
-    # Version 8 of RFC 9562: of our own making. In order, which an index likes best.
+    # UUID version 8 (RFC 9562) is for custom ids. Ascending ids are fastest for an index.
     digits = hashlib.sha256(seed.encode()).hexdigest()
     begin = f"{digits[:8]}-{digits[8:12]}-8{digits[12:15]}-8{digits[15:18]}-"
     whole = _whole_tasks()
     for number in range(count):
         task = whole[int(random() * len(whole))].copy()
-        # More of them lately.
+        # More tasks are recent.
         age = random() ** 2 * PAST
         task["id"] = f"{begin}{number:012x}"
         task["created_at"] = rfc3339(now - age)
@@ -82,7 +82,7 @@ def sample_tasks(seed: str, count: int, now: datetime) -> Iterator[dict[str, Any
             task["completed"], task["completed_at"] = True, rfc3339(now - age * days)
         task["deleted"] = random() < 0.02
         if task["recurrence"] or chance > 0.15:
-            # Most of them soon, a few overdue; what is completed was due around that time.
+            # Most are due soon, a few are overdue; completed tasks were due around their completion.
             offset = -round(age.days * days) if task["completed"] else round(days * days * 60) - 7
             at_hour = 8 + int(zone * 40) if zone < 0.3 else None
             task.update(_schedule(now.date().toordinal() + offset, at_hour, int(zone * 100) % 4, task["recurrence"]))
@@ -91,7 +91,7 @@ def sample_tasks(seed: str, count: int, now: datetime) -> Iterator[dict[str, Any
 
 @cache
 def _whole_tasks() -> list[dict[str, Any]]:
-    """One of each, read as any other task that comes from outside."""
+    """Return one task of each kind and thing, validated like imported tasks."""
     read = ImportedTask().load
     return [
         {
@@ -101,7 +101,7 @@ def _whole_tasks() -> list[dict[str, Any]]:
                     "details": kind.details,
                     "priority": kind.priority,
                     "tags": kind.tags,
-                    # What recurs needs a due; it is replaced.
+                    # A recurring task needs a due date; this one is replaced.
                     "due_on": "2000-01-01",
                     "recurrence": kind.recurrence,
                 }

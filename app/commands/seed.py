@@ -20,7 +20,7 @@ from app.database.columns import now
 from app.services import services
 from app.tasks.bulk_queries import insert_tasks
 
-# Tasks in one statement.
+# The number of tasks in one statement.
 PAGE = 1_000
 
 NAMES = (
@@ -32,20 +32,20 @@ _clock = select(now().label("now"))
 
 
 @click.command()
-@click.option("--users", type=click.IntRange(1, 100_000), default=3, show_default=True, help="How many users.")
+@click.option("--users", type=click.IntRange(1, 100_000), default=3, show_default=True, help="The number of users.")
 @click.option(
-    "--tasks", type=click.IntRange(0, 1_000_000), default=200, show_default=True, help="How many tasks for each."
+    "--tasks", type=click.IntRange(0, 1_000_000), default=200, show_default=True, help="The number of tasks per user."
 )
 @click.option(
-    "--seed", type=click.IntRange(0, 999_999), default=1, show_default=True, help="Another number, other users."
+    "--seed", type=click.IntRange(0, 999_999), default=1, show_default=True, help="Another number gives other users."
 )
 @as_json
 @failing_in_one_line
 def seed(users: int, tasks: int, seed: int, json: bool) -> None:
     """Fill the database with users and realistic tasks, and print a call to try.
 
-    The same --seed gives the same users and tasks, with times around today; what is there already stays as it is, so
-    run again it adds nothing. The users have no password: `flask users set-password` gives one.
+    The same --seed gives the same users and tasks, with times around today. Existing data stays unchanged, so running
+    it twice adds nothing. The users have no password: `flask users set-password` gives them one.
 
     \b
     Examples:
@@ -78,11 +78,11 @@ def _print(counts: dict[str, int], user_id: str, json: bool) -> None:
         return
     click.echo("Added {added_users} of {users} users and {added_tasks} of {tasks} tasks.".format(**result))
     if result["curl"] is None and settings.local_auth:
-        click.echo(f"No AUTH_SECRET yet. Start the service, which makes one, then: flask users token {user_id}")
+        click.echo(f"There is no AUTH_SECRET yet. Start the service to make one, then run: flask users token {user_id}")
     elif result["curl"] is None:
         click.echo(f"Tokens are signed elsewhere (AUTH_JWKS_URL). The first user's id is {user_id}.")
     else:
-        click.echo(f"As the first of them, for {lifetime(seconds)}:\n  {result['curl']}")
+        click.echo(f"Call the service as the first user, for {lifetime(seconds)}:\n  {result['curl']}")
 
 
 def _database_time() -> datetime:
@@ -92,13 +92,13 @@ def _database_time() -> datetime:
 
 
 def _user_id(seed: int, number: int) -> str:
-    """An account's, or where there are none that of a front end's user."""
+    """Return an account's id, or without local accounts the id of a front end's user."""
     prefix = LOCAL_USER_PREFIX if services().settings.local_auth else ""
     return prefix + hashlib.sha256(f"seed {seed} user {number}".encode()).hexdigest()[:32]
 
 
 def _add_user(user_id: str, seed: int, number: int) -> bool:
-    """Make the user, unless there is such a one."""
+    """Add the user unless it exists; return whether it was added."""
     if queries.find_user(user_id):
         return False
     if not user_id.startswith(LOCAL_USER_PREFIX):
@@ -110,7 +110,7 @@ def _add_user(user_id: str, seed: int, number: int) -> bool:
     try:
         queries.add_account(email, None, name, user_id)
     except EmailTaken as error:
-        raise click.ClickException(f"{email} is somebody else's account: try another --seed.") from error
+        raise click.ClickException(f"{email} belongs to another account: try another --seed.") from error
     return True
 
 
@@ -119,12 +119,12 @@ def _require_new_id(user_id: str) -> None:
         services().revocations.refuse_revoked(Identity(user_id))
     except TokenRevoked as error:
         raise click.ClickException(
-            f"{user_id} was deleted, and the id of an account never comes back: try another --seed."
+            f"{user_id} was deleted, and the id of an account is never used again: try another --seed."
         ) from error
 
 
 def _email(name: str, seed: int, number: int) -> str:
-    """An address that nobody has (RFC 2606), and no two of these."""
+    """Return a unique address in a domain that nobody can own (RFC 2606)."""
     letters = unicodedata.normalize("NFKD", name.lower().translate(str.maketrans("ıøß", "ios")))
     address = "".join(letter for letter in letters if letter.isascii()).replace(" ", ".")
     is_plain = seed == 1 and number < len(NAMES)

@@ -1,4 +1,4 @@
-"""`flask tasks`: a user's tasks to and from files."""
+"""`flask tasks`: export and import a user's tasks."""
 
 import os
 import stat
@@ -20,7 +20,7 @@ from app.database import scope
 from app.tasks import transfer
 from app.tasks.formats import FORMATS, Format, Unreadable
 
-tasks = AppGroup("tasks", help="A user's tasks to and from files.")
+tasks = AppGroup("tasks", help="Export and import a user's tasks.")
 
 STANDARD_STREAM = "-"
 
@@ -28,7 +28,7 @@ of_user = click.option(
     "--user", required=True, callback=require_utf8, help="A user's id, or an account's e-mail address."
 )
 in_format = click.option(
-    "--format", "format_name", type=click.Choice(list(FORMATS)), help="By default what the file's name ends with."
+    "--format", "format_name", type=click.Choice(list(FORMATS)), help="By default, the file name's ending."
 )
 
 
@@ -38,7 +38,7 @@ in_format = click.option(
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True), default=STANDARD_STREAM)
 @failing_in_one_line
 def export_tasks(user: str, format_name: str | None, file: str) -> None:
-    """Write all tasks of a user, but for the trash, into FILE, or to standard output.
+    """Write a user's tasks, except those in the trash, to FILE or standard output.
 
     \b
     Examples:
@@ -47,7 +47,7 @@ def export_tasks(user: str, format_name: str | None, file: str) -> None:
     """
     format_ = _format_of(file, format_name)
     user_id = find_user_id(user)
-    with _written(file) as stream, progress("Octets") as tick, scope(user_id):
+    with _written(file) as stream, progress("Bytes") as tick, scope(user_id):
         for piece in transfer.export(user_id, format_):
             stream.write(piece)
             tick(len(piece))
@@ -60,10 +60,10 @@ def export_tasks(user: str, format_name: str | None, file: str) -> None:
 @as_json
 @failing_in_one_line
 def import_tasks(user: str, format_name: str | None, file: str, json: bool) -> None:
-    """Add the tasks in FILE, or from standard input with -, to those of a user.
+    """Add the tasks in FILE, or with - from standard input, to a user's tasks.
 
-    The whole file is checked first: with one mistake in it, nothing is added. Tasks that the user has already stay as
-    they are, so it may be repeated; those in the trash come back.
+    The whole file is checked first: if it has a mistake, nothing is added. Tasks that the user already has stay
+    unchanged, so it is safe to repeat an import. Tasks in the trash are restored.
 
     \b
     Examples:
@@ -76,16 +76,16 @@ def import_tasks(user: str, format_name: str | None, file: str, json: bool) -> N
         found = _check(file, format_, checked)
         checked.seek(0)
         if can_be_outside(user_id):
-            # Not before: a file that is refused leaves nobody behind.
+            # Only after the check, so that a rejected file adds no user.
             queries.add_outside_user(user_id)
         with progress("Importing", found) as tick, scope(user_id):
             added = transfer.write(user_id, map(orjson.loads, checked), tick)
     result = {"user_id": user_id, "found": found, "added": added, "kept": found - added}
-    answer(result, "Found {found} tasks: added {added}, kept {kept} that were there.", json)
+    answer(result, "Found {found} tasks: added {added}, left {kept} unchanged.", json)
 
 
 def _check(file: str, format_: Format, checked: IO[bytes]) -> int:
-    """Write the tasks of a file, once they are known to fit, line by line into another; how many."""
+    """Check the tasks of a file, write each as a line of `checked`, and return their number."""
     found = 0
     with click.open_file(file, "rb") as stream, progress("Checking") as tick:
         try:
@@ -101,35 +101,35 @@ def _check(file: str, format_: Format, checked: IO[bytes]) -> int:
 def _format_of(file: str, name: str | None) -> Format:
     name = name or Path(file).suffix.removeprefix(".").lower()
     if name not in FORMATS:
-        raise click.UsageError(f"Which format is it? Give --format {'|'.join(FORMATS)}.")
+        raise click.UsageError(f"The file name does not tell the format: give --format {'|'.join(FORMATS)}.")
     return FORMATS[name]
 
 
 @contextmanager
 def _written(file: str) -> Iterator[IO[bytes]]:
-    """Where to write; a file appears once it is whole."""
+    """Open the target; a regular file appears only once it is complete."""
     target = Path(file)
     if file == STANDARD_STREAM:
         with _flushing(sys.stdout.buffer) as stream:
             yield stream
     elif target.exists() and not target.is_file():
-        # A device or a pipe is written to; a file in its place would be the end of it.
+        # Write to a device or a pipe directly, because a file must not replace it.
         with target.open("wb") as stream:
             yield stream
     else:
-        # A link stays one.
+        # Replace the file behind a link, not the link.
         with _replacing(target.resolve()) as stream:
             yield stream
 
 
 @contextmanager
 def _flushing(stream: IO[bytes]) -> Iterator[IO[bytes]]:
-    """Have a full disk noticed now: Python's own attempt, at its end, has a status of its own."""
+    """Flush now to notice a full disk: a failure of Python's own flush at exit sets another exit status."""
     try:
         yield stream
         stream.flush()
     except OSError:
-        # Where that attempt cannot fail.
+        # Python's own flush cannot fail on /dev/null.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         raise
 
@@ -147,12 +147,12 @@ def _replacing(target: Path) -> Iterator[IO[bytes]]:
                 os.unlink(stream.name)
                 raise
     except OSError as error:
-        # With the name that was given, not the temporary one.
+        # Name the given file, not the temporary one.
         raise OSError(error.errno, error.strerror, str(target)) from error
 
 
 def _mode_for(target: Path) -> int:
-    """As open() would leave or make it, for a temporary file is nobody else's to read."""
+    """Return the mode that open() would keep or set, because a temporary file is private."""
     if target.exists():
         return stat.S_IMODE(target.stat().st_mode)
     umask = os.umask(0)

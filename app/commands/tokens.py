@@ -1,4 +1,4 @@
-"""Access tokens that an operator makes, to look after a user or to try the service."""
+"""Access tokens that an operator makes, to help a user or to try the service."""
 
 import time
 from dataclasses import replace
@@ -16,11 +16,11 @@ from app.settings import ANY, INSTANCE, SECRET_FILE, Settings
 
 
 class CannotIssue(Exception):
-    """No key that this service holds signs for this user. The message says what would."""
+    """This service has no key to sign tokens for this user. The message says what to do."""
 
 
 def make_token(user_id: str, seconds: int | None = None) -> tuple[str, int]:
-    """A token that this service takes just now, and how long it lives; by default as long as those of a login."""
+    """Return a token that this service accepts now, and its seconds: by default those of a login."""
     seconds = seconds or services().settings.access_token_seconds
     try:
         token = issue_token(user_id, seconds, services().settings)
@@ -29,18 +29,18 @@ def make_token(user_id: str, seconds: int | None = None) -> tuple[str, int]:
         raise click.ClickException(str(error)) from error
     except TokenRevoked as error:
         raise click.ClickException(
-            f"Tokens of {user_id} are refused: they were revoked this moment, or the user is disabled or was deleted."
+            f"Tokens of {user_id} are rejected: they were just revoked, or the user is disabled or was deleted."
         ) from error
     return token, seconds
 
 
 def lifetime(seconds: int) -> str:
-    """Seconds in words."""
+    """Format seconds for people."""
     return str(timedelta(seconds=seconds))
 
 
 def curl(token: str) -> str:
-    """A call with this token, for a shell on this machine."""
+    """Return a curl command with this token, for a shell on this machine."""
     settings = services().settings
     everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
     host = everywhere.get(settings.host, settings.host)
@@ -49,17 +49,17 @@ def curl(token: str) -> str:
 
 
 def issue_token(user_id: str, seconds: int, settings: Settings) -> str:
-    """An access token for this user, as whoever signs for such users gives. A local one belongs to a new session."""
+    """Return an access token like those of the user's own issuer. An account's token belongs to a new session."""
     if not user_id.startswith(LOCAL_USER_PREFIX):
         return _outside_token(user_id, seconds, settings)
     if not settings.local_auth:
-        raise CannotIssue("LOCAL_AUTH is off, so no token of an account is taken: set it to on.")
+        raise CannotIssue("LOCAL_AUTH is off, so tokens of accounts are rejected: set it to on.")
     if not settings.auth_secrets:
         raise CannotIssue(
-            f"There is no secret to sign with: AUTH_SECRET is not set, and {INSTANCE / SECRET_FILE} is missing. Put it "
-            "back, or restart the service, which makes a new one and takes no older token."
+            f"There is no secret to sign with: AUTH_SECRET is not set, and {INSTANCE / SECRET_FILE} is missing. Put "
+            "it back, or restart the service to make a new one, which makes all older tokens invalid."
         )
-    # The session ends with the token, and until then the user can see and end it.
+    # The session ends with the token. Until then the user can see and end it.
     session = sessions.start_session(user_id, seconds)
     if session is None:
         raise TokenRevoked
@@ -69,7 +69,7 @@ def issue_token(user_id: str, seconds: int, settings: Settings) -> str:
 def _outside_token(user_id: str, seconds: int, settings: Settings) -> str:
     if not settings.better_auth_secrets:
         raise CannotIssue(
-            "This user's tokens are signed elsewhere: only with BETTER_AUTH_SECRET can they be made here."
+            "This user's tokens are signed elsewhere: without BETTER_AUTH_SECRET, this service cannot make them."
         )
     now = int(time.time())
     claims = {"sub": user_id, settings.auth_user_id_claim: user_id, "iat": now, "exp": now + seconds}

@@ -1,4 +1,4 @@
-"""`flask users`: the service's users, for whoever runs it."""
+"""`flask users`: manage the service's users."""
 
 import sys
 from typing import Any
@@ -31,23 +31,23 @@ from app.settings import MAX_ACCESS_TOKEN_SECONDS
 from app.tasks.listing import count_tasks
 
 FIELDS = ("id", "email", "name", "created_at", "disabled_at")
-# The last columns may be longer than any width.
+# The last columns may be wider than this.
 LINE = "{id:<36}  {created_at:<20}  {state:<8}  {email:<30}  {name}"
 HEADINGS = {"id": "ID", "created_at": "CREATED", "state": "STATE", "email": "E-MAIL", "name": "NAME"}
 
-users = AppGroup("users", help="Accounts, and the users of front ends. USER is an id or an account's e-mail address.")
+users = AppGroup("users", help="Manage accounts and users of front ends. USER is an id or an account's e-mail address.")
 
 
 @users.command("create")
 @click.argument("email", callback=validated("email"))
-@click.option("--name", callback=validated("name"), help="What to call the user.")
+@click.option("--name", callback=validated("name"), help="The user's name.")
 @as_json
 @failing_in_one_line
 def create_user(email: str, name: str | None, json: bool) -> None:
-    """Make an account with the address EMAIL.
+    """Create an account with the address EMAIL.
 
-    The password is asked for, or read from standard input. Run again with the same password (and name, if given) it
-    finds the account and ends well; with another it refuses, for `set-password` is there for that.
+    The password is asked for, or read from standard input. Running it again with the same password (and name, if given)
+    changes nothing and succeeds. Another password is an error: use `set-password` to change it.
 
     \b
     Examples:
@@ -63,19 +63,19 @@ def create_user(email: str, name: str | None, json: bool) -> None:
         user, created = require_user(email), False
         if not services().passwords.verify(user.password_hash, password) or name not in (None, user.name):
             raise click.ClickException(
-                f"{email} has an account already ({user.id}), with another password or name: "
+                f"{email} already has an account ({user.id}), with another password or name: "
                 "see `flask users show` and `flask users set-password`."
             ) from error
-    sentence = "Made {email}: {id}." if created else "{email} was there already, just so: {id}."
+    sentence = "Created {email}: {id}." if created else "{email} already exists with these values: {id}."
     made = {name: getattr(user, name) for name in FIELDS if name != "disabled_at"}
     answer({**made, "created": created}, sentence, json)
 
 
 @users.command("list")
-@click.option("--json", is_flag=True, help="Print one JSON object a line, for programs.")
+@click.option("--json", is_flag=True, help="Print one JSON object per line, for programs.")
 @failing_in_one_line
 def list_users(json: bool) -> None:
-    """List all users, by id; of a front end those that have written something.
+    """List all users, by id. Front ends' users are listed after their first write.
 
     \b
     Examples:
@@ -95,7 +95,7 @@ def list_users(json: bool) -> None:
 @as_json
 @failing_in_one_line
 def show_user(user: str, json: bool) -> None:
-    """Show a user: whether disabled, how many tasks, which sessions.
+    """Show a user: the state, the number of tasks, and the sessions.
 
     \b
     Example:
@@ -122,10 +122,10 @@ def show_user(user: str, json: bool) -> None:
 @as_json
 @failing_in_one_line
 def disable_user(user: str, json: bool) -> None:
-    """Refuse a user's tokens, sessions and password until enabled again.
+    """Reject a user's tokens, sessions and password until enabled again.
 
-    Every process of the service knows within one second. Nothing of the user's is deleted. The user of a front end is
-    known here from the first write on.
+    It takes effect in every process of the service within one second. None of the user's data is deleted. A user of a
+    front end is known here after the first write.
 
     \b
     Example:
@@ -142,7 +142,7 @@ def disable_user(user: str, json: bool) -> None:
 @as_json
 @failing_in_one_line
 def enable_user(user: str, json: bool) -> None:
-    """Take a disabled user's tokens, sessions and password again.
+    """Accept a disabled user's tokens, sessions and password again.
 
     \b
     Example:
@@ -159,7 +159,7 @@ def enable_user(user: str, json: bool) -> None:
 @as_json
 @failing_in_one_line
 def set_password(user: str, json: bool) -> None:
-    """Give an account another password, and end all its sessions.
+    """Set a new password for an account, and end all its sessions.
 
     The password is asked for, or read from standard input.
 
@@ -171,20 +171,20 @@ def set_password(user: str, json: bool) -> None:
     require_local_accounts()
     found = require_user(user)
     if found.email is None:
-        raise click.ClickException(f"{found.id} signs in elsewhere and has no password here.")
+        raise click.ClickException(f"{found.id} signs in with another issuer and has no password here.")
     ended = queries.set_password(found.id, services().passwords.hash(read_password()))
     services().revocations.add(ended)
     result = {"id": found.id, "email": found.email, "ended_sessions": sum(len(ended_by(row)) for row in ended)}
-    answer(result, "Set the password of {email}, and ended its sessions: {ended_sessions}.", json)
+    answer(result, "Set the password of {email} and ended its sessions: {ended_sessions}.", json)
 
 
 @users.command("delete")
 @user_argument
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @as_json
 @failing_in_one_line
 def delete_user(user: str, yes: bool, json: bool) -> None:
-    """Delete a user with all tasks and sessions, for good.
+    """Permanently delete a user with all tasks and sessions.
 
     \b
     Examples:
@@ -194,8 +194,8 @@ def delete_user(user: str, yes: bool, json: bool) -> None:
     found = require_user(user)
     with scope(found.id):
         tasks = sum(count_tasks(found.id).values())
-    if not (yes or _agreed(f"Delete {_called(found)} with {tasks} tasks, for good?")):
-        raise click.ClickException("Nothing was deleted. Where nobody can be asked, give --yes.")
+    if not (yes or _agreed(f"Permanently delete {_called(found)} with {tasks} tasks?")):
+        raise click.ClickException("Nothing was deleted. In a script, give --yes.")
     services().revocations.add(queries.delete_user(Identity(found.id)))
     result = {"id": found.id, "email": found.email, "deleted": True, "tasks": tasks}
     answer({**result, "called": _called(found)} if not json else result, "Deleted {called} with {tasks} tasks.", json)
@@ -206,15 +206,15 @@ def delete_user(user: str, yes: bool, json: bool) -> None:
 @click.option(
     "--seconds",
     type=click.IntRange(1, MAX_ACCESS_TOKEN_SECONDS),
-    help="How long it lives; by default ACCESS_TOKEN_SECONDS.",
+    help="The token's lifetime; by default ACCESS_TOKEN_SECONDS.",
 )
 @as_json
 @failing_in_one_line
 def print_token(user: str, seconds: int | None, json: bool) -> None:
     """Print an access token for a user.
 
-    For an account it begins a session, which the user sees, and which ends with the token. For a user of a front end it
-    is signed with BETTER_AUTH_SECRET; such a user need not have written anything yet.
+    For an account, it starts a session that the user can see and that ends with the token. For a user of a front end,
+    the token is signed with BETTER_AUTH_SECRET. Such a user may be new to this service.
 
     \b
     Examples:
@@ -227,14 +227,14 @@ def print_token(user: str, seconds: int | None, json: bool) -> None:
     user_id = found.id if found else find_user_id(user, or_outside=True)
     token, seconds = make_token(user_id, seconds)
     click.echo(
-        f"Whoever has this token is {printable(_called(found) if found else user_id)} for {lifetime(seconds)}.",
+        f"This token gives access as {printable(_called(found) if found else user_id)} for {lifetime(seconds)}.",
         file=sys.stderr,
     )
     answer({"user_id": user_id, "access_token": token, "expires_in": seconds}, "{access_token}", json)
 
 
 def _agreed(question: str) -> bool:
-    """Whoever says nothing, as a script does, says no."""
+    """Ask a question; return False if nobody can answer, as in a script."""
     standard_input()
     try:
         return click.confirm(question, err=True)
@@ -245,7 +245,7 @@ def _agreed(question: str) -> bool:
 
 def _say_switched(user: Row, changed: bool, state: str, json: bool) -> None:
     result = {"id": user.id, "email": user.email, "disabled": state == "disabled", "changed": changed}
-    sentence = f"{{called}} is {state}." if changed else f"{{called}} was {state} already."
+    sentence = f"{{called}} is {state}." if changed else f"{{called}} was already {state}."
     answer(result if json else {"called": _called(user)}, sentence, json)
 
 

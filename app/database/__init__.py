@@ -1,4 +1,4 @@
-"""How a statement runs: for whom, for how long, and on which of the two databases."""
+"""Run statements: in a user's scope, within time limits, on either of the two databases."""
 
 from app.database.engines import db
 from app.database.execution import (

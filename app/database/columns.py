@@ -8,7 +8,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-# A table with this in its `info` holds what users write: it is read and written inside a scope only.
+# A table with this in its `info` holds users' data: it can be read and written only inside a scope.
 OWNED = {"owned_by_user": True}
 
 metadata = MetaData(
@@ -23,9 +23,9 @@ metadata = MetaData(
 
 
 class Timestamp(TypeDecorator[str]):
-    """A moment in time: `timestamptz` on PostgreSQL, sortable text on SQLite.
+    """A time: `timestamptz` on PostgreSQL, sortable text on SQLite.
 
-    It is read and written as the text that the API answers with (RFC 3339, UTC, microseconds).
+    It is read and written as the text of the API's responses (RFC 3339, UTC, microseconds).
     """
 
     impl = DateTime(timezone=True)
@@ -39,7 +39,7 @@ class Timestamp(TypeDecorator[str]):
 
 
 class _in_utc(FunctionElement[str]):
-    """A timestamp column as it is read, whatever time zone the connection is in."""
+    """A timestamp column read in UTC, whatever the connection's time zone."""
 
     type = Text()
     inherit_cache = True
@@ -47,7 +47,7 @@ class _in_utc(FunctionElement[str]):
 
 @compiles(_in_utc)
 def _postgresql_in_utc(element: _in_utc, compiler: SQLCompiler, **options: Any) -> str:
-    # The driver makes RFC 3339 of it: to_char() took longer than all the rest of reading a row.
+    # The driver converts it to RFC 3339: to_char() took longer than all other work of reading a row.
     return f"timezone('UTC', {compiler.process(element.clauses, **options)})"
 
 
@@ -57,7 +57,7 @@ def _sqlite_in_utc(element: _in_utc, compiler: SQLCompiler, **options: Any) -> s
 
 
 class Day(TypeDecorator[str]):
-    """A day of the calendar, read and written as `YYYY-MM-DD`."""
+    """A calendar day, read and written as `YYYY-MM-DD`."""
 
     impl = Date
     cache_ok = True
@@ -70,7 +70,7 @@ class Day(TypeDecorator[str]):
 
 
 class now(FunctionElement[str]):
-    """The database's clock. SQLAlchemy's `func.now()` knows only seconds on SQLite."""
+    """The database's clock. SQLAlchemy's `func.now()` has only whole seconds on SQLite."""
 
     type = Timestamp()
     inherit_cache = True
@@ -82,7 +82,7 @@ def _now(element: now, compiler: SQLCompiler, **options: Any) -> str:
 
 
 class from_now(FunctionElement[str]):
-    """The database's clock, so many seconds later, or earlier where they are negative."""
+    """The database's clock, moved by a number of seconds, which may be negative."""
 
     type = Timestamp()
     inherit_cache = True
@@ -99,7 +99,7 @@ def _sqlite_from_now(element: from_now, compiler: SQLCompiler, **options: Any) -
 
 
 class folded(FunctionElement[str]):
-    """Text for comparing without case, in every alphabet; the two small sigmas of Greek are one letter."""
+    """Text for comparing without case in every alphabet; the two Greek small sigmas count as one letter."""
 
     type = Text()
     inherit_cache = True
@@ -107,7 +107,7 @@ class folded(FunctionElement[str]):
 
 @compiles(folded)
 def _postgresql_folded(element: folded, compiler: SQLCompiler, **options: Any) -> str:
-    # A column in the collation "C" would fold ASCII alone.
+    # A column with the collation "C" would fold only ASCII.
     return f"""replace(lower({compiler.process(element.clauses, **options)} COLLATE "default"), 'ς', 'σ')"""
 
 
@@ -117,7 +117,7 @@ def _sqlite_folded(element: folded, compiler: SQLCompiler, **options: Any) -> st
 
 
 class folded_ascii(FunctionElement[str]):
-    """Text for comparing with ASCII without case: all other letters stay as they are."""
+    """Text for comparing with ASCII without case; all other letters stay unchanged."""
 
     type = Text()
     inherit_cache = True
@@ -133,7 +133,7 @@ def _sqlite_folded_ascii(element: folded_ascii, compiler: SQLCompiler, **options
     return f"lower({compiler.process(element.clauses, **options)})"
 
 
-# Text of the canonical form on SQLite, so that it reads as it is written.
+# Canonical text on SQLite, so that an id is read as it was written.
 Id = Uuid(as_uuid=False).with_variant(String(36), "sqlite")
 
 # Ordered by code point on both engines, whatever the database's locale.
@@ -141,5 +141,5 @@ PlainText = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 def fold(text: str) -> str:
-    """Text for comparing without case; the two small sigmas of Greek are one letter. See columns.folded."""
+    """Fold text for comparing without case, like the SQL function `folded`."""
     return text.lower().replace("ς", "σ")

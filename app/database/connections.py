@@ -1,6 +1,6 @@
-"""Connections between two uses: SQLAlchemy's pool makes and bounds them, and is spared the rest of its work.
+"""Idle connections. SQLAlchemy's pool makes and limits them, but does not check them out and in.
 
-Its own check-out and check-in (a record, a proxy, events, three locks) took a tenth of what reading one task costs.
+The pool's own steps (a record, a proxy, events, three locks) took a tenth of the time to read one task.
 """
 
 import threading
@@ -9,14 +9,14 @@ from contextlib import suppress
 from sqlalchemy import Engine, event
 from sqlalchemy.pool import PoolProxiedConnection
 
-# Where the pool keeps, for each connection, what must be well before it is used again.
+# The key in a connection's info of the check that must pass before it is used again.
 CHECK = "check"
-# And when it was made, of time.monotonic().
+# The key of the time when it was made, by time.monotonic().
 MADE_AT = "made_at"
 
 
 class Connections:
-    """The connections of one engine that nobody uses just now; the one used last is taken first."""
+    """The idle connections of one engine. The one used last is taken first."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -27,13 +27,13 @@ class Connections:
 
     @property
     def in_use(self) -> int:
-        """How many somebody uses."""
-        # The pool may have been told of one more than there was, for a moment.
+        """Return the number of connections in use."""
+        # Never negative, because the pool's count and the idle list change at different moments.
         checked_out: int = self._engine.pool.checkedout()  # type: ignore[attr-defined]
         return max(0, checked_out - len(self._spare))
 
     def take(self) -> PoolProxiedConnection:
-        """One of them, or a new one; TimeoutError where all are in use for too long."""
+        """Return an idle connection or a new one; raise TimeoutError if all stay in use for too long."""
         try:
             pooled = self._spare.pop()
         except IndexError:
@@ -49,7 +49,7 @@ class Connections:
     def give_back(self, pooled: PoolProxiedConnection) -> None:
         self._spare.append(pooled)
         if self._waiting:
-            # Who waits does so for one that is back in the pool.
+            # A waiting request waits for a connection in SQLAlchemy's pool.
             with suppress(IndexError):
                 self._spare.pop().close()
 
@@ -57,7 +57,7 @@ class Connections:
         with self._counting:
             self._waiting += 1
         try:
-            # Between the look and the count, one may have come back.
+            # One may have come back between the first try and the count.
             with suppress(IndexError):
                 return self._spare.pop()
             return self._engine.raw_connection()

@@ -1,4 +1,4 @@
-"""The engine of the app, on either of the two databases."""
+"""The app's engine, on either of the two databases."""
 
 from collections.abc import Callable, Mapping
 from threading import Lock
@@ -16,12 +16,12 @@ from app.services import services
 from app.settings import Settings
 
 POOL_WAIT_SECONDS = 2
-# Next to those for requests: for what is read in the background.
+# In addition to those for requests: for background reads.
 SPARE_CONNECTIONS = 1
 
 
 class Database:
-    """What Flask-Migrate and the queries need: the metadata, and the engine of the current app."""
+    """The metadata and the current app's engine, for Flask-Migrate and the queries."""
 
     metadata = metadata
 
@@ -30,7 +30,7 @@ class Database:
         return services().engine
 
     def engine_and_state(self) -> tuple[Engine, DatabaseState]:
-        """What a statement needs of the current app."""
+        """Return the current app's engine and database state, which every statement needs."""
         here = services()
         return here.engine, here.database
 
@@ -48,13 +48,13 @@ def make_engine(settings: Settings) -> Engine:
     engine = create_engine(
         url,
         isolation_level="AUTOCOMMIT",
-        # A failing statement must not put its users' data into the log.
+        # A failing statement must not put users' data into the log.
         hide_parameters=True,
-        # All are kept: the spare one, opened anew each time, would come and go twice a second.
+        # Keep all connections, because the spare one would otherwise be opened and closed twice a second.
         pool_size=settings.threads + SPARE_CONNECTIONS,
         max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS,
-        # Nothing is left to be undone: a transaction that fails undoes itself.
+        # Nothing is left to roll back: a failed transaction rolls itself back.
         pool_reset_on_return=None,
         connect_args=sqlite.connect_arguments() if on_sqlite else postgresql.connect_arguments(url.query),
         **({} if on_sqlite else {"use_native_hstore": False}),
@@ -70,10 +70,10 @@ def state_of(engine: Engine) -> DatabaseState:
 
 
 def both_engines(build: Callable[[Any], Any]) -> Mapping[str, Any]:
-    """A statement with ON CONFLICT, which needs each engine's own `insert`: built once for both."""
+    """Build a statement with ON CONFLICT for both engines, because each needs its own `insert`."""
     return {"postgresql": build(postgresql_dialect.insert), "sqlite": build(sqlite_dialect.insert)}
 
 
 def for_engine(statements: Mapping[str, Any]) -> Any:
-    """The one of both that is for the engine of the current app."""
+    """Pick the statement for the current app's engine."""
     return statements[db.engine.dialect.name]

@@ -1,4 +1,4 @@
-"""Statements and transactions: each on a connection of the pool, in the scope of one user."""
+"""Run statements and transactions, each on a pooled connection in the scope of one user."""
 
 import sqlite3
 import time
@@ -21,16 +21,16 @@ from app.database.sqlite import SQLITE_BUSY_SECONDS
 from app.database.statements import Compiled, Result, Row, compiled
 from app.http.problems import DatabaseUnavailable
 
-# No transaction lives longer, so that whoever reads changes by time knows how far to look back.
+# Maximum length of a transaction, so that readers of changes know how far to look back in time.
 TRANSACTION_SECONDS = 20
 STALE_SECONDS = 1
-# A lock that does not come: two of them one after the other must still be answered within 5 s.
+# Maximum wait for a lock: two such waits in a row must still end within 5 s.
 LOCK_SECONDS = 2
 
 IntegrityError = (psycopg2.IntegrityError, sqlite3.IntegrityError)
 
-# READ COMMITTED, whatever the server's default. IMMEDIATE: a read that turns into a write later would fail when
-# somebody else wrote in between.
+# READ COMMITTED, whatever the server's default. IMMEDIATE, because a transaction that reads before it writes would
+# fail if another one wrote in between.
 BEGIN = {
     "postgresql": (
         "BEGIN ISOLATION LEVEL READ COMMITTED;"
@@ -42,7 +42,7 @@ BEGIN = {
 }
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-# Rows that one statement ends for good: more would perhaps not be ended in time.
+# Maximum rows that one statement deletes permanently: more might not finish in time.
 MAX_AT_ONCE = 5_000
 
 _transaction: ContextVar["_Transaction | None"] = ContextVar("transaction", default=None)
@@ -50,50 +50,50 @@ _transaction: ContextVar["_Transaction | None"] = ContextVar("transaction", defa
 
 @dataclass(frozen=True, slots=True)
 class _Transaction:
-    # The driver's.
+    # The driver's connection.
     connection: Any
-    # Of time.monotonic().
+    # By time.monotonic().
     ends_at: float
 
     def require_time(self) -> None:
         if time.monotonic() > self.ends_at:
-            raise DatabaseUnavailable("The transaction took too long and was undone. Try again.")
+            raise DatabaseUnavailable("The transaction took too long and was rolled back. Try again.")
 
     def commit(self) -> None:
-        # PostgreSQL answers ROLLBACK, and no error, where a statement has failed before.
+        # After a failed statement, PostgreSQL's response to COMMIT is ROLLBACK, not an error.
         if getattr(_command(self.connection, "COMMIT"), "statusmessage", "COMMIT") != "COMMIT":
-            raise RuntimeError("a failed statement was passed over, and with it the transaction was undone")
+            raise RuntimeError("the error of a failed statement was ignored, so the transaction was rolled back")
 
 
 def fetch_one(statement: Executable, parameters: Mapping[str, Any] = NOTHING) -> Row | None:
-    """Run one statement; its only row, or None."""
+    """Run one statement and return its only row, or None."""
     ready, (rows, _) = _run(statement, parameters)
     return ready.named(rows[0]) if rows else None
 
 
 def fetch_all(statement: Executable, parameters: Mapping[str, Any] = NOTHING) -> list[Row]:
-    """Run one statement; its rows."""
+    """Run one statement and return its rows."""
     ready, (rows, _) = _run(statement, parameters)
     return list(map(ready.named, rows))
 
 
 def fetch_tuples(statement: Executable, parameters: Mapping[str, Any] = NOTHING) -> list[tuple[Any, ...]]:
-    """Run one statement; its rows without names, for many of them take time to be given."""
+    """Run one statement and return plain tuples: naming the columns of many rows is slow."""
     _, (rows, _) = _run(statement, parameters)
     return rows
 
 
 def execute(statement: Executable, parameters: Mapping[str, Any] = NOTHING) -> int:
-    """Run one statement that returns no rows; how many it changed."""
+    """Run one statement that returns no rows, and return the number of rows it changed."""
     _, (_, count) = _run(statement, parameters)
     return count
 
 
 @contextmanager
 def transaction() -> Iterator[None]:
-    """Everything inside is one transaction, and part of the one around it, if there is one.
+    """Run everything inside in one transaction, or in the transaction around it if there is one.
 
-    The connections are in autocommit, so nothing else spans two statements.
+    The connections are in autocommit mode, so nothing else spans two statements.
     """
     if _transaction.get() is not None:
         yield
@@ -108,7 +108,7 @@ def transaction() -> Iterator[None]:
             here.require_time()
             here.commit()
         except BaseException:
-            # Where the connection broke there is nothing left to roll back.
+            # If the connection broke, there is nothing left to roll back.
             with suppress(*DRIVER_ERRORS):
                 _command(connection, "ROLLBACK")
             raise
@@ -117,7 +117,7 @@ def transaction() -> Iterator[None]:
 
 
 def violation(error: BaseException) -> Literal["unique", "foreign_key", "other"]:
-    """Which kind of constraint refused. By code, since a cluster does not tell its name."""
+    """Return the kind of constraint that was violated, by its code: a cluster does not report its name."""
     code = getattr(error, "pgcode", None) or getattr(error, "sqlite_errorname", None)
     if code in ("23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"):
         return "unique"
@@ -127,10 +127,10 @@ def violation(error: BaseException) -> Literal["unique", "foreign_key", "other"]
 
 
 def _run(statement: Any, parameters: Mapping[str, Any]) -> tuple[Compiled, Result]:
-    """Run one statement in the transaction under way, or alone."""
+    """Run one statement in the current transaction, or alone."""
     if current_user.get() is None:
         if names_owned_table(statement):
-            raise UnscopedStatement("enter scope(user_id) before you touch what users own")
+            raise UnscopedStatement("enter scope(user_id) before you access users' data")
         with scope(NOBODY):
             return _run(statement, parameters)
     engine, trouble = db.engine_and_state()
@@ -145,8 +145,8 @@ def _run(statement: Any, parameters: Mapping[str, Any]) -> tuple[Compiled, Resul
             with lease as connection:
                 return ready, ready.run_alone(connection, parameters)
         except psycopg2.Error:
-            # The server was restarted since the last request: another connection will do. Only a read can be repeated
-            # without knowing what it did; and not after a long wait, or the answer would take twice as long.
+            # The server may have restarted since the last request, so try another connection. Only a read is safe to
+            # repeat, and only after a short wait: after a long one, the response would take twice as long.
             if not (is_read and lease.is_broken and time.monotonic() - began_at < STALE_SECONDS):
                 raise
         with _PooledConnection(trouble, writes=False) as connection:
@@ -154,13 +154,13 @@ def _run(statement: Any, parameters: Mapping[str, Any]) -> tuple[Compiled, Resul
 
 
 class _PooledConnection:
-    """A driver's connection from the pool. Once one breaks, those made before it are given up."""
+    """A driver's connection from the pool. Once one breaks, all older ones are discarded."""
 
     is_broken = False
 
     def __init__(self, trouble: DatabaseState, writes: bool = True) -> None:
         self._trouble = trouble
-        # Who waits for another writer holds no connection: those that read go on.
+        # A writer that waits for another holds no connection, so that reads go on.
         self._turn = trouble.one_writer if writes else None
 
     def __enter__(self) -> Any:
@@ -170,7 +170,7 @@ class _PooledConnection:
             raise DatabaseUnavailable
         try:
             if time.monotonic() < self._trouble.writes_paused_until:
-                # The one before has waited in vain for another process.
+                # The previous writer has waited for another process and failed.
                 raise DatabaseUnavailable
             return self._connect()
         except BaseException:
@@ -186,7 +186,7 @@ class _PooledConnection:
         return self._connection
 
     def _take(self) -> PoolProxiedConnection:
-        # At the very first one SQLAlchemy asks the server about itself: that is nobody's.
+        # On the first connection SQLAlchemy asks the server about itself, outside any user's scope.
         with scope(None):
             return self._trouble.connections.take()
 
@@ -207,7 +207,7 @@ class _PooledConnection:
 
 
 def _command(connection: Any, text: str) -> Any:
-    """Send what is nobody's: before BEGIN, nothing else may stand in its message."""
+    """Send a command outside any user's scope: nothing may precede BEGIN in its message."""
     with scope(None):
         cursor = connection.cursor()
         cursor.execute(text)

@@ -1,4 +1,4 @@
-"""What is the database's fault and passes: a 503, and how soon the next request may try."""
+"""Turn temporary database failures into 503, and pause new attempts briefly."""
 
 import logging
 import sqlite3
@@ -20,7 +20,7 @@ logger = logging.getLogger("tasks.database")
 
 DRIVER_ERRORS = (psycopg2.Error, sqlite3.Error)
 
-# How long a server is left alone that has just kept a request waiting in vain for longer than that.
+# Seconds without new attempts after a request has waited longer than this and failed.
 PAUSE_SECONDS = 1
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -47,21 +47,21 @@ NOT_MIGRATED = "The database is not at this version's migration: run `flask db u
 
 @dataclass(slots=True)
 class DatabaseState:
-    """What this process has noticed of its database's. Times are of time.monotonic().
+    """The state of the database as this process has seen it. Times are by time.monotonic().
 
-    Whoever queued behind a request that waited in vain would wait as long, one by one: so nobody is to try for a while.
+    Requests queued behind one that timed out would time out in turn, so all fail fast for a moment.
     """
 
     connections: Connections
-    # Where the database takes one at a time: whose turn it is in this process.
+    # The lock of this process's writers, if the database allows only one at a time.
     one_writer: "Lock | None" = None
     reads_paused_until: float = 0.0
     writes_paused_until: float = 0.0
-    # Connections made before lead nowhere, or to the wrong host.
+    # Connections made before this are broken, or lead to the wrong host.
     broken_at: float = 0.0
 
     def pause_attempts(self, for_a_lock: bool, writes: bool) -> None:
-        """Pause; but what a write waits for need not be in a reader's way."""
+        """Pause new attempts; after a write waited for a lock, pause only writes."""
         self.writes_paused_until = time.monotonic() + PAUSE_SECONDS
         if not (for_a_lock and writes):
             self.reads_paused_until = self.writes_paused_until
@@ -69,7 +69,7 @@ class DatabaseState:
 
 @contextmanager
 def outages(trouble: DatabaseState, writes: bool = True) -> Iterator[None]:
-    """Turn what is the database's fault, and passes, into DatabaseUnavailable."""
+    """Turn temporary failures of the database into DatabaseUnavailable."""
     began_at = time.monotonic()
     if began_at < (trouble.writes_paused_until if writes else trouble.reads_paused_until):
         raise DatabaseUnavailable
@@ -78,7 +78,7 @@ def outages(trouble: DatabaseState, writes: bool = True) -> Iterator[None]:
     except PoolTimeout as error:
         raise DatabaseUnavailable("All connections to the database are busy. Try again shortly.") from error
     except (DBAPIError, *DRIVER_ERRORS) as error:
-        # SQLAlchemy wraps what fails at the very first connection.
+        # SQLAlchemy wraps an error on the first connection.
         cause = error.orig if isinstance(error, DBAPIError) else error
         if _is_not_migrated(cause):
             logger.error("the database is not migrated: %s", str(cause).strip())
@@ -87,11 +87,11 @@ def outages(trouble: DatabaseState, writes: bool = True) -> Iterator[None]:
             raise
         logger.warning("database unavailable: %s", str(cause).strip())
         code, is_locked = getattr(cause, "pgcode", None), _is_locked(cause)
-        # What has no code the server did not say.
+        # Without an SQLSTATE the error came from the driver, not the server.
         if (is_locked or code is None) and time.monotonic() - began_at > PAUSE_SECONDS:
             trouble.pause_attempts(is_locked, writes)
         if code == READ_ONLY:
-            # Perhaps another host has taken over.
+            # Another host may have taken over.
             trouble.broken_at = time.monotonic()
         detail = f"The database is unavailable: {cause}." if isinstance(cause, FileLost) else None
         raise DatabaseUnavailable(detail) from error
@@ -109,10 +109,10 @@ def _is_locked(error: BaseException | None) -> bool:
 
 def _is_outage(error: BaseException | None) -> bool:
     if isinstance(error, sqlite3.Error):
-        # The lower eight bits tell the kind; errors of Python's own module have no code.
+        # The lower eight bits are the kind of error; errors of Python's own module have no code.
         return getattr(error, "sqlite_errorcode", 0) & 0xFF in SQLITE_OUTAGES
     code = getattr(error, "pgcode", None)
     if code is None:
         return isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
-    # Connection lost, transaction undone (a deadlock), out of resources, an operator's intervention, a disk's failure.
+    # Lost connection, rolled back transaction (deadlock), lack of resources, operator intervention, disk failure.
     return code[:2] in ("08", "40", "53", "57", "58") or code in (LOCK_NOT_AVAILABLE, READ_ONLY)

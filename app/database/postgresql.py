@@ -1,4 +1,4 @@
-"""PostgreSQL: how it is reached, and what each statement says: for whom it is, for which request, and for how long."""
+"""PostgreSQL: connect to it, and give each statement its user, its request's id and its time limit."""
 
 import re
 import socket
@@ -18,23 +18,23 @@ from app.http.requests import current_request
 psycopg2.extensions.set_wait_callback(waiting.wait)
 
 CONNECT_SECONDS = 2
-# For what was sent to be acknowledged by the other side's kernel.
+# Maximum wait for the other side's kernel to acknowledge sent data.
 UNACKNOWLEDGED_MILLISECONDS = 3_000
-# Longer than the server's own statement_timeout, which is the gentler end.
+# Longer than the server's own statement_timeout, which ends a statement without breaking the connection.
 SILENCE_SECONDS = 7
 
-# What could end a comment or its quotes, or means something to the driver.
+# Characters that could end a comment or its quotes, or that the driver interprets.
 _NOT_FOR_A_COMMENT = re.compile(r"[^!-~]|[%'*\\]")
 
-# PostgreSQL's number for the type.
+# PostgreSQL's number of the type.
 UUID = 2950
 
 WHOLE_TIMESTAMP = len("2026-03-14 09:26:53.589793")
 
 
 def connect_arguments(query: Any) -> dict[str, Any]:
-    """What the driver is told, next to what the URL's own query says."""
-    # With keepalives and a connect time-out alone, a vanished server held a request for over 35 s.
+    """Return the driver's arguments, except those that the URL's query sets."""
+    # With only keepalives and a connect time-out, a vanished server held a request for over 35 s.
     limits = {
         "connect_timeout": CONNECT_SECONDS,
         "tcp_user_timeout": UNACKNOWLEDGED_MILLISECONDS,
@@ -51,19 +51,19 @@ def watch(engine: Engine) -> None:
 
 
 def _prepare(connection: psycopg2.extensions.connection, record: ConnectionPoolEntry) -> None:
-    """Read times as the text that the API answers with."""
+    """Make a new connection read times and UUIDs as the API's text."""
     record.info[MADE_AT] = time.monotonic()
     psycopg2.extensions.register_type(_TIMESTAMP, connection)
-    # What nobody has registered is the text that the server sent, made without a call of Python.
+    # An unregistered type is returned as the server's text, without a call into Python.
     connection.string_types.pop(UUID, None)
 
 
 def _read_timestamp(text: str | None, _cursor: object) -> str | None:
-    """PostgreSQL's `2026-03-14 09:26:53.5` as `2026-03-14T09:26:53.500000Z`."""
+    """Turn PostgreSQL's `2026-03-14 09:26:53.5` into `2026-03-14T09:26:53.500000Z`."""
     if text is None:
         return None
     if len(text) < WHOLE_TIMESTAMP:
-        # PostgreSQL leaves out the last zeros.
+        # PostgreSQL leaves out trailing zeros.
         text = (text if "." in text else text + ".").ljust(WHOLE_TIMESTAMP, "0")
     return text.replace(" ", "T") + "Z"
 
@@ -73,20 +73,20 @@ _TIMESTAMP = psycopg2.extensions.new_type((1114,), "TIMESTAMP", _read_timestamp)
 
 
 class _Connection(psycopg2.extensions.connection):
-    """A connection that knows which statements its server's session has prepared."""
+    """A connection that knows the prepared statements of its server session."""
 
-    # Of all connections of this process: whether a pooler gives each transaction another session.
+    # False for all connections of this process once a pooler gives each transaction another session.
     has_own_session = True
 
     def __init__(self, dsn: str, *arguments: Any, **options: Any) -> None:
-        # See waiting.py; while it connects. Each statement sets its own.
+        # The time limit for connecting (see waiting.py). Each statement sets its own.
         self.patience: float | None = float(psycopg2.extensions.parse_dsn(dsn).get("connect_timeout", CONNECT_SECONDS))
         super().__init__(dsn, *arguments, **options)
         self.prepared: set[str] = set()
 
 
 def _connect(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> Any:
-    """Try each host, and each address of its name, in turn: libpq's own time-out for each does not hold here."""
+    """Try each address of each host in turn, because libpq's own time-out per address does not apply here."""
     failures = []
     for place in _places(parameters):
         try:
@@ -102,7 +102,7 @@ def _places(parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
         port = ports[number] if len(ports) > 1 else ports[0]
         place = {name: value for name, value in (("host", host), ("port", port)) if value}
         if not host or host.startswith(("/", "@")) or "hostaddr" in parameters:
-            # A socket's folder, or what libpq is told elsewhere.
+            # A socket's folder, or an address that libpq gets elsewhere.
             yield place
             continue
         try:
@@ -114,22 +114,22 @@ def _places(parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 class _ScopedCursor(psycopg2.extensions.cursor):
-    """Sends the scope's user in the same message as each statement, as a setting of that transaction alone.
+    """Sends the scope's user in the same message as each statement, as a setting of only that transaction.
 
-    The user comes from the scope and from nowhere else, so a query that names a wrong user finds no row.
-    `executemany` is left alone: without the prefix, row-level security refuses everything.
-    The request's id stands before it, so that the server's log and pg_stat_activity lead back to the request.
+    The user comes only from the scope, so a query that names a wrong user finds no row.
+    `executemany` stays unchanged: without the prefix, row-level security rejects everything.
+    The request's id precedes it, so that the server's log and pg_stat_activity lead back to the request.
     """
 
     def execute(self, query: Any, parameters: Any = None) -> None:
         user_id = current_user.get()
         if user_id is not None:
             query = "SELECT as_user(%(app_user)s); " + query
-            # A new dictionary, for SQLAlchemy keeps the one it passed.
+            # A new dictionary, because SQLAlchemy keeps the one it passed.
             parameters = {**(parameters or {}), "app_user": user_id}
         request_id = current_request.get()
         if request_id is not None:
-            # In front, for pg_stat_activity shows the first kilobyte; and outside of what is prepared.
+            # In front, because pg_stat_activity shows only the first kilobyte; and outside the prepared text.
             query = f"/* request_id='{_NOT_FOR_A_COMMENT.sub('_', request_id)}' */ {query}"
         self.connection.patience = None if takes_its_time.get() else SILENCE_SECONDS
         super().execute(query, parameters)

@@ -1,7 +1,7 @@
-"""The scope that isolates users, and how long its statements may take.
+"""The scope that isolates users, and the time limit of its statements.
 
-PostgreSQL keeps users apart itself (row-level security): the user of the current scope travels in the same message as
-each statement, so no session state exists that a pooler could hand to somebody else.
+PostgreSQL itself isolates users (row-level security). Each statement's message contains the current scope's user. So
+there is no session state that a pooler could give to another user.
 """
 
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ from sqlalchemy.sql import visitors
 
 from app.database.columns import OWNED
 
-# Nobody's user id: PostgreSQL shows no owned row, but ends a statement in time all the same.
+# The id of no user: PostgreSQL shows no owned row, but still ends a statement in time.
 NOBODY = ""
 
-# On SQLite, and in a transaction on PostgreSQL. Elsewhere it is as_user(), in migration 0004, that says the same.
+# For SQLite, and for transactions on PostgreSQL. For other statements as_user() in migration 0004 sets the same.
 STATEMENT_SECONDS = 5
 
-# Whose rows the database shows.
+# The user whose rows the database shows.
 current_user: ContextVar[str | None] = ContextVar("current_user", default=None)
 
 takes_its_time: ContextVar[bool] = ContextVar("takes_its_time", default=False)
@@ -30,18 +30,18 @@ Piece = TypeVar("Piece")
 
 
 class UnscopedStatement(Exception):
-    """A statement on an owned table was about to run outside a user's scope: a fault of this program."""
+    """A statement on an owned table was about to run outside a user's scope: a bug in this program."""
 
 
 class AnothersScope(Exception):
-    """Somebody's scope was about to be entered inside another user's: a fault of this program."""
+    """A user's scope was about to be entered inside another user's: a bug in this program."""
 
 
 @contextmanager
 def scope(user_id: str | None) -> Iterator[None]:
-    """Until its end, the database shows and takes the rows of this user only; with None, nobody's.
+    """Limit the database to this user's rows until the block ends; with None, to no user's.
 
-    Whoever begins the work enters it: a view's decorator, or a command. What they call cannot become another user.
+    A view's decorator or a command enters it, and the code that they call cannot become another user.
     """
     if user_id is not None and current_user.get() not in (None, user_id):
         raise AnothersScope("leave this user's scope before you enter another's")
@@ -53,14 +53,14 @@ def scope(user_id: str | None) -> Iterator[None]:
 
 
 def in_this_scope(pieces: Iterator[Piece]) -> Iterator[Piece]:
-    """Read on in the scope of now, for an answer that is streamed once its view has returned."""
-    # Not `with scope()` around the pieces: a generator that waits would leave it open in whoever reads from it.
+    """Yield the pieces in the current scope, for a response that is streamed after its view has returned."""
+    # Not `with scope()` around the pieces: a paused generator would leave the scope open in its reader.
     return iter(partial(copy_context().run, next, pieces, None), None)
 
 
 @contextmanager
 def without_time_limits() -> Iterator[None]:
-    """Nobody waits at the other end: a migration takes as long as the tables are large."""
+    """Lift the time limits: a migration may take as long as it needs."""
     token = takes_its_time.set(True)
     try:
         yield

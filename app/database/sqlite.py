@@ -1,4 +1,4 @@
-"""SQLite: what it needs to behave like PostgreSQL, and to share its one file."""
+"""SQLite: make it behave like PostgreSQL, and share its one file."""
 
 import functools
 import math
@@ -20,14 +20,14 @@ from app.times import rfc3339
 from app.turns import give_way
 
 SQLITE_BUSY_SECONDS = 3.0
-# How long a statement that finds SQLite's file locked sleeps before it tries again: a write takes about as long.
+# Wait before a statement tries a locked file again: a write takes about as long.
 SQLITE_RETRY_SECONDS = 0.002
-# Steps of SQLite's virtual machine, about a millisecond, after which a statement looks at the clock.
+# Steps of SQLite's virtual machine, about a millisecond, between two looks at the clock.
 SQLITE_STEPS = 2_000
 
 
 def connect_arguments() -> dict[str, Any]:
-    """What the driver is told."""
+    """Return the driver's arguments."""
     return {"factory": _Connection}
 
 
@@ -37,17 +37,17 @@ def watch(engine: Engine) -> None:
 
 
 class FileLost(sqlite3.OperationalError):
-    """SQLite's file is not the one that was opened. The message, which clients may see, says what to do."""
+    """SQLite's file is not the one that was opened. The message says what to do, and clients may see it."""
 
     sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
 
 
 class _OpenFile:
-    """SQLite writes on into a file that was deleted or replaced, and nobody would ever read that again.
+    """A check for a deleted or replaced file: SQLite would write to the old one, and those writes would be lost.
 
-    So each use of a connection looks at what is there by now: some 3 µs. Another file is not opened by a process that
-    has had this one: where the old one's -wal was left beside it, SQLite would write what that holds over the new one.
-    Only a migration makes a file where there is none.
+    Each use of a connection looks at the file, which takes some 3 µs. A process that has opened one file never opens
+    another: SQLite would write the contents of an old -wal next to it over the new file. Only a migration creates a
+    missing file.
     """
 
     def __init__(self, path: str) -> None:
@@ -78,17 +78,17 @@ class _OpenFile:
             ) from error
         if self._identity not in (None, (found.st_dev, found.st_ino)):
             raise FileLost(
-                "the file at DATABASE_URL was replaced: stop the service, see that nothing of the old one (-wal, -shm) "
-                "is left beside the new one, and start it again"
+                "the file at DATABASE_URL was replaced: stop the service, delete the old file's -wal and -shm next to "
+                "the new one, and start it again"
             )
         self._identity = (found.st_dev, found.st_ino)
 
 
 class _Connection(sqlite3.Connection):
-    """A connection whose clock, like PostgreSQL's now(), stands still for the length of a statement."""
+    """A connection whose clock stands still during a statement, like PostgreSQL's now()."""
 
     statement_time = datetime.min.replace(tzinfo=UTC)
-    # Of time.monotonic().
+    # By time.monotonic().
     statement_ends_at = 0.0
 
     def cursor(self, factory: Callable[..., sqlite3.Cursor] | None = None) -> sqlite3.Cursor:  # type: ignore[override]
@@ -98,8 +98,8 @@ class _Connection(sqlite3.Connection):
         return rfc3339(self.statement_time + timedelta(seconds=seconds))
 
     def is_over(self) -> bool:
-        """Called every millisecond or so while a statement runs: whether it has taken too long."""
-        # The others have connections of their own.
+        """Return whether a statement has taken too long; SQLite calls it about every millisecond."""
+        # Other requests have their own connections, so they can go on meanwhile.
         give_way()
         return time.monotonic() > self.statement_ends_at
 
@@ -116,7 +116,7 @@ class _Cursor(sqlite3.Cursor):
             try:
                 return super().execute(sql, parameters)
             except sqlite3.OperationalError as error:
-                # Not by SQLite's own busy_timeout, which would stop the other requests of this process as well.
+                # Not with SQLite's own busy_timeout, which would also stop this process's other requests.
                 is_locked = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
                 if not is_locked or time.monotonic() - began_at > SQLITE_BUSY_SECONDS:
                     raise
@@ -124,7 +124,7 @@ class _Cursor(sqlite3.Cursor):
 
 
 def _prepare(connection: _Connection, record: ConnectionPoolEntry) -> None:
-    """Give SQLite what PostgreSQL has: durability, foreign keys, a clock, and letters beyond ASCII."""
+    """Give SQLite PostgreSQL's features: durability, foreign keys, a clock, and letters beyond ASCII."""
     record.info[MADE_AT] = time.monotonic()
     for pragma in (
         "journal_mode=WAL",
@@ -141,7 +141,7 @@ def _prepare(connection: _Connection, record: ConnectionPoolEntry) -> None:
 
 
 def _on_text(function: Callable[..., Any]) -> Callable[..., Any]:
-    """SQL's rule: NULL in, NULL out."""
+    """Make a function follow SQL's rule: NULL in, NULL out."""
 
     @functools.wraps(function)
     def wrapper(*arguments: str | None) -> Any:

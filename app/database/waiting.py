@@ -1,7 +1,7 @@
-"""How psycopg2 waits for PostgreSQL: each statement has a deadline, and other requests go on meanwhile.
+"""Wait for PostgreSQL with a deadline for each statement, while other requests go on.
 
-No time-out of TCP ends a wait for a frozen server, whose kernel still acknowledges. Where this raises, psycopg2 closes
-the connection.
+No TCP time-out ends a wait for a frozen server, because its kernel still acknowledges. If this raises, psycopg2
+closes the connection.
 """
 
 import select
@@ -16,19 +16,19 @@ from psycopg2.extensions import POLL_OK, POLL_READ
 
 from app.turns import Deadline
 
-# What a watcher of gevent's loop waits for.
+# The events that a watcher of gevent's loop waits for.
 _READ, _WRITE = 1, 2
 
 
 class ServerSilent(OperationalError):
-    """PostgreSQL, or the network before it, said nothing for as long as it may."""
+    """PostgreSQL, or the network in front of it, was silent until the deadline."""
 
     def __str__(self) -> str:
-        return "the server said nothing in time"
+        return "the server did not respond in time"
 
 
 def _wait_in_worker(connection: Any) -> None:
-    """Under gunicorn's worker. `select.poll`, which gevent has too, took 11 µs more for a statement."""
+    """Wait in gunicorn's worker. gevent's own `select.poll` took 11 µs more per statement."""
     hub, patience = gevent.get_hub(), getattr(connection, "patience", None)
     with nullcontext() if patience is None else Deadline(patience, ServerSilent):
         while (state := connection.poll()) != POLL_OK:
@@ -36,7 +36,7 @@ def _wait_in_worker(connection: Any) -> None:
 
 
 def _wait_alone(connection: Any) -> None:
-    """In a thread that has nothing else to do."""
+    """Wait in a thread that has nothing else to do."""
     began_at, patience = time.monotonic(), getattr(connection, "patience", None)
     while (state := connection.poll()) != POLL_OK:
         seconds = None if patience is None else began_at + patience - time.monotonic()
@@ -47,5 +47,5 @@ def _wait_alone(connection: Any) -> None:
         ready.poll(seconds and seconds * 1_000)
 
 
-# A `connection.patience` is how many seconds it waits for the server; None, or none: as long as it takes.
+# `connection.patience` is the time limit in seconds; None, or no such attribute, means no limit.
 wait = _wait_in_worker if monkey.is_module_patched("select") else _wait_alone

@@ -1,4 +1,4 @@
-"""A Flask without what this service has no use for."""
+"""Flask without the features that this service does not use."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from werkzeug.routing import MapAdapter
 
 
 class NoSessions(SessionInterface):
-    """No cookies: each request brings its token."""
+    """Use no cookies: each request brings its token."""
 
     _none = NullSession()
 
@@ -18,17 +18,17 @@ class NoSessions(SessionInterface):
 
 
 class Application(Flask):
-    """Each of these is asked for at every request."""
+    """A Flask whose per-request steps are reduced to the ones needed."""
 
     session_interface = NoSessions()
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        # Two slashes are not one: Werkzeug would redirect to a URL made from the Host header.
+        # Do not merge slashes: Werkzeug would redirect to a URL made from the Host header.
         self.url_map.merge_slashes = False
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Routes go by path and method: the Host header is nobody's business here."""
+        """Route by path and method only, without the Host header."""
         if request is None:
             return super().create_url_adapter(None)
         environ = request.environ
@@ -43,5 +43,5 @@ class Application(Flask):
         )
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """No view is a coroutine, so none is looked at for being one."""
+        """Skip Flask's check for coroutines: no view is async."""
         return func

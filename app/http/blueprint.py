@@ -1,4 +1,4 @@
-"""flask-smorest's blueprint, made strict: how operations parse, answer and are described."""
+"""flask-smorest's blueprint, made strict: how operations parse, respond and are described."""
 
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -26,7 +26,7 @@ View = Callable[..., Any]
 
 
 class Blueprint(flask_smorest.Blueprint):
-    """A blueprint whose operations refuse what they do not know, and whose description names every answer."""
+    """A blueprint whose operations reject unknown input, and whose description names every response."""
 
     DEFAULT_LOCATION_CONTENT_TYPE_MAPPING = dict.fromkeys(("json", "batch", "optional_json"), "application/json")
 
@@ -35,8 +35,8 @@ class Blueprint(flask_smorest.Blueprint):
         self._prepare_doc_cbks.append(self._describe_operation)
 
     def arguments(self, schema: type[Schema], *, location: Location = "json", **options: Any) -> Callable[[View], View]:
-        """Describe a body or query, and give what it says to the view as its first argument."""
-        # Made once, not at each request.
+        """Describe a body or query, and pass its loaded value to the view as the first argument."""
+        # Made once, not on each request.
         instance = resolve_schema_instance(schema)
         if location != "query":
             options["example"] = example_of(instance)
@@ -47,7 +47,7 @@ class Blueprint(flask_smorest.Blueprint):
             def loaded(*args: Any, **kwargs: Any) -> Any:
                 return view(load(instance, location, the_request()), *args, **kwargs)
 
-            # flask-smorest's wrapper is left out: webargs reads more than is there.
+            # Leave out flask-smorest's wrapper: webargs reads more than the request holds.
             loaded._apidoc = describe(view)._apidoc  # type: ignore[attr-defined]
             return loaded
 
@@ -56,7 +56,7 @@ class Blueprint(flask_smorest.Blueprint):
     def response(
         self, status: int, schema: Any = None, *, headers: tuple[str, ...] = (), **options: Any
     ) -> Callable[[View], View]:
-        """Describe the one success of an operation; `headers` are those beside the ones that every answer has."""
+        """Describe the one success of an operation; `headers` come on top of those of every response."""
         described = {"example": example_of(schema), "headers": headers_named(*ON_EVERY_ANSWER, *headers)}
         describe = super().response(status, schema, **described, **options)
 
@@ -66,7 +66,7 @@ class Blueprint(flask_smorest.Blueprint):
                 refuse_unread(the_request())
                 return view(*args, **kwargs)
 
-            # Here it is left out since it makes answers of what views return, which are answers already.
+            # Leave out flask-smorest's wrapper: it makes responses, but views return responses already.
             checked._apidoc = describe(view)._apidoc  # type: ignore[attr-defined]
             return checked
 
@@ -79,7 +79,7 @@ class Blueprint(flask_smorest.Blueprint):
                 info["operation_id"] = endpoint
 
     def _describe_operation(self, doc: dict[str, Any], doc_info: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-        """Add what follows from the decorators: the id, the errors, and whether a token is needed."""
+        """Add the facts that the decorators imply: the id, the errors, and whether a token is needed."""
         raised = {*ALWAYS, *doc_info.get("problems", ()), *(WITH_BODY if "requestBody" in doc else ())}
         errors = {str(status): response_name(status) for status in {problem.status for problem in raised}}
         successes = {str(status): response for status, response in doc["responses"].items() if int(status) < 400}
@@ -99,7 +99,7 @@ class Blueprint(flask_smorest.Blueprint):
 
 
 def raises(*problems: type[Problem], needs_token: bool = False) -> Callable[[View], View]:
-    """Say in the description of an operation how it can end, beside what every operation has."""
+    """Document the errors of an operation, besides those that every operation has."""
 
     def decorator(view: View) -> View:
         info = view.__dict__.setdefault("_apidoc", {})
@@ -111,7 +111,7 @@ def raises(*problems: type[Problem], needs_token: bool = False) -> Callable[[Vie
 
 
 def takes(*headers: str, also: tuple[int, ...] = ()) -> Callable[[View], View]:
-    """Say in the description of an operation which request headers it heeds, and which other statuses follow."""
+    """Document the request headers that an operation uses, and the other statuses that can follow."""
 
     def decorator(view: View) -> View:
         info = view.__dict__.setdefault("_apidoc", {})
@@ -123,7 +123,7 @@ def takes(*headers: str, also: tuple[int, ...] = ()) -> Callable[[View], View]:
 
 
 def answers_with(media_types: Mapping[str, str]) -> Callable[[View], View]:
-    """Say in the description of an operation in which media types its success may come, each with an example."""
+    """Document the media types of an operation's success, each with an example."""
 
     def decorator(view: View) -> View:
         view.__dict__.setdefault("_apidoc", {})["media_types"] = media_types
@@ -133,6 +133,6 @@ def answers_with(media_types: Mapping[str, str]) -> Callable[[View], View]:
 
 
 def the_request() -> Request:
-    """The request itself: through Flask's `request`, each attribute looks anew for the context."""
+    """Return the request itself: Flask's `request` looks up the context for each attribute."""
     here: Request = request._get_current_object()  # type: ignore[attr-defined]
     return here

@@ -1,4 +1,4 @@
-"""Which browsers' origins may call the service, and with which headers (Fetch, section 3.3)."""
+"""Let the browsers' origins of CORS_ORIGINS call the service, with these headers (Fetch, section 3.3)."""
 
 import re
 from typing import Any
@@ -24,13 +24,13 @@ OPTIONS: dict[str, Any] = {
     ],
     "methods": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
     "max_age": 600,
-    # Said of every answer, in requests.py: here it would be of those to a listed origin alone.
+    # requests.py sets Vary on every response; Flask-Cors would set it only for a listed origin.
     "vary_header": False,
 }
 
 
 def init_app(app: Flask, settings: Settings) -> None:
     if settings.cors_origins:
-        # As patterns, for Flask-Cors takes the brackets of an IPv6 address for one.
+        # Patterns, because Flask-Cors takes the brackets of an IPv6 address for a pattern.
         origins = [re.compile(rf"{re.escape(origin)}\Z") for origin in settings.cors_origins]
         CORS(app, **OPTIONS, origins=origins, allow_headers=[*ALLOWED_HEADERS, *settings.cors_headers])

@@ -1,4 +1,4 @@
-"""Marshmallow fields that take a type, and not what can be read as one."""
+"""Marshmallow fields that accept only their own type, not values that could be converted to it."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from marshmallow.validate import Length, Range
 from app.times import EXAMPLE_TIME
 from app.turns import give_way
 
-# What Text takes, in JSON Schema's words: anything but NUL; where it is trimmed and needed, more than white space.
+# The JSON Schema patterns of Text: no NUL; if trimmed and required, more than white space.
 NO_NUL = r"^[^\x00]*$"
 NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
 
@@ -22,7 +22,7 @@ _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 class Text(fields.String):
-    """A string of `least` to `most` characters without NUL, which PostgreSQL cannot keep; trimmed on request."""
+    """A string of `least` to `most` characters without NUL, which PostgreSQL cannot store; trimmed on request."""
 
     default_error_messages = {"nul": "Must not contain NUL characters."}
 
@@ -47,7 +47,7 @@ class Text(fields.String):
 
 
 class Uuid(fields.String):
-    """A UUID of the client's, of any version, in its canonical form of 36 characters."""
+    """A UUID from a client, of any version, in its canonical form of 36 characters."""
 
     def __init__(self, *, metadata: dict[str, Any] | None = None, **options: Any) -> None:
         super().__init__(metadata={"format": "uuid", "maxLength": 36, **(metadata or {})}, **options)
@@ -59,7 +59,7 @@ class Uuid(fields.String):
 
 
 class Id(fields.String):
-    """A UUID in an answer."""
+    """A UUID in a response."""
 
     def __init__(self, *, required: bool = True, allow_none: bool = False, **metadata: Any) -> None:
         described = {"format": "uuid", "maxLength": 36, "example": EXAMPLE_ID, **metadata}
@@ -67,7 +67,7 @@ class Id(fields.String):
 
 
 class Time(fields.String):
-    """A time in an answer: RFC 3339, in UTC, with microseconds."""
+    """A time in a response: RFC 3339, in UTC, with microseconds."""
 
     def __init__(self, description: str, *, allow_none: bool = False, example: str | None = EXAMPLE_TIME) -> None:
         described = {"format": "date-time", "maxLength": 27, "example": example, "description": description}
@@ -82,7 +82,7 @@ class Count(fields.Integer):
 
 
 class Boolean(fields.Boolean):
-    """`true` or `false`. Marshmallow's own takes "yes" and 1 too."""
+    """`true` or `false`. Marshmallow's own field also accepts "yes" and 1."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         if isinstance(value, bool):
@@ -100,7 +100,7 @@ class QueryBoolean(fields.Boolean):
 
 
 class QueryInteger(fields.Integer):
-    """Decimal ASCII digits in a query. Python's own reading takes "1_000" and " 7" too."""
+    """Decimal ASCII digits in a query. Python's int() also accepts "1_000" and " 7"."""
 
     def __init__(self, least: int, most: int, *, metadata: dict[str, Any] | None = None, **options: Any) -> None:
         super().__init__(validate=Range(least, most), metadata={"format": "int32", **(metadata or {})}, **options)
@@ -112,7 +112,7 @@ class QueryInteger(fields.Integer):
 
 
 class OneOfSchemas(fields.Field[Any]):
-    """An object of one of several schemas, by the word that one of its members is."""
+    """An object validated by one of several schemas, chosen by a discriminator field."""
 
     def __init__(self, discriminator: str, schemas: Mapping[str, type[Schema]]) -> None:
         super().__init__()
@@ -125,6 +125,6 @@ class OneOfSchemas(fields.Field[Any]):
         word = value.get(self.discriminator)
         if not isinstance(word, str) or word not in self.schemas:
             raise ValidationError({self.discriminator: [f"Must be one of: {', '.join(self.schemas)}."]})
-        # There may be many of them, each with a rule to be searched.
+        # A batch holds many objects, and each may have a recurrence rule to check.
         give_way()
         return self.schemas[word].load(value)

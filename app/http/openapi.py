@@ -1,4 +1,4 @@
-"""The OpenAPI document: what it says of the whole service, of every header and of every error."""
+"""The OpenAPI document: the parts about the whole service, every header and every error."""
 
 from typing import Any
 
@@ -25,17 +25,17 @@ from app.http.problems import (
 from app.http.responses import PlainResponse
 
 VERSION = "0.1.0"
-# What the server refuses is named here alone: as an answer of each operation it would make every error's body perhaps
-# none, to a client that is made from the document.
-DESCRIPTION = """Tasks for many users, each of whom sees only their own.
+# The server's own rejections are described only here. If each operation listed them, a generated client would have to
+# treat the body of every error as optional.
+DESCRIPTION = """Tasks for many users. Each user sees only their own.
 
-Every error of an operation is `application/problem+json`. What is no HTTP, too long or too slow, the server refuses
-before any operation, with a page of its own (`text/html`) or nothing; go by the status:
+Every error of an operation is `application/problem+json`. The server rejects requests that are not HTTP, too long or
+too slow before any operation runs. Its response is a `text/html` page or empty, so use the status:
 
 | status | why |
 | --- | --- |
-| 400 | It is no HTTP. |
-| 408 | It did not arrive in time. |
+| 400 | The request is not HTTP. |
+| 408 | The request did not arrive in time. |
 | 414 | Method, path and query are longer than 8190 bytes. |
 | 417 | `Expect` asks for something other than `100-continue`. |
 | 431 | A header is longer than 8190 bytes, or there are more than 100. |
@@ -52,7 +52,7 @@ OPENAPI = {
             "description": DESCRIPTION,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        # x-internal, for programs that sort APIs by their audience: this one is for everybody.
+        # x-internal tells tools that sort APIs by audience that this one is public.
         "servers": [{"url": "/", "x-internal": False}],
     },
 }
@@ -62,43 +62,43 @@ BEARER_SCHEME = {
     "type": "http",
     "scheme": "bearer",
     "bearerFormat": "JWT",
-    "description": "A signed JWT, verified as RFC8725 recommends: the issuer fixes the algorithm, not the token.",
+    "description": "A signed JWT, verified as RFC 8725 recommends: the issuer determines the algorithm, not the token.",
 }
 ALWAYS = (BadRequest, PayloadTooLarge, ValidationFailed, InternalError)
 WITH_BODY = (MalformedJson, UnsupportedMediaType)
 
-# What each means, and a pattern that it fits.
+# The meaning of each, and a pattern that its value matches.
 HEADERS = {
-    "X-Request-ID": ("The id of this request: the caller's own, or a new one.", "^[!-~]{1,128}$"),
+    "X-Request-ID": ("The id of this request: the one that the client sent, or a new one.", "^[!-~]{1,128}$"),
     "Cache-Control": (
-        "`private, no-cache`; `no-store` where the answer holds a token.",
+        "`private, no-cache`, or `no-store` if the response contains a token.",
         "^(private, no-cache|no-store)$",
     ),
-    "X-Content-Type-Options": ("A body is only what Content-Type says.", "^nosniff$"),
-    "Vary": ("`Origin`, where CORS_ORIGINS lists origins; else absent.", "^Origin$"),
-    "Access-Control-Allow-Origin": ("The caller's origin, where CORS_ORIGINS lists it; else absent.", "^https?://"),
+    "X-Content-Type-Options": ("Browsers must use the Content-Type as given.", "^nosniff$"),
+    "Vary": ("`Origin`, if CORS_ORIGINS is set.", "^Origin$"),
+    "Access-Control-Allow-Origin": ("The caller's origin, if CORS_ORIGINS lists it.", "^https?://"),
     "Content-Disposition": ("The name of the file.", '^attachment; filename="[a-z.]+"$'),
     "ETag": ("The version of the task.", '^"[0-9]+"$'),
     "Idempotent-Replay": (
-        "`true` where this is the answer of an earlier request with the same Idempotency-Key.",
+        "`true` if this repeats the response to an earlier request with the same Idempotency-Key.",
         "^true$",
     ),
-    "Location": ("The path of what was made.", "^/"),
+    "Location": ("The path of the new resource.", "^/"),
     "Link": ('The next page, as `<path>; rel="next"`; absent on the last page.', '^</.+>; rel="next"$'),
-    "X-Total-Count": ("How many tasks there are on all pages.", "^[0-9]+$"),
-    "WWW-Authenticate": ("Why the token was refused (RFC 6750).", "^Bearer "),
-    "Allow": ("The methods that this path takes.", "^[A-Z, ]+$"),
+    "X-Total-Count": ("The number of tasks on all pages.", "^[0-9]+$"),
+    "WWW-Authenticate": ("Why the token was rejected (RFC 6750).", "^Bearer "),
+    "Allow": ("The methods that this path supports.", "^[A-Z, ]+$"),
     "Retry-After": ("Seconds to wait before trying again.", "^[0-9]+$"),
 }
-# gunicorn's bound for a whole line: name, colon, space, value, end.
+# gunicorn's limit for a whole line: name, colon, space, value, line end.
 HEADER_LINE_BYTES = 8190
-# What a header's value may hold (RFC 9110, section 5.5).
+# The characters of a header's value (RFC 9110, section 5.5).
 FIELD_VALUE = {"pattern": r"^[\t -~\x80-\xff]*$"}
 REQUEST_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "If-Match": ("Act only if the task still has one of these ETags; else 412.", FIELD_VALUE),
-    "If-None-Match": ("Reading: 304 if the task has one of these ETags. Writing: 412.", FIELD_VALUE),
+    "If-Match": ("Act only if the task still has one of these ETags; otherwise 412.", FIELD_VALUE),
+    "If-None-Match": ("If the task has one of these ETags, a read returns 304 and a write returns 412.", FIELD_VALUE),
     "Idempotency-Key": (
-        "1 to 255 visible ASCII characters: the request is done once, and answered alike for 24 hours.",
+        "1 to 255 visible ASCII characters. The request runs once; repeats get the same response for 24 hours.",
         {"pattern": "^[!-~]+$", "minLength": 1, "maxLength": 255},
     ),
 }
@@ -115,14 +115,16 @@ class ProblemDetails(Schema):
         required=True,
         metadata={
             "pattern": "^/docs/errors#[a-z_]+$",
-            "description": "Where this code is explained.",
+            "description": "The page that explains this code.",
             "example": "/docs/errors#not_found",
         },
     )
     title = Text(1, 100, required=True)
     status = fields.Integer(required=True, metadata={"minimum": 400, "maximum": 599, "format": "int32"})
     detail = Text(1, 1_000, required=True, metadata={"description": "What to do next."})
-    code = Text(1, 50, required=True, metadata={"pattern": "^[a-z_]+$", "description": "The reason, for programs."})
+    code = Text(
+        1, 50, required=True, metadata={"pattern": "^[a-z_]+$", "description": "The reason, in a form for programs."}
+    )
     request_id = Text(1, 128, required=True, metadata={"pattern": "^[!-~]+$"})
     errors = fields.Dict(
         keys=fields.String(),
@@ -132,7 +134,7 @@ class ProblemDetails(Schema):
 
 
 class IdConverter(UUIDConverter):
-    """A UUID in a path, as the text that the database reads."""
+    """A UUID in a path, as the text that the database expects."""
 
     def to_python(self, value: str) -> str:  # type: ignore[override]
         return value.lower()
@@ -155,16 +157,16 @@ class Api(flask_smorest.Api):
         )
 
     def _openapi_json(self) -> Response:
-        """The document, written once: each time it took 13 ms, in which nobody else was served."""
+        """Return the document, made only once: making it takes 13 ms, during which no other request runs."""
         if self._document is None:
             self._document = super()._openapi_json().get_data()
         return PlainResponse(self._document, content_type="application/json")
 
     def _register_pagination_header(self) -> None:
-        """Left out: pages here are linked by cursors."""
+        """Do nothing: this service pages by cursors."""
 
     def _register_error_handlers(self) -> None:
-        """Left out: errors are made in problems.py."""
+        """Do nothing: problems.py makes the errors."""
 
     def _register_responses(self) -> None:
         for name, (description, pattern) in HEADERS.items():
@@ -218,7 +220,7 @@ def init_app(app: Flask) -> Api:
 
 
 def example_of(schema: Any) -> Any:
-    """A body that fits a schema, or `{"type": "array", "items": schema}`; None where neither is given."""
+    """Return an example for a schema, or for `{"type": "array", "items": schema}`; None for anything else."""
     if schema is None or isinstance(schema, dict):
         return [example_of(schema["items"])] if schema and "items" in schema else None
     declared = (schema() if isinstance(schema, type) else schema).fields
@@ -227,7 +229,7 @@ def example_of(schema: Any) -> Any:
 
 
 def example_of_problem(problem: type[Problem]) -> dict[str, Any]:
-    """The body of an error."""
+    """Return an example of an error's body."""
     body = {
         "type": f"{ERRORS_PAGE}#{problem.code}",
         "title": problem.title,
@@ -242,7 +244,7 @@ def example_of_problem(problem: type[Problem]) -> dict[str, Any]:
 
 
 def _example_of_field(field: Any) -> Any:
-    """Its own; else what its type says; else nothing."""
+    """Return the field's own example, or one made from its type, or `missing`."""
     match field:
         case fields.Field(metadata={"example": example}):
             return example

@@ -1,4 +1,4 @@
-"""How bodies and queries are read: strictly, so that a typo never passes for success."""
+"""Read bodies and queries strictly, so that a typo is never taken for a success."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -12,7 +12,7 @@ from app.http.problems import BadRequest, Errors, MalformedJson, PayloadTooLarge
 
 BODY_BYTES = 128 * 1024
 BATCH_BYTES = 1024 * 1024
-# A body of nothing but mistakes is not answered with a longer one.
+# A large body full of mistakes must not cause an even larger response.
 ERRORS_SHOWN = 1_000
 
 
@@ -24,7 +24,7 @@ Location = Literal["json", "batch", "optional_json", "query"]
 
 
 def load(schema: Schema, location: Location, req: Request) -> Any:
-    """What a request says there, as the schema reads it; the schema refuses names that it does not know."""
+    """Return the body or query as the schema loads it; the schema rejects unknown names."""
     try:
         return schema.load(_READ[location](req, schema))
     except ValidationError as error:
@@ -32,7 +32,7 @@ def load(schema: Schema, location: Location, req: Request) -> Any:
 
 
 def refused(error: ValidationError) -> ValidationFailed:
-    """What a schema's refusal is to a client."""
+    """Turn a schema's error into a problem for the client."""
     return ValidationFailed(errors=dict(islice(_flat(error.messages_dict), ERRORS_SHOWN)))
 
 
@@ -47,7 +47,7 @@ def _read_batch(req: Request, _schema: Schema) -> Any:
 
 
 def _read_optional_json(req: Request, schema: Schema) -> Any:
-    """A body that may be missing; then its Content-Type does not matter."""
+    """Read a body that may be missing; without one, ignore its Content-Type."""
     if not read_body(req, BODY_BYTES):
         return {}
     _require_json(req)
@@ -76,7 +76,7 @@ def _one_or_list(name: str, values: list[str], schema: Schema) -> str | list[str
 
 
 def refuse_unread(req: Request) -> None:
-    """An operation that takes no query parameters refuses any. A body that it does not look at must still be whole."""
+    """Reject query parameters that the operation does not take, and an unused body that is cut short."""
     environ = req.environ
     if environ["QUERY_STRING"] and "query_is_read" not in g:
         unknown: Errors = {name: ["Unknown parameter."] for name in islice(req.args, ERRORS_SHOWN)}
@@ -93,9 +93,9 @@ def _require_json(req: Request) -> None:
 
 
 def read_body(req: Request, limit: int) -> bytes:
-    """The whole body, at most `limit` bytes, whether or not its length was announced; `g.body` keeps it.
+    """Return the whole body of at most `limit` bytes, with or without a Content-Length, and keep it in `g.body`.
 
-    Werkzeug's own limit does not hold for chunked bodies, and it takes a body that is cut short.
+    Werkzeug's own limit does not apply to chunked bodies, and it accepts a body that is cut short.
     """
     announced = req.content_length or 0
     is_chunked = "HTTP_TRANSFER_ENCODING" in req.environ
@@ -118,9 +118,9 @@ def _parse(body: bytes) -> Any:
 
 
 def _flat(messages: dict[str, Any], path: str = "") -> Iterator[tuple[str, list[str]]]:
-    """Marshmallow's nested messages (field → index → field) as field path → messages."""
+    """Flatten marshmallow's nested messages (field → index → field) to field path → messages."""
     for name, inner in messages.items():
-        # `_schema` is about the whole.
+        # `_schema` is about the whole object.
         here = path or "body" if name == "_schema" else f"{path}.{name}".lstrip(".")
         if isinstance(inner, dict):
             yield from _flat(inner, here)

@@ -1,4 +1,4 @@
-"""RFC 9457 errors: every error body of the service is made here."""
+"""RFC 9457 errors: this module makes every error body of the service."""
 
 import logging
 from typing import Any, ClassVar
@@ -24,7 +24,7 @@ class Problem(Exception):
     status: ClassVar[int]
     code: ClassVar[str]
     title: ClassVar[str]
-    # What to do next. Never a stack trace, SQL, a token, or whether somebody else's thing exists.
+    # The next step for the client. Never a stack trace, SQL, a token, or whether another user's data exists.
     detail: str
 
     def __init__(
@@ -36,7 +36,7 @@ class Problem(Exception):
         self.headers = headers or {}
 
     def at(self, path: str) -> "Problem":
-        """The same, as the fault of one part of the request."""
+        """Return the same problem, blamed on one part of the request."""
         errors = {f"{path}.{name}": messages for name, messages in (self.errors or {}).items()}
         return type(self)(self.detail, errors=errors or {path: [self.detail]}, headers=self.headers)
 
@@ -56,35 +56,35 @@ class Problem(Exception):
 
 
 class BadRequest(Problem):
-    """The request is not one that HTTP or this service understands."""
+    """The request is not valid HTTP, or not in a form that this service can read."""
 
     status, code, title = 400, "bad_request", "Bad request"
     detail = "The request could not be read. Check that it was sent whole and is well-formed HTTP."
 
 
 class MalformedJson(Problem):
-    """The body is not exactly one JSON text: empty, cut short, trailing data, duplicate keys, NaN, absurd nesting."""
+    """The body is not exactly one JSON text: empty, cut short, trailing data, duplicate keys, NaN or deep nesting."""
 
     status, code, title = 400, "malformed_json", "The body is not valid JSON"
     detail = "Send exactly one JSON text (RFC 8259), in UTF-8."
 
 
 class NotFound(Problem):
-    """Nothing is at this address, or nothing that is yours."""
+    """There is nothing at this path, or it is not yours."""
 
     status, code, title = 404, "not_found", "Not found"
-    detail = "There is nothing here. Check the path, and that the id is one of yours."
+    detail = "There is nothing here. Check the path, and that the id is yours."
 
 
 class MethodNotAllowed(Problem):
-    """The path exists, but not with this method; `Allow` lists the ones it has."""
+    """The path exists, but does not support this method. `Allow` lists the methods that it supports."""
 
     status, code, title = 405, "method_not_allowed", "Method not allowed"
-    detail = "This path does not take that method. The Allow header lists the ones it takes."
+    detail = "This path does not support this method. Use one that the Allow header lists."
 
 
 class PayloadTooLarge(Problem):
-    """The body is larger than this operation takes."""
+    """The body is larger than this operation allows."""
 
     status, code, title = 413, "payload_too_large", "The body is too large"
     detail = "Send a smaller body."
@@ -98,24 +98,24 @@ class UnsupportedMediaType(Problem):
 
 
 class ValidationFailed(Problem):
-    """The body or the query does not fit what the operation takes; `errors` says where."""
+    """The body or the query is not valid for this operation. `errors` lists each mistake."""
 
-    status, code, title = 422, "validation_error", "The request does not fit"
+    status, code, title = 422, "validation_error", "The request is not valid"
     detail = "Correct the fields listed in `errors` and send the request again."
 
 
 class InternalError(Problem):
-    """The service failed; its log holds the reason beside the request id."""
+    """The service failed. Its log has the reason under the request id."""
 
     status, code, title = 500, "internal_error", "The service failed"
-    detail = "This is a fault of the service. Report it with the request id."
+    detail = "This is an error in the service. Report it with the request id."
 
 
 class DatabaseUnavailable(Problem):
-    """The database does not answer, or cannot take the request just now. A write may or may not have been done."""
+    """The database does not respond, or cannot serve the request now. A write may or may not have been saved."""
 
     status, code, title = 503, "database_unavailable", "The database is unavailable"
-    detail = "Try again after the time that Retry-After names: a write with If-Match or the same Idempotency-Key."
+    detail = "Try again after the seconds in Retry-After. Repeat a write with If-Match or the same Idempotency-Key."
 
     def __init__(self, detail: str | None = None) -> None:
         super().__init__(detail, headers={"Retry-After": "2"})
@@ -127,7 +127,7 @@ _BY_STATUS: dict[int, type[Problem]] = {
 
 
 def catalogue() -> list[type[Problem]]:
-    """Every problem there is, by status and then by code."""
+    """Return all problem classes, sorted by status and then by code."""
     found, rest = [], [Problem]
     while rest:
         children = rest.pop().__subclasses__()
@@ -144,7 +144,7 @@ def init_app(app: Flask) -> None:
 
 
 def _refuse_other_spellings() -> None:
-    """Werkzeug reads //v1/tasks as /v1/tasks, and redirects from no path at all."""
+    """Reject other spellings of a path: Werkzeug reads //v1/tasks as /v1/tasks, and redirects an empty path."""
     environ = request.environ
     path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
     if path.startswith("//") or not path:
@@ -157,7 +157,7 @@ def _refuse_other_spellings() -> None:
 
 
 def _answer_http_exception(error: HTTPException) -> Response:
-    """What Werkzeug refuses (routing, framing), in this service's shape and with its headers (`Allow`)."""
+    """Answer Werkzeug's errors (routing, framing) as problems, with their headers (`Allow`)."""
     headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
     return _BY_STATUS.get(error.code or 400, BadRequest)(headers=headers).response()
 

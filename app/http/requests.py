@@ -1,4 +1,4 @@
-"""Around every request, as WSGI: its id, the headers that every answer has, and its line in the log."""
+"""WSGI middleware around every request: its id, the headers of every response, and its log line."""
 
 import logging
 import re
@@ -15,10 +15,10 @@ from app.settings import Settings
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-# Of an answer: the environment of its request, its status line, and the seconds that it took.
+# Arguments: the request's environment, the response's status line, and the seconds that it took.
 Count = Callable[["WSGIEnvironment", str, float], None]
 
-# The id of the request that statements are sent for.
+# The id of the request that the current statements belong to.
 current_request: ContextVar[str | None] = ContextVar("current_request", default=None)
 
 logger = logging.getLogger("tasks.request")
@@ -27,14 +27,14 @@ logger = logging.getLogger("tasks.request")
 REQUEST_ID = "tasks.request_id"
 PROBLEM = "tasks.problem"
 
-# Visible ASCII: it goes into headers and log lines as it is.
+# Visible ASCII, because it goes into headers and log lines unchanged.
 _FIT = re.compile(r"[!-~]{1,128}")
 _NO_STORE = ("Cache-Control", "no-store")
-# Tasks are private, and a client must ask before it reuses an answer (RFC 9111, section 5.2.2).
+# Tasks are private, and a client must ask before it reuses a response (RFC 9111, section 5.2.2).
 _ASK_FIRST = ("Cache-Control", "private, no-cache")
-# No browser takes JSON or a file for a page, whatever a user wrote into it.
+# A browser must not show JSON or a file as a page, whatever a user wrote into it.
 _NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
-# A cache must keep the answers to each origin apart, and those to none (Fetch, section 3.3.6).
+# A cache must keep the responses to each origin apart, and those to no origin (Fetch, section 3.3.6).
 _BY_ORIGIN = ("Vary", "Origin")
 
 
@@ -43,24 +43,24 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def tell(app: Flask, count: Count) -> None:
-    """From now on, have each answer counted."""
+    """Call `count` for each response from now on."""
     around = app.wsgi_app
     assert isinstance(around, Requests)
     around.count = count
 
 
 def request_id() -> str:
-    """This request's id: the caller's, where it is fit to be logged, else a new one."""
+    """Return this request's id: the client's if it can be logged safely, otherwise a new one."""
     return str(request.environ[REQUEST_ID])
 
 
 def note_problem(code: str) -> None:
-    """Have the log's line of this request say how it failed."""
+    """Note the problem's code for this request's log line."""
     request.environ[PROBLEM] = code
 
 
 class Requests:
-    """Outside of Flask, whose own hooks for this took as long as reading a task."""
+    """The middleware. Flask's own hooks for this took as long as reading a task."""
 
     count: "Count | None" = None
 
@@ -72,7 +72,7 @@ class Requests:
         began_at = time.perf_counter()
         given = environ.get("HTTP_X_REQUEST_ID", "")
         environ[REQUEST_ID] = given if _FIT.fullmatch(given) else str(uuid_utils.uuid7())
-        # Until this thread's next request: an answer that is streamed goes on reading.
+        # Kept until this thread's next request, because a streamed response still reads.
         current_request.set(environ[REQUEST_ID])
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
@@ -99,5 +99,5 @@ def _log(environ: "WSGIEnvironment", status: str, began_at: float) -> None:
     }
     if PROBLEM in environ:
         line["code"] = environ[PROBLEM]
-    # Not logger.info(), which would look for the line of code that called it.
+    # Not logger.info(), which would search for the line of code that called it.
     logger.handle(logger.makeRecord(logger.name, logging.INFO, "", 0, "request", (), None, extra=line))

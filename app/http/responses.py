@@ -1,4 +1,4 @@
-"""Answers that views make: JSON that is written already, or nothing."""
+"""The responses that views make: encoded JSON, or no body."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,12 +8,12 @@ from flask import Response
 
 
 def json_response(body: Any, status: int = 200) -> Response:
-    """An answer that is JSON already when Flask sees it. Times arrive as text: orjson leaves zero microseconds out."""
+    """Return a JSON response. Times must be text already, because orjson leaves out zero microseconds."""
     return PlainResponse(orjson.dumps(body), status, content_type="application/json")
 
 
 class PlainResponse(Response):
-    """A body with its length: no header needs to be looked at once more before it is sent."""
+    """A response with a known length, sent without Werkzeug's last pass over its headers."""
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         start_response(self.status, list(self.headers))
@@ -21,7 +21,7 @@ class PlainResponse(Response):
 
 
 def empty_response(status: int = 204) -> Response:
-    """An answer without a body."""
+    """Return a response without a body."""
     response = Response(status=status)
     del response.headers["Content-Type"]
     return response

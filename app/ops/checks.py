@@ -1,4 +1,4 @@
-"""What `flask doctor` looks at beside the database: settings, secrets, and the keys that an issuer publishes."""
+"""The checks of `flask doctor` besides the database: settings, secrets, and an issuer's published keys."""
 
 import http.client
 import math
@@ -14,9 +14,9 @@ from app.auth.jwks import ALGORITHMS, algorithms_of, download, fitting_algorithm
 from app.http import strict_json
 from app.settings import ANY, INSTANCE, PROJECT, SECRET_FILE, Settings, misspelt
 
-# Fewer, by how often each character occurs, are guessed: 32 random hexadecimal digits have over 110.
+# Minimum Shannon entropy of a secret, in bits: 32 random hexadecimal digits have over 110.
 RANDOM_BITS = 96
-# What examples and keyboards put where a random secret should be.
+# Words from examples and keyboards that show that a secret is not random.
 WORDS = ("secret", "password", "change", "example", "default", "better-auth", "12345", "abcde", "qwert")
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -24,7 +24,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found, and how to fix it."""
+    """The result of a check, and how to fix it."""
 
     check: str
     status: Literal["ok", "warning", "failed"]
@@ -33,21 +33,21 @@ class Finding:
 
 
 def check_settings(settings: Settings) -> Iterator[Finding]:
-    """They have been read, or no command would run; who may sign, and what is unwise."""
+    """Report which issuers are trusted, and warn about risky settings. Invalid ones would let no command run."""
     trusted = {
         "its own accounts": settings.local_auth,
         "a shared secret": settings.better_auth_secrets,
         "published keys": settings.auth_jwks_url,
     }
     names = ", ".join(name for name, is_on in trusted.items() if is_on)
-    yield Finding("settings", "ok", f"They fit. Tokens are taken of: {names}.")
+    yield Finding("settings", "ok", f"The settings are valid. Tokens are accepted from: {names}.")
     url = urlsplit(settings.auth_jwks_url or "")
     if url.scheme == "http" and url.hostname not in LOOPBACK:
         yield Finding(
             "settings",
             "warning",
-            "AUTH_JWKS_URL is not encrypted: whoever is in between can put a key of theirs in.",
-            "Use an address with https, unless the network in between is yours alone.",
+            "AUTH_JWKS_URL is not encrypted: an attacker in the network can replace the keys.",
+            "Use an https address, unless the network is private.",
         )
     for name, value in (("AUTH_ISSUER", settings.auth_issuer), ("AUTH_AUDIENCE", settings.auth_audience)):
         if value == ANY:
@@ -63,11 +63,11 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
         yield Finding("settings", "warning", f"{name} is not a setting, and is ignored.", f"Name it {meant}.")
     for path in (PROJECT / ".env", INSTANCE / SECRET_FILE):
         if _is_readable_by_others(path):
-            yield Finding("settings", "warning", f"Everybody on this machine can read {path}.", f"chmod 600 {path}")
+            yield Finding("settings", "warning", f"Other users of this machine can read {path}.", f"chmod 600 {path}")
 
 
 def check_secrets(settings: Settings) -> Iterator[Finding]:
-    """Whether the secrets look random, and are kept apart."""
+    """Check that the secrets look random and differ."""
     secrets = {"AUTH_SECRET": settings.auth_secrets, "BETTER_AUTH_SECRET": settings.better_auth_secrets}
     is_fine = True
     for name, values in secrets.items():
@@ -76,8 +76,8 @@ def check_secrets(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 "secrets",
                 "warning",
-                f"{name} does not look random: whoever guesses it is everybody.",
-                "Set what `openssl rand -base64 48` prints (for BETTER_AUTH_SECRET, in the front end too).",
+                f"{name} does not look random: an attacker who guesses it can act as any user.",
+                "Set it to the output of `openssl rand -base64 48` (BETTER_AUTH_SECRET in the front end too).",
             )
     if settings.local_auth and not settings.auth_secrets:
         is_fine = False
@@ -85,7 +85,7 @@ def check_secrets(settings: Settings) -> Iterator[Finding]:
             "secrets",
             "warning",
             f"AUTH_SECRET is not set, and {INSTANCE / SECRET_FILE} is missing.",
-            "Put it back, or restart the service, which makes a new one and takes no older token.",
+            "Put it back, or restart the service to make a new one; older tokens then become invalid.",
         )
     if set(settings.auth_secrets) & set(settings.better_auth_secrets):
         is_fine = False
@@ -93,23 +93,23 @@ def check_secrets(settings: Settings) -> Iterator[Finding]:
             "secrets",
             "warning",
             "AUTH_SECRET and BETTER_AUTH_SECRET are the same: the front end could sign in as any account.",
-            "Give AUTH_SECRET a value of its own.",
+            "Give AUTH_SECRET a different value.",
         )
     if is_fine:
         count = sum(map(len, secrets.values()))
-        yield Finding("secrets", "ok", f"All {count} look random." if count else "None is needed.")
+        yield Finding("secrets", "ok", f"All {count} look random." if count else "No secret is needed.")
 
 
 def looks_guessable(secret: str) -> bool:
-    """Whether a secret is a phrase, a placeholder, or has too little in it."""
+    """Return whether a secret contains a known word or has too little entropy."""
     bits = -sum(times * math.log2(times / len(secret)) for times in Counter(secret).values())
     return bits < RANDOM_BITS or any(word in secret.lower() for word in WORDS)
 
 
 def check_keys(settings: Settings) -> Iterator[Finding]:
-    """Whether the issuer's keys can be fetched, and which of them are used."""
+    """Check that the issuer's keys can be fetched, and report which of them are used."""
     if not settings.auth_jwks_url:
-        yield Finding("keys", "ok", "AUTH_JWKS_URL is not set: no published keys are asked for.")
+        yield Finding("keys", "ok", "AUTH_JWKS_URL is not set, so no published keys are needed.")
         return
     try:
         document = strict_json.loads(download(settings.auth_jwks_url))
@@ -120,14 +120,14 @@ def check_keys(settings: Settings) -> Iterator[Finding]:
             "keys",
             "failed",
             f"The keys at AUTH_JWKS_URL cannot be fetched: {said}.",
-            "Check the address, and that this machine reaches it; redirects are not followed.",
+            "Check the address, and that this machine can reach it. Redirects are not followed.",
         )
         return
     if not usable:
         yield Finding(
             "keys",
             "failed",
-            "AUTH_JWKS_URL publishes no key that can be used.",
+            "AUTH_JWKS_URL publishes no usable key.",
             f"Have the issuer publish a public key for one of {', '.join(ALGORITHMS)}.",
         )
     else:
@@ -135,14 +135,14 @@ def check_keys(settings: Settings) -> Iterator[Finding]:
         yield Finding("keys", "ok", f"Published and used: {names}.")
     for member in document["keys"]:
         if why := _why_refused(member, usable):
-            kid = member.get("kid", "without kid") if isinstance(member, dict) else "no object"
+            kid = member.get("kid", "without kid") if isinstance(member, dict) else "not an object"
             yield Finding("keys", "warning", f"Published and not used: {kid}: {why}.")
 
 
 def _why_refused(member: Any, usable: set[tuple[str | None, str]]) -> str | None:
-    """Why none of the keys that are used is this one; None if one is."""
+    """Return why this key is not used, or None if it is."""
     if not isinstance(member, dict) or not is_for_verifying(member):
-        return "its use or key_ops is not for verifying, or its kid is no text"
+        return "its use or key_ops is not for verifying, or its kid is not text"
     if any(kid == member.get("kid") for kid, _ in usable):
         return None
     if (key := read_key(member)) is None:

@@ -1,4 +1,4 @@
-"""What `flask doctor` asks of the database."""
+"""The database checks of `flask doctor`."""
 
 import sqlite3
 import time
@@ -19,7 +19,7 @@ from app.ops.isolation_probe import find_leak
 from app.settings import Settings
 
 OLDEST_POSTGRESQL = 140_000
-# From here on, times that two clocks have written are told apart wrongly.
+# From this difference on, times from the two clocks are compared wrongly.
 CLOCKS_APART = 1.0
 
 _clock = select(now().label("now"))
@@ -27,98 +27,98 @@ _folded = select(folded(literal("Ä")).label("letter"))
 
 
 def check_database(_settings: Settings) -> Finding:
-    """Whether it answers, and which one it is."""
+    """Check that the database responds, and report its version."""
     began_at = time.perf_counter()
     with _connection() as connection:
         _ask(connection, "SELECT 1")
         took = f"in {(time.perf_counter() - began_at) * 1_000:.0f} ms"
         if db.on_sqlite:
             return Finding(
-                "database", "ok", f"SQLite {sqlite3.sqlite_version}: {db.engine.url.database} answered {took}."
+                "database", "ok", f"SQLite {sqlite3.sqlite_version}: {db.engine.url.database} responded {took}."
             )
         version, encoding = map(connection.get_parameter_status, ("server_version", "server_encoding"))
-        reached = f"PostgreSQL {version} answered {took}"
+        reached = f"PostgreSQL {version} responded {took}"
         if connection.server_version < OLDEST_POSTGRESQL:
             return Finding("database", "failed", f"{reached}, which is too old.", "Use PostgreSQL 14 or newer.")
         if encoding != "UTF8":
-            fix = "Make the database with ENCODING 'UTF8'."
-            return Finding("database", "failed", f"{reached}, but keeps text as {encoding}.", fix)
+            fix = "Create the database with ENCODING 'UTF8'."
+            return Finding("database", "failed", f"{reached}, but stores text as {encoding}.", fix)
         return Finding("database", "ok", f"{reached}.")
 
 
 def check_migrations(_settings: Settings) -> Finding:
-    """Whether the schema is that of this version."""
+    """Check that the schema matches this version."""
     require_newest_migration()
     return Finding("migrations", "ok", "The schema is at this version's migration.")
 
 
 def check_isolation(_settings: Settings) -> Finding:
-    """Whether users are kept apart: by what the database says, and by trying."""
+    """Check that users are isolated: ask the database, and try it."""
     require_isolation()
     if leak := find_leak():
         return Finding(
-            "isolation", "failed", leak, "Serve nobody. Check the policies of the tables, and the role's rights."
+            "isolation", "failed", leak, "Stop the service. Check the tables' policies and the role's rights."
         )
-    return Finding("isolation", "ok", "A task written as one user was not there for another (and was undone).")
+    return Finding("isolation", "ok", "A task written as one user was invisible to another (and was rolled back).")
 
 
 def check_pooler(_settings: Settings) -> Finding:
-    """Whether something between here and PostgreSQL shares its sessions out."""
+    """Check whether a pooler in front of PostgreSQL shares sessions."""
     if db.on_sqlite:
-        return Finding("pooler", "ok", "SQLite has none.")
+        return Finding("pooler", "ok", "SQLite needs none.")
     with _connection() as one, _connection() as two:
         session = _session(one)
         if session == one.get_backend_pid():
-            return Finding("pooler", "ok", "None: each connection has a session of its own.")
+            return Finding("pooler", "ok", "There is none: each connection has its own session.")
         _ask(two, "BEGIN")
         try:
-            # Whose transaction is over has given its session back.
+            # A connection whose transaction is over has returned its session to the pooler.
             is_shared = _session(two) == session or _session(one) != session
         finally:
             _ask(two, "ROLLBACK")
     kind = "shares sessions by transaction, which is supported" if is_shared else "leaves each connection its session"
-    return Finding("pooler", "ok", f"There is one (PgBouncer or the like). It {kind}.")
+    return Finding("pooler", "ok", f"There is one (such as PgBouncer). It {kind}.")
 
 
 def check_clock(_settings: Settings) -> Finding:
-    """How far this machine's clock is from the database's."""
+    """Compare this machine's clock with the database's."""
     if db.on_sqlite:
-        return Finding("clock", "ok", "SQLite's is this machine's own.")
+        return Finding("clock", "ok", "SQLite uses this machine's clock.")
     before = time.time()
     row = fetch_one(_clock)
     assert row is not None
     after = time.time()
-    # Somewhere between them it was read.
+    # The database read its clock between the two.
     theirs = datetime.fromisoformat(row.now).timestamp()
     apart = max(before - theirs, theirs - after, 0.0)
-    message = f"This machine's and the database's are {apart:.1f} s apart."
+    message = f"This machine's clock and the database's differ by {apart:.1f} s."
     if apart <= CLOCKS_APART:
         return Finding("clock", "ok", message)
     status: Any = "failed" if apart > LEEWAY_SECONDS else "warning"
-    return Finding("clock", status, message, "Have both set by NTP: logouts and tokens are judged by these clocks.")
+    return Finding("clock", status, message, "Set both clocks by NTP: logouts and tokens depend on them.")
 
 
 def check_letters(_settings: Settings) -> Finding:
-    """Whether the database ignores case beyond ASCII."""
+    """Check that the database ignores case beyond ASCII."""
     row = fetch_one(_folded)
     if row is not None and row.letter == "ä":
         return Finding("letters", "ok", "Searches and tags ignore case in every alphabet.")
     return Finding(
         "letters",
         "warning",
-        "The database's locale knows only ASCII's letters: a search for ä does not find Ä.",
-        "Make the database anew with a UTF-8 locale (LC_CTYPE 'C.UTF-8' will do), and copy the data.",
+        "The database's locale knows only ASCII letters: a search for ä does not find Ä.",
+        "Create a new database with a UTF-8 locale (such as LC_CTYPE 'C.UTF-8'), and copy the data.",
     )
 
 
-# Without one of these the others mean nothing.
+# If one of these fails, the others mean nothing.
 FIRST: tuple[Callable[[Settings], Finding], ...] = (check_database, check_migrations)
 THEN: tuple[Callable[[Settings], Finding], ...] = (check_isolation, check_pooler, check_clock, check_letters)
 
 
 @contextmanager
 def _connection() -> Iterator[Any]:
-    """The driver's, for what needs no user, and no table."""
+    """Yield a driver's connection, for statements that need no user and no table."""
     with scope(None), outages(db.engine_and_state()[1]), closing(db.engine.raw_connection()) as pooled:
         yield pooled.driver_connection
 
@@ -130,5 +130,5 @@ def _ask(connection: Any, statement: str) -> Any:
 
 
 def _session(connection: Any) -> int:
-    """The server's own number for the session that answers."""
+    """Return the server's number for the session that responds."""
     return int(_ask(connection, "SELECT pg_backend_pid()")[0])

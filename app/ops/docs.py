@@ -1,4 +1,4 @@
-"""/docs: the interactive description and the catalogue of errors, with every asset served from here."""
+"""/docs: the interactive description and the catalogue of errors. This service serves every asset itself."""
 
 import re
 from pathlib import Path
@@ -23,7 +23,7 @@ FOLDERS = {
     "icon.svg": OWN,
 }
 
-# Whatever a page of ours were made to say, it runs nothing but these scripts, and talks to nobody but this service.
+# Even if an attacker injects text into a page, it runs only these scripts and calls only this service.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -38,7 +38,7 @@ def add_policy(response: Response) -> Response:
 
 @blueprint.get("")
 def show_docs() -> str:
-    """The interactive description."""
+    """Show the interactive description."""
     return render_template("docs.html", version=VERSION, local_auth=services().settings.local_auth)
 
 
@@ -51,15 +51,15 @@ def send_asset(name: str) -> Response:
 
 @blueprint.get("/errors")
 def show_errors() -> str:
-    """What each error code means; every error body's `type` points here."""
+    """Show the meaning of each error code; the `type` of every error body points here."""
     return render_template("errors.html", version=VERSION, problems=catalogue(), meaning=meaning, marked=marked)
 
 
 def meaning(problem: type[Problem]) -> str:
-    """When a problem happens: its class's docstring on one line."""
+    """Return when a problem happens: its class's docstring on one line."""
     return " ".join((problem.__doc__ or "").split())
 
 
 def marked(text: str) -> Markup:
-    """What stands between backticks, as code."""
+    """Escape a text, and mark up the parts between backticks as code."""
     return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", escape(text)))  # noqa: S704 - it was escaped before

@@ -1,4 +1,4 @@
-"""GET /, /healthz and /readyz: what is this, does it live, can it serve."""
+"""GET /, /healthz and /readyz: service information, liveness and readiness."""
 
 import logging
 from functools import lru_cache
@@ -32,7 +32,7 @@ LINKS = {
     "readiness": "/readyz",
 }
 
-# A policy's condition as PostgreSQL writes it back.
+# A policy's condition, in the form that PostgreSQL returns.
 OWN_ROWS = "(user_id = current_setting('app.user_id'::text, true))"
 
 
@@ -54,14 +54,14 @@ class Status(Schema):
 @blueprint.get("/")
 @blueprint.response(200, Service)
 def show_service() -> Response:
-    """Say what this is and where everything else is."""
+    """Show the service's name, version and links."""
     return json_response({"name": "tasks", "version": VERSION, "links": LINKS})
 
 
 @blueprint.get("/healthz")
 @blueprint.response(200, Status)
 def check_health() -> Response:
-    """Say that the process lives. Touches nothing."""
+    """Check that the process is running, without asking the database."""
     return json_response({"status": "ok"})
 
 
@@ -69,7 +69,7 @@ def check_health() -> Response:
 @raises(DatabaseUnavailable)
 @blueprint.response(200, Status)
 def check_readiness() -> Response:
-    """Say whether requests can be served: the database answers, is at the newest migration, and isolates users."""
+    """Check that the database responds, is at the newest migration and isolates users."""
     require_newest_migration()
     require_isolation()
     return json_response({"status": "ok"})
@@ -91,7 +91,7 @@ def _newest_migration() -> str | None:
 
 
 def require_newest_migration() -> None:
-    """Raise DatabaseUnavailable, with the fix, unless the schema is that of this version."""
+    """Raise DatabaseUnavailable with the fix, unless the schema matches this version."""
     try:
         row = fetch_one(select(column("version_num", String)).select_from(table("alembic_version")))
     except InsufficientPrivilege as error:
@@ -101,14 +101,14 @@ def require_newest_migration() -> None:
 
 
 def require_isolation() -> None:
-    """PostgreSQL must hold this role to the row-level security of every table that users own."""
+    """Raise DatabaseUnavailable unless PostgreSQL applies row-level security to this role on every owned table."""
     if db.on_sqlite:
         return
     owned = sorted(name for name, owned_table in metadata.tables.items() if owned_table.info == OWNED)
     row = fetch_one(select(*(func.row_security_active(literal(name)) for name in owned)))
     if row is None or not all(row):
         raise DatabaseUnavailable(
-            "The database role can see every user's rows: use one that is neither superuser nor BYPASSRLS."
+            "The database role can see every user's rows: use one that is not a superuser and has no BYPASSRLS."
         )
     columns = [column(name, String) for name in ("tablename", "qual", "with_check")]
     policies = fetch_all(
@@ -117,4 +117,4 @@ def require_isolation() -> None:
         .where(column("schemaname") == func.current_schema(), or_(*(columns[0] == name for name in owned)))
     )
     if sorted(map(tuple, policies)) != [(name, OWN_ROWS, OWN_ROWS) for name in owned]:
-        raise DatabaseUnavailable("The policies that keep users apart are not those of `flask db upgrade`.")
+        raise DatabaseUnavailable("The policies that isolate users differ from those of `flask db upgrade`.")

@@ -1,4 +1,4 @@
-"""Whether the database keeps users apart: a task is written as one user and looked for as another, and undone."""
+"""Test that the database isolates users: write a task as one, look for it as another, and roll back."""
 
 import secrets
 from contextlib import suppress
@@ -11,15 +11,15 @@ from app.database import db, scope, transaction
 from app.http.problems import NotFound
 from app.tasks.queries import create_task, get_task
 
-TASK = {"title": "A probe that is undone", "details": None, "completed": False}
+TASK = {"title": "A probe that is rolled back", "details": None, "completed": False}
 
 
 class _Undone(Exception):
-    """Ends the transaction without a trace."""
+    """Raised to roll the transaction back."""
 
 
 def find_leak() -> str | None:
-    """What one user can do with another's task; None if nothing."""
+    """Return how one user can reach another's task, or None."""
     leak = None
     with suppress(_Undone), transaction():
         leak = _leak(*(f"probe-{secrets.token_hex(12)}" for _ in range(2)))
@@ -37,14 +37,14 @@ def _leak(owner: str, other: str) -> str | None:
         if _sees(other, task_id):
             return "A user saw another's task."
         if db.on_sqlite:
-            # It knows no users: only the statements keep them apart.
+            # SQLite has no row-level security: only the statements isolate users.
             return None
         if _sees(owner, task_id):
             return "A statement that named a wrong user saw that user's task."
-        # Last, for it fails, and with it the transaction.
+        # Last, because its failure aborts the transaction.
         with suppress(InsufficientPrivilege):
             create_task(Identity(owner), TASK)
-            return "A user wrote a task among another's."
+            return "A user wrote a task for another user."
     return None
 
 

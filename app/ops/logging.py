@@ -1,4 +1,4 @@
-"""One line for each request, and how lines look: text on a terminal, JSON otherwise."""
+"""The format of log lines: text on a terminal, otherwise JSON."""
 
 import logging
 import sys
@@ -12,12 +12,12 @@ from app.http.strict_json import on_one_line
 from app.settings import Settings
 from app.times import rfc3339
 
-# What a record may carry beside its message.
+# The attributes that a record may have besides its message.
 EXTRAS = ("request_id", "method", "path", "status", "milliseconds", "code")
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
+    """Format a record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -33,7 +33,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """The same for a reader: time, level, message, and what else there is as name=value."""
+    """Format a record for people: time, level, message, and the other attributes as name=value."""
 
     def format(self, record: logging.LogRecord) -> str:
         extras = "".join(f" {name}={_word(vars(record)[name])}" for name in EXTRAS if name in vars(record))
@@ -42,14 +42,14 @@ class TextFormatter(logging.Formatter):
 
 
 def formatter(settings: Settings) -> logging.Formatter:
-    """The form that all lines have."""
+    """Return the formatter of all lines."""
     as_text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
     return TextFormatter() if as_text else JsonFormatter()
 
 
 def configure(settings: Settings) -> None:
-    """Send what this service logs to standard error, in one form."""
-    # No line shows them, and each record would ask for them.
+    """Send this service's log to standard error, in one format."""
+    # No line shows them, but collecting them costs time for each record.
     logging.logThreads = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter(settings))
@@ -59,12 +59,12 @@ def configure(settings: Settings) -> None:
 
 
 def _word(value: object) -> str:
-    """A value that cannot end its line, look like another value, or command a terminal."""
+    """Escape a value so that it cannot end its line, look like another value, or control a terminal."""
     return "".join(letter if letter.isprintable() and letter != " " else quote(letter) for letter in str(value))
 
 
 def _printable(text: str) -> str:
-    """A message that ends no line either, as Python would write it."""
+    """Escape a message as Python would, so that it stays on one line."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)

@@ -1,4 +1,4 @@
-"""GET /metrics: what all workers have counted, summed, as Prometheus reads it.
+"""GET /metrics: the sums of all workers' counts, for Prometheus.
 
 This is prometheus_client's multiprocess mode, for 7 µs a request. Its files are named by a worker's slot and not by its
 process id: a new worker continues the files of one that has ended. So they stay few, and no number goes backwards.
@@ -30,10 +30,10 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 # Seconds in which the buckets end.
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
-# How often a worker writes down how many connections it uses.
+# How often a worker records the number of connections that it uses.
 CHECK_INTERVAL_SECONDS = 0.5
 
-# Instead of a route where there is none, and of a method that nothing takes.
+# The labels for requests without a known route or method.
 NONE, OTHER = "none", "other"
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
@@ -80,7 +80,7 @@ class Counts:
             self._problems.labels(code).inc()
 
     def watch_pool(self) -> None:
-        """After a fork: look at this process's connections now and then, so that a request need not tell of its own."""
+        """Start a thread that records the connections in use, after a fork, so that requests need not do it."""
         threading.Thread(target=self._watch, name="pool watcher", daemon=True).start()
 
     def page(self) -> bytes:

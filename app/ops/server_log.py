@@ -1,4 +1,4 @@
-"""gunicorn's own lines, in the form of the service's."""
+"""gunicorn's own log lines, in the service's format."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from app.settings import load_settings
 
 
 class ServerLog(Logger):
-    """gunicorn's `logger_class`: where lines go stays gunicorn's matter."""
+    """gunicorn's `logger_class`; gunicorn still decides where lines go."""
 
     def error(self, msg: str, *args: Any, **kwargs: Any) -> None:
         if msg.startswith("Connection in use"):

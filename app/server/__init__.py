@@ -1,1 +1,1 @@
-"""How HTTP reaches the application."""
+"""The HTTP server in front of the application."""

@@ -1,4 +1,4 @@
-"""One client's connection: how long the service waits for what it sends, and for it to take what it is sent."""
+"""A client's connection, with time limits for receiving requests and sending responses."""
 
 import socket
 import time
@@ -9,71 +9,71 @@ from gunicorn.http.unreader import SocketUnreader
 
 from app.turns import Deadline, give_way
 
-# From a request's first byte until it has arrived whole; a second more for each so many bytes that have come.
+# Time limit from a request's first byte to its last, plus a second for each RECEIVE_RATE_BYTES received.
 RECEIVE_SECONDS = 5
 RECEIVE_RATE_BYTES = 32 * 1024
-# For each so many bytes of a response to be taken.
+# Time limit for the client to accept each SEND_BYTES of a response.
 SEND_SECONDS = 10
 SEND_BYTES = 256 * 1024
-# From the last response until the client closes too, which tells that it has got it.
+# Time limit after the last response for the client to close, which shows that it has received it.
 LINGER_SECONDS = 2
-# No more is read at a time, then others have a turn: to read as much in chunks of one byte takes some 3 ms.
+# Maximum bytes read before others have a turn: this much in chunks of one byte takes some 3 ms.
 READ_BYTES = 4 * 1024
 
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
-# All connections that wait for their client, the one that has waited longest first.
+# All connections that wait for their client, longest wait first.
 Waiting = dict["Connection", None]
 
 
 class Connection(SocketUnreader):
-    """What gunicorn's parser reads from, and its responses write to. Times are of time.monotonic()."""
+    """gunicorn's parser reads from this, and responses write to it. Times are by time.monotonic()."""
 
     def __init__(self, client: Any, waiting: Waiting) -> None:
         super().__init__(client)
         self._waiting = waiting
         self._idle_seconds = 0.0
-        # When the first byte of a request came; None until then.
+        # The time of a request's first byte; None until then.
         self._began_at: float | None = None
-        # Until when the rest must have come, and how many bytes have.
+        # Deadline for the rest of the request, and the number of bytes received.
         self._ends_at = 0.0
         self._received = 0
-        # Whether the client sends nothing more: it need not be told that the service does not, either.
+        # Whether the client has stopped sending; then there is no need to shut down our side first.
         self._is_over = False
 
     @property
     def is_idle(self) -> bool:
-        """Whether it waits for a request of which nothing is here."""
+        """Return whether it waits for a request that has not begun."""
         return self._began_at is None and self in self._waiting
 
     def expect_request(self, seconds: float) -> None:
-        """Wait so long for a request's first byte, and then for the rest as long as a request may take."""
+        """Set the time limits of the next request: `seconds` for the first byte, then the usual limit for the rest."""
         self._idle_seconds, self._received = seconds, 0
-        # Part of it may have come together with the request before.
+        # Part of it may have arrived with the previous request.
         self._began_at = None
         if self.buf.tell():
             self._begin()
 
     def expect_rest(self, seconds: float) -> None:
-        """Wait no longer than that for what is left of the request."""
+        """Wait at most `seconds` more for the rest of the request."""
         self._ends_at = min(self._ends_at, time.monotonic() + seconds)
 
     def chunk(self, size_hint: int | None = None) -> bytes:
-        """Wait for the next piece; empty at the end. TimeoutError where the client is too slow."""
+        """Return the next piece, empty at the end; raise TimeoutError if the client is too slow."""
         if self._began_at is None:
             piece = self._receive(self._idle_seconds)
             self._begin()
         else:
-            # A client that sends without pause is not waited for: let the others have their turn.
+            # A client that sends without pause never makes us wait, so give the others a turn.
             give_way()
             piece = self._receive(self._ends_at + self._received / RECEIVE_RATE_BYTES - time.monotonic())
         self._received += len(piece)
         return piece
 
     def send(self, data: bytes) -> None:
-        """Send it all; TimeoutError where the client does not take it."""
+        """Send all the data; raise TimeoutError if the client does not accept it."""
         try:
-            # Most of them are short, and gone at once.
+            # Most responses are short and sent at once.
             sent = self.sock.send(data, 0, 0.0)
         except BlockingIOError:
             sent = 0
@@ -86,13 +86,13 @@ class Connection(SocketUnreader):
                 del self._waiting[self]
 
     def say_too_slow(self) -> None:
-        """Answer a request that has begun and did not arrive in time."""
+        """Send 408 if a request has begun but did not arrive in time."""
         if self._began_at is not None:
             with suppress(OSError):
                 self.send(_TIMED_OUT)
 
     def close(self) -> None:
-        """Wait until the client has got the last answer: closed with something unread, the kernel would drop it."""
+        """Close after the client has received the last response: if data is unread, the kernel would drop it."""
         with suppress(OSError):
             ends_at = time.monotonic() + LINGER_SECONDS
             if not self._is_over:

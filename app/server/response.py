@@ -1,4 +1,4 @@
-"""Responses as gunicorn writes them, in one piece where they are one."""
+"""gunicorn's responses, with the head and a short body sent together."""
 
 import time
 from functools import lru_cache
@@ -11,15 +11,15 @@ from gunicorn.http.errors import ParseException
 
 from app.server.connection import Connection
 
-# A body that the application did not look at is read up to here, so that the client can go on with this connection.
+# Maximum bytes read of a body that the application ignored, so that the client can reuse the connection.
 UNREAD_BYTES = 64 * 1024
 UNREAD_SECONDS = 1
-# A longer piece goes out behind the head and not together with it: to copy 27 MB took 20 ms.
+# A longer piece is sent separately from the head, because copying 27 MB took 20 ms.
 JOINED_BYTES = 64 * 1024
 
 
 class Response(wsgi.Response):
-    """Keeps the head back until the first piece of the body: one packet, and one call of the system."""
+    """Sends the head together with the first piece of the body: one packet and one system call."""
 
     def __init__(self, request: Any, client: Any, cfg: Config, connection: Connection, parser: Any) -> None:
         super().__init__(request, client, cfg)
@@ -30,17 +30,17 @@ class Response(wsgi.Response):
 
     @property
     def has_begun(self) -> bool:
-        """Whether the client has got a part of it already."""
+        """Return whether a part has been sent already."""
         return bool(self.headers_sent and not self._unsent)
 
     def should_close(self) -> bool:
-        """Whether this is the connection's last response: known before its head is sent, and kept to."""
+        """Return whether this is the connection's last response; decided once, before the head is sent."""
         if self._closes is None:
             self._closes = bool(super().should_close()) or not self._body_is_over()
         return self._closes
 
     def default_headers(self) -> list[str]:
-        # gunicorn's own makes the date each time, and repeats whatever version the client says.
+        # gunicorn's own method formats the date each time, and repeats any version that the client sends.
         version = "1.0" if self.req.version < (1, 1) else "1.1"
         headers = [
             f"HTTP/{version} {self.status}\r\n",
@@ -74,10 +74,10 @@ class Response(wsgi.Response):
         self._connection.send(data)
 
     def _body_is_over(self) -> bool:
-        """Whether the next request begins here. Else nobody knows where: a body may hold what looks like one."""
+        """Return whether the next request begins here. If not, it cannot be found: a body may look like a request."""
         left = getattr(self.req.body.reader, "length", None)
         if left == 0:
-            # Most requests have none.
+            # Most requests have no body.
             return True
         if left is not None and left > UNREAD_BYTES:
             return False

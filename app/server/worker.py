@@ -1,8 +1,8 @@
-"""gunicorn's gevent worker, with a limit for everything that a client can keep it waiting for.
+"""gunicorn's gevent worker, with a time limit for every wait that a client can cause.
 
-gunicorn parses requests and writes responses, gevent waits for thousands of clients in one thread. What is added here:
-deadlines (connection.py), one response for each request whatever its body does, connections that give way when there
-are too many, and an end at which nothing that was accepted is lost.
+gunicorn parses requests and writes responses; gevent waits for thousands of clients in one thread. This worker adds
+deadlines (connection.py), and sends one response for each request, whatever its body does. If there are too many
+connections, it closes the one that has waited longest. On shutdown it loses no accepted request.
 """
 
 import errno
@@ -29,49 +29,49 @@ from app.server.response import Response
 from app.server.sharing import sharing
 from app.turns import give_way
 
-# A stopping worker keeps idle connections for so long: their clients may be sending a request already.
+# A stopping worker keeps idle connections this long, because their clients may already be sending a request.
 STOP_SECONDS = 2
-# How often gunicorn is told that this worker lives.
+# How often the worker tells gunicorn that it is alive.
 NOTIFY_SECONDS = 0.5
-# Without a free descriptor, the next attempt would fail at once.
+# Pause after a failed accept: without a free descriptor, the next attempt would fail at once.
 ACCEPT_AGAIN_SECONDS = 0.1
-# So many new connections are taken before those that are open have their turn: one by one, a new one would wait for
-# many turns.
+# New connections accepted before the open ones have their turn: accepted one by one, a new one would wait for many
+# turns.
 NEW_IN_A_TURN = 64
-# How long a worker that has more connections than others lets them take a new one first; and one that has no room.
+# How long a worker with more connections than others lets them accept first; the second value is for a full worker.
 GIVE_WAY_SECONDS = 0.0005
 FULL_GIVE_WAY_SECONDS = 0.05
 
-# RFC 9110, section 7.2, and RFC 3986, section 3.2: a name, or an address of IPv4 or in brackets, and perhaps a port.
+# RFC 9110, section 7.2, and RFC 3986, section 3.2: a name, an IPv4 address or a bracketed one, and an optional port.
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:[0-9]*)?")
 
-# It is the same for all requests; to make it anew took 5 µs of each.
+# One wrapper for all requests, because making it took 5 µs of each.
 wsgi.WSGIErrorsWrapper = lru_cache(maxsize=1)(wsgi.WSGIErrorsWrapper)
 
 
 class Worker(GeventWorker):
-    """Serves HTTP/1.1 without TLS, which a proxy in front ends."""
+    """Serves HTTP/1.1 without TLS, which is left to a proxy in front."""
 
     _is_quitting = False
 
     @classmethod
     def check_config(cls, cfg: Config, _log: Any) -> None:
         if cfg.is_ssl:
-            raise ConfigError("this service speaks no TLS: let a proxy in front of it end it")
+            raise ConfigError("this service does not support TLS: terminate TLS at a proxy in front of it")
 
     def run(self) -> None:
-        # Each is asked for at every request, where gunicorn would look it up again.
+        # Every request reads settings; as plain attributes they need no lookup by gunicorn.
         self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
         self._waiting: Waiting = {}
         self._connections = Pool(self.worker_connections)
         sharing.note(self.age, 0)
         for listener in self.sockets:
             listener.setblocking(False)
-            # Its connections inherit it: a list of 100 tasks leaves in one call of the system, and no more is kept.
+            # Connections inherit it: a list of 100 tasks is sent in one system call, and no more is buffered.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
         accepting = [gevent.spawn(self._accept, listener) for listener in self.sockets]
         for greenlet in accepting:
-            # One that cannot accept any more makes room for one that can.
+            # A worker that can no longer accept exits, so that a new one replaces it.
             greenlet.link_exception(lambda _: self.handle_exit(0, None))
         while self.alive:
             self.notify()
@@ -81,11 +81,11 @@ class Worker(GeventWorker):
             self._stop()
 
     def handle_quit(self, _signal: int, _frame: Any) -> None:
-        """End without waiting for anybody."""
+        """End without waiting for any client."""
         self._is_quitting, self.alive = True, False
 
     def _stop(self) -> None:
-        """Finish what was accepted, by the kernel too: it would be reset once nobody listens any more."""
+        """Finish all accepted connections, also those accepted only by the kernel, which closing would reset."""
         for listener in self.sockets:
             while self._accept_one(listener):
                 pass
@@ -108,7 +108,7 @@ class Worker(GeventWorker):
                     break
 
     def _accept_one(self, listener: Any) -> bool:
-        """Take a new connection; False if there is none."""
+        """Accept a new connection; return False if there is none."""
         if self._connections.full():
             self._make_room()
             self._connections.wait_available()
@@ -117,7 +117,7 @@ class Worker(GeventWorker):
         except BlockingIOError:
             return False
         except OSError as error:
-            # The client is gone already, or there is no descriptor left for it.
+            # The client has already gone, or there is no free descriptor.
             self.log.warning("a connection was not accepted: %s", error)
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 self._make_room()
@@ -128,12 +128,12 @@ class Worker(GeventWorker):
         return True
 
     def _make_room(self) -> None:
-        """Cut off the client that this worker has waited for longest."""
+        """Close the connection that has waited longest for its client."""
         if connection := next(iter(self._waiting), None):
             connection.cut_off()
 
     def _serve(self, client: Any, peer: Any) -> None:
-        """Serve one client until it leaves, is too slow, or sends what is not HTTP."""
+        """Serve one client until it leaves, is too slow, or sends something other than HTTP."""
         connection = Connection(client, self._waiting)
         parser = _Parser(self.cfg, client, peer)
         parser.unreader = connection
@@ -142,23 +142,23 @@ class Worker(GeventWorker):
             while (request := self._next_request(connection, parser)) is not None:
                 if not self._respond(connection, parser, request, client, peer, server):
                     break
-                # It has no more to read of this one.
+                # The parser has no more to read of this request.
                 parser.mesg = None
-                # A client whose next requests are here already does not keep the others waiting.
+                # A client that sends many requests at once must not keep the others waiting.
                 give_way()
         except _TooSlow:
             connection.say_too_slow()
         except OSError as error:
             self.log.debug("a client has left: %s", error)
-        except Exception as error:  # noqa: BLE001 - it is answered, or logged, by what it is.
-            # What is no HTTP gets gunicorn's own page.
+        except Exception as error:  # noqa: BLE001 - handle_error() responds to it or logs it.
+            # gunicorn's own page answers input that is not HTTP.
             self.handle_error(None, client, peer, error)
         finally:
             connection.close()
             sharing.note(self.age, len(self._connections) - 1)
 
     def _next_request(self, connection: Connection, parser: Any) -> Any:
-        """The next request, once its head has arrived; None if there is none."""
+        """Return the next request once its head has arrived, or None."""
         connection.expect_request(self.cfg.keepalive if self.alive else STOP_SECONDS)
         try:
             request = next(parser)
@@ -171,7 +171,7 @@ class Worker(GeventWorker):
         return request
 
     def _respond(self, connection: Connection, parser: Any, request: Any, client: Any, peer: Any, server: Any) -> bool:
-        """Run the application for one request; whether another may follow."""
+        """Run the application for one request, and return whether another may follow."""
         response, environ = wsgi.create(request, client, peer, server, self.cfg, Response, (connection, parser))
         environ["wsgi.input"] = _Body(request.body)
         self.nr += 1
@@ -196,7 +196,7 @@ class Worker(GeventWorker):
 
 
 class _Request(Request):
-    """A request whose scheme and path no header decides about."""
+    """A request whose headers cannot change its scheme or path."""
 
     def _peer_is_trusted_proxy(self) -> bool:
         return False
@@ -207,11 +207,11 @@ class _Parser(RequestParser):
 
 
 class _TooSlow(BaseException):
-    """A body did not arrive in time. Passes by the application, as gevent's own time-out does."""
+    """A body did not arrive in time. The application does not catch it, like gevent's own time-out."""
 
 
 class _Body:
-    """A request's body, whose faults are the client's."""
+    """A request's body, whose errors are the client's fault."""
 
     def __init__(self, body: Any) -> None:
         self._body = body
@@ -229,7 +229,7 @@ class _Body:
 
 
 def _require_host(request: Any) -> None:
-    """RFC 9112, section 3.2: a request without a Host, or with one that is not, must get 400."""
+    """Raise InvalidHeader if Host is missing or invalid, because RFC 9112, section 3.2, demands 400."""
     host = next((value for name, value in request.headers if name == "HOST"), None)
     if (host is None and request.version >= (1, 1)) or (host is not None and not _HOST.fullmatch(host)):
         raise InvalidHeader("HOST")

@@ -1,4 +1,4 @@
-"""Tasks: one user's own, under two families of routes."""
+"""Each user's own tasks, under two families of routes."""
 
 from app.http.openapi import Api
 from app.tasks import views, views_by_user

@@ -1,4 +1,4 @@
-"""Many operations on tasks in one transaction: all of them, or none."""
+"""Run many operations on tasks in one transaction: all of them, or none."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,13 +16,13 @@ Operation = Mapping[str, Any]
 
 
 def run(identity: Identity, operations: Sequence[Operation]) -> list[dict[str, str | None]]:
-    """Do the operations in their order; for each its task's id, and the task's ETag once all are done."""
+    """Run the operations in order; return each one's task id, and the task's ETag after the whole batch."""
     return for_known_user(identity, lambda: _run(identity.user_id, operations))
 
 
 def _run(user_id: str, operations: Sequence[Operation]) -> list[dict[str, str | None]]:
     with transaction():
-        # What is to be created is looked for too: its id may be taken.
+        # Include new tasks, because their ids may be taken.
         named = {operation.get("id") or operation["task"].get("id") for operation in operations}
         drafts = UnitOfWork(user_id, sorted(filter(None, named)))
         ids = [_apply(drafts, operation, index) for index, operation in enumerate(operations)]
@@ -35,7 +35,7 @@ def _run(user_id: str, operations: Sequence[Operation]) -> list[dict[str, str | 
 
 
 def _apply(drafts: UnitOfWork, operation: Operation, index: int) -> str:
-    """Do one of them; its task's id."""
+    """Run one operation, and return its task's id."""
     give_way()
     try:
         if operation["op"] == "create":
@@ -49,7 +49,7 @@ def _apply(drafts: UnitOfWork, operation: Operation, index: int) -> str:
             case "delete":
                 drafts.delete(task_id)
     except ValidationFailed as problem:
-        # Only fields that do not fit the task, for the body has been judged before.
+        # The only errors left are fields that do not fit the task, because the body is already validated.
         raise problem.at(f"operations.{index}.changes") from problem
     except Problem as problem:
         raise problem.at(f"operations.{index}") from problem

@@ -1,4 +1,4 @@
-"""Many tasks in one statement: they travel as one JSON text, so that the statement is the same for any number."""
+"""Many tasks in one statement: they are sent as one JSON text, so that the statement is the same for any number."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -27,7 +27,7 @@ from app.database.engines import for_engine
 from app.database.statements import Row
 from app.tasks.models import TASK, WRITABLE, tasks
 
-# What a task is written with. A completed one keeps the time at which it became so, or gets this one.
+# The fields that are written. A completed task keeps its completion time, or gets the current time.
 WRITTEN = (*WRITABLE, "next_id")
 _SENT = {
     **{name: tasks.c[name].type for name in ("id", *WRITTEN, "completed_at", "created_at")},
@@ -40,7 +40,7 @@ _mine = tasks.c.user_id == _user
 
 
 def _on_postgresql(names: Iterable[str]) -> dict[str, ColumnElement[Any]]:
-    """The fields of each row that was sent."""
+    """Return the named fields of the rows that were sent."""
     columns = [column(name, _SENT[name]) for name in names]
     sent = func.json_to_recordset(cast(_rows, JSON)).table_valued(*columns, name="sent")
     return dict(sent.render_derived(with_types=True).c.items())
@@ -55,7 +55,7 @@ _ENGINES = {"postgresql": _on_postgresql, "sqlite": _on_sqlite}
 
 
 def _locking(sent: Mapping[str, Any]) -> Any:
-    # In one order, so that two of these never wait for each other.
+    # Always in the same order, so that two transactions never wait for each other.
     ids = select(sent["id"]).scalar_subquery()
     wanted = select(*TASK, tasks.c.deleted_at, tasks.c.next_id).where(_mine, tasks.c.id.in_(ids))
     return wanted.order_by(tasks.c.id).with_for_update()
@@ -74,12 +74,12 @@ def _new_values(sent: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _inserting(insert_for_engine: Any, values: Mapping[str, Any]) -> Any:
-    # SQLite takes the ON of a conflict for that of a join where a SELECT has no WHERE.
+    # Without a WHERE in the SELECT, SQLite reads ON CONFLICT as the ON of a join.
     return insert_for_engine(tasks).from_select(list(values), select(*values.values()).where(true()))
 
 
 def _adding(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
-    """What the user has already stays as it is."""
+    """Build an INSERT that leaves existing tasks unchanged."""
     values = {**_new_values(sent), "deleted_at": case((sent["deleted"], now()))}
     return _inserting(insert_for_engine, values).on_conflict_do_nothing().returning(tasks.c.id)
 
@@ -103,10 +103,10 @@ _update = {
 
 
 def _importing(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
-    """What the user has already stays as it is; what is in the trash comes back as sent, but for when it was made."""
+    """Build an INSERT that leaves existing tasks unchanged, and restores those in the trash with the sent values."""
     values = _new_values(sent)
     statement = _inserting(insert_for_engine, values)
-    # A task has one successor in its life, so it keeps the one that it has made.
+    # A task makes only one next task in its life, so it keeps that one's id.
     kept = {"user_id", "id", "created_at", "next_id", "version"}
     anew = {name: statement.excluded[name] for name in values.keys() - kept}
     anew |= {"deleted_at": None, "version": tasks.c.version + 1}
@@ -122,24 +122,24 @@ _import = {name: _importing(_insert_of[name], columns(_NEW)) for name, columns i
 
 
 def lock_tasks(user_id: str, ids: Iterable[str]) -> dict[str, Row]:
-    """The tasks that there are of these, the trash included; nobody else changes them before the transaction ends."""
+    """Return the existing tasks among these, including the trash, and lock them until the transaction ends."""
     return {row.id: row for row in fetch_all(for_engine(_lock), _parameters(user_id, [{"id": id_} for id_ in ids]))}
 
 
 def insert_tasks(user_id: str, new: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Add tasks, each with all that is written of one; the ids of those whose id was free."""
+    """Add tasks, each with all written fields; return the ids that were free."""
     return {row.id for row in fetch_all(for_engine(_add), _parameters(user_id, new))} if new else set()
 
 
 def import_tasks(user_id: str, new: Sequence[Mapping[str, Any]]) -> int:
-    """Add the tasks whose id is free or in the trash; how many. Of several with one id, the first counts."""
-    # PostgreSQL refuses to update a row twice in one statement.
+    """Add the tasks whose id is free or in the trash, and return their number. The first one with an id counts."""
+    # PostgreSQL cannot update a row twice in one statement.
     first = {task["id"]: task for task in reversed(new)}
     return execute(for_engine(_import), _parameters(user_id, [*reversed(first.values())]))
 
 
 def update_tasks(user_id: str, changed: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """Write tasks anew; their rows."""
+    """Write all fields of the tasks, and return their rows."""
     return fetch_all(for_engine(_update), _parameters(user_id, changed)) if changed else []
 
 

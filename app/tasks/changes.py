@@ -1,7 +1,7 @@
-"""What changed since a client last asked, so that it ends with exactly the server's state.
+"""List the changes since a client last asked, so that it ends with exactly the server's state.
 
-A write is found by its time, which is its transaction's begin: one that takes long appears behind what was read
-already. So whoever has read to the end goes on from a minute before that reading began, and reads some of it twice.
+A write carries the time its transaction began, so a slow one can appear behind a position that was already passed.
+So after reading to the end, a client continues from a minute before that reading began, and reads some twice.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from app.tasks.models import BEFORE_EVERY_ID, LISTED, TRASH_SECONDS, tasks
 from app.tasks.problems import InvalidCursor, ResyncRequired
 from app.times import is_time, rfc3339
 
-# The database's clock may be another machine's after a failover.
+# Three times a transaction, because after a failover the clock may be another machine's.
 OVERLAP = timedelta(seconds=3 * TRANSACTION_SECONDS)
 TOKEN_LIFETIME = timedelta(seconds=TRASH_SECONDS)
 
@@ -30,7 +30,7 @@ TOKEN_LIFETIME = timedelta(seconds=TRASH_SECONDS)
 @dataclass(frozen=True, slots=True)
 class Changes:
     changed: Sequence[Row]
-    # Ids.
+    # The ids of deleted tasks.
     deleted: Sequence[str]
     next: str
     has_more: bool
@@ -38,7 +38,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    """Up to where a client has read, and when the run of pages that it is in began; None between runs."""
+    """The position that a client has reached, and when its current run of pages began (None between runs)."""
 
     time: str
     task_id: str
@@ -48,13 +48,13 @@ class _Token:
 
     @property
     def age_counts_from(self) -> str:
-        """From when on what was deleted must still be known. Who began without a token held nothing before."""
+        """The oldest time from which deletions must be on record. A client without a token had no earlier copy."""
         began_at = self.run_began_at or self.time
         return began_at if self.is_whole else min(began_at, self.time)
 
 
 def list_changes(user_id: str, since: str | None, limit: int) -> Changes:
-    """What a user's tasks became, oldest change first, from a token on; without one, from the beginning."""
+    """Return a user's changed tasks, oldest change first: those after the token, or all without one."""
     token = _read(since, user_id) if since else None
     after = {"after_time": token.time, "after_id": token.task_id} if token else {}
     rows = fetch_all(_page(bool(token)), {"of_user": user_id, "rows": limit + 1, **after})
@@ -78,7 +78,7 @@ def list_changes(user_id: str, since: str | None, limit: int) -> Changes:
 
 @lru_cache(maxsize=2)
 def _page(after: bool) -> Select[Any]:
-    """The changes beside the clock, which is told even where there are none."""
+    """Build the query for the changes and the clock, which it returns even without changes."""
     here = tuple_(tasks.c.updated_at, tasks.c.id)
     page = (
         select(*LISTED, tasks.c.deleted_at)

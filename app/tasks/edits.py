@@ -1,6 +1,6 @@
-"""Changes of one task or many that depend on what they are: locked, changed in memory, written, in one transaction.
+"""Changes that depend on the tasks' current state: lock the tasks, change them in memory and write, in one transaction.
 
-One that does not depend on it is one statement; see queries.py.
+A change that does not depend on it is one statement; see queries.py.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -21,7 +21,7 @@ from app.tasks.queries import new_id
 
 
 class IdTakenConcurrently(Exception):
-    """In this moment somebody else has made a task of the same user with this id."""
+    """A concurrent request has added a task of the same user with this id."""
 
     def __init__(self, task_id: str) -> None:
         super().__init__(task_id)
@@ -29,9 +29,9 @@ class IdTakenConcurrently(Exception):
 
 
 class UnitOfWork:
-    """Some of a user's tasks within a transaction, as they will be once written.
+    """Some of a user's tasks within a transaction, in their state after writing.
 
-    Completing a task that recurs also makes the next one, once in its life.
+    Completing a recurring task also creates the next one, once in its life.
     """
 
     def __init__(self, user_id: str, ids: Iterable[str]) -> None:
@@ -45,7 +45,7 @@ class UnitOfWork:
             self._drafts[row.id] = _draft_of(row)
 
     def create(self, task: Mapping[str, Any]) -> str:
-        """Add a task; its id."""
+        """Add a task, and return its id."""
         task_id = task.get("id") or new_id()
         if task_id in self._drafts:
             raise IdTaken
@@ -55,7 +55,7 @@ class UnitOfWork:
         return task_id
 
     def change(self, task_id: str, changes: Mapping[str, Any], precondition: Precondition = ANY) -> None:
-        """Write the named fields, as a body names them; with none named, nothing is written."""
+        """Change the named fields, under a body's names; without any, write nothing."""
         draft = self._find(task_id, precondition)
         if not changes:
             return
@@ -74,17 +74,17 @@ class UnitOfWork:
             self._follow(draft)
 
     def toggle(self, task_id: str, precondition: Precondition = ANY) -> None:
-        """Complete or reopen."""
+        """Complete or reopen a task."""
         self.change(task_id, {"completed": not self._find(task_id)["completed"]}, precondition)
 
     def delete(self, task_id: str) -> None:
-        """Move to the trash."""
+        """Move a task to the trash."""
         self._find(task_id)["deleted"] = True
         self._changed.add(task_id)
 
     def write(self) -> dict[str, Row]:
-        """Write everything; return the changed tasks' rows. Raises IdTakenConcurrently where a new id is not free."""
-        # In one order, so that two of these never wait for each other.
+        """Write all changes, and return the changed tasks' rows. Raise IdTakenConcurrently if a new id is not free."""
+        # Always in the same order, so that two transactions never wait for each other.
         new, changed = sorted(self._new), sorted(self._changed.difference(self._new))
         written = insert_tasks(self._user_id, [self._drafts[id_] for id_ in new])
         for task_id in new:
@@ -95,7 +95,7 @@ class UnitOfWork:
         return {row.id: row for row in rows}
 
     def version(self, task_id: str) -> int | None:
-        """The version of a task once it is written; None in the trash."""
+        """Return a task's version after writing; None if it is in the trash."""
         return None if self._drafts[task_id]["deleted"] else self._versions[task_id]
 
     def _find(self, task_id: str, precondition: Precondition = ANY) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class UnitOfWork:
         return draft
 
     def _follow(self, draft: dict[str, Any]) -> None:
-        """Make the next occurrence of a task that has just been completed."""
+        """Create the next occurrence of a task that has just been completed."""
         if draft["recurrence"] is None or draft["next_id"] is not None:
             return
         following = schedule.next_occurrence(draft)
@@ -122,7 +122,7 @@ def _draft_of(row: Row) -> dict[str, Any]:
 
 
 def change_task(user_id: str, task_id: str, changes: Mapping[str, Any], precondition: Precondition = ANY) -> Row:
-    """Write the named fields. A part of a schedule depends on the rest; what recurs may come again."""
+    """Write the named fields; lock the task first if they depend on its schedule or recurrence."""
     if not _depends_on_the_task(changes):
         row = queries.change_unless_recurring(user_id, task_id, changes, precondition)
         if row is not None:
@@ -138,7 +138,7 @@ def toggle_task(user_id: str, task_id: str, precondition: Precondition = ANY) ->
 
 def _depends_on_the_task(changes: Mapping[str, Any]) -> bool:
     if "due" in changes:
-        # A whole task: only its recurrence, if it is completed too, asks what it was before.
+        # For a whole task, only completing a recurring one depends on the previous state.
         return changes["recurrence"] is not None
     return bool(changes.keys() & schedule.FIELDS)
 

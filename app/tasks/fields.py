@@ -1,4 +1,4 @@
-"""Marshmallow fields of a task. What they load is what the table keeps."""
+"""Marshmallow fields of a task. They load the values that the table stores."""
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -17,7 +17,7 @@ from app.times import is_day, read_day, read_moment
 Described = Mapping[str, Any]
 NOTHING: Described = MappingProxyType({})
 
-# By rank.
+# In order of rank.
 PRIORITIES = ("none", "low", "medium", "high")
 MAX_TAGS, TAG_CHARACTERS = 20, 50
 ZONE_CHARACTERS = 64
@@ -28,7 +28,7 @@ _SHAPE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
 
 class Priority(fields.String):
-    """One of the four words; kept as its rank."""
+    """One of the four words, stored as its rank."""
 
     def __init__(self, *, metadata: Described = NOTHING, **options: Any) -> None:
         described = {"enum": list(PRIORITIES), "example": "high"}
@@ -45,9 +45,9 @@ class Priority(fields.String):
 
 
 class Tags(fields.List[str]):
-    """Names without duplicates, case ignored; kept as one text, each as JSON on a line of its own.
+    """Names without duplicates, ignoring case; stored as one text, each as JSON on its own line.
 
-    A line's end cannot stand within JSON's strings, so a tag is found by its text between two of them.
+    A JSON string contains no line end, so a search for a tag's text between two line ends finds it.
     """
 
     def __init__(self, *, metadata: Described = NOTHING, **options: Any) -> None:
@@ -64,7 +64,7 @@ class Tags(fields.List[str]):
 
 
 class Day(fields.String):
-    """A day of the calendar, `YYYY-MM-DD`, whatever the zone."""
+    """A calendar day, `YYYY-MM-DD`, in no particular time zone."""
 
     def __init__(self, description: str, **options: Any) -> None:
         described = {"format": "date", "maxLength": 10, "example": "2026-03-14", "description": description}
@@ -75,10 +75,10 @@ class Day(fields.String):
 
 
 class Moment(fields.String):
-    """A time with its offset (RFC 3339); kept in UTC."""
+    """A time with its offset (RFC 3339), stored in UTC."""
 
     def __init__(self, description: str, **options: Any) -> None:
-        # A task has one due, and in the examples it is a day.
+        # A task has either due_on or due_at; the examples use due_on.
         described = {"format": "date-time", "maxLength": 40, "example": None, "description": description}
         super().__init__(allow_none=True, metadata=described, **options)
 
@@ -90,7 +90,7 @@ class MomentOrDay(fields.String):
     """In a query: a time with its offset, or a day."""
 
     def __init__(self, description: str) -> None:
-        # No example: the page with the description would fill it in, and find nothing.
+        # No example, because /docs would fill it in and then find no tasks.
         described = {"maxLength": 40, "pattern": _SHAPE, "description": description}
         super().__init__(metadata=described)
 
@@ -99,20 +99,20 @@ class MomentOrDay(fields.String):
 
 
 class Zone(Text):
-    """A time zone's name in IANA's database."""
+    """The name of a time zone in the IANA database."""
 
     def __init__(self, **options: Any) -> None:
         described = {
             "pattern": "^[A-Za-z0-9_+/-]+$",
             "example": "Europe/Berlin",
-            "description": "For recurrence, and for when `due_on` ends. null means UTC.",
+            "description": "The time zone of `due_on` and of the recurrence. null means UTC.",
         }
         super().__init__(1, ZONE_CHARACTERS, allow_none=True, metadata=described, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         name = super()._deserialize(value, attr, data, **kwargs)
         if name not in _zones():
-            raise ValidationError("Must be the name of a zone in IANA's database, such as Europe/Berlin.")
+            raise ValidationError("Must be the name of a time zone in the IANA database, such as Europe/Berlin.")
         return name
 
 
@@ -122,7 +122,7 @@ class Rule(Text):
     def __init__(self, **options: Any) -> None:
         described = {
             "example": "FREQ=WEEKLY;BYDAY=MO,WE,FR",
-            "description": "An RRULE: how often the task comes again. It needs a due.",
+            "description": "An RRULE: how the task repeats. It needs `due_on` or `due_at`.",
         }
         super().__init__(1, recurrence.MAX_CHARACTERS, allow_none=True, metadata=described, **options)
 
@@ -134,7 +134,7 @@ class Rule(Text):
 
 
 def write_tags(tags: Iterable[str]) -> str:
-    """As they are kept; of those that differ in case alone the first."""
+    """Return the tags as stored; of tags that differ only in case, keep the first."""
     kept: dict[str, str] = {}
     for tag in tags:
         kept.setdefault(fold(tag), tag)
@@ -142,7 +142,7 @@ def write_tags(tags: Iterable[str]) -> str:
 
 
 def line_of(tag: str) -> str:
-    """Where one begins; the line's end is where the next begins, or the last one's."""
+    """Return the line end before a tag and its text; the next tag or the end adds the line end after it."""
     return LINE_END + orjson.dumps(tag).decode()
 
 
@@ -152,5 +152,5 @@ def read_tags(kept: str) -> list[str]:
 
 @lru_cache(maxsize=1)
 def _zones() -> frozenset[str]:
-    # That one is a name of this machine's own.
+    # `localtime` is this machine's own setting, not an IANA name.
     return frozenset(available_timezones() - {"localtime"})

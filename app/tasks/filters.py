@@ -1,4 +1,4 @@
-"""What a list may be narrowed to. Each filter is a condition and the value that it is given."""
+"""The filters of lists. Each is a condition with a value."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -26,7 +26,7 @@ def _moment(name: str) -> Any:
 
 
 def _holds(column: ColumnElement[str], part: str, is_ascii: bool) -> ColumnElement[bool]:
-    """Whether a text holds another, whatever their case. ASCII is folded more than twice as fast."""
+    """Return a condition for text that contains another, ignoring case. ASCII is folded more than twice as fast."""
     fold = folded_ascii if is_ascii else folded
     return func.strpos(fold(column), fold(_text(part))) > 0
 
@@ -41,8 +41,8 @@ _CONDITIONS: dict[str, ColumnElement[bool]] = {
     "q_ascii": or_(_holds(tasks.c.title, "q_ascii", is_ascii=True), _holds(tasks.c.details, "q_ascii", is_ascii=True)),
     "due_before": tasks.c.due < _moment("due_before"),
     "due_after": tasks.c.due > _moment("due_after"),
-    # A task that is due on a day is compared by that day, in whatever zone; one that is due at a time, by UTC's day.
-    # The first condition follows from the others, for no zone is a day off; an index knows it.
+    # A task due on a day is compared by that day, in any zone; one due at a time, by the day in UTC. The first
+    # condition follows from the others, because no zone is a day off; it is there to use an index.
     "due_before_day": and_(
         tasks.c.due < _moment("day_after"),
         or_(
@@ -65,7 +65,7 @@ WITHOUT_VALUES = frozenset({"live", "deleted", "completed", "pending", "overdue"
 
 
 def read(query: Mapping[str, Any]) -> dict[str, Any]:
-    """The filters of a query by the names of their conditions; two that contradict each other show nothing."""
+    """Return a query's filters by the names of their conditions. Contradicting filters match no task."""
     wanted = {query.get("completed"), {"completed": True, "pending": False}.get(query.get("status", "all"))}
     found: dict[str, Any] = {"deleted" if query.get("deleted") else "live": True}
     found |= {name: True for name, value in (("completed", True), ("pending", False)) if value in wanted}
@@ -84,7 +84,7 @@ def read(query: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def values(filters: Filters) -> dict[str, Any]:
-    """What the conditions are given."""
+    """Return the parameters of the conditions."""
     given = dict(filters)
     if "due_before_day" in given:
         given["begin_of_day"] = _begin_of(given["due_before_day"], 0)

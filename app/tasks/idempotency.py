@@ -1,4 +1,4 @@
-"""Exactly-once writes: a request with an Idempotency-Key is done once, and answered alike each time."""
+"""Exactly-once writes: a request with an Idempotency-Key runs once, and gets the same response each time."""
 
 import hashlib
 import re
@@ -23,7 +23,7 @@ from app.tasks.queries import for_known_user
 
 HEADER = "Idempotency-Key"
 KEPT_SECONDS = 24 * 3600
-# One in so many uses of a key clears away the user's old ones.
+# On average, one use of a key in this many deletes the user's old keys.
 CLEANUP_ONE_IN = 100
 REPLAYED_HEADERS = ("Location", "ETag")
 
@@ -34,7 +34,7 @@ _is_old = idempotency_keys.c.created_at <= select(from_now(literal(-KEPT_SECONDS
 
 
 def _claim_key(insert_for_engine: Any) -> Any:
-    """Take the key unless it is taken. Whoever comes second waits here until the first has committed or failed."""
+    """Build the upsert that claims a free key. A second request waits here until the first has committed or failed."""
     statement = insert_for_engine(idempotency_keys).values(created_at=now())
     anew = {"request_hash": statement.excluded.request_hash, "created_at": now(), "answer": None}
     return statement.on_conflict_do_update(index_elements=["user_id", "key"], set_=anew, where=_is_old).returning(
@@ -49,7 +49,7 @@ _clear = delete(idempotency_keys).where(idempotency_keys.c.user_id == bindparam(
 
 
 def idempotent(view: Callable[..., Response]) -> Callable[..., Response]:
-    """Do what a view does once for each Idempotency-Key, in one transaction with keeping its answer."""
+    """Run a view once for each Idempotency-Key, and store its response in the same transaction."""
 
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Response:
@@ -64,7 +64,7 @@ def idempotent(view: Callable[..., Response]) -> Callable[..., Response]:
 
 
 def clear_keys(user_id: str) -> None:
-    """End a user's keys that nobody will repeat any more."""
+    """Delete a user's expired keys."""
     execute(_clear, {"of_user": user_id})
 
 
@@ -102,5 +102,5 @@ def _read_answer(kept: str) -> Response:
 
 
 def _request_hash() -> str:
-    """The request as the contract compares it: method, path, and the body's bytes."""
+    """Return a hash of the method, the path and the body, which make a request the same."""
     return hashlib.sha256(f"{request.method} {request.path}\n".encode() + g.get("body", b"")).hexdigest()

@@ -1,4 +1,4 @@
-"""Lists: filters, sorts, and cursors that neither skip nor repeat while rows come and go."""
+"""Lists with filters, sorts, and cursors that neither skip nor repeat tasks while others are added or deleted."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from app.tasks.models import LISTED, tasks
 from app.tasks.problems import InvalidCursor
 from app.times import is_time
 
-# What a cursor may say of the last task's value, which the database is to compare with.
+# For each sort, a check that a cursor's value has the right type.
 SORTS: Mapping[str, Callable[[Any], bool]] = {
     "created_at": is_time,
     "updated_at": is_time,
@@ -28,7 +28,7 @@ _PLACE = {column.key: place for place, column in enumerate(LISTED)}
 
 
 class Position(NamedTuple):
-    """Where a page ended: the value it was sorted by, and the task's id for ties."""
+    """The end of a page: the last task's sort value, and its id for ties."""
 
     value: Any
     task_id: str
@@ -36,14 +36,14 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    # Each in the order of queries.LISTED.
+    # Each with the columns of models.LISTED.
     tasks: Sequence[tuple[Any, ...]]
     next_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class _List:
-    """What was asked for: whose tasks, which of them, in which order, and from where on."""
+    """A requested list: the user, the filters, the sort, the limit and the start."""
 
     user_id: str
     filters: Mapping[str, Any]
@@ -61,14 +61,14 @@ class _List:
 
     @property
     def begin(self) -> str | None:
-        """Where the page begins: None at the list's begin, else after a value, or among those that have none."""
+        """The start of the page: None for the list's start, else after a value, or among the tasks without a value."""
         if self.after is None:
             return None
         return "nulls" if self.after.value is None else "values"
 
     @property
     def parameters(self) -> dict[str, Any]:
-        # One row more than asked for tells whether there is another page.
+        # One row more than requested shows whether there is another page.
         parameters = {"of_user": self.user_id, "rows": self.limit + 1, **filters.values(self.filters)}
         return parameters | ({"after_value": self.after.value, "after_id": self.after.task_id} if self.after else {})
 
@@ -81,13 +81,14 @@ class _List:
 
 
 def list_tasks(user_id: str, query: Mapping[str, Any]) -> Page:
-    """One page of a user's tasks. `query` holds `limit` and `sort`, and may hold `cursor` and filters."""
+    """Return one page of a user's tasks. `query` has `limit` and `sort`, and may have `cursor` and filters."""
     return _fetch(_read(user_id, query))
 
 
 def list_tasks_and_total(user_id: str, query: Mapping[str, Any]) -> tuple[Page, int]:
-    """One page, and how many tasks there are on all pages: counted only where this is not the only one, for counting
-    takes the database half as long as a page of a hundred.
+    """Return one page and the number of tasks on all pages.
+
+    Counting takes half as long as a page of a hundred, so it is done only if there is another page.
     """
     wanted = _read(user_id, query)
     page = _fetch(wanted)
@@ -115,7 +116,7 @@ def _read_position(values: list[Any], sort: str) -> Position:
 
 @lru_cache(maxsize=256)
 def _page(names: frozenset[str], sort: str, begin: str | None) -> Select[Any]:
-    # No value of a filter could make another plan the better one.
+    # Prepare the statement only if no filter value could make another plan better.
     return _rows(names, sort, begin).execution_options(prepared=names <= filters.WITHOUT_VALUES)
 
 
@@ -131,12 +132,12 @@ def _rows(names: frozenset[str], sort: str, begin: str | None) -> Select[Any]:
         with_value = with_value.where(here < there if descending else here > there)
     if not column.nullable:
         return with_value
-    # What has no value comes last either way: behind the others, each part by its own index.
+    # Tasks without a value always come last; each part uses its own index.
     without = without.where(column.is_(None))
     if begin == "nulls":
         return without.where(tasks.c.id < after_id if descending else tasks.c.id > after_id)
     first = with_value.where(column.is_not(None)).cte("with_value")
-    # Looked for only where there is room.
+    # The second part is read only if the first leaves room.
     rest = without.where(select(func.count()).select_from(first).scalar_subquery() < rows).subquery()
     both = union_all(select(*first.c), select(*rest.c)).subquery()
     value = both.c[column.key]
@@ -161,7 +162,7 @@ _count_by_state = select(
 
 
 def count_tasks(user_id: str) -> dict[str, int]:
-    """The numbers of a user's tasks: open, completed, and in the trash."""
+    """Return the numbers of a user's tasks: open, completed, and in the trash."""
     counted = fetch_one(_count_by_state, {"of_user": user_id})
     assert counted is not None
     return dict(counted._asdict())

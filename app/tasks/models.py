@@ -1,4 +1,4 @@
-"""What users write. A user's rows lie together, and every key begins with the user."""
+"""The tables of users' data. Every key begins with the user, so a user's rows are stored together."""
 
 from sqlalchemy import (
     Column,
@@ -18,17 +18,17 @@ from sqlalchemy import (
 
 from app.database.columns import OWNED, Day, Id, PlainText, Timestamp, from_now, metadata
 
-# For how long a task stays in the trash.
+# How long a task stays in the trash.
 TRASH_SECONDS = 30 * 24 * 3600
 
-# Lists do not look at the trash, however full it is.
+# Lists never read the trash, however full it is.
 NOT_DELETED = text("deleted_at IS NULL")
 DUE = text("deleted_at IS NULL AND due IS NOT NULL")
 DELETED = text("deleted_at IS NOT NULL")
 
 
 def _index(condition: TextClause, *columns: str) -> Index:
-    """Over a part of each user's tasks."""
+    """Return an index over the part of each user's tasks that meets the condition."""
     return Index(None, "user_id", *columns, "id", postgresql_where=condition, sqlite_where=condition)
 
 
@@ -39,34 +39,34 @@ tasks = Table(
     Column("id", Id, nullable=False),
     Column("title", PlainText, nullable=False),
     Column("details", Text),
-    # A task is completed when it has this.
+    # Set if the task is completed.
     Column("completed_at", Timestamp),
     # The rank; see fields.Priority.
     Column("priority", SmallInteger, nullable=False, server_default=text("0")),
     # See fields.Tags.
     Column("tags", Text, nullable=False, server_default=""),
-    # The moment by which tasks are sorted and found; where the task is due on a day, that day's end in its zone.
+    # The time used for sorting and filtering; if the task is due on a day, the end of that day in its zone.
     Column("due", Timestamp),
     Column("due_on", Day),
     Column("time_zone", Text),
     Column("recurrence", Text),
-    # The next occurrence, once completing this one has made it.
+    # The next occurrence, once completing this task has created it.
     Column("next_id", Id),
     Column("created_at", Timestamp, nullable=False),
     Column("updated_at", Timestamp, nullable=False),
-    # When it went to the trash.
+    # When it was moved to the trash.
     Column("deleted_at", Timestamp),
-    # Counts the writes; the ETag.
+    # The number of writes, used as the ETag.
     Column("version", Integer, nullable=False),
     PrimaryKeyConstraint("user_id", "id"),
     ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
-    # Each costs a write some 8 µs of the database's time; without it, a page sorted so reads all of the user's tasks.
+    # Each costs a write some 8 µs in the database; without it, a page in this order reads all of the user's tasks.
     _index(NOT_DELETED, "created_at"),
     _index(NOT_DELETED, "priority"),
     _index(NOT_DELETED, "title"),
     _index(DUE, "due"),
     _index(DELETED, "deleted_at"),
-    # What changed, the trash included.
+    # For the list of changes, which includes the trash.
     Index(None, "user_id", "updated_at", "id"),
     info=OWNED,
 )
@@ -76,9 +76,9 @@ idempotency_keys = Table(
     metadata,
     Column("user_id", Text, nullable=False),
     Column("key", Text, nullable=False),
-    # SHA-256 of method, path and body, in hexadecimal.
+    # SHA-256 (hexadecimal) of method, path and body.
     Column("request_hash", Text, nullable=False),
-    # Status, headers and body as JSON; NULL only within the transaction that makes it.
+    # The response's status, headers and body as JSON; NULL only within the transaction that adds the key.
     Column("answer", Text),
     Column("created_at", Timestamp, nullable=False),
     PrimaryKeyConstraint("user_id", "key"),
@@ -86,10 +86,10 @@ idempotency_keys = Table(
     info=OWNED,
 )
 
-# What a client may write of a task: the rest follows from it, or is the service's own.
+# The columns that a client can write. The service derives or sets the others.
 WRITABLE = ("title", "details", "priority", "tags", "due_on", "due", "time_zone", "recurrence")
 
-# What a list shows of a task beside its user, who is the same for all.
+# The columns of a list, except the user, who is the same for all tasks.
 LISTED = (
     tasks.c.id,
     tasks.c.title,

@@ -1,4 +1,4 @@
-"""The days on which a recurrence rule falls: the first after a task's due, however far away."""
+"""Find the first day of a recurrence rule after a task's due date, however far away."""
 
 from calendar import isleap, monthrange
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from math import lcm
 
 from app.tasks.years import WEEKDAYS, Days, Parts, Years, at, fitting, in_400_years, numbers, start_of_week
 
-# Days and periods are counted from here on. The calendar repeats itself after 400 years, which are whole weeks.
+# Days and periods are counted from here. The calendar repeats after 400 years, which are whole weeks.
 NEW_YEAR = date(2000, 1, 1)
 
 
 def ever_falls(parts: Parts) -> bool:
-    """Whether some day of some year is the rule's; which periods an interval reaches is a matter of the due."""
+    """Return whether the rule matches any day of any year, ignoring its interval, which depends on the due date."""
     anywhere = parts | {"INTERVAL": "1"}
     if "BYWEEKNO" in parts:
         anywhere.setdefault("BYDAY", ",".join(WEEKDAYS))
@@ -21,9 +21,9 @@ def ever_falls(parts: Parts) -> bool:
 
 
 def next_day(parts: Parts, due: date) -> date | None:
-    """The rule's first day after the due, whose own period is the first that the interval reaches.
+    """Return the rule's first day after the due date. The due date's period is where the interval starts.
 
-    Whatever the rule, this takes under 1 ms: the periods are searched as octets, not one by one.
+    For any rule this takes under 1 ms, because the periods are searched as bytes, not one by one.
     """
     years, places = fitting(_limits(parts, due)), numbers(parts, "BYSETPOS")
     calendar, today = in_400_years(years), (due - NEW_YEAR).days
@@ -36,15 +36,15 @@ def next_day(parts: Parts, due: date) -> date | None:
 
 
 def _reached(parts: Parts, years: Years, period: int) -> Iterator[int]:
-    """The periods that may have the next day: the due's, the next that the interval reaches, the next with a day."""
+    """Yield the periods that may have the next day: the due date's, the interval's next, and the next with a match."""
     interval, last = int(parts.get("INTERVAL", 1)), _period(parts, date.max)
     yield period
     period += interval
     if period <= last:
-        # Of most rules it is this one.
+        # Most rules match in this one.
         yield period
     marks = _periods(parts, years)
-    # By then the calendar and the interval have met in every way that they ever meet.
+    # After this period, the pattern of calendar and interval repeats.
     end = min(last, period + lcm(interval, len(marks)))
     while period <= end:
         place = period % len(marks)
@@ -56,7 +56,7 @@ def _reached(parts: Parts, years: Years, period: int) -> Iterator[int]:
 
 
 def _period(parts: Parts, day: date) -> int:
-    """The number of the period that a day is in."""
+    """Return the number of a day's period."""
     since = (day - NEW_YEAR).days
     match parts["FREQ"]:
         case "DAILY":
@@ -70,7 +70,7 @@ def _period(parts: Parts, day: date) -> int:
 
 
 def _span(parts: Parts, period: int) -> range:
-    """The days of a period."""
+    """Return the days of a period."""
     match parts["FREQ"]:
         case "DAILY":
             start, length = period, 1
@@ -86,13 +86,13 @@ def _span(parts: Parts, period: int) -> range:
 
 
 def _before_new_year(parts: Parts) -> int:
-    """How many days the week of 1 January 2000 has before it."""
+    """Return how many days of the week of 1 January 2000 come before that day."""
     return (NEW_YEAR - start_of_week(NEW_YEAR, parts)).days
 
 
 def _periods(parts: Parts, years: Years) -> bytes:
-    """For each period of 400 years, whether some day of it is the rule's: 1 or 0."""
-    # There is one at the nearest of the places that BYSETPOS names.
+    """Return, for each period of 400 years, 1 if the rule matches a day of it, else 0."""
+    # A period needs as many matching days as the smallest place in BYSETPOS.
     least = min(map(abs, numbers(parts, "BYSETPOS")), default=1)
     match parts["FREQ"]:
         case "DAILY":
@@ -100,7 +100,7 @@ def _periods(parts: Parts, years: Years) -> bytes:
         case "WEEKLY":
             calendar, before = in_400_years(years), _before_new_year(parts)
             weeks = calendar[len(calendar) - before :] + calendar[: len(calendar) - before]
-            # Seven days are added for all weeks at once: no sum leaves its octet.
+            # The seven days of all weeks are added at once: no sum exceeds its byte.
             counts = sum(int.from_bytes(weeks[weekday::7]) for weekday in range(7)).to_bytes(len(weeks) // 7)
             return counts.translate(bytes(count >= least for count in range(256)))
         case "MONTHLY":
@@ -115,7 +115,7 @@ def _periods(parts: Parts, years: Years) -> bytes:
 
 
 def _limits(parts: Parts, due: date) -> tuple[tuple[str, str], ...]:
-    """What a day must fit: the parts that say so, and the due's own day for what they leave open."""
+    """Return the rule's limits on days, completed from the due date where the rule leaves them open."""
     limits = {name: parts[name] for name in parts if name not in ("UNTIL", "COUNT", "INTERVAL", "BYSETPOS")}
     if not limits.keys() & {"BYDAY", "BYMONTHDAY", "BYYEARDAY"}:
         match parts["FREQ"]:

@@ -1,4 +1,4 @@
-"""If-Match and If-None-Match (RFC 9110, section 13): in which versions of a task a request may act."""
+"""If-Match and If-None-Match (RFC 9110, section 13): the versions of a task that a request may act on."""
 
 import re
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from app.tasks.problems import PreconditionFailed
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """Some versions, or every one."""
+    """Some versions, or every version."""
 
     numbers: frozenset[int] = frozenset()
     every: bool = False
@@ -29,7 +29,7 @@ EVERY, NO_VERSION = Versions(every=True), Versions()
 
 @dataclass(frozen=True, slots=True)
 class Precondition:
-    """A task must be in one of these versions, and in none of those."""
+    """A task's version must be among the wanted and not among the unwanted ones."""
 
     wanted: Versions = EVERY
     unwanted: Versions = NO_VERSION
@@ -47,19 +47,19 @@ class Precondition:
 
 ANY = Precondition()
 
-# RFC 9110, sections 8.8.3 and 5.6.1: empty elements of a list are to be ignored.
+# RFC 9110, sections 8.8.3 and 5.6.1: empty elements of a list must be ignored.
 _TAGS = r'[ \t]*(?:(?:W/)?"[^"]*"[ \t]*)?'
 _LIST = re.compile(f"{_TAGS}(?:,{_TAGS})*")
 _OUR_TAG = re.compile(r'(W/)?"([1-9][0-9]{0,8})"')
 
 
 def etag(version: int) -> str:
-    """The strong tag of a version."""
+    """Return the strong ETag of a version."""
     return f'"{version}"'
 
 
 def precondition_of(request: Request) -> Precondition:
-    """What the headers ask of a change: If-Match by strong comparison, If-None-Match by weak (section 8.8.3.2)."""
+    """Read a change's precondition: If-Match compares strongly, If-None-Match weakly (section 8.8.3.2)."""
     if "If-Match" not in request.headers and "If-None-Match" not in request.headers:
         return ANY
     unwanted = _versions(request.headers.get("If-None-Match", ""), strong=False)
@@ -81,7 +81,7 @@ def _hint(wanted: str) -> str | None:
 
 
 def conditional(view: Callable[..., Response]) -> Callable[..., Response]:
-    """Give a view what If-Match and If-None-Match ask of its change, as the argument `precondition`."""
+    """Pass the precondition in If-Match and If-None-Match to a view, as the argument `precondition`."""
 
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Response:
@@ -91,12 +91,12 @@ def conditional(view: Callable[..., Response]) -> Callable[..., Response]:
 
 
 def is_unchanged(request: Request, version: int) -> bool:
-    """Whether a reader has this version already, and 304 will do."""
+    """Return whether the client already has this version, so that the response can be 304."""
     return version in _versions(request.headers.get("If-None-Match", ""), strong=False)
 
 
 def _versions(header: str, strong: bool) -> Versions:
-    """What a list of tags names; what is no such list names nothing, nor does a tag that this service did not make."""
+    """Return the versions in a list of ETags. Other text, and ETags that this service did not make, name none."""
     if header.strip(" \t") == "*":
         return EVERY
     if not _LIST.fullmatch(header):

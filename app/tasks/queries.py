@@ -1,4 +1,4 @@
-"""One task: create, read, change, delete. Each is one statement that names its user."""
+"""Create, read, change and delete one task. Each is one statement that names the user."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -40,7 +40,7 @@ T = TypeVar("T")
 _completed: Any = bindparam("completed", type_=Boolean())
 _task = (tasks.c.user_id == bindparam("of_user"), tasks.c.id == bindparam("of_id"))
 _task_of_user = (*_task, tasks.c.deleted_at.is_(None))
-# Few, and each is small work for the database: to parse and plan one took longer than to run it.
+# Prepared, because these are few and small: parsing and planning one took longer than running it.
 _PREPARED = {"prepared": True}
 _writing = (
     update(tasks)
@@ -49,7 +49,7 @@ _writing = (
     .execution_options(**_PREPARED)
 )
 
-# How a field that a client may change is written. Completing again keeps the first time.
+# The assignments of each field that a client can change. Completing again keeps the first time.
 _ASSIGNMENTS: dict[str, dict[str, Any]] = {
     **{name: {name: bindparam(name)} for name in WRITABLE},
     "completed": {"completed_at": case((_completed, func.coalesce(tasks.c.completed_at, now())))},
@@ -62,13 +62,13 @@ _create = (
     .execution_options(**_PREPARED)
 )
 _get = select(*TASK).where(*_task_of_user).execution_options(**_PREPARED)
-# To complete what recurs takes more than one statement.
+# Completing a recurring task takes more than one statement.
 _recurs_not = tasks.c.recurrence.is_(None)
 _toggling = (
     _writing.where(_recurs_not).values(completed_at=case((tasks.c.completed_at.is_(None), now()))).returning(*TASK)
 )
 _deleting = _writing.values(deleted_at=now()).returning(*TASK)
-# A task that is not in the trash is only read: in a second statement it could be there again.
+# A task outside the trash is only read. A second statement would be too late: it could be in the trash again.
 _is_live = tasks.c.deleted_at.is_(None)
 _restoring = (
     update(tasks)
@@ -93,14 +93,14 @@ def new_id() -> str:
 
 
 def for_known_user(identity: Identity, write: Callable[[], T]) -> T:
-    """Do what writes a row of this user; one known only from a token gets a row in `users` at the first write."""
+    """Run a write of this user's rows; a user known only from a token is added to `users` at the first write."""
     try:
         return _unless_taken(write)
     except IntegrityError as error:
         if violation(error) != "foreign_key":
             raise
         if identity.is_local:
-            # The account has been deleted since the token was made.
+            # The account was deleted after the token was made.
             raise TokenRevoked from error
     add_outside_user(identity.user_id)
     return _unless_taken(write)
@@ -122,9 +122,9 @@ def get_task(user_id: str, task_id: str) -> Row:
 def change_unless_recurring(
     user_id: str, task_id: str, changes: Mapping[str, Any], precondition: Precondition = ANY
 ) -> Row | None:
-    """Write the named fields, a schedule whole or not at all; with none named, nothing.
+    """Write the named fields, a schedule as a whole or not at all; without any, write nothing.
 
-    None where it would complete a task that recurs: that takes more than one statement.
+    Return None if it would complete a recurring task, because that takes more than one statement.
     """
     if not changes:
         task = get_task(user_id, task_id)
@@ -135,7 +135,7 @@ def change_unless_recurring(
 
 
 def toggle_unless_recurring(user_id: str, task_id: str, precondition: Precondition = ANY) -> Row | None:
-    """Complete or reopen, atomically: N toggles at once leave exactly N flips. None where the task recurs."""
+    """Complete or reopen atomically: N concurrent toggles are exactly N flips. Return None if the task recurs."""
     return _write(_toggling, user_id, task_id, precondition, completes=True)
 
 
@@ -145,7 +145,7 @@ def delete_task(user_id: str, task_id: str, precondition: Precondition = ANY) ->
 
 
 def restore_task(user_id: str, task_id: str) -> Row:
-    """Take a task out of the trash; one that is not there stays as it is."""
+    """Restore a task from the trash; leave a task outside the trash unchanged."""
     return _found(fetch_one(_restoring, _key(user_id, task_id)))
 
 
@@ -157,9 +157,9 @@ def _write(
     values: Mapping[str, Any] = NOTHING,
     completes: bool = False,
 ) -> Row | None:
-    """Check and write in one statement; only a refusal takes a second, to tell its reason.
+    """Check and write in one statement; only a rejection needs a second, to find its reason.
 
-    None where it was to complete a task that recurs.
+    Return None if it would complete a recurring task.
     """
     parameters = {**_key(user_id, task_id), **values}
     if precondition is not ANY:
@@ -193,7 +193,7 @@ def _conditional(statement: Update, every_wanted: bool, every_unwanted: bool) ->
 
 
 def _is_listed(name: str) -> ColumnElement[bool]:
-    """Whether a task's version is in a list of any length, which is one value for one and the same statement."""
+    """Return a condition for a version in a list of any length. The list is one value, so the statement is the same."""
     version = literal(",").concat(cast(tasks.c.version, Text)).concat(",")
     return func.strpos(bindparam(name, type_=Text()), version) > 0
 
@@ -207,7 +207,7 @@ def _key(user_id: str, task_id: str) -> dict[str, Any]:
 
 
 def _found(row: Row | None) -> Row:
-    """The row; absent and somebody else's are the same."""
+    """Return the row, or raise NotFound: a missing task and another user's look the same."""
     if row is None:
         raise NotFound
     return row

@@ -1,4 +1,4 @@
-"""Rows of tasks as answers. The rows hold JSON's own types already."""
+"""Rows of tasks as responses. The rows already contain JSON types."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -14,19 +14,19 @@ from app.tasks.preconditions import etag, is_unchanged
 
 
 class Encoder:
-    """Writes rows as a family's schema describes them; a test holds the two equal, field by field."""
+    """Encodes rows like a family's schema. A test checks that both give the same fields."""
 
     def __init__(self, details: str, collection: str) -> None:
         self.details = details
-        # The path under which each task lies, with the user's id where it stands.
+        # The path of the collection, with a placeholder for the user's id.
         self._collection = collection
 
     def fields(self, row: Row) -> dict[str, Any]:
         return self.many((row,), row.user_id)[0]
 
     def many(self, rows: Iterable[tuple[Any, ...]], user_id: str) -> list[dict[str, Any]]:
-        """Rows of this user with the columns of queries.LISTED, and perhaps more behind them."""
-        # By position and in one loop, for a list's sake.
+        """Encode this user's rows, which have the columns of models.LISTED and perhaps more after them."""
+        # By position and in one loop, because it is faster for long lists.
         details_name = self.details
         return [
             {
@@ -68,7 +68,7 @@ class Encoder:
         return response
 
     def respond_or_304(self, row: Row) -> Response:
-        """304 to a reader who has this version already."""
+        """Respond with the task, or with 304 if the client already has this version."""
         if not is_unchanged(request, row.version):
             return self.respond(row)
         response = empty_response(304)
@@ -76,7 +76,7 @@ class Encoder:
         return response
 
     def created(self, row: Row) -> Response:
-        """201 with the path of the new task."""
+        """Respond with 201 and the path of the new task."""
         response = self.respond(row, 201)
         collection = self._collection.format(user_id=row.user_id)
         response.headers["Location"] = quote(f"{the_request().root_path.rstrip('/')}{collection}/{row.id}")

@@ -1,4 +1,4 @@
-"""When a task is due, and when it comes again."""
+"""A task's schedule: when it is due, and when it recurs."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
@@ -10,31 +10,31 @@ from marshmallow import ValidationError
 from app.tasks.recurrence import following
 from app.times import LAST_YEAR, rfc3339
 
-# A change of one of these is judged with the others beside it.
+# A change of one of these is validated together with the others.
 FIELDS = frozenset({"due_on", "due_at", "time_zone", "recurrence"})
 
 
 def normalize(task: Mapping[str, Any]) -> dict[str, Any]:
-    """A whole task as it is kept: `due` beside `due_on` instead of `due_at`. ValidationError where they do not fit."""
+    """Return a whole task in its stored form, with `due` instead of `due_at`; raise ValidationError if invalid."""
     refuse_two_dues(task)
     kept = dict(task)
     due_at = kept.pop("due_at")
     kept["due"] = _end_of_day(kept["due_on"], kept["time_zone"]) if kept["due_on"] else due_at
     if kept["recurrence"] is not None and kept["due"] is None:
-        raise ValidationError({"recurrence": ["A task that recurs needs due_on or due_at; else set this to null."]})
+        raise ValidationError({"recurrence": ["A recurring task needs due_on or due_at; otherwise set this to null."]})
     return kept
 
 
 def refuse_two_dues(task: Mapping[str, Any]) -> None:
-    """A task is due on a day or at a time. null beside a value is neither."""
+    """Raise ValidationError if both due_on and due_at have a value; null next to a value is allowed."""
     if task.get("due_on") and task.get("due_at"):
         raise ValidationError({"due_at": ["Give due_on or due_at, not both."]})
 
 
 def changed(task: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The schedule of a task, as it is kept, after changes that may name a part of it."""
+    """Return a task's schedule in its stored form, after changes to any part of it."""
     due_on, due_at = task["due_on"], None if task["due_on"] else task["due"]
-    # A value for one clears the other, unless that is given one as well, which normalize() refuses.
+    # A value for one clears the other, unless both have a value, which normalize() rejects.
     if "due_on" in changes:
         due_on = changes["due_on"]
         due_at = None if due_on else due_at
@@ -46,7 +46,7 @@ def changed(task: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 
 
 def next_occurrence(task: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The schedule of the task that follows a recurring one; None where the rule has no more."""
+    """Return the schedule of the next task after a recurring one; None after the last."""
     zone = task["time_zone"]
     due = date.fromisoformat(task["due_on"]) if task["due_on"] else datetime.fromisoformat(task["due"])
     found = following(task["recurrence"], due, zone)
@@ -59,6 +59,6 @@ def next_occurrence(task: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _end_of_day(day: str, zone: str | None) -> str:
-    # Where clocks are put back over midnight, the day ends with the second of the two hours.
+    # If clocks are put back over midnight, the day ends with the second of the two hours.
     end = datetime.combine(date.fromisoformat(day), time.max, ZoneInfo(zone or "UTC")).replace(fold=1)
     return rfc3339(end.astimezone(UTC))

@@ -1,4 +1,4 @@
-"""What the task operations take and answer, in both families."""
+"""The request and response schemas of the task operations, in both families."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -43,7 +43,7 @@ DETAILS_CHARACTERS = 10_000
 SEARCH_CHARACTERS = 200
 CURSOR_CHARACTERS = 2_000
 PAGE_SIZE, MAX_PAGE = 50, 200
-# For front ends that expect all of a user's tasks in one array.
+# Front ends may expect all of a user's tasks in one array.
 MAX_ARRAY = 1_000
 MAX_OPERATIONS = 100
 
@@ -71,16 +71,16 @@ def _user_id() -> Text:
     return Text(1, USER_ID_CHARACTERS, required=True, metadata=described)
 
 
-# Instead of the id of a task that followed another: nobody's (RFC 9562, section 5.9).
+# The nil UUID (RFC 9562, section 5.9) in place of the next task's id, which an import does not know.
 MADE_ELSEWHERE = "00000000-0000-0000-0000-000000000000"
 
 CURSOR_PATTERN = "^[A-Za-z0-9_-]+$"
 
 
 class _PartialSchema(Schema):
-    """Most of its fields are mostly absent: they are passed over, where marshmallow would ask each for its default."""
+    """A schema that skips absent fields: marshmallow would ask each of them for its default."""
 
-    # What stands for what is absent.
+    # The values of absent fields.
     defaults: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, **options: Any) -> None:
@@ -100,7 +100,7 @@ class _PartialSchema(Schema):
 
 
 class TaskFields(_PartialSchema):
-    """What a client writes of a task; `details`, which has two names, stands with each of them."""
+    """The fields that a client can write, except `details`, whose name differs between the families."""
 
     title = _title()
     completed = Boolean()
@@ -112,7 +112,7 @@ class TaskFields(_PartialSchema):
     recurrence = Rule()
 
 
-# What a whole task has where it says nothing, as it is kept.
+# The stored values of the fields that a whole task leaves out.
 DEFAULTS = dict.fromkeys(("details", *TaskFields._declared_fields.keys() - {"title"})) | {
     "completed": False,
     "priority": PRIORITIES.index("none"),
@@ -124,10 +124,10 @@ class _WholeTask(TaskFields):
     defaults = DEFAULTS
 
     title = _title(required=True)
-    # The defaults stand in words: of a `default`, openapi-typescript makes a member that no request may leave out.
-    completed = Boolean(metadata={"description": "`false` where it is left out."})
-    priority = Priority(metadata={"description": "`none` where it is left out."})
-    tags = Tags(metadata={"description": "None where they are left out."})
+    # The defaults are given in words: openapi-typescript makes a field with a `default` required in requests.
+    completed = Boolean(metadata={"description": "`false` if left out."})
+    priority = Priority(metadata={"description": "`none` if left out."})
+    tags = Tags(metadata={"description": "Empty if left out."})
 
     def load(self, data: Any, **options: Any) -> dict[str, Any]:
         return normalize(super().load(data, **options))
@@ -152,7 +152,7 @@ class TaskIn(_NewTask, ReadOnly):
 
 
 def _new_id() -> Uuid:
-    return Uuid(metadata={"description": "Of your own making; else the service makes one."})
+    return Uuid(metadata={"description": "An id of your own. If left out, the service makes one."})
 
 
 class NewTask(_NewTask):
@@ -162,17 +162,17 @@ class NewTask(_NewTask):
 
 
 class ImportedTask(NewTask):
-    """A task of a file, which has a past."""
+    """A task read from a file, with the times of its past."""
 
     defaults = {**DEFAULTS, "completed_at": None, "created_at": None, "next_id": None}
 
-    completed_at = Moment("When it became completed.")
-    created_at = Moment("When it was made; now, if nobody knows.")
+    completed_at = Moment("When it was completed.")
+    created_at = Moment("When it was created; the time of the import if unknown.")
 
     def load(self, data: Any, **options: Any) -> dict[str, Any]:
         task = super().load(data, **options)
         if task["completed"] and task["recurrence"]:
-            # The next one was made where this one was completed.
+            # Its next task was created in the system where this one was completed.
             task["next_id"] = MADE_ELSEWHERE
         return task
 
@@ -194,20 +194,20 @@ class _AnsweredTask(Schema):
     id = Id()
     title = _title(required=True)
     completed = fields.Boolean(required=True)
-    completed_at = Time("When it became completed.", allow_none=True, example=None)
+    completed_at = Time("When it was completed.", allow_none=True, example=None)
     priority = Priority(required=True)
     tags = Tags(required=True)
     due_on = Day(DUE_ON, required=True)
     due_at = Time(DUE_AT, allow_none=True, example=None)
     time_zone = Zone(required=True)
     recurrence = Rule(required=True)
-    created_at = Time("The database's clock.")
-    updated_at = Time("The database's clock.")
+    created_at = Time("By the database's clock.")
+    updated_at = Time("By the database's clock.")
     user_id = _user_id()
 
 
 class Task(_AnsweredTask):
-    """A task as `/v1` answers with it."""
+    """A task as `/v1` returns it."""
 
     class Meta:
         fields = FIELDS
@@ -266,30 +266,34 @@ class Summary(Schema):
 
 
 class _Filters(_PartialSchema):
-    """What both families filter by. All that are given hold at once."""
+    """The filters of both families. A task must match all that are given."""
 
-    completed = QueryBoolean(metadata={"description": "Only tasks that are completed, or only those that are not."})
+    completed = QueryBoolean(metadata={"description": "`true`: only completed tasks; `false`: only open tasks."})
     priority = fields.List(
         fields.String(validate=OneOf(PRIORITIES)),
         validate=Length(1, len(PRIORITIES)),
-        metadata={"description": "Only tasks of this priority, or of one of these."},
+        metadata={"description": "Only tasks with this priority, or with one of several."},
     )
     tag = fields.List(
         Text(1, TAG_CHARACTERS, trimmed=True),
         validate=Length(1, MAX_TAGS),
-        metadata={"description": "Only tasks with this tag, or with all of these; case is ignored."},
+        metadata={"description": "Only tasks with this tag, or with all of several. Case is ignored."},
     )
-    q = Text(1, SEARCH_CHARACTERS, metadata={"description": "A part of the title or the details; case is ignored."})
+    q = Text(1, SEARCH_CHARACTERS, metadata={"description": "A part of the title or the details. Case is ignored."})
     due_before = MomentOrDay("Only tasks that are due before this time, or before this day.")
     due_after = MomentOrDay("Only tasks that are due after this time, or after this day.")
-    overdue = QueryBoolean(metadata={"description": "Only open tasks whose due has passed, or only the others."})
-    deleted = QueryBoolean(metadata={"description": "Only tasks in the trash; without it, only those that are not."})
+    overdue = QueryBoolean(
+        metadata={"description": "`true`: only open tasks past their due date; `false`: only the other tasks."}
+    )
+    deleted = QueryBoolean(
+        metadata={"description": "`true`: only tasks in the trash. Otherwise only tasks that are not in the trash."}
+    )
     cursor = Text(
         1,
         CURSOR_CHARACTERS,
         metadata={
             "pattern": CURSOR_PATTERN,
-            "description": "Where the page before this one ended. Belongs to its filters and sort.",
+            "description": "The cursor from the previous page. Use it with the same filters and sort.",
         },
     )
 
@@ -306,7 +310,7 @@ class TaskQuery(_Filters):
         validate=OneOf(_SORTS),
         metadata={
             "default": "-created_at",
-            "description": "A leading `-` turns the order around; tasks without a due come last either way.",
+            "description": "A leading `-` reverses the order. Tasks without a due date always come last.",
         },
     )
 
@@ -325,7 +329,7 @@ class UserTaskPatch(_Changes, ReadOnly):
 
 
 class UserTask(_AnsweredTask):
-    """A task as `/api/{user_id}` answers with it: `description` for `details`."""
+    """A task as `/api/{user_id}` returns it: `description` for `details`."""
 
     class Meta:
         fields = tuple("description" if name == "details" else name for name in FIELDS)
@@ -333,7 +337,7 @@ class UserTask(_AnsweredTask):
     description = _details(required=True, attribute="details")
 
 
-# The names of before, and those of `/v1`.
+# This family's own names → the names of `/v1`.
 USER_SORTS: Mapping[str, str] = {"created": "-created_at", "title": "title", "due_date": "due"}
 
 
@@ -346,14 +350,14 @@ class UserTaskQuery(_Filters):
         validate=OneOf(sorted({*USER_SORTS, *_SORTS})),
         metadata={
             "default": "created",
-            "description": "`created` is newest first, `title` and `due_date` ascending; a leading `-` turns the "
-            "others around.",
+            "description": "`created` is newest first; `title` and `due_date` are ascending. For the other names, a "
+            "leading `-` reverses the order.",
         },
     )
 
 
 class Completion(Schema):
-    """Sets whether a task is completed; without a body the task is toggled."""
+    """Whether the task is to be completed. Without a body the task is toggled."""
 
     completed = Boolean(metadata={"example": True})
 
@@ -410,13 +414,13 @@ class Result(Schema):
         metadata={
             "pattern": '^"[0-9]+"$',
             "maxLength": 12,
-            "description": "After the whole batch; null in the trash.",
+            "description": "The ETag after the whole batch; null if the task is in the trash.",
         },
     )
 
 
 class BatchOut(Schema):
-    """In the operations' order."""
+    """The results, in the order of the operations."""
 
     results = fields.List(
         fields.Nested(Result),
@@ -436,13 +440,16 @@ class ChangesQuery(Schema):
     since = Text(
         1,
         CURSOR_CHARACTERS,
-        metadata={"pattern": CURSOR_PATTERN, "description": "`next` of an earlier answer; without it, everything."},
+        metadata={
+            "pattern": CURSOR_PATTERN,
+            "description": "`next` from an earlier response. Without it, all tasks are listed.",
+        },
     )
     limit = QueryInteger(1, MAX_ARRAY, load_default=MAX_ARRAY)
 
 
 class ChangesPage(Schema):
-    """Apply `changed` and `deleted`, and ask again with `next`: at once where `has_more`, else whenever you like."""
+    """Apply `changed` and `deleted`, then ask again with `next`: at once if `has_more`, otherwise later."""
 
     changed = fields.List(fields.Nested(Task), required=True, metadata={"maxItems": MAX_ARRAY})
     deleted = fields.List(Id(example=EXAMPLE_NEW_ID), required=True, metadata={"maxItems": MAX_ARRAY})

@@ -1,4 +1,4 @@
-"""All of a user's tasks, out and in, a page at a time, however many they are."""
+"""Export and import any number of a user's tasks, a page at a time."""
 
 import uuid
 from collections import Counter
@@ -20,15 +20,16 @@ from app.tasks.responses import TASK
 from app.tasks.schemas import ImportedTask, Task
 from app.turns import turn, without_turn
 
-# Five times as many took no less time, and 200 MB where each task was as long as it may be.
+# Five times as many took no less time, and 200 MB if each task had the maximum length.
 PAGE = 200
-# A piece for each task would be a call of the system for each.
+# A piece for each task would need a system call for each.
 PIECE_BYTES = 64 * 1024
-# For the ids of tasks that come without one.
+# For the ids of imported tasks without an id.
 NAMESPACE = uuid.UUID("5d7b3a52-6a3c-5a7e-9a0e-3f1f4d0c8b61")
 BEFORE_EVERY_TIME = "0001-01-01T00:00:00.000000Z"
 
-# By creation, whose index leaves the trash out: by id, a server without statistics read and sorted all for each page.
+# By creation time, whose index excludes the trash: by id, a server without statistics read and sorted all tasks for
+# each page.
 _ORDER = (tasks.c.created_at, tasks.c.id)
 _after = (bindparam(f"after_{column.name}", type_=column.type) for column in _ORDER)
 _page = (
@@ -42,19 +43,19 @@ _imported = ImportedTask()
 
 
 def export(user_id: str, format_: Format) -> Iterator[bytes]:
-    """A user's tasks as a file, but for the trash. The first piece is made at once: later, an error has no answer."""
+    """Return a user's tasks without the trash as pieces of a file. Make the first now, while errors get a response."""
     found = chain.from_iterable(TASK.many(page, user_id) for page in _pages(user_id))
     pieces = _by_turns(_in_pieces(format_.write(found)))
     return chain([*islice(pieces, 1)], pieces)
 
 
 def example(format_: Format) -> str:
-    """A file with one task."""
+    """Return a file with one task."""
     return b"".join(format_.write([example_of(Task)])).decode()
 
 
 def read(file: IO[bytes], format_: Format) -> Iterator[dict[str, Any]]:
-    """The tasks in a file, as they are kept; Unreadable, which names the line, where one does not fit."""
+    """Yield the tasks of a file in their stored form; raise Unreadable with the line of an invalid one."""
     seen: Counter[bytes] = Counter()
     for line, task in format_.read(file):
         try:
@@ -62,14 +63,12 @@ def read(file: IO[bytes], format_: Format) -> Iterator[dict[str, Any]]:
         except ValidationError as error:
             faults = (f"{name}: {' '.join(messages)}" for name, messages in (refused(error).errors or {}).items())
             raise Unreadable(line, " ".join(faults)) from error
-        # The same file gives the same ids, so it is not doubled by being imported twice.
+        # The same file gives the same ids, so importing it twice adds no duplicates.
         yield loaded if "id" in loaded else {**loaded, "id": _id_of(task, seen)}
 
 
 def write(user_id: str, new: Iterable[dict[str, Any]], note: Callable[[int], None]) -> int:
-    """Add the tasks that the user does not have, and those that are in the trash; how many. `note` is told how many
-    were looked at.
-    """
+    """Add tasks that are new or in the trash, and return their number. `note` gets the number in each page."""
     found, written = iter(new), 0
     while page := list(islice(found, PAGE)):
         written += import_tasks(user_id, page)
@@ -78,9 +77,9 @@ def write(user_id: str, new: Iterable[dict[str, Any]], note: Callable[[int], Non
 
 
 def _id_of(task: Mapping[str, Any], seen: Counter[bytes]) -> str:
-    """For a task that comes without one: made of what it says, and of how often that was said before."""
+    """Return an id for a task without one, made from its content and how often the content was seen before."""
     content = orjson.dumps(task, option=orjson.OPT_SORT_KEYS).decode()
-    # Not the tasks themselves, which would fill the memory.
+    # Count digests, because the tasks themselves would fill the memory.
     digest = uuid.uuid5(NAMESPACE, content).bytes
     seen[digest] += 1
     return str(uuid.uuid5(NAMESPACE, f"{seen[digest]} {content}"))
@@ -98,7 +97,7 @@ def _pages(user_id: str) -> Iterator[list[tuple[Any, ...]]]:
 
 
 def _by_turns(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """However many exports there are, one of them is computing, and others get their answers between two pieces."""
+    """Let only one export compute at a time, and let other requests run between two pieces."""
     while True:
         with turn():
             piece = next(pieces, None)

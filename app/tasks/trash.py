@@ -1,4 +1,4 @@
-"""What is ended for good: tasks that were deleted long ago, and keys of requests that nobody will repeat."""
+"""Delete old trash and expired idempotency keys permanently."""
 
 from sqlalchemy import Integer, bindparam, delete, select
 
@@ -15,14 +15,14 @@ _old = (
     )
     .limit(bindparam("rows", type_=Integer()))
 )
-# The age is looked at once more: while it waited for a row, that may have been restored.
+# Check the age again, because a row may have been restored while the statement waited for it.
 _purge = delete(tasks).where(
     tasks.c.user_id == bindparam("of_user"), tasks.c.id.in_(_old), tasks.c.deleted_at <= TRASH_BEGINS
 )
 
 
 def purge(user_id: str) -> int:
-    """End a user's tasks that were deleted more than 30 days ago; how many."""
+    """Permanently delete a user's tasks that were deleted more than 30 days ago, and return their number."""
     ended = 0
     while count := execute(_purge, {"of_user": user_id, "rows": MAX_AT_ONCE}):
         ended += count

@@ -88,7 +88,7 @@ def get_task(task_id: str) -> Response:
 @blueprint.arguments(TaskIn)
 @blueprint.response(200, Task, headers=("ETag",))
 def replace_task(task: dict[str, Any], task_id: str, precondition: Precondition) -> Response:
-    """Replace one task; what the body leaves out goes back to its default."""
+    """Replace one task. A field left out of the body is reset to its default."""
     return TASK.respond(edits.change_task(g.identity.user_id, task_id, task, precondition))
 
 
@@ -126,7 +126,7 @@ def toggle_task(task_id: str, precondition: Precondition) -> Response:
 @raises(NotFound)
 @blueprint.response(200, Task, headers=("ETag",))
 def restore_task(task_id: str) -> Response:
-    """Take a task out of the trash, for 30 days after it was deleted."""
+    """Restore a task from the trash, within 30 days after it was deleted."""
     return TASK.respond(queries.restore_task(g.identity.user_id, task_id))
 
 
@@ -137,7 +137,7 @@ def restore_task(task_id: str) -> Response:
 @idempotent
 @blueprint.response(200, BatchOut, headers=("Idempotent-Replay",))
 def run_batch(work: dict[str, Any]) -> Response:
-    """Do up to 100 operations: all of them, or none."""
+    """Run up to 100 operations: all of them, or none."""
     return json_response({"results": batch.run(g.identity, work["operations"])})
 
 
@@ -147,7 +147,7 @@ def run_batch(work: dict[str, Any]) -> Response:
 @blueprint.arguments(ChangesQuery, location="query")
 @blueprint.response(200, ChangesPage)
 def list_changes(query: dict[str, Any]) -> Response:
-    """List what changed, the oldest change first."""
+    """List changes, oldest first."""
     user_id = g.identity.user_id
     found = changes.list_changes(user_id, query.get("since"), query["limit"])
     with turn_for(len(found.changed)):
@@ -167,7 +167,7 @@ def list_changes(query: dict[str, Any]) -> Response:
 @blueprint.response(200, FILE, content_type="application/jsonl", headers=("Content-Disposition",))
 @answers_with({format_.media_type: transfer.example(format_) for format_ in FORMATS.values()})
 def export_tasks(query: dict[str, Any]) -> Response:
-    """Download all tasks, but for the trash, as a file that `flask tasks import` takes back."""
+    """Download all tasks except those in the trash, as a file that `flask tasks import` can read."""
     format_ = FORMATS[query["format"]]
     pieces = stream_with_context(in_this_scope(transfer.export(g.identity.user_id, format_)))
     name = {"Content-Disposition": f'attachment; filename="tasks.{format_.extension}"'}

@@ -1,4 +1,4 @@
-"""/api/{user_id}/tasks: the family for front ends that name the user in the path and say `description`."""
+"""/api/{user_id}/tasks: for front ends that put the user in the path and call the details `description`."""
 
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -24,7 +24,7 @@ blueprint = Blueprint(
     "tasks_by_user",
     __name__,
     url_prefix="/api/<user_id>/tasks",
-    description="The same tasks, with the user in the path.",
+    description="The same tasks, with the user id in the path.",
 )
 blueprint.url_value_preprocessor(take_user_from_path)
 
@@ -32,7 +32,7 @@ USER_ID = {
     "name": "user_id",
     "in": "path",
     "required": True,
-    "description": "Your own user id: the one in your token.",
+    "description": "Your own user id, as in your token.",
     "example": EXAMPLE_USER_ID,
     "schema": {"type": "string", "minLength": 1, "maxLength": USER_ID_CHARACTERS, "pattern": USER_ID_PATTERN},
 }
@@ -123,7 +123,7 @@ def complete_task_of_user(completion: dict[str, Any], task_id: str, precondition
 
 
 def _canonical(query: dict[str, Any]) -> dict[str, Any]:
-    """This family's names for sorts, in the words of `/v1`."""
+    """Translate this family's sort names into those of `/v1`."""
     return {**query, "sort": USER_SORTS.get(query["sort"], query["sort"])}
 
 

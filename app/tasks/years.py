@@ -1,4 +1,4 @@
-"""Which days of a year a recurrence rule's limits leave (RFC 5545, section 3.3.10), for each kind of year."""
+"""Find the days that match a recurrence rule's limits (RFC 5545, section 3.3.10), for each kind of year."""
 
 from calendar import isleap, monthrange
 from collections import defaultdict
@@ -9,10 +9,10 @@ from operator import or_
 
 WEEKDAYS = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
 
-# Of a rule: its parts by their names, as they are kept.
+# A rule's stored parts, by name.
 Parts = dict[str, str]
 
-# Of each kind of year, by a year of that kind.
+# A year of each kind → the days of that kind.
 Years = Mapping[int, bytes]
 
 
@@ -20,20 +20,20 @@ def _kind(year: int) -> tuple[int, bool, bool, bool]:
     return date(year, 1, 1).weekday(), isleap(year - 1), isleap(year), isleap(year + 1)
 
 
-# By their first weekday and by which of a year and its neighbours are leap years, there are 28: 2000 to 2027 are one of
-# each.
+# There are 28 kinds, by the first weekday and by which of a year and its neighbours are leap years. 2000 to 2027 have
+# one of each.
 KINDS = {_kind(year): year for year in range(2000, 2028)}
 _ALIKE = [KINDS[_kind(year)] for year in range(2000, 2400)]
 
 
 def in_400_years(years: Years) -> bytes:
-    """One after the other from 2000 on; then the calendar repeats itself."""
+    """Join the years from 2000 on; after 400 years the calendar repeats."""
     return b"".join([years[year] for year in _ALIKE])
 
 
 @lru_cache(200)
 def fitting(limits: tuple[tuple[str, str], ...]) -> Years:
-    """Which days of each kind of year fit: 1 or 0 for each. It takes some 0.3 ms, so it is kept."""
+    """Return 1 or 0 for each day of each kind of year. It takes some 0.3 ms, so it is cached."""
     parts = dict(limits)
     wanted = {name: set(numbers(parts, name)) for name in ("BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO")}
     weekdays = set(weekdays_of(parts))
@@ -65,7 +65,7 @@ def _any(sets: Iterable[int]) -> int:
 
 @lru_cache
 class Days:
-    """Sets of days of a year, as bits of a number: the lowest is 1 January."""
+    """Sets of days of a year as bits of a number; the lowest bit is 1 January."""
 
     def __init__(self, year: int) -> None:
         self.year, self.count = year, 365 + isleap(year)
@@ -73,7 +73,7 @@ class Days:
         self._first_weekday = date(year, 1, 1).weekday()
         self.months = dict.fromkeys(range(1, 13), 0)
         self.month_days: defaultdict[int, int] = defaultdict(int)
-        # Where each month begins, and where the last one ends.
+        # The first day of each month, and the end of the last month.
         self.new_months = [0]
         for month in self.months:
             start, length = self.new_months[-1], monthrange(year, month)[1]
@@ -84,7 +84,7 @@ class Days:
                 self.month_days[number - length] |= day
             self.new_months.append(start + length)
         self._weekdays = [_any(1 << day for day in self._each(weekday)) for weekday in range(7)]
-        # The first seven days of each month, the next seven; the last seven are at -1.
+        # The first seven days of each month are at 1, the next seven at 2; the last seven are at -1.
         self._sevens = {
             number: _any(self.month_days[sign * day] for day in range(number * sign * 7 - 6, number * sign * 7 + 1))
             for sign in (1, -1)
@@ -92,7 +92,7 @@ class Days:
         }
 
     def of_weekday(self, weekday: int, number: int, of_months: bool) -> int:
-        """A weekday, or the one with this number in its month or in the year."""
+        """Return all days with a weekday, or only those with this number in their month or in the year."""
         if not number:
             return self._weekdays[weekday]
         if of_months:
@@ -100,7 +100,7 @@ class Days:
         return _any(1 << day for day in at([number], self._each(weekday)))
 
     def of_weeks(self, numbers: set[int], parts: Parts) -> int:
-        """Week 1 is that of 4 January. At New Year there are days in weeks of the years before and after."""
+        """Return the days of these weeks. Week 1 has 4 January; some days belong to weeks of the adjacent years."""
         days = 0
         for year in (self.year - 1, self.year, self.year + 1):
             new_years = (start_of_week(date(january, 1, 4), parts) for january in (year, year + 1))
@@ -114,7 +114,7 @@ class Days:
 
 
 def at(places: Iterable[int], days: Sequence[int]) -> set[int]:
-    """The days at these places, counted from 1, or from the end as -1."""
+    """Return the days at these places, counted from 1, or from the end as -1."""
     return {days[place - (place > 0)] for place in places if abs(place) <= len(days)}
 
 
@@ -127,6 +127,6 @@ def numbers(parts: Parts, name: str) -> list[int]:
 
 
 def weekdays_of(parts: Parts) -> list[tuple[int, int]]:
-    """Of BYDAY: each weekday from Monday as 0, and which one of its month or year it is, 0 being all of them."""
+    """Return BYDAY's weekdays (Monday is 0), each with its number in the month or year (0 means all)."""
     texts = parts["BYDAY"].split(",") if "BYDAY" in parts else []
     return [(WEEKDAYS.index(text[-2:]), int(text[:-2] or 0)) for text in texts]

@@ -1,4 +1,4 @@
-"""Users, their addresses and sessions, their tasks, and the isolation of what they write."""
+"""Add users, their addresses, sessions and tasks, and the isolation of their data."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,9 +8,9 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# Runs in the same message, and so in the same transaction, as the statement behind it. EXECUTE, for SET takes no
-# parameters; a function, for set_config() does not reach the shards of a cluster. The time-out ends a statement that
-# nobody waits for any more.
+# Runs in the same message, and so in the same transaction, as the statement after it. EXECUTE, because SET takes no
+# parameters; a function, because set_config() does not reach the shards of a cluster. The time-out ends a statement
+# that no client waits for any more.
 AS_USER = """
 CREATE FUNCTION as_user(uid text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -19,7 +19,7 @@ BEGIN
 END $$
 """
 
-# An unset setting is NULL at first and '' later; neither is anybody's id.
+# An unset setting is NULL at first and '' later; neither is a user's id.
 OWN_ROWS = """
 CREATE POLICY own_rows ON tasks
 USING (user_id = current_setting('app.user_id', true))

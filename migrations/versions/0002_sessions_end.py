@@ -1,4 +1,4 @@
-"""Sessions that rotate and end, users that can be disabled, what was revoked, and who has tried to sign in."""
+"""Add rotation and expiry of sessions, disabled users, revocations, and sign-in attempts."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,7 +13,7 @@ def upgrade() -> None:
     on_postgresql = op.get_bind().dialect.name == "postgresql"
     moment = sa.DateTime(timezone=True) if on_postgresql else sa.String(27)
     op.add_column("users", sa.Column("disabled_at", moment))
-    # Sessions from before count from their first token. The defaults are only for them, so they go again.
+    # Existing sessions count from their first token. The defaults are only for them, so they are removed again.
     with op.batch_alter_table("sessions") as sessions:
         sessions.add_column(sa.Column("generation", sa.Integer, nullable=False, server_default="0"))
         sessions.add_column(sa.Column("family_hash", sa.Text, nullable=False, server_default=""))

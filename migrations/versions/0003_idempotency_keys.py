@@ -1,4 +1,4 @@
-"""Keys with which a request is done once however often it is sent."""
+"""Add keys that make a repeated request run only once."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""A statement waits 2 s for a lock, so that even the next in a queue is answered within 5."""
+"""Limit the wait for a lock to 2 s: even the next in a queue then gets a response within 5 s."""
 
 from alembic import op
 
@@ -7,7 +7,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-# What each statement brings along; see revision 0001.
+# Each statement calls this first; see revision 0001.
 AS_USER = """
 CREATE OR REPLACE FUNCTION as_user(uid text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN

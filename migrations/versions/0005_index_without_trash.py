@@ -1,4 +1,4 @@
-"""Lists leave the trash out, so their index does too: a page and its total come from it, however full the trash is."""
+"""Leave the trash out of the lists' index, so that pages and totals stay fast however full the trash is."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Priority, tags, due, time zone and recurrence of a task; and an index for each order in which tasks are asked for."""
+"""Add priority, tags, due, time zone and recurrence to tasks, and an index for each sort order."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,7 +9,7 @@ branch_labels = None
 depends_on = None
 
 NOT_DELETED, DELETED = "deleted_at IS NULL", "deleted_at IS NOT NULL"
-# Of which tasks there is an index by this column.
+# For each column, the condition of the tasks in its index.
 PARTIAL = {
     "priority": NOT_DELETED,
     "title": NOT_DELETED,

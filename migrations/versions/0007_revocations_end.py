@@ -1,4 +1,4 @@
-"""Revocations end, many sessions end in one row, and what has changed lately is found; 200 sessions for each user."""
+"""Let revocations expire, revoke many sessions in one row, index changes, and limit users to 200 sessions."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,11 +11,11 @@ branch_labels = None
 depends_on = None
 
 INDEX = "revocations_changed_at_idx"
-# The largest AUTH_MAX_TOKEN_SECONDS and ACCESS_TOKEN_SECONDS, and some for clocks that differ.
+# The maximum AUTH_MAX_TOKEN_SECONDS and ACCESS_TOKEN_SECONDS, plus a margin for differing clocks.
 OUTSIDE_TOKENS_GONE = timedelta(seconds=31_536_000 + 60)
 OWN_TOKENS_GONE = timedelta(seconds=86_400 + 60)
 
-# The newest stay. Their access tokens are left to expire: nobody asked for these sessions to end.
+# Keep the newest. The access tokens of the others may expire by themselves: no user asked to end these sessions.
 MORE_THAN_200 = """
 DELETE FROM sessions WHERE (user_id, id) IN (
     SELECT user_id, id FROM (
@@ -30,14 +30,14 @@ def upgrade() -> None:
     op.add_column("revocations", sa.Column("others", sa.Text))
     op.create_index(INDEX, "revocations", ["changed_at"])
     op.execute(MORE_THAN_200)
-    # These were kept for ever. A user who is disabled stays so.
+    # These were kept forever. A disabled user stays disabled.
     every_token, switched = "subject = 'every token'", "subject = 'disabled' AND issued_until < '2000-01-01'"
     end_latest(OUTSIDE_TOKENS_GONE, f"{every_token} OR {switched}")
     end_latest(OWN_TOKENS_GONE, f"({every_token} AND user_id LIKE 'usr\\_%' ESCAPE '\\') OR ({switched})")
 
 
 def end_latest(after: timedelta, condition: str) -> None:
-    """Let rows end so long after this moment, unless they do already."""
+    """Let rows expire at the latest this long from now."""
     on_postgresql = op.get_bind().dialect.name == "postgresql"
     moment = datetime.now(UTC) + after
     text = moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
@@ -47,5 +47,5 @@ def end_latest(after: timedelta, condition: str) -> None:
 
 def downgrade() -> None:
     op.drop_index(INDEX, "revocations")
-    # An older version would refuse none but the first.
+    # An older version would reject only the first session.
     op.drop_column("revocations", "others")

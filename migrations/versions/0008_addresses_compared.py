@@ -1,4 +1,4 @@
-"""Addresses are compared letter by letter, and their domains as the DNS has them."""
+"""Compare addresses letter by letter, and their domains in the form of the DNS."""
 
 import logging
 import unicodedata
@@ -20,7 +20,7 @@ logger = logging.getLogger("alembic.runtime.migration")
 
 
 def fold(email: str) -> str:
-    """As the service does at this revision."""
+    """Fold an address like the service at this revision."""
     local, at, domain = email.rpartition("@")
     domain = unicodedata.normalize("NFKC", domain)
     return lower(local) + at + ".".join(map(ascii_label, lower(domain).split(".")))
@@ -50,8 +50,8 @@ def downgrade() -> None:
 def refold(before, after) -> None:
     """Claim each address in its other form.
 
-    Where somebody has that one already (as a domain in Unicode beside the same in Punycode), the claim stays as it is:
-    its account is there, but nobody signs in to it by this address.
+    If another account already has that form (such as a domain in Unicode and in Punycode), the claim stays unchanged:
+    the account still exists, but nobody can sign in to it by this address.
     """
     connection, last = op.get_bind(), ""
     while page := connection.execute(next_users(last)).all():

@@ -213,6 +213,6 @@ def test_no_token_is_printed_for_who_was_disabled_or_deleted_meanwhile(
 
     monkeypatch.setattr(queries, "find_user", find_and_disable)
 
-    assert "are refused" in fail(app, "users", "token", member.user_id)
+    assert "are rejected" in fail(app, "users", "token", member.user_id)
     ids = [row.id for row in sql(app, "SELECT id FROM sessions WHERE user_id = :id", id=member.user_id)]
     assert ids == [member.session_id]

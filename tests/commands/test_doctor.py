@@ -1,4 +1,4 @@
-"""`flask doctor`: what is wrong, and how to fix it."""
+"""`flask doctor`: find problems, and say how to fix them."""
 
 import os
 import socket
@@ -212,7 +212,7 @@ def test_a_role_that_may_not_read_is_one_line(postgresql: Server) -> None:
     try:
         with another_app(postgresql.url(name).replace(f"//{postgresql.role}:", f"//{role}:")) as app:
             assert "permission denied for table users" in fail(app, "users", "list")
-            assert "use the one that owns them" in findings(app)["migrations"]["message"]
+            assert "use the role that owns them" in findings(app)["migrations"]["message"]
     finally:
         postgresql.sql(f"DROP ROLE {role}")
 
@@ -351,8 +351,8 @@ def test_published_keys_are_listed(app: Flask) -> None:
         (answer_with(404), "404"),
         (answer_with(302, Location="/elsewhere"), "302"),
         (answer_with(200, b"<html>"), "cannot be fetched"),
-        (answer_with(200, b'{"keys": []}'), "no key that can be used"),
-        (answer_with(200, b'{"keys": 7}'), "no JWK Set"),
+        (answer_with(200, b'{"keys": []}'), "no usable key"),
+        (answer_with(200, b'{"keys": 7}'), "not a JWK Set"),
     ],
     ids=["gone", "moved", "no JSON", "no keys", "no set"],
 )

@@ -55,7 +55,7 @@ def test_a_good_token_is_told_as_such(trusting: Flask, front_end: Issuer, kind: 
 
     assert (told["accepted"], told["user_id"], told["email"]) == (True, user_id, None)
     assert {"shared": "BETTER_AUTH_SECRET", "published": "AUTH_JWKS_URL"}[kind] in told["issuer"]
-    assert told["reason"].startswith("It is good until 20")
+    assert told["reason"].startswith("It is valid until 20")
 
 
 def test_an_accounts_token_names_the_account(trusting: Flask) -> None:
@@ -86,11 +86,11 @@ def test_what_stands_around_a_token_is_taken_off(trusting: Flask, form: str) -> 
         ({"exp": -253_402_300_799}, "token_expired", "s after 1970"),
         ({"nbf": int(time.time()) + HOUR}, "token_not_yet_valid", "Its nbf is"),
         ({"iat": int(time.time()) + HOUR}, "token_not_yet_valid", "Its iat is"),
-        ({"iss": "https://elsewhere.example"}, "token_issuer", '"https://elsewhere.example", expected is'),
-        ({"aud": ["one", "two"]}, "token_audience", '["one", "two"], expected is'),
-        ({"iss": LEFT_OUT}, "token_issuer", "no iss, expected is"),
-        ({"aud": LEFT_OUT}, "token_audience", "no aud, expected is"),
-        ({"sub": LEFT_OUT}, "token_claim", "sub is no user id"),
+        ({"iss": "https://elsewhere.example"}, "token_issuer", '"https://elsewhere.example", but'),
+        ({"aud": ["one", "two"]}, "token_audience", '["one", "two"], but'),
+        ({"iss": LEFT_OUT}, "token_issuer", "no iss, but"),
+        ({"aud": LEFT_OUT}, "token_audience", "no aud, but"),
+        ({"sub": LEFT_OUT}, "token_claim", "sub is not a user id"),
         ({"sub": "\ud800"}, "token_malformed", "damaged"),
         ({"sub": "usr_" + 32 * "0"}, "token_claim", "is no user id of this issuer"),
         ({"exp": "soon"}, "token_claim", "exp is not a number"),
@@ -181,7 +181,7 @@ def test_keys_that_cannot_be_had_are_told(app: Flask, front_end: Issuer) -> None
 @pytest.mark.parametrize(
     ("token", "words"),
     [
-        ("", "There is nothing"),
+        ("", "There is no token"),
         ("Q3mYl8sVfT0cKjW2xN7uHbP5aRzD9gEi", "call /api/auth/token"),
         ("Q3mYl8sVfT0cKjW2xN7uHbP5aRzD9gEi.c2lnbmVk%3D", "call /api/auth/token"),
         ("eyJh.eyJi.eyJj.eyJk.eyJl", "encrypted"),
@@ -189,8 +189,8 @@ def test_keys_that_cannot_be_had_are_told(app: Flask, front_end: Issuer) -> None
         ('"eyJhbGciOiJIUzI1NiJ9.e30.c2ln"', "quotes"),
         (8193 * "x", "longer than 8192"),
         ("eyJhbGciOiJIUzI1NiJ9.e30=.c2ln", "damaged"),
-        ("\0\x1b[2J", "no JWT"),
-        ("ключ", "no JWT"),
+        ("\0\x1b[2J", "not a JWT"),
+        ("ключ", "not a JWT"),
     ],
 )
 def test_what_is_no_jwt_is_told_apart(trusting: Flask, token: str, words: str) -> None:
@@ -235,7 +235,7 @@ def test_a_refused_token_proves_nobody(trusting: Flask, front_end: Issuer) -> No
     lines = run(trusting, "doctor", "--token", "-", stdin=token).stdout.splitlines()
 
     assert lines[0].split() == ["claims", "ann\ufffd[2J"]
-    assert lines[2].split() == ["verdict", "refused", "(token_claim)"]
+    assert lines[2].split() == ["verdict", "rejected", "(token_claim)"]
 
 
 def test_without_a_database_the_rest_is_still_said() -> None:

@@ -38,7 +38,7 @@ def test_a_files_name_tells_its_format(app: Flask, ann: Caller, tmp_path: Path, 
         export_to(app, ann, file)
         assert file.read_bytes() == exported(app, ann.user_id, name)
         spoken = succeed(app, "tasks", "import", "--user", str(ann.user_id), str(file))
-        assert spoken == "Found 1 tasks: added 0, kept 1 that were there.\n"
+        assert spoken == "Found 1 tasks: added 0, left 1 unchanged.\n"
 
     assert ann.get(f"/v1/tasks/{task['id']}").json == task
 
@@ -150,4 +150,4 @@ def test_an_import_reads_a_pipe(app: Flask, ann: Caller, tmp_path: Path) -> None
         spoken = succeed(app, "tasks", "import", "--user", str(ann.user_id), str(pipe))
         writer.kill()
 
-    assert spoken == "Found 2 tasks: added 2, kept 0 that were there.\n"
+    assert spoken == "Found 2 tasks: added 2, left 0 unchanged.\n"

@@ -140,7 +140,7 @@ def test_a_second_run_finds_nothing(app: Flask, ann: Caller) -> None:
 
 def test_a_new_service_has_nothing_to_purge(app: Flask) -> None:
     """And says so, to people and to programs."""
-    assert succeed(app, "purge") == "Looked at 0 users. Ended 0 tasks and 0 sessions.\n"
+    assert succeed(app, "purge") == "Checked 0 users. Deleted 0 tasks and 0 sessions permanently.\n"
     assert record(app, "purge") == NOTHING
 
 
@@ -242,7 +242,7 @@ def test_an_operator_runs_it(url: str, app: Flask) -> None:
     ended = run_process(url, "purge")
 
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout == "Looked at 1 users. Ended 2 tasks and 0 sessions.\n"
+    assert ended.stdout == "Checked 1 users. Deleted 2 tasks and 0 sessions permanently.\n"
 
 
 def test_arguments_are_refused(app: Flask) -> None:

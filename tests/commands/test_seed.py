@@ -189,7 +189,7 @@ def test_an_address_that_is_somebodys_is_left_alone(new_database: NewDatabase) -
 
         line = fail(app, "seed", "--users", "1", "--tasks", "1")
 
-    assert line == "Error: ann.walker@example.com is somebody else's account: try another --seed."
+    assert line == "Error: ann.walker@example.com belongs to another account: try another --seed."
 
 
 def test_a_deleted_user_is_not_brought_back_for_a_token(new_database: NewDatabase) -> None:

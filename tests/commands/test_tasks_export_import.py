@@ -378,7 +378,7 @@ def test_where_all_users_have_accounts_an_import_makes_none(app: Flask) -> None:
         service.extensions["services"] = replace(shared, settings=without_secret)
         said = refused(service, user, WITHOUT_IDS["jsonl"])
 
-    assert said.startswith(f"Error: There is no user {user!r}, and without BETTER_AUTH_SECRET or AUTH_JWKS_URL ")
+    assert said.startswith(f"Error: There is no user {user!r}: without BETTER_AUTH_SECRET or AUTH_JWKS_URL, ")
     assert run(app, "users", "show", user).exit_code == 1
 
 
@@ -406,7 +406,7 @@ def test_it_says_what_was_done(app: Flask, ann: Caller) -> None:
     spoken = succeed(app, *arguments, stdin=lines(task, {"title": "milk"}))
     printed = succeed(app, *arguments, "--json", stdin=lines(task, {"title": "milk"}))
 
-    assert spoken == "Found 2 tasks: added 1, kept 1 that were there.\n"
+    assert spoken == "Found 2 tasks: added 1, left 1 unchanged.\n"
     assert orjson.loads(printed) == {"user_id": ann.user_id, "found": 2, "added": 0, "kept": 2}
     assert printed.count("\n") == 1
 

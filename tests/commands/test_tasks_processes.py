@@ -137,5 +137,5 @@ def test_a_terminal_shows_how_far_it_is(sqlite_url: str) -> None:
     assert "/0" not in shown
 
     shown = on_a_terminal(sqlite_url, *EXPORT)
-    assert "Octets" in shown
+    assert "Bytes" in shown
     assert "/0" not in shown

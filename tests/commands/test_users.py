@@ -1,4 +1,4 @@
-"""`flask users`: the service's users, for whoever runs it."""
+"""`flask users`: manage the service's users."""
 
 import json
 import math
@@ -88,7 +88,7 @@ def test_creating_again_finds_the_account(app: Flask) -> None:
     assert set(again) == {"id", "email", "name", "created_at", "created"}
     assert create(app, email)["id"] == first["id"]
     printed = succeed(app, "users", "create", email, stdin=PASSWORD)
-    assert printed == f"{email} was there already, just so: {first['id']}.\n"
+    assert printed == f"{email} already exists with these values: {first['id']}.\n"
 
 
 @pytest.mark.parametrize("command", ["create", "set-password"])
@@ -252,7 +252,7 @@ def test_disabling_ends_and_enabling_brings_back(app: Flask) -> None:
         "disabled": False,
         "changed": False,
     }
-    assert succeed(app, *enable) == f"{member.email} ({member.user_id}) was enabled already.\n"
+    assert succeed(app, *enable) == f"{member.email} ({member.user_id}) was already enabled.\n"
 
 
 def test_another_process_learns_of_it(app: Flask) -> None:
@@ -286,7 +286,7 @@ def test_a_front_ends_user_has_no_password_here(app: Flask, ann: Caller) -> None
 
     line = fail(app, "users", "set-password", ann.user_id, stdin=NEW_PASSWORD)
 
-    assert line == f"Error: {ann.user_id} signs in elsewhere and has no password here."
+    assert line == f"Error: {ann.user_id} signs in with another issuer and has no password here."
 
 
 @pytest.mark.parametrize(("typed", "is_gone"), [("y\n", True), ("n\n", False), ("", False)])
@@ -298,7 +298,7 @@ def test_deleting_asks_first(app: Flask, typed: str, is_gone: bool) -> None:
     result = run(app, "users", "delete", member.email, stdin=typed)
 
     assert result.exit_code == (0 if is_gone else 1)
-    assert f"Delete {member.email} ({member.user_id}) with 1 tasks" in result.stderr
+    assert f"Permanently delete {member.email} ({member.user_id}) with 1 tasks" in result.stderr
     assert ("--yes" in result.stderr) is not is_gone
     assert (member.get("/v1/tasks").status_code == 401) is is_gone
 
@@ -324,7 +324,7 @@ def test_a_token_is_an_accounts_own(app: Flask) -> None:
     [warning] = result.stderr.splitlines()
     caller = Caller(app, made["id"], token)
 
-    assert warning == f"Whoever has this token is {made['email']} ({made['id']}) for 0:02:00."
+    assert warning == f"This token gives access as {made['email']} ({made['id']}) for 0:02:00."
     assert caller.get("/v1/auth/me").json["id"] == made["id"]
     claims = jwt.decode(token, options={"verify_signature": False})
     assert claims["exp"] - claims["iat"] == 120
@@ -388,7 +388,10 @@ def test_a_closed_standard_input_is_one_line(tmp_path: Path, command: str) -> No
         check=False,
     )
 
-    assert (done.returncode, done.stderr) == (1, "Error: Standard input is closed, where the rest would be read.\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "Error: Standard input is closed, but the command must read from it.\n",
+    )
 
 
 @pytest.mark.parametrize("command", ON_ONE_USER)

@@ -207,7 +207,7 @@ def test_a_command_signs_with_no_secret_of_its_own(checkout: Path) -> None:
     assert (made.returncode, token.returncode, token.stdout) == (0, 1, "")
     assert "auth_secret is missing. Put it back, or restart the service" in token.stderr
     assert seeded.returncode == 0
-    assert "Start the service, which makes one" in seeded.stdout
+    assert "Start the service to make one" in seeded.stdout
     assert "auth_secret is missing. Fix: Put it back" in checked.stdout
     assert [path.name for path in (checkout / "instance").iterdir()] == ["tasks.db"]
 

@@ -350,9 +350,9 @@ def test_a_refusal_names_the_part(rule: str, part: str) -> None:
     [
         ("FREQ=HOURLY", "use DAILY, WEEKLY, MONTHLY or YEARLY"),
         ("FREQ=DAILY;UNTIL=20261231T235959", "a time in UTC like 20261231T235959Z"),
-        ("FREQ=WEEKLY;BYDAY=XX", "'XX' is not taken; use MO to SU"),
+        ("FREQ=WEEKLY;BYDAY=XX", "'XX' is not valid; use MO to SU"),
         ("FREQ=DAILY;BYHOUR=9", f"use {', '.join(PARTS)}"),
-        ("DTSTART:20260101\nRRULE:FREQ=DAILY", "DTSTART is the task's own due"),
+        ("DTSTART:20260101\nRRULE:FREQ=DAILY", "DTSTART is the task's due date"),
     ],
 )
 def test_a_refusal_says_what_to_do(rule: str, advice: str) -> None:
@@ -375,7 +375,7 @@ def test_a_refusal_says_what_to_do(rule: str, advice: str) -> None:
 )
 def test_a_rule_that_no_day_fits_is_refused(rule: str) -> None:
     """It would look for ever."""
-    assert "no day of any year fits" in refusal(rule)
+    assert "no day of any year matches" in refusal(rule)
 
 
 @pytest.mark.parametrize(

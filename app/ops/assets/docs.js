@@ -1,4 +1,4 @@
-// Swagger UI over this service's own description, light or dark as the reader's system is.
+// Show this service's own description in Swagger UI, light or dark like the reader's system.
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", follow);
