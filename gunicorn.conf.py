@@ -7,17 +7,22 @@ monkey.patch_all()
 
 import gc
 import json
+import logging
 import os
 import secrets
 import shutil
 import tempfile
 import threading
 
+from app.http.openapi import VERSION
 from app.ops.health import warn_unless_ready
+from app.ops.logging import TextFormatter, formatter
 from app.ops.metrics import FOLDER
 from app.server.sharing import sharing
 from app.services import services_of
 from app.settings import SettingsError, load_settings, misspelt
+
+logger = logging.getLogger("tasks.server")
 
 try:
     settings = load_settings()
@@ -86,8 +91,14 @@ def child_exit(server, worker):
         counts.free_slot(worker.metrics_slot)
 
 
+def on_reload(_server):
+    """SIGHUP: workers are replaced; the settings stay."""
+    logger.info("reloading: new workers replace the old ones")
+
+
 def on_exit(_server):
     """The first process ends: nobody asks for what was counted any more."""
+    logger.info("stopped")
     if settings.metrics:
         shutil.rmtree(os.environ[FOLDER], ignore_errors=True)
 
@@ -103,6 +114,10 @@ def when_ready(server):
         server.log.warning("%s is not a setting, and is ignored: did you mean %s?", name, meant)
     # Where it listens, whoever said so.
     base = str(server.LISTENERS[0])
+    logger.info("version %s serves on %s: %s, workers=%d", VERSION, base, settings.database_url.drivername, workers)
+    if not isinstance(formatter(settings), TextFormatter):
+        # Programs read these lines.
+        return
     print(f"\nTasks API is at {base} (interactive: {base}/docs). Ctrl-C stops it.")
     if settings.local_auth:
         # A random address, so that the request works at every start.

@@ -12,6 +12,7 @@ from app import database
 from app.auth.problems import KeysUnavailable, TokenMalformed, TokenMissing, TokenRefused, UserIdMismatch
 from app.http.blueprint import raises, the_request
 from app.http.problems import DatabaseUnavailable
+from app.http.requests import note_user
 from app.services import services
 
 # RFC 6750, section 2.1; the scheme's case does not matter (RFC 9110, section 11.1).
@@ -43,6 +44,7 @@ def authenticated(view: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         shared, here = services(), g._get_current_object()
         identity = here.identity = shared.verifier.verify(_bearer_token())
+        note_user(identity.user_id)
         revocations = shared.revocations
         if here.get("path_user_id", identity.user_id) != identity.user_id:
             # Also reject tokens already known to be revoked; this needs no query.

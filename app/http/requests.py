@@ -26,6 +26,10 @@ logger = logging.getLogger("tasks.request")
 # Keys of the WSGI environment.
 REQUEST_ID = "tasks.request_id"
 PROBLEM = "tasks.problem"
+USER = "tasks.user"
+
+# What a line has where it is known. The address is that of the client, behind trusted proxies too.
+_PERHAPS = (("client", "REMOTE_ADDR"), ("user", USER), ("code", PROBLEM))
 
 # Visible ASCII, because it goes into headers and log lines unchanged.
 _FIT = re.compile(r"[!-~]{1,128}")
@@ -52,6 +56,11 @@ def tell(app: Flask, count: Count) -> None:
 def request_id() -> str:
     """Return this request's id: the client's if it can be logged safely, otherwise a new one."""
     return str(request.environ[REQUEST_ID])
+
+
+def note_user(user_id: str) -> None:
+    """Name the caller in this request's line in the log."""
+    request.environ[USER] = user_id
 
 
 def note_problem(code: str) -> None:
@@ -97,7 +106,6 @@ def _log(environ: "WSGIEnvironment", status: str, began_at: float) -> None:
         "status": int(status[:3]),
         "milliseconds": round((time.perf_counter() - began_at) * 1000, 1),
     }
-    if PROBLEM in environ:
-        line["code"] = environ[PROBLEM]
+    line |= {name: environ[key] for name, key in _PERHAPS if environ.get(key)}
     # Not logger.info(), which would search for the line of code that called it.
     logger.handle(logger.makeRecord(logger.name, logging.INFO, "", 0, "request", (), None, extra=line))

@@ -154,21 +154,23 @@ def test_the_log_names_the_reason_and_the_request_but_not_the_token(trusting, fr
 
     assert_refused(answer, code)
     [line] = [line for line in lines if line.name == "tasks.request"]
-    logged = {name: vars(line)[name] for name in EXTRAS if name != "milliseconds"}
+    logged = {name: vars(line).get(name) for name in EXTRAS if name != "milliseconds"}
     expected = {"request_id": f"quoted-{code}", "method": "GET", "path": "/v1/tasks", "status": 401, "code": code}
-    assert logged == expected
+    assert logged == expected | {"client": "127.0.0.1", "user": None}
     assert_secret(lines, token)
     assert not [part for part in token.split(".") if part in answer.text]
 
 
 def test_the_log_of_a_success_does_not_hold_the_token_either(app, lines):
     """Nor does it hold a code."""
-    token = shared_token(new_user_id())
-    answer = Caller(app, "somebody", token).get("/v1/tasks")
+    user_id = new_user_id()
+    token = shared_token(user_id)
+    answer = Caller(app, user_id, token).get("/v1/tasks")
 
     assert answer.status_code == 200, answer.text
     [line] = [line for line in lines if line.name == "tasks.request"]
     assert "code" not in vars(line)
+    assert (vars(line)["client"], vars(line)["user"]) == ("127.0.0.1", user_id)
     assert_secret(lines, token)
 
 

@@ -1,6 +1,7 @@
 """The whole service, over real HTTP: it starts, keeps what it was given, and ends when it is told to."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -134,15 +135,27 @@ def test_the_address_that_it_prints_is_where_it_listens(start: Start, sqlite_url
     """Also where gunicorn's own option says so."""
     there = free_port()
     command = (str(BIN / "gunicorn"), "--bind", f"127.0.0.1:{there}", "wsgi:app")
-    service = start(*command, port=there, **settings_for(sqlite_url, PORT="1"))
+    service = start(*command, port=there, **settings_for(sqlite_url, PORT="1", LOG_FORMAT="text"))
 
     assert f"http://127.0.0.1:{there}/docs" in service.log
 
 
 def test_without_accounts_it_prints_a_request_that_works_too(serve: Start, sqlite_url: str) -> None:
     """Nobody can register there, so it is another."""
-    service = serve(sqlite_url, LOCAL_AUTH="off")
+    service = serve(sqlite_url, LOCAL_AUTH="off", LOG_FORMAT="text")
     assert run_printed_curl(service) == "200"
+
+
+def test_a_log_for_programs_holds_nothing_else(serve: Start, sqlite_url: str) -> None:
+    """Each line is JSON: from the start, which says what serves where, to the end."""
+    service = serve(sqlite_url, LOG_FORMAT="json", LOG_LEVEL="info")
+    assert service.stop() == 0
+
+    lines = [json.loads(line) for line in service.log.splitlines()]
+
+    said = [line["message"] for line in lines if line["logger"] == "tasks.server"]
+    assert f"serves on http://127.0.0.1:{service.port}: sqlite" in said[0]
+    assert said[-1] == "stopped"
 
 
 def run_printed_curl(service: Service) -> str:
@@ -166,7 +179,9 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def make_run(start: Start, checkout: Path) -> Service:
-    return start("make", "--no-print-directory", "run", f"VENV={checkout.parent / 'venv'}", folder=checkout)
+    return start(
+        "make", "--no-print-directory", "run", f"VENV={checkout.parent / 'venv'}", folder=checkout, LOG_FORMAT="text"
+    )
 
 
 def test_make_run_serves_and_keeps_its_data(start: Start, checkout: Path) -> None:
