@@ -62,4 +62,4 @@ def meaning(problem: type[Problem]) -> str:
 
 def marked(text: str) -> Markup:
     """Escape a text, and mark up the parts between backticks as code."""
-    return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", escape(text)))  # noqa: S704 - it was escaped before
+    return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - it was escaped before
