@@ -56,7 +56,7 @@ def read_moment(value: Any) -> str:
             raise ValidationError("There is no such time.") from None
         if FIRST_YEAR <= moment.year <= LAST_YEAR:
             return rfc3339(moment)
-    if isinstance(value, str) and _TIME.fullmatch("+".join(value.rsplit(" ", 1))):
+    if isinstance(value, str) and not _TIME.fullmatch(value) and _TIME.fullmatch("+".join(value.rsplit(" ", 1))):
         # In a query, + is a space.
-        raise ValidationError("Write the + of the offset as %2B in a query.")
+        raise ValidationError("Must be a time with its offset. Write the + as %2B in a query.")
     raise ValidationError(f"Must be a time with its offset, as {EXAMPLE_TIME} or with +02:00 for Z.")

@@ -151,7 +151,7 @@ def _unexpected(
                     "Have the issuer put it in; or compare what names its client (AUTH_AUDIENCE_CLAIM=azp or "
                     f"client_id, with {setting}), or nothing ({setting}=*)."
                 )
-        return f"{found}, expected is {expected!r}.", fix
+        return f"{found}, but {expected!r} is expected.", fix
 
     return explain
 

@@ -87,6 +87,7 @@ HEADERS = {
     "Link": ('The next page, as `<path>; rel="next"`; absent on the last page.', '^</.+>; rel="next"$'),
     "X-Total-Count": ("The number of tasks on all pages.", "^[0-9]+$"),
     "WWW-Authenticate": ("Why the token was rejected (RFC 6750).", "^Bearer "),
+    "Accept-Patch": ("The media types that PATCH takes; absent for other methods.", "^application/"),
     "Allow": ("The methods that this path supports.", "^[A-Z, ]+$"),
     "Retry-After": ("Seconds to wait before trying again.", "^[0-9]+$"),
 }
@@ -103,7 +104,7 @@ REQUEST_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 ON_EVERY_ANSWER = ("X-Request-ID", "Cache-Control", "X-Content-Type-Options", "Vary", "Access-Control-Allow-Origin")
-ON_STATUS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
+ON_STATUS = {401: ("WWW-Authenticate",), 415: ("Accept-Patch",), 429: ("Retry-After",), 503: ("Retry-After",)}
 
 
 class ProblemDetails(Schema):

@@ -86,17 +86,21 @@ def warn_unless_ready(app: Flask) -> None:
 
 
 @lru_cache
-def _newest_migration() -> str | None:
-    return ScriptDirectory(str(PROJECT / "migrations")).get_current_head()
+def _newest_migration() -> str:
+    return ScriptDirectory(str(PROJECT / "migrations")).get_current_head() or ""
 
 
 def require_newest_migration() -> None:
-    """Raise DatabaseUnavailable with the fix, unless the schema matches this version."""
+    """Raise DatabaseUnavailable with the fix, unless the schema has all that this version needs.
+
+    A newer one has. During a rolling upgrade the old instances go on, because a migration only adds.
+    """
     try:
         row = fetch_one(select(column("version_num", String)).select_from(table("alembic_version")))
     except InsufficientPrivilege as error:
-        raise DatabaseUnavailable("The database role may not read the tables: use the one that owns them.") from error
-    if row is None or row.version_num != _newest_migration():
+        raise DatabaseUnavailable("The database role may not read the tables: use the role that owns them.") from error
+    # Revisions are numbered.
+    if row is None or row.version_num < _newest_migration():
         raise DatabaseUnavailable(NOT_MIGRATED)
 
 

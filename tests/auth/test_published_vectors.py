@@ -137,17 +137,16 @@ PUBLISHED = {
     ),
 }
 NO_SIGNATURE = f"eyJhbGciOiJub25lIn0.{JOE}."
-PS384 = ".".join(
-    [
-        "eyJhbGciOiJQUzM4NCIsImtpZCI6ImJpbGJvLmJhZ2dpbnNAaG9iYml0b24uZXhhbXBsZSJ9",
-        BILBO,
-        (
-            "cu22eBqkYDKgIlTpzDXGvaFfz6WGoz7fUDcfT0kkOy42miAh2qyBzk1xEsnk2IpN6-tPid6VrklHkqsGqDqHCdP6O8TTB5dDDItllVo6"
-            "_1OLPpcbUrhiUSMxbbXUvdvWXzg-UD8biiReQFlfz28zGWVsdiNAUf8ZnyPEgVFn442ZdNqiVJRmBqrYRXe8P_ijQ7p8Vdz0TTrxUeT3"
-            "lm8d9shnr2lfJT8ImUjvAA2Xez2Mlp8cBE5awDzT0qI0n6uiP1aCN_2_jLAeQTlqRHtfa64QQSUmFAAjVKPbByi7xho0uTOcbH510a6G"
-            "YmJUAfmWjwZ6oD4ifKo8DYM-X72Eaw"
-        ),
-    ]
+PUBLISHED["RFC 7520 4.2, PS384"] = (
+    PUBLISHED["RFC 7520 4.1, RS256"][0],
+    "eyJhbGciOiJQUzM4NCIsImtpZCI6ImJpbGJvLmJhZ2dpbnNAaG9iYml0b24uZXhhbXBsZSJ9",
+    BILBO,
+    (
+        "cu22eBqkYDKgIlTpzDXGvaFfz6WGoz7fUDcfT0kkOy42miAh2qyBzk1xEsnk2IpN6-tPid6VrklHkqsGqDqHCdP6O8TTB5dDDItllVo6"
+        "_1OLPpcbUrhiUSMxbbXUvdvWXzg-UD8biiReQFlfz28zGWVsdiNAUf8ZnyPEgVFn442ZdNqiVJRmBqrYRXe8P_ijQ7p8Vdz0TTrxUeT3"
+        "lm8d9shnr2lfJT8ImUjvAA2Xez2Mlp8cBE5awDzT0qI0n6uiP1aCN_2_jLAeQTlqRHtfa64QQSUmFAAjVKPbByi7xho0uTOcbH510a6G"
+        "YmJUAfmWjwZ6oD4ifKo8DYM-X72Eaw"
+    ),
 )
 
 
@@ -209,9 +208,9 @@ def test_a_published_signature_is_not_good_under_another_key(published):
             judge(token, keys_of_another, algorithm)
 
 
-@pytest.mark.parametrize("token", [NO_SIGNATURE, PS384], ids=["RFC 7515 A.5, none", "RFC 7520 4.2, PS384"])
-def test_other_published_algorithms_are_not_taken(new_verifier, token):
-    """Good or not: no issuer here signs with them."""
+def test_no_signature_is_not_taken(new_verifier):
+    """RFC 7515, A.5: no issuer here signs with none."""
+    token = NO_SIGNATURE
     verifier = new_verifier(AUTH_JWKS_URL="http://front-end.invalid/jwks")
 
     assert claims.read_header(token)["alg"] not in ALGORITHMS

@@ -35,13 +35,22 @@ def test_an_empty_database_is_not_ready(new_app: NewApp, new_database: NewDataba
 
 
 @pytest.mark.parametrize("change", ["UPDATE alembic_version SET version_num = '0000'", "DELETE FROM alembic_version"])
-def test_another_migration_is_not_ready(new_app: NewApp, new_database: NewDatabase, change: str) -> None:
-    """Older, newer or interrupted: not this version's schema."""
+def test_an_older_migration_is_not_ready(new_app: NewApp, new_database: NewDatabase, change: str) -> None:
+    """Or an interrupted one: not this version's schema."""
     app = new_app(new_database())
     with services_of(app).engine.connect() as connection:
         connection.exec_driver_sql(change)
 
     assert readiness(app) == NOT_READY
+
+
+def test_a_newer_migration_is_ready(new_app: NewApp, new_database: NewDatabase) -> None:
+    """During a rolling upgrade the instances that are still old stay behind the load balancer."""
+    app = new_app(new_database())
+    with services_of(app).engine.connect() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+
+    assert readiness(app) == READY
 
 
 @contextmanager
