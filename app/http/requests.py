@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +27,10 @@ logger = logging.getLogger("tasks.request")
 REQUEST_ID = "tasks.request_id"
 PROBLEM = "tasks.problem"
 USER = "tasks.user"
+REFUSED_ORIGIN = "tasks.refused_origin"
 
 # What a line has where it is known. The address is that of the client, behind trusted proxies too.
-_PERHAPS = (("client", "REMOTE_ADDR"), ("user", USER), ("code", PROBLEM))
+_PERHAPS = (("client", "REMOTE_ADDR"), ("user", USER), ("code", PROBLEM), ("refused_origin", REFUSED_ORIGIN))
 
 # Visible ASCII, because it goes into headers and log lines unchanged.
 _FIT = re.compile(r"[!-~]{1,128}")
@@ -43,7 +44,7 @@ _BY_ORIGIN = ("Vary", "Origin")
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    app.wsgi_app = Requests(app.wsgi_app, depends_on_origin=bool(settings.cors_origins))  # type: ignore[method-assign]
+    app.wsgi_app = Requests(app.wsgi_app, settings.cors_origins)  # type: ignore[method-assign]
 
 
 def tell(app: Flask, count: Count) -> None:
@@ -73,13 +74,16 @@ class Requests:
 
     count: "Count | None" = None
 
-    def __init__(self, app: "WSGIApplication", depends_on_origin: bool) -> None:
+    def __init__(self, app: "WSGIApplication", origins: Collection[str]) -> None:
         self._app = app
-        self._always = [_NO_SNIFFING, _BY_ORIGIN] if depends_on_origin else [_NO_SNIFFING]
+        self._origins = frozenset(origins)
+        self._always = [_NO_SNIFFING, _BY_ORIGIN] if origins else [_NO_SNIFFING]
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         began_at = time.perf_counter()
         given = environ.get("HTTP_X_REQUEST_ID", "")
+        if "HTTP_ORIGIN" in environ:
+            self._note_refused_origin(environ)
         environ[REQUEST_ID] = given if _FIT.fullmatch(given) else str(uuid_utils.uuid7())
         # Kept until this thread's next request, because a streamed response still reads.
         current_request.set(environ[REQUEST_ID])
@@ -96,6 +100,12 @@ class Requests:
             return start_response(status, headers, exc_info)
 
         return self._app(environ, start)
+
+    def _note_refused_origin(self, environ: "WSGIEnvironment") -> None:
+        """A browser hides from its user which origin may not read a response: the log's line names it."""
+        origin = environ["HTTP_ORIGIN"]
+        if origin not in self._origins and origin.partition("://")[2] != environ.get("HTTP_HOST"):
+            environ[REFUSED_ORIGIN] = origin
 
 
 def _log(environ: "WSGIEnvironment", status: str, began_at: float) -> None:

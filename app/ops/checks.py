@@ -40,7 +40,9 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
         "published keys": settings.auth_jwks_url,
     }
     names = ", ".join(name for name, is_on in trusted.items() if is_on)
-    yield Finding("settings", "ok", f"The settings are valid. Tokens are accepted from: {names}.")
+    origins = ", ".join(settings.cors_origins) or "this service's own pages alone"
+    said = f"The settings are valid. Tokens are accepted from: {names}. Browsers may call from: {origins}."
+    yield Finding("settings", "ok", said)
     url = urlsplit(settings.auth_jwks_url or "")
     if url.scheme == "http" and url.hostname not in LOOPBACK:
         yield Finding(

@@ -13,7 +13,7 @@ from app.settings import Settings
 from app.times import rfc3339
 
 # The attributes that a record may have besides its message.
-EXTRAS = ("request_id", "method", "path", "status", "milliseconds", "client", "user", "code")
+EXTRAS = ("request_id", "method", "path", "status", "milliseconds", "client", "user", "code", "refused_origin")
 
 
 class JsonFormatter(logging.Formatter):

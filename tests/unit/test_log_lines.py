@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from app.ops.logging import JsonFormatter, TextFormatter
+from tests.conftest import Caller, make_app, new_user_id
 
 PATHS = [
     "/v1/tasks\n2026-01-01T00:00:00Z INFO forged",
@@ -56,3 +57,15 @@ def test_a_message_is_one_line(formatter: logging.Formatter, message: str) -> No
 def test_text_shows_letters_of_every_alphabet() -> None:
     """They are no danger."""
     assert " path=/v1/tasks/ü水 " in TextFormatter().format(record("/v1/tasks/ü水"))
+
+
+def test_an_origin_that_may_not_call_is_named(sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The browser tells nobody. One that is listed, and the service's own page, are not named."""
+    ann = Caller(make_app(sqlite_url, CORS_ORIGINS="https://app.example.com", LOG_LEVEL="info"), new_user_id())
+    logging.getLogger("tasks").addHandler(caplog.handler)
+    for origin in ("https://app.example.com", "http://localhost", "https://other.example", "null", "http://["):
+        assert ann.get("/v1/tasks", headers={"Origin": origin}).status_code == 200
+    logging.getLogger("tasks").removeHandler(caplog.handler)
+
+    named = [vars(line).get("refused_origin") for line in caplog.records if line.name == "tasks.request"]
+    assert named == [None, None, "https://other.example", "null", "http://["]
