@@ -8,6 +8,8 @@ from tests.api.answers import BATCH, assert_problem
 from tests.api.batches import create, op, run, update
 from tests.api.replicas import changes, tasks_of, trash_of
 
+pytestmark = pytest.mark.one_engine
+
 MOST = 100
 ID = "0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17"
 
@@ -136,6 +138,7 @@ def named(value, ids):
     return ids[value[1:-1]] if isinstance(value, str) and value[:1] == "{" else value
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize(("last", "status", "code", "path"), FAILURES.values(), ids=list(FAILURES))
 def test_a_failing_operation_is_named_and_nothing_is_done(ann, filled, last, status, code, path):
     """As if the batch had never been sent: no task, no field, no time and no version is another."""
@@ -159,6 +162,7 @@ def belongings(ann, ids):
     return tasks_of(ann), trash_of(ann), versions, changes(ann)["changed"]
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("name", ["update", "complete", "reopen", "delete"])
 def test_a_foreign_task_looks_absent_in_a_batch(ann, bob, name):
     """Byte for byte but for the request id; a foreign id is free for a task of one's own."""
@@ -176,6 +180,7 @@ def test_a_foreign_task_looks_absent_in_a_batch(ann, bob, name):
     assert tasks_of(ann) == {anns["id"]: anns}
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize(
     ("failing", "status"), [(op("delete", ID), 404), (create(title=""), 422), (create(id="{task}"), 409)], ids=str
 )

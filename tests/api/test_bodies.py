@@ -24,6 +24,8 @@ from tests.api.answers import (
     assert_problem,
 )
 
+pytestmark = pytest.mark.one_engine
+
 REGISTER = Call("POST", "/v1/auth/register", {"email": "ann@example.com", "password": "correct horse"})
 LOGIN = Call("POST", "/v1/auth/login", {"email": "ann@example.com", "password": "correct horse"})
 ON_TASKS = [CREATE, REPLACE, CHANGE, CREATE_BY_USER, REPLACE_BY_USER, COMPLETE]
@@ -142,6 +144,7 @@ def test_a_body_that_is_not_declared_as_json_is_refused(ann, call, content_type)
     assert_problem(answer, 415, "unsupported_media_type")
 
 
+@pytest.mark.both_engines
 @EVERY_TASK_BODY
 @pytest.mark.parametrize(
     "content_type", ["application/json; charset=utf-8", "Application/JSON", "application/json;x=y"]
@@ -153,6 +156,7 @@ def test_json_has_parameters_and_no_case(ann, call, content_type):
     assert answer.status_code in (200, 201)
 
 
+@pytest.mark.both_engines
 @EVERY_TASK_BODY
 def test_a_body_of_the_largest_size_is_read(ann, call):
     """128 KiB, a batch 1 MiB, announced or chunked, and not one byte less."""
@@ -221,6 +225,7 @@ def test_a_compressed_body_is_refused(ann, call, coding, pack):
     assert ann.get("/v1/tasks").json["items"] == [task]
 
 
+@pytest.mark.both_engines
 def test_the_longest_details_fit_in_their_longest_spelling(ann):
     """10,000 characters of two escapes each are a body within the limit."""
     answer = ann.post(

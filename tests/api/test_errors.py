@@ -19,6 +19,8 @@ from tests.api.answers import (
 )
 from tests.conftest import Caller, make_app
 
+pytestmark = pytest.mark.one_engine
+
 REFUSED = {
     "400": lambda ann: CREATE(ann, data="{", content_type="application/json"),
     "401": lambda ann: Caller(ann.client.application).get("/v1/tasks"),
@@ -88,6 +90,7 @@ def test_an_empty_path_is_no_redirect(ann):
     assert "Location" not in answer.headers
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("call", [*ON_ONE_TASK, *ON_ONE_TASK_BY_USER], ids=str)
 @pytest.mark.parametrize(
     "task_id",

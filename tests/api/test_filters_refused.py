@@ -8,6 +8,8 @@ from tests.api.answers import Call, assert_problem
 from tests.api.lists import EITHER_LIST, titles
 from tests.conftest import Caller
 
+pytestmark = pytest.mark.one_engine
+
 # The other spellings are test_lists.py's.
 NO_BOOLEANS = ["yes", "1", "0", "True", "", "on", " true"]
 SINGLE = ["limit=7", "cursor=A", "sort=title", "completed=true", "q=tea", "overdue=true", "deleted=true"]
@@ -102,6 +104,7 @@ def test_a_value_that_no_task_could_have_is_refused(ann: Caller, call: Call, nam
     assert [error.partition(".")[0] for error in body["errors"]] == [name]
 
 
+@pytest.mark.both_engines
 @EITHER_LIST
 def test_the_longest_values_are_taken(ann: Caller, call: Call) -> None:
     """Twenty tags of fifty characters, a search of two hundred: limits count characters, not bytes."""

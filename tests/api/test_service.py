@@ -8,6 +8,8 @@ from app.services import services_of
 from tests.api.answers import assert_problem
 from tests.conftest import Caller, make_app
 
+pytestmark = pytest.mark.one_engine
+
 ORIGIN = "https://app.example.com"
 ALLOWED = {"Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-Request-ID"}
 EXPOSED = {
@@ -15,6 +17,7 @@ EXPOSED = {
 }  # fmt: skip
 
 
+@pytest.mark.both_engines
 def test_the_root_says_what_this_is_and_where_to_go(anonymous):
     """Name, version, and links that work."""
     answer = anonymous.get("/")
@@ -26,6 +29,7 @@ def test_the_root_says_what_this_is_and_where_to_go(anonymous):
         assert anonymous.get(path).status_code == 200
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 def test_a_good_service_is_well_and_ready(anonymous, path):
     """Both say so, on either engine."""
@@ -48,6 +52,7 @@ def test_a_service_without_its_database_lives_but_is_not_ready(url):
     assert int(readiness.headers["Retry-After"]) > 0
 
 
+@pytest.mark.both_engines
 def test_a_service_without_tables_is_not_ready(new_database):
     """It says what to run."""
     app = make_app(new_database(migrated=False))

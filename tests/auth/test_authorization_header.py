@@ -9,6 +9,8 @@ from tests.api.answers import LIST_BY_USER
 from tests.auth.tokens import KINDS, assert_refused, token_of
 from tests.conftest import SHARED_SECRET, Caller, new_user_id, shared_token
 
+pytestmark = pytest.mark.one_engine
+
 TAKEN = [
     "Bearer {}",
     "bearer {}",

@@ -5,6 +5,8 @@ import pytest
 from tests.auth.tokens import LEFT_OUT, assert_refused, token_of
 from tests.conftest import Caller
 
+pytestmark = pytest.mark.one_engine
+
 OUTSIDE = ("shared", "published")
 ISSUER, AUDIENCE = "https://front.example", "https://api.example"
 ELSEWHERE = "https://elsewhere.example"

@@ -6,6 +6,8 @@ import pytest
 
 from tests.auth.tokens import KINDS, as_json, assert_refused, claims_of, compact, signing_of, token_of
 
+pytestmark = pytest.mark.one_engine
+
 NO_OBJECTS = [b"", b"[]", b"null", b"7", b'"text"', b"true", b"{", b'{"a":1', b"{} {}", b"{}x", b"{'a': 1}"]
 NO_JSON = [
     b'{"a":NaN,',

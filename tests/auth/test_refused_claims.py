@@ -11,6 +11,8 @@ from tests.auth.people import register
 from tests.auth.tokens import KINDS, LEFT_OUT, as_json, assert_refused, claims_of, compact, signing_of, token_of
 from tests.conftest import Caller
 
+pytestmark = pytest.mark.one_engine
+
 OUTSIDE = ("shared", "published")
 NO_NUMBERS = ["9999999999", "", True, False, None, [], {}, [9999999999]]
 NO_TIMES = [10**12, 10**18, 10**30, 1e300, -(10**18)]
@@ -161,6 +163,7 @@ def test_a_user_id_with_half_a_character_is_refused(send, origin, kind):
     assert_refused(send(compact(header, payload, key)), "token_malformed")
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("kind", OUTSIDE)
 @pytest.mark.parametrize("sub", IDS, ids=short)
 def test_a_user_id_is_opaque(send, origin, kind, sub):
@@ -195,6 +198,7 @@ def test_an_access_token_of_this_service_names_this_service(send, origin, wrong)
     assert_refused(send(token_of("own", origin, aud=wrong)), "token_audience")
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("kind", OUTSIDE)
 def test_the_user_id_can_be_read_from_another_claim(trusting_with, origin, kind):
     """AUTH_USER_ID_CLAIM stands in for `sub`, under the same rules; `sub` must be there all the same."""
@@ -210,6 +214,7 @@ def test_the_user_id_can_be_read_from_another_claim(trusting_with, origin, kind)
         assert_refused(call(email="ann@example.com", sub=LEFT_OUT), "token_claim")
 
 
+@pytest.mark.both_engines
 def test_own_tokens_name_their_user_in_sub_whatever_outside_ones_do(trusting_with, origin):
     """AUTH_USER_ID_CLAIM is about outside issuers."""
     with trusting_with(AUTH_USER_ID_CLAIM="email") as app:

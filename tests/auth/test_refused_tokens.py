@@ -21,6 +21,8 @@ from tests.auth.tokens import (
 )
 from tests.conftest import OWN_SECRET, SHARED_SECRET
 
+pytestmark = pytest.mark.one_engine
+
 NONES = ["none", "None", "NONE", "nOnE", "none ", " none", "", None, LEFT_OUT, True, 0, [], ["HS256"], {"alg": "HS256"}]
 UNTRUSTED = [
     "HS384",
@@ -49,6 +51,7 @@ IGNORED_KIDS = [
 ]
 
 
+@pytest.mark.both_engines
 def test_a_token_of_each_issuer_lets_its_user_in(send, origin):
     """The tokens of this module are right but for the one thing that each test makes wrong."""
     for kind in KINDS:
