@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.services import services_of
-from tests.api.answers import (
+from tests.api.support.calls import (
     CHANGE,
     COMPLETE,
     CREATE,

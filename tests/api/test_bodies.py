@@ -6,7 +6,7 @@ from io import BytesIO
 
 import pytest
 
-from tests.api.answers import (
+from tests.api.support.calls import (
     BATCH,
     CHANGE,
     CHANGES,

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.api.answers import BATCH, CHANGES, TASK_FIELDS, assert_problem
-from tests.api.batches import create, op, update
-from tests.api.past import age_task, forget
-from tests.api.replicas import Replica, changes, delete, tasks_of
+from tests.api.support.batches import create, op, update
+from tests.api.support.calls import BATCH, CHANGES, TASK_FIELDS, assert_problem
+from tests.api.support.past import age_task, forget
+from tests.api.support.replicas import Replica, changes, delete, tasks_of
 from tests.conftest import Caller, new_user_id
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from app.tasks import cursors
-from tests.api.answers import LIST, Call, assert_problem, page
-from tests.api.lists import EITHER_LIST, EVERY_SORT, NAMES, SORTS, Task, add_at_once, remove, titles
+from tests.api.support.calls import LIST, Call, assert_problem, page
+from tests.api.support.lists import EITHER_LIST, EVERY_SORT, NAMES, SORTS, Task, add_at_once, remove, titles
 from tests.conftest import Caller
 
 AN_ID = "0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from app.times import rfc3339
-from tests.api.answers import CHANGE, CREATE, REPLACE_BY_USER, assert_problem
+from tests.api.support.calls import CHANGE, CREATE, REPLACE_BY_USER, assert_problem
 from tests.api.test_fields import EVERY_WRITE, NO_TEXT, assert_refused, written
 
 DAY, MOMENT, RULE = "2026-03-14", "2026-03-14T09:26:53.589793Z", "FREQ=DAILY"

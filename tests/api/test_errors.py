@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.api.answers import (
+from tests.api.support.calls import (
     CREATE,
     CREATE_BY_USER,
     LIST,

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.api.answers import assert_problem
+from tests.api.support.calls import assert_problem
 from tests.conftest import new_user_id
 
 pytestmark = pytest.mark.one_engine

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.answers import Call, assert_problem
-from tests.api.lists import EITHER_LIST, titles
+from tests.api.support.calls import Call, assert_problem
+from tests.api.support.lists import EITHER_LIST, titles
 from tests.conftest import Caller
 
 pytestmark = pytest.mark.one_engine

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.api.answers import CREATE, CREATE_BY_USER, assert_problem
+from tests.api.support.calls import CREATE, CREATE_BY_USER, assert_problem
 from tests.conftest import Caller, new_user_id
 
 EVERY_CREATE = pytest.mark.parametrize("create", [CREATE, CREATE_BY_USER], ids=str)

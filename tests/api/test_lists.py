@@ -5,7 +5,7 @@ from urllib.parse import unquote_to_bytes
 
 import pytest
 
-from tests.api.answers import LIST, LIST_BY_USER, assert_problem, page
+from tests.api.support.calls import LIST, LIST_BY_USER, assert_problem, page
 
 EITHER_LIST = pytest.mark.parametrize("call", [LIST, LIST_BY_USER], ids=str)
 

@@ -4,10 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.api.answers import (
+from tests.api.support.calls import (
     COMPLETE,
     CREATE,
     CREATE_BY_USER,
+    EMPTY_PATCH,
     ON_ONE_TASK,
     ON_ONE_TASK_BY_USER,
     REPLACE,
@@ -19,7 +20,6 @@ from tests.statements import messages
 
 READS = [call for call in (*ON_ONE_TASK, *ON_ONE_TASK_BY_USER) if call.method == "GET"]
 READS += [Call("HEAD", call.path) for call in READS]
-EMPTY_PATCH = ON_ONE_TASK[3]
 WRITES = [call for call in (*ON_ONE_TASK, *ON_ONE_TASK_BY_USER) if call.method != "GET"]
 EVERY_READ = pytest.mark.parametrize("read", READS, ids=str)
 EVERY_WRITE = pytest.mark.parametrize("write", WRITES, ids=str)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.api.answers import assert_problem
+from tests.api.support.calls import assert_problem
 from tests.api.test_due import BERLIN, DAY, DUES, RULE
 from tests.api.test_fields import EVERY_WRITE, NO_TEXT, assert_refused, written
 

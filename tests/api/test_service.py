@@ -5,7 +5,7 @@ import re
 import pytest
 
 from app.services import services_of
-from tests.api.answers import assert_problem
+from tests.api.support.calls import assert_problem
 from tests.conftest import Caller, make_app
 
 pytestmark = pytest.mark.one_engine

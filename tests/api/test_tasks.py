@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.api.answers import CHANGE, CREATE, ON_ONE_TASK, REPLACE, TASK_FIELDS, TIME, assert_problem
+from tests.api.support.calls import CHANGE, CREATE, ON_ONE_TASK, REPLACE, TASK_FIELDS, TIME, TOGGLE, assert_problem
 from tests.conftest import Caller, new_user_id
 
 
@@ -145,7 +145,7 @@ def test_an_empty_patch_changes_nothing(ann):
     assert (answer.json, answer.headers["ETag"]) == (made.json, made.headers["ETag"])
 
 
-@pytest.mark.parametrize("write", [REPLACE, CHANGE, ON_ONE_TASK[5]], ids=str)
+@pytest.mark.parametrize("write", [REPLACE, CHANGE, TOGGLE], ids=str)
 def test_a_write_makes_a_new_version(ann, write):
     """The ETag is another one, and the one that a read then shows; the creation stays."""
     before = ann.get(f"/v1/tasks/{ann.add()['id']}")

@@ -9,12 +9,23 @@ from sqlalchemy import literal, update
 from app.database import execute, scope
 from app.database.columns import from_now
 from app.tasks.models import tasks
-from tests.api.answers import CHANGE, CREATE, LIST_BY_USER, ON_ONE_TASK, ON_ONE_TASK_BY_USER, Call, assert_problem, page
-from tests.api.completing import DAILY, WAYS, all_tasks, completed
+from tests.api.support.calls import (
+    CHANGE,
+    CREATE,
+    DELETE,
+    DELETE_BY_USER,
+    LIST_BY_USER,
+    ON_ONE_TASK,
+    ON_ONE_TASK_BY_USER,
+    Call,
+    assert_problem,
+    page,
+)
+from tests.api.support.completing import DAILY, WAYS, all_tasks, completed
 from tests.conftest import Caller
 
 RESTORE = Call("POST", "/v1/tasks/{task_id}/restore")
-DELETES = [ON_ONE_TASK[4], ON_ONE_TASK_BY_USER[2]]
+DELETES = [DELETE, DELETE_BY_USER]
 EVERY_DELETE = pytest.mark.parametrize("delete", DELETES, ids=str)
 KEPT = 30 * 24 * 3600
 

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from app.ops.logging import EXTRAS, JsonFormatter, TextFormatter
-from tests.api.answers import LIST_BY_USER
+from tests.api.support.calls import LIST_BY_USER
 from tests.auth.tokens import KINDS, assert_refused, token_of
 from tests.conftest import SHARED_SECRET, Caller, new_user_id, shared_token
 

@@ -6,7 +6,7 @@ import pytest
 
 from app.auth.claims import LEEWAY_SECONDS
 from app.settings import MAX_ACCESS_TOKEN_SECONDS
-from tests.api.answers import assert_problem
+from tests.api.support.calls import assert_problem
 from tests.auth.people import register
 from tests.auth.tokens import KINDS, LEFT_OUT, as_json, assert_refused, claims_of, compact, signing_of, token_of
 from tests.conftest import Caller

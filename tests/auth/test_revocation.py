@@ -6,7 +6,7 @@ import pytest
 
 from app.auth.queries import disable_user, enable_user
 from app.database import transaction
-from tests.api.answers import assert_problem
+from tests.api.support.calls import assert_problem
 from tests.auth.people import PASSWORD, ago, another_app, keep_copy, make_copy_old, sql
 from tests.conftest import Caller
 

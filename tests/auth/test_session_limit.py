@@ -5,7 +5,7 @@ from flask import Flask
 
 from app.auth import queries, sessions
 from app.services import services_of
-from tests.api.answers import assert_problem
+from tests.api.support.calls import assert_problem
 from tests.auth.people import PASSWORD, Member, ago, at_once, lives, log_in, make_copy_old, sql
 from tests.conftest import Caller
 from tests.statements import messages

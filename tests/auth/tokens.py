@@ -16,7 +16,7 @@ from jwt.utils import base64url_decode, base64url_encode
 from werkzeug.test import TestResponse
 
 from app.auth.tokens import AUDIENCE, ISSUER
-from tests.api.answers import assert_problem
+from tests.api.support.calls import assert_problem
 from tests.conftest import OWN_SECRET, SHARED_SECRET, new_user_id
 
 KINDS = ("own", "shared", "published")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.answers import (
+from tests.api.support.calls import (
     BATCH,
     CHANGES,
     COMPLETE,

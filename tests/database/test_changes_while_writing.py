@@ -13,9 +13,9 @@ from werkzeug.test import TestResponse
 from app.auth.identity import Identity
 from app.tasks import queries
 from app.tasks.schemas import NewTask
-from tests.api import batches
-from tests.api.answers import BATCH
-from tests.api.replicas import Replica, changes, tasks_of
+from tests.api.support import batches
+from tests.api.support.calls import BATCH
+from tests.api.support.replicas import Replica, changes, tasks_of
 from tests.conftest import Caller, new_user_id
 from tests.database.conftest import held_open
 from tests.statements import messages

@@ -12,8 +12,8 @@ from werkzeug.test import TestResponse
 from app.auth import queries, sessions
 from app.auth.tokens import RefreshToken, token_answer
 from app.services import services_of
-from tests.api.answers import BATCH, CHANGES, CREATE, CREATE_BY_USER, LIST, LIST_BY_USER
-from tests.api.replicas import changes
+from tests.api.support.calls import BATCH, CHANGES, CREATE, CREATE_BY_USER, LIST, LIST_BY_USER
+from tests.api.support.replicas import changes
 from tests.conftest import Caller, new_user_id
 
 # NOTHING is the operation by itself, which must not show or change what is foreign either.
