@@ -2,8 +2,6 @@
 PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11,$(shell command -v $(python) >/dev/null && \
 	$(python) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
 VENV ?= .venv
-# Empty, the tests take a quarter less.
-COVERAGE ?= --cov --cov-report term
 # One more than processors, for many tests wait for processes of their own.
 PROCESSES ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 BIN := $(VENV)/bin
@@ -20,11 +18,15 @@ run: $(VENV)/.runtime ## Install, migrate and serve on http://127.0.0.1:8000.
 	@$(BIN)/flask db upgrade
 	@exec $(BIN)/gunicorn wsgi:app
 
-test: test-service test-reliability ## Run all tests, on SQLite and PostgreSQL, and print the coverage.
+test: test-service test-reliability ## Run all tests, on SQLite and PostgreSQL.
 
 test-service: $(VENV)/.development ## Run all tests but those that take servers down.
 	@# Given out a few at a time, or one process would be left with the slow ones.
 	@$(BIN)/pytest --numprocesses $(PROCESSES) --maxschedchunk 10 $(COVERAGE) --ignore tests/reliability
+
+# Watching each line makes the tests take a third more, so only this target and CI do.
+coverage: COVERAGE = --cov --cov-report term
+coverage: test-service ## Run the same tests as test-service, and print which lines they reach.
 
 test-reliability: $(VENV)/.development ## Stop, freeze and restart real servers under load, and compare.
 	@# Most of it is waiting: two files at a time take half as long.
@@ -84,4 +86,4 @@ $(VENV)-bench/.installed: benchmarks/requirements.txt $(VENV)/.created
 	@$(VENV)-bench/$(PIP_INSTALL) benchmarks/requirements.txt
 	@touch $@
 
-.PHONY: help run test test-service test-reliability test-pgbouncer check conformance format docs bench lock
+.PHONY: help run test test-service coverage test-reliability test-pgbouncer check conformance format docs bench lock

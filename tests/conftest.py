@@ -40,8 +40,17 @@ def postgresql() -> Iterator[Server]:
 
 @pytest.fixture(scope="session", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
-    """Which database: every test that uses it, directly or not, runs on both."""
+    """Which database: every test that uses it, directly or not, runs on both, but for those marked `one_engine`."""
     return str(request.param)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test marked `one_engine` runs on the first engine only, unless it is marked `both_engines` itself."""
+    test = metafunc.definition
+    marked = test.get_closest_marker("one_engine") and not test.get_closest_marker("both_engines")
+    if marked and "engine" in metafunc.fixturenames:
+        test.add_marker(pytest.mark.parametrize("engine", ENGINES[:1], indirect=True, scope="session"))
 
 
 NewDatabase = Callable[..., str]

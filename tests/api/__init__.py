@@ -1,3 +1,3 @@
 import pytest
 
-pytest.register_assert_rewrite("tests.api.answers")
+pytest.register_assert_rewrite("tests.api.support.calls")

@@ -4,9 +4,9 @@ from uuid import uuid4
 
 import pytest
 
-from tests.api.answers import BATCH, assert_problem
-from tests.api.batches import create, op, run, update
-from tests.api.replicas import changes, tasks_of, trash_of
+from tests.api.support.batches import create, op, run, update
+from tests.api.support.calls import BATCH, assert_problem
+from tests.api.support.replicas import changes, tasks_of, trash_of
 from tests.conftest import Caller, new_user_id
 
 MOST = 100

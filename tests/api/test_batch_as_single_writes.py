@@ -5,9 +5,9 @@ from uuid import uuid4
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.api.answers import BATCH, assert_problem
-from tests.api.batches import create, op, update
-from tests.api.replicas import tasks_of, trash_of
+from tests.api.support.batches import create, op, update
+from tests.api.support.calls import BATCH, assert_problem
+from tests.api.support.replicas import tasks_of, trash_of
 from tests.conftest import Caller, new_user_id
 
 NAMES = ["create", "create recurring", "update", "update schedule", "complete", "reopen", "delete"]

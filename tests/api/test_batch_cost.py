@@ -9,7 +9,7 @@ import pytest
 from app.http import fields
 from app.tasks import batch
 from app.tasks.years import fitting
-from tests.api.batches import create, op, run
+from tests.api.support.batches import create, op, run
 from tests.conftest import Caller
 
 MOST = 100

@@ -4,9 +4,11 @@ from uuid import uuid4
 
 import pytest
 
-from tests.api.answers import BATCH, assert_problem
-from tests.api.batches import create, op, run, update
-from tests.api.replicas import changes, tasks_of, trash_of
+from tests.api.support.batches import create, op, run, update
+from tests.api.support.calls import BATCH, assert_problem, problem_of
+from tests.api.support.replicas import changes, tasks_of, trash_of
+
+pytestmark = pytest.mark.one_engine
 
 MOST = 100
 ID = "0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17"
@@ -79,14 +81,15 @@ MISFITS = {
 }
 
 
-@pytest.mark.parametrize(("misfit", "path"), MISFITS.values(), ids=list(MISFITS))
-def test_an_operation_that_does_not_fit_is_named(ann, misfit, path):
+def test_an_operation_that_does_not_fit_is_named(ann):
     """By its index and the path within it; nothing is done."""
-    task = ann.add(id=ID)
-    answer = BATCH(ann, json={"operations": [create(), op("complete", ID), misfit]})
+    task, begin = ann.add(id=ID), [create(), op("complete", ID)]
+    answers = {name: BATCH(ann, json={"operations": [*begin, misfit]}) for name, (misfit, _) in MISFITS.items()}
 
-    assert_problem(answer, 422, "validation_error", f"operations.2.{path}")
-    assert all(name.startswith("operations.2.") for name in answer.json["errors"])
+    assert {name: problem_of(answers[name]) for name in MISFITS} == dict.fromkeys(MISFITS, (422, "validation_error"))
+    errors = {name: answer.json["errors"] for name, answer in answers.items()}
+    assert [name for name, (_, path) in MISFITS.items() if f"operations.2.{path}" not in errors[name]] == []
+    assert [name for name in MISFITS if not all(at.startswith("operations.2.") for at in errors[name])] == []
     assert tasks_of(ann) == {ID: task}
 
 
@@ -135,6 +138,7 @@ def named(value, ids):
     return ids[value[1:-1]] if isinstance(value, str) and value[:1] == "{" else value
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize(("last", "status", "code", "path"), FAILURES.values(), ids=list(FAILURES))
 def test_a_failing_operation_is_named_and_nothing_is_done(ann, filled, last, status, code, path):
     """As if the batch had never been sent: no task, no field, no time and no version is another."""
@@ -158,6 +162,7 @@ def belongings(ann, ids):
     return tasks_of(ann), trash_of(ann), versions, changes(ann)["changed"]
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("name", ["update", "complete", "reopen", "delete"])
 def test_a_foreign_task_looks_absent_in_a_batch(ann, bob, name):
     """Byte for byte but for the request id; a foreign id is free for a task of one's own."""
@@ -175,6 +180,7 @@ def test_a_foreign_task_looks_absent_in_a_batch(ann, bob, name):
     assert tasks_of(ann) == {anns["id"]: anns}
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize(
     ("failing", "status"), [(op("delete", ID), 404), (create(title=""), 422), (create(id="{task}"), 409)], ids=str
 )

@@ -3,9 +3,9 @@
 import pytest
 
 from app.tasks import cursors
-from tests.api.answers import CHANGES, LIST, assert_problem
-from tests.api.past import age_task, aged, forget
-from tests.api.replicas import Replica, changes, delete, tasks_of
+from tests.api.support.calls import CHANGES, LIST, assert_problem
+from tests.api.support.past import age_task, aged, forget
+from tests.api.support.replicas import Replica, changes, delete, tasks_of
 
 DAY = 24 * 3600
 TRASH_DAYS = 30

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.tasks import cursors
-from tests.api.answers import LIST, LIST_BY_USER, assert_problem, page
+from tests.api.support.calls import LIST, LIST_BY_USER, assert_problem, page
 from tests.conftest import Caller, new_user_id
 
 SORTS = ["created_at", "-created_at", "updated_at", "-updated_at", "title", "-title"]

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from app.times import rfc3339
-from tests.api.answers import CHANGE, CREATE, REPLACE_BY_USER, assert_problem
+from tests.api.support.calls import CHANGE, CREATE, REPLACE_BY_USER, assert_problem
 from tests.api.test_fields import EVERY_WRITE, NO_TEXT, assert_refused, written
 
 DAY, MOMENT, RULE = "2026-03-14", "2026-03-14T09:26:53.589793Z", "FREQ=DAILY"
@@ -85,11 +85,12 @@ def test_due_on_that_is_no_day_is_refused(ann, write):
 @pytest.mark.parametrize(
     "zone", [None, AUCKLAND, HONOLULU, "Pacific/Kiritimati", "Pacific/Pago_Pago", "Africa/Monrovia"]
 )
-@pytest.mark.parametrize("day", ["1000-01-01", "2011-12-30", "9998-12-31"])
 @SOME_WRITES
-def test_due_on_stays_that_day_in_every_zone(ann, write, day, zone):
+def test_due_on_stays_that_day_in_every_zone(ann, write, zone):
     """Even the one that a zone has skipped."""
-    assert written(ann, write, due_on=day, time_zone=zone)["due_on"] == day
+    days = ["1000-01-01", "2011-12-30", "9998-12-31"]
+
+    assert [written(ann, write, due_on=day, time_zone=zone)["due_on"] for day in days] == days
 
 
 def test_due_on_stays_that_day_when_the_zone_changes(ann):
@@ -145,41 +146,43 @@ def test_due_on_ends_anew_when_the_zone_changes(ann):
         assert is_due_at(ann, f"{DAY}T{end}")
 
 
-@SOME_WRITES
-@pytest.mark.parametrize(
-    ("sent", "kept"),
-    [
-        ("2026-03-14T09:26:53Z", "2026-03-14T09:26:53.000000Z"),
-        ("2026-03-14t09:26:53z", "2026-03-14T09:26:53.000000Z"),
-        ("2026-03-14 09:26:53z", "2026-03-14T09:26:53.000000Z"),
-        ("2026-03-14T09:26:53+00:00", "2026-03-14T09:26:53.000000Z"),
-        ("2026-03-14T09:26:53-00:00", "2026-03-14T09:26:53.000000Z"),
-        ("2026-03-14T00:26:53+02:00", "2026-03-13T22:26:53.000000Z"),
-        ("2026-12-31T23:26:53-11:30", "2027-01-01T10:56:53.000000Z"),
-        ("2026-03-14T09:26:53+23:59", "2026-03-13T09:27:53.000000Z"),
-        ("2024-02-29T09:26:53-23:59", "2024-03-01T09:25:53.000000Z"),
-        ("2026-03-14T09:26:53.1Z", "2026-03-14T09:26:53.100000Z"),
-        ("2026-03-14T09:26:53.12Z", "2026-03-14T09:26:53.120000Z"),
-        ("2026-03-14T09:26:53.123Z", "2026-03-14T09:26:53.123000Z"),
-        ("2026-03-14T09:26:53.1234Z", "2026-03-14T09:26:53.123400Z"),
-        ("2026-03-14T09:26:53.12345Z", "2026-03-14T09:26:53.123450Z"),
-        ("2026-03-14T09:26:53.123456Z", "2026-03-14T09:26:53.123456Z"),
-        ("2026-03-14T09:26:53.1234567Z", "2026-03-14T09:26:53.123456Z"),
-        ("2026-03-14T09:26:53.12345678Z", "2026-03-14T09:26:53.123456Z"),
-        ("2026-03-14T09:26:53.12345678901234+00:00", "2026-03-14T09:26:53.123456Z"),
-        ("2026-03-14T23:59:59.999999999+00:00", "2026-03-14T23:59:59.999999Z"),
-        ("2026-03-14T09:26:53.000000001Z", "2026-03-14T09:26:53.000000Z"),
-        ("1000-01-01T00:00:00Z", "1000-01-01T00:00:00.000000Z"),
-        ("9998-12-31T23:59:59.999999Z", "9998-12-31T23:59:59.999999Z"),
-        ("1582-10-10T00:00:00Z", "1582-10-10T00:00:00.000000Z"),
-    ],
-)
-def test_due_at_is_a_time_kept_in_utc_with_microseconds(ann, write, sent, kept):
-    """Any offset is taken, and any number of digits; those beyond six are cut off. What is answered is taken again."""
-    task = written(ann, write, due_at=sent)
+KEPT = {
+    "2026-03-14T09:26:53Z": "2026-03-14T09:26:53.000000Z",
+    "2026-03-14t09:26:53z": "2026-03-14T09:26:53.000000Z",
+    "2026-03-14 09:26:53z": "2026-03-14T09:26:53.000000Z",
+    "2026-03-14T09:26:53+00:00": "2026-03-14T09:26:53.000000Z",
+    "2026-03-14T09:26:53-00:00": "2026-03-14T09:26:53.000000Z",
+    "2026-03-14T00:26:53+02:00": "2026-03-13T22:26:53.000000Z",
+    "2026-12-31T23:26:53-11:30": "2027-01-01T10:56:53.000000Z",
+    "2026-03-14T09:26:53+23:59": "2026-03-13T09:27:53.000000Z",
+    "2024-02-29T09:26:53-23:59": "2024-03-01T09:25:53.000000Z",
+    "2026-03-14T09:26:53.1Z": "2026-03-14T09:26:53.100000Z",
+    "2026-03-14T09:26:53.12Z": "2026-03-14T09:26:53.120000Z",
+    "2026-03-14T09:26:53.123Z": "2026-03-14T09:26:53.123000Z",
+    "2026-03-14T09:26:53.1234Z": "2026-03-14T09:26:53.123400Z",
+    "2026-03-14T09:26:53.12345Z": "2026-03-14T09:26:53.123450Z",
+    "2026-03-14T09:26:53.123456Z": "2026-03-14T09:26:53.123456Z",
+    "2026-03-14T09:26:53.1234567Z": "2026-03-14T09:26:53.123456Z",
+    "2026-03-14T09:26:53.12345678Z": "2026-03-14T09:26:53.123456Z",
+    "2026-03-14T09:26:53.12345678901234+00:00": "2026-03-14T09:26:53.123456Z",
+    "2026-03-14T23:59:59.999999999+00:00": "2026-03-14T23:59:59.999999Z",
+    "2026-03-14T09:26:53.000000001Z": "2026-03-14T09:26:53.000000Z",
+    "1000-01-01T00:00:00Z": "1000-01-01T00:00:00.000000Z",
+    "9998-12-31T23:59:59.999999Z": "9998-12-31T23:59:59.999999Z",
+    "1582-10-10T00:00:00Z": "1582-10-10T00:00:00.000000Z",
+}
 
-    assert (task["due_at"], task["due_on"]) == (kept, None)
-    assert written(ann, write, due_at=task["due_at"])["due_at"] == kept
+
+@SOME_WRITES
+def test_due_at_is_a_time_kept_in_utc_with_microseconds(ann, write):
+    """Any offset is taken, and any number of digits; those beyond six are cut off. What is answered is taken again."""
+    tasks = {sent: written(ann, write, due_at=sent) for sent in KEPT}
+    again = {sent: written(ann, write, due_at=task["due_at"]) for sent, task in tasks.items()}
+
+    assert {sent: (task["due_at"], task["due_on"]) for sent, task in tasks.items()} == {
+        s: (KEPT[s], None) for s in KEPT
+    }
+    assert {sent: task["due_at"] for sent, task in again.items()} == KEPT
 
 
 @EVERY_WRITE

@@ -5,8 +5,10 @@ from uuid import uuid4
 
 import pytest
 
-from tests.api.answers import assert_problem
+from tests.api.support.calls import assert_problem
 from tests.conftest import new_user_id
+
+pytestmark = pytest.mark.one_engine
 
 # Whatever is not here needs a token.
 OPEN = {
@@ -96,6 +98,7 @@ def test_the_open_routes_ignore_tokens(app, ann, anonymous):
             answer.close()
 
 
+@pytest.mark.both_engines
 def test_head_answers_as_get_without_a_body(app, ann):
     """Wherever GET works, with the same status and headers."""
     task_id = ann.add()["id"]
@@ -121,6 +124,7 @@ def test_every_known_path_refuses_other_methods(app, ann):
             assert set(answer.headers["Allow"].split(", ")) == allowed
 
 
+@pytest.mark.both_engines
 def test_every_answer_carries_its_request_id_and_is_private(app, ann):
     """With `no-store` where it could hold a token."""
     task_id = ann.add()["id"]

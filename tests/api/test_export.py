@@ -23,8 +23,8 @@ from app.tasks import transfer
 from app.tasks.bulk_queries import import_tasks
 from app.tasks.formats import FORMATS
 from app.tasks.schemas import ImportedTask
-from tests.api.answers import TASK_FIELDS, Call, assert_problem
-from tests.api.lists import add_at_once, remove, walk
+from tests.api.support.calls import TASK_FIELDS, Call, assert_problem
+from tests.api.support.lists import add_at_once, remove, walk
 from tests.conftest import Caller, new_user_id
 from tests.statements import each_statement, messages
 from tests.unit.example_tasks import Task, as_read

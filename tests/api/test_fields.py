@@ -5,16 +5,17 @@ The row of `id` has its tests in test_task_ids.py; when it is due, in test_due.p
 
 import pytest
 
-from tests.api.answers import (
+from tests.api.support.calls import (
     CHANGE,
     CHANGE_BY_USER,
+    COMPLETE,
     CREATE,
     CREATE_BY_USER,
-    ON_ONE_TASK,
-    ON_ONE_TASK_BY_USER,
     REPLACE,
     REPLACE_BY_USER,
     TIME,
+    TOGGLE,
+    TOGGLE_BY_USER,
     assert_problem,
 )
 
@@ -263,7 +264,7 @@ def test_created_at_updated_at_and_user_id_are_given_by_the_service(ann, write):
     assert task["user_id"] == ann.user_id
 
 
-@pytest.mark.parametrize("call", [ON_ONE_TASK[5], *ON_ONE_TASK_BY_USER[3:5]], ids=str)
+@pytest.mark.parametrize("call", [TOGGLE, TOGGLE_BY_USER, COMPLETE], ids=str)
 @pytest.mark.parametrize("recurrence", [None, "FREQ=DAILY"])
 def test_no_field_is_lost_when_a_task_is_completed(ann, call, recurrence):
     """By any of the operations that name no other."""

@@ -9,8 +9,8 @@ from sqlalchemy import literal, update
 from app.database import execute, scope
 from app.database.columns import from_now
 from app.tasks.models import TRASH_SECONDS, tasks
-from tests.api.answers import LIST_BY_USER, Call
-from tests.api.lists import EITHER_LIST, remove, titles
+from tests.api.support.calls import LIST_BY_USER, Call
+from tests.api.support.lists import EITHER_LIST, remove, titles
 from tests.conftest import Caller
 
 TRICKY_TAGS = [

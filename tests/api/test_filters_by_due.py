@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.api.answers import Call
-from tests.api.lists import A_DAY, EITHER_LIST, ENDS, titles
+from tests.api.support.calls import Call
+from tests.api.support.lists import A_DAY, EITHER_LIST, ENDS, titles
 from tests.conftest import Caller
 
 EVERY_ZONE = pytest.mark.parametrize("zone", ENDS)

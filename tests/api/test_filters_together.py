@@ -10,8 +10,8 @@ from flask import Flask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.api.answers import Call
-from tests.api.lists import A_DAY, EITHER_LIST, ENDS, RANKS, Task, remove, walk
+from tests.api.support.calls import Call
+from tests.api.support.lists import A_DAY, EITHER_LIST, ENDS, RANKS, Task, remove, walk
 from tests.conftest import Caller, new_user_id
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.api.answers import CHANGE, CREATE, LIST, assert_problem
+from tests.api.support.calls import CHANGE, CREATE, LIST, assert_problem
 from tests.conftest import Caller, make_app, new_user_id
 
 MERGE_PATCH = "application/merge-patch+json"

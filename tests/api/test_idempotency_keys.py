@@ -16,7 +16,7 @@ from app.database.scopes import UnscopedStatement
 from app.services import services_of
 from app.tasks import idempotency
 from app.tasks.models import idempotency_keys
-from tests.api.answers import CREATE, assert_problem
+from tests.api.support.calls import CREATE, assert_problem
 from tests.api.test_idempotency import EVERY_CREATE, KEY, is_replay, tasks_of, told
 from tests.auth.people import sql
 from tests.conftest import Caller, make_app, new_user_id, shared_token

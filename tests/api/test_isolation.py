@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.api.answers import LIST, LIST_BY_USER, ON_ONE_TASK, ON_ONE_TASK_BY_USER, assert_problem
+from tests.api.support.calls import LIST, LIST_BY_USER, ON_ONE_TASK, ON_ONE_TASK_BY_USER, assert_problem
 from tests.conftest import Caller, new_user_id
 
 EVERY_CALL_ON_ONE_TASK = pytest.mark.parametrize("call", ON_ONE_TASK + ON_ONE_TASK_BY_USER, ids=str)

@@ -3,8 +3,8 @@
 import pytest
 
 from app.auth.tokens import RefreshToken
-from tests.api.answers import BATCH, assert_problem
-from tests.api.foreign import (
+from tests.api.support.calls import BATCH, assert_problem
+from tests.api.support.foreign import (
     CURSOR,
     EMAIL,
     HARMLESS,

@@ -11,8 +11,8 @@ from flask import Flask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.api.answers import LIST
-from tests.api.lists import EVERY_SORT, MOST_PAGES, Task, add_at_once
+from tests.api.support.calls import LIST
+from tests.api.support.lists import EVERY_SORT, MOST_PAGES, Task, add_at_once
 from tests.conftest import Caller, new_user_id
 
 FILTERS: list[dict[str, Any]] = [

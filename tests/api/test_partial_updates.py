@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.api.answers import CHANGE, CHANGE_BY_USER, CREATE, REPLACE, REPLACE_BY_USER, assert_problem
+from tests.api.support.calls import CHANGE, CHANGE_BY_USER, CREATE, REPLACE, REPLACE_BY_USER, assert_problem
 from tests.api.test_fields import EVERY_WHOLE, sent_to
 from tests.conftest import Caller, new_user_id
 

@@ -9,8 +9,8 @@ from sqlalchemy import delete
 from app.database import execute, scope
 from app.services import services_of
 from app.tasks.models import tasks
-from tests.api.answers import CHANGE, REPLACE, Call, assert_problem
-from tests.api.completing import (
+from tests.api.support.calls import CHANGE, REPLACE, Call, assert_problem
+from tests.api.support.completing import (
     AT_A_TIME,
     BATCH,
     CARRIED,

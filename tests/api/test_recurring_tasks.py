@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.api.answers import CHANGE, COMPLETE, CREATE, CREATE_BY_USER, REPLACE, REPLACE_BY_USER, assert_problem
-from tests.api.completing import (
+from tests.api.support.calls import CHANGE, COMPLETE, CREATE, CREATE_BY_USER, REPLACE, REPLACE_BY_USER, assert_problem
+from tests.api.support.completing import (
     AT_A_TIME,
     BATCH,
     CARRIED,
@@ -11,7 +11,7 @@ from tests.api.completing import (
     EVERY_WAY,
     ON_A_DAY,
     TOGGLE,
-    TURN_AROUND,
+    TOGGLE_BY_USER,
     all_tasks,
     completed,
     reopen,
@@ -49,11 +49,11 @@ def test_the_next_occurrence_is_an_open_task_of_its_own(ann, complete):
     assert task["created_at"] < following["created_at"] == following["updated_at"]
 
 
-@pytest.mark.parametrize("call", [CHANGE, REPLACE, REPLACE_BY_USER, COMPLETE, TOGGLE, TURN_AROUND], ids=str)
+@pytest.mark.parametrize("call", [CHANGE, REPLACE, REPLACE_BY_USER, COMPLETE, TOGGLE, TOGGLE_BY_USER], ids=str)
 def test_the_answer_is_the_completed_task(ann, call):
     """In its next version; the new task is found in the list."""
     task = ann.add(**DAILY)
-    complete = turned_by(call) if call in (TOGGLE, TURN_AROUND) else set_by(call)
+    complete = turned_by(call) if call in (TOGGLE, TOGGLE_BY_USER) else set_by(call)
     answer = complete(ann, task)
 
     assert (answer.status_code, answer.headers["ETag"]) == (200, '"2"')

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.answers import LIST, LIST_BY_USER, Call, assert_problem
-from tests.api.lists import EITHER_LIST, EVERY_SORT, RANKS, Task, add_at_once, pages, remove, titles, walk
+from tests.api.support.calls import LIST, LIST_BY_USER, Call, assert_problem
+from tests.api.support.lists import EITHER_LIST, EVERY_SORT, RANKS, Task, add_at_once, pages, remove, titles, walk
 from tests.conftest import Caller
 
 KEYS: dict[str, Callable[[Task], Any]] = {

@@ -6,7 +6,7 @@ from threading import Barrier
 
 import pytest
 
-from tests.api.answers import CHANGE, CREATE, CREATE_BY_USER, REPLACE, REPLACE_BY_USER, assert_problem
+from tests.api.support.calls import CHANGE, CREATE, CREATE_BY_USER, REPLACE, REPLACE_BY_USER, assert_problem
 from tests.api.test_fields import NO_TEXT, assert_refused
 from tests.conftest import Caller, new_user_id
 

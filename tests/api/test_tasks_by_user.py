@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.api.answers import (
+from tests.api.support.calls import (
     COMPLETE,
     CREATE_BY_USER,
     LIST_BY_USER,

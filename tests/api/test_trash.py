@@ -9,12 +9,24 @@ from sqlalchemy import literal, update
 from app.database import execute, scope
 from app.database.columns import from_now
 from app.tasks.models import tasks
-from tests.api.answers import CHANGE, CREATE, LIST_BY_USER, ON_ONE_TASK, ON_ONE_TASK_BY_USER, Call, assert_problem, page
-from tests.api.completing import DAILY, WAYS, all_tasks, completed
+from tests.api.support.calls import (
+    CHANGE,
+    CREATE,
+    DELETE,
+    DELETE_BY_USER,
+    LIST_BY_USER,
+    ON_ONE_TASK,
+    ON_ONE_TASK_BY_USER,
+    Call,
+    assert_problem,
+    page,
+    problem_of,
+)
+from tests.api.support.completing import DAILY, WAYS, all_tasks, completed
 from tests.conftest import Caller
 
 RESTORE = Call("POST", "/v1/tasks/{task_id}/restore")
-DELETES = [ON_ONE_TASK[4], ON_ONE_TASK_BY_USER[2]]
+DELETES = [DELETE, DELETE_BY_USER]
 EVERY_DELETE = pytest.mark.parametrize("delete", DELETES, ids=str)
 KEPT = 30 * 24 * 3600
 
@@ -60,10 +72,12 @@ def test_a_deleted_task_is_listed_in_the_trash_alone(ann, delete):
 
 
 @pytest.mark.parametrize("call", [*ON_ONE_TASK, *ON_ONE_TASK_BY_USER], ids=str)
-@pytest.mark.parametrize("headers", [{}, {"If-Match": '"2"'}, {"If-Match": "*"}, {"If-None-Match": '"2"'}], ids=str)
-def test_a_deleted_task_is_404_to_every_operation_but_restore(ann, deleted, call, headers):
+def test_a_deleted_task_is_404_to_every_operation_but_restore(ann, deleted, call):
     """In both families and under every condition; it stays where it is."""
-    assert_problem(call(ann, deleted["id"], headers=headers), 404, "not_found")
+    conditions = [{}, {"If-Match": '"2"'}, {"If-Match": "*"}, {"If-None-Match": '"2"'}]
+    answers = {str(headers): call(ann, deleted["id"], headers=headers) for headers in conditions}
+
+    assert {name: problem_of(answer) for name, answer in answers.items()} == dict.fromkeys(answers, (404, "not_found"))
     assert in_trash(ann) == [deleted["id"]]
 
 

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.api.answers import CREATE_BY_USER, LIST_BY_USER, assert_problem, raw
+from tests.api.support.calls import CREATE_BY_USER, LIST_BY_USER, assert_problem, raw
 from tests.conftest import Caller, new_user_id
 
 

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from app.services import services_of
 from app.times import rfc3339
-from tests.api.answers import assert_problem
+from tests.api.support.calls import assert_problem
 from tests.conftest import Caller, make_app
 from tests.waiting import LONGEST_WAIT_SECONDS
 

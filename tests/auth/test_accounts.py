@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.api.answers import TIME, assert_problem
+from tests.api.support.calls import TIME, assert_problem
 from tests.auth.people import (
     PASSWORD,
     another_app,

@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 
 from app.auth.queries import disable_user
-from tests.api.answers import assert_problem
+from tests.api.support.calls import assert_problem
 from tests.auth.people import (
     PASSWORD,
     ago,

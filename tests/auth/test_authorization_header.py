@@ -5,9 +5,11 @@ import logging
 import pytest
 
 from app.ops.logging import EXTRAS, JsonFormatter, TextFormatter
-from tests.api.answers import LIST_BY_USER
+from tests.api.support.calls import LIST_BY_USER
 from tests.auth.tokens import KINDS, assert_refused, token_of
 from tests.conftest import SHARED_SECRET, Caller, make_app, new_user_id, shared_token
+
+pytestmark = pytest.mark.one_engine
 
 TAKEN = [
     "Bearer {}",

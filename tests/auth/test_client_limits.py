@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.api.answers import assert_problem
+from tests.api.support.calls import assert_problem
 from tests.auth.people import ago, another_app, assert_limited, at_once, sql
 from tests.conftest import Caller, new_user_id
 

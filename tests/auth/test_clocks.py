@@ -10,7 +10,7 @@ from flask import Flask
 from app.auth import rate_limits, revoked
 from app.auth.queries import disable_user, enable_user
 from app.database import sqlite
-from tests.api.answers import assert_problem
+from tests.api.support.calls import assert_problem
 from tests.auth.people import Member, another_app, assert_limited, log_in, make_copy_old, new_email, register
 from tests.conftest import Caller, shared_token
 

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from app.auth import queries
-from tests.api.answers import assert_problem
+from tests.api.support.calls import assert_problem
 from tests.auth.people import PASSWORD, another_app, keep_copy, log_in, register, sql
 from tests.statements import each_statement
 

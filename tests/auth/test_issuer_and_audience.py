@@ -5,6 +5,8 @@ import pytest
 from tests.auth.tokens import LEFT_OUT, assert_refused, token_of
 from tests.conftest import Caller
 
+pytestmark = pytest.mark.one_engine
+
 OUTSIDE = ("shared", "published")
 ISSUER, AUDIENCE = "https://front.example", "https://api.example"
 ELSEWHERE = "https://elsewhere.example"
@@ -43,12 +45,12 @@ def test_the_address_of_the_keys_is_no_issuer(trusting, front_end):
 
 
 @pytest.mark.parametrize("iss", [LEFT_OUT, None, "", ELSEWHERE, 7, ["x"], {}], ids=repr)
-@pytest.mark.parametrize("aud", [LEFT_OUT, None, "", ELSEWHERE, 7, [ELSEWHERE], {}], ids=repr)
-def test_a_shared_secret_is_issuer_enough(trusting, origin, iss, aud):
+def test_a_shared_secret_is_issuer_enough(trusting, origin, iss):
     """Where nothing else is set, `iss` and `aud` of a shared-secret token are not looked at."""
-    answer = send(trusting, token_of("shared", origin, iss=iss, aud=aud))
+    audiences = [LEFT_OUT, None, "", ELSEWHERE, 7, [ELSEWHERE], {}]
+    answers = {repr(aud): send(trusting, token_of("shared", origin, iss=iss, aud=aud)) for aud in audiences}
 
-    assert answer.status_code == 200, answer.text
+    assert {aud: answer.status_code for aud, answer in answers.items()} == dict.fromkeys(answers, 200)
 
 
 @pytest.mark.parametrize("kind", OUTSIDE)

@@ -20,6 +20,8 @@ from tests.auth.tokens import (
 )
 from tests.conftest import OWN_SECRET, SHARED_SECRET, Caller
 
+pytestmark = pytest.mark.one_engine
+
 NEW_SECRET = "a secret that has just been made: 0123456789"
 FORMATS = {"PEM": PublicFormat.SubjectPublicKeyInfo, "OpenSSH": PublicFormat.OpenSSH}
 ANOTHER_SECRET = "a secret that nobody here knows: 0123456789"
@@ -57,6 +59,7 @@ def test_better_auths_other_tokens_are_no_access_tokens_of_this_service(trusting
     assert_refused(send(trusting, token), "token_issuer")
 
 
+@pytest.mark.both_engines
 def test_a_refresh_token_is_no_access_token(app):
     """It is opaque, and good for renewing alone."""
     member = register(app)
@@ -65,6 +68,7 @@ def test_a_refresh_token_is_no_access_token(app):
     assert send(app, member.access_token).status_code == 200
 
 
+@pytest.mark.both_engines
 def test_an_access_token_is_no_refresh_token(app):
     """Nor the other way round."""
     member = register(app)
@@ -139,6 +143,7 @@ def test_a_secret_is_changed_without_logging_anyone_out(trusting_with, origin, s
                     assert_refused(answer, "token_signature")
 
 
+@pytest.mark.both_engines
 def test_the_first_secret_signs(trusting_with):
     """An access token made while both are listed is still good when the old one is gone."""
     with trusting_with(AUTH_SECRET=f"{NEW_SECRET},{OWN_SECRET}") as app:

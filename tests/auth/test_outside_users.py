@@ -7,7 +7,7 @@ import pytest
 from app.auth import queries
 from app.auth.identity import Identity
 from app.services import services_of
-from tests.api.answers import TIME, assert_problem
+from tests.api.support.calls import TIME, assert_problem
 from tests.conftest import Caller, new_user_id, shared_token
 
 ENDING = pytest.mark.parametrize(("method", "path"), [("POST", "/logout"), ("DELETE", "/sessions"), ("DELETE", "/me")])

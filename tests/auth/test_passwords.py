@@ -8,7 +8,7 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 
 from app.ops.logging import JsonFormatter
-from tests.api.answers import assert_problem
+from tests.api.support.calls import assert_problem
 from tests.auth.people import PASSWORD, another_app, log_in, new_email, password_hash, register, sign_up, sql
 
 # OWASP's minimum: KiB of memory, passes, lanes.

@@ -11,7 +11,7 @@ from app.auth import jwks
 from app.auth.shared_document import SharedDocument
 from app.http.problems import Problem
 from app.settings import PROJECT
-from tests.api.answers import assert_problem
+from tests.api.support.calls import assert_problem
 from tests.auth.issuer import answer_when_released, answer_with, drip
 from tests.auth.people import at_once, register
 from tests.auth.tokens import KINDS, PRIVATE_KEYS, claims_of, key_of, new_key, token_of

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.api.answers import assert_problem
+from tests.api.support.calls import assert_problem
 from tests.auth.people import ago, at_once, listed, lives, refresh, register, sql
 
 

@@ -9,6 +9,7 @@ from tests.auth.tokens import (
     LEFT_OUT,
     PRIVATE_KEYS,
     as_json,
+    assert_all_refused,
     assert_refused,
     claims_of,
     compact,
@@ -21,6 +22,8 @@ from tests.auth.tokens import (
 )
 from tests.conftest import OWN_SECRET, SHARED_SECRET
 
+pytestmark = pytest.mark.one_engine
+
 NONES = ["none", "None", "NONE", "nOnE", "none ", " none", "", None, LEFT_OUT, True, 0, [], ["HS256"], {"alg": "HS256"}]
 UNTRUSTED = [
     "HS384",
@@ -31,6 +34,8 @@ UNTRUSTED = [
     "HS256 ",
     "dir",
 ]
+OTHER_TYPES = ["JWE", "dpop+jwt", "logout+jwt", "refresh+jwt", "rt+jwt", "", " JWT", "application/", "text/jwt"]
+OTHER_TYPES += [7, None, ["JWT"]]
 IGNORED_KIDS = [
     "",
     "../../../../dev/null",
@@ -44,6 +49,7 @@ IGNORED_KIDS = [
 ]
 
 
+@pytest.mark.both_engines
 def test_a_token_of_each_issuer_lets_its_user_in(send, origin):
     """The tokens of this module are right but for the one thing that each test makes wrong."""
     for kind in KINDS:
@@ -51,15 +57,16 @@ def test_a_token_of_each_issuer_lets_its_user_in(send, origin):
         assert (answer.status_code, answer.json) == (200, {"items": [], "next_cursor": None})
 
 
-@pytest.mark.parametrize("algorithm", [*NONES, *UNTRUSTED], ids=repr)
 @pytest.mark.parametrize("typ", ["JWT", "at+jwt", LEFT_OUT], ids=["JWT", "at+jwt", "no typ"])
 @pytest.mark.parametrize("signed", [True, False], ids=["signed", "unsigned"])
-def test_an_algorithm_that_no_issuer_uses_is_refused(send, origin, algorithm, typ, signed):
+def test_an_algorithm_that_no_issuer_uses_is_refused(send, origin, typ, signed):
     """RFC 8725, sections 3.1 and 3.2: the algorithms are a fixed list, and `none` is not on it."""
-    key = OWN_SECRET if typ == "at+jwt" else SHARED_SECRET
-    token = compact({"alg": algorithm, "typ": typ}, claims_of("shared", origin), key, "HS256")
+    key, claims = OWN_SECRET if typ == "at+jwt" else SHARED_SECRET, claims_of("shared", origin)
+    tokens = {repr(alg): compact({"alg": alg, "typ": typ}, claims, key, "HS256") for alg in (*NONES, *UNTRUSTED)}
+    if not signed:
+        tokens = {name: with_part(token, 2, lambda _: b"") for name, token in tokens.items()}
 
-    assert_refused(send(token if signed else with_part(token, 2, lambda _: b"")), "token_algorithm")
+    assert_all_refused(send, tokens, "token_algorithm")
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", *PRIVATE_KEYS])
@@ -109,10 +116,12 @@ def test_another_issuers_key_signs_nothing_here(send, origin, algorithm):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("crit", [["exp"], ["b64"], [], None, "exp"], ids=repr)
-def test_an_extension_that_must_be_understood_is_refused(send, origin, kind, crit):
+def test_an_extension_that_must_be_understood_is_refused(send, origin, kind):
     """RFC 7515, section 4.1.11: none is understood here."""
-    assert_refused(send(token_of(kind, origin, {"crit": crit, "b64": True})), "token_claim")
+    extensions = [["exp"], ["b64"], [], None, "exp"]
+    tokens = {repr(crit): token_of(kind, origin, {"crit": crit, "b64": True}) for crit in extensions}
+
+    assert_all_refused(send, tokens, "token_claim")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -130,10 +139,11 @@ def test_a_kid_only_picks_from_the_published_keys(send, origin, kid):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("kid", [7, 1.5, True, [], ["a"], {}], ids=repr)
-def test_a_kid_that_is_no_string_is_refused(send, origin, kind, kid):
+def test_a_kid_that_is_no_string_is_refused(send, origin, kind):
     """RFC 7515, section 4.1.4."""
-    assert_refused(send(token_of(kind, origin, {"kid": kid})), "token_malformed")
+    tokens = {repr(kid): token_of(kind, origin, {"kid": kid}) for kid in (7, 1.5, True, [], ["a"], {})}
+
+    assert_all_refused(send, tokens, "token_malformed")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -156,27 +166,9 @@ def test_the_type_of_an_access_token_is_taken_in_any_spelling(send, origin, kind
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    "typ",
-    [
-        "JWE",
-        "dpop+jwt",
-        "logout+jwt",
-        "refresh+jwt",
-        "rt+jwt",
-        "",
-        " JWT",
-        "application/",
-        "text/jwt",
-        7,
-        None,
-        ["JWT"],
-    ],
-    ids=repr,
-)
-def test_a_token_of_another_type_is_refused(send, origin, kind, typ):
+def test_a_token_of_another_type_is_refused(send, origin, kind):
     """RFC 8725, section 3.11: a token made for something else is no access token."""
-    assert_refused(send(token_of(kind, origin, {"typ": typ})), "token_claim")
+    assert_all_refused(send, {repr(typ): token_of(kind, origin, {"typ": typ}) for typ in OTHER_TYPES}, "token_claim")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -15,7 +15,7 @@ import pytest
 from app.auth import revocation, revoked
 from app.auth.queries import disable_user, enable_user
 from app.services import services_of
-from tests.api.answers import assert_problem
+from tests.api.support.calls import assert_problem
 from tests.auth.people import ago, another_app, at_once, keep_copy, make_copy_old, register, sql
 from tests.conftest import Caller, new_user_id
 from tests.statements import each_statement, is_sent_by

@@ -6,7 +6,7 @@ import pytest
 
 from app.auth.queries import disable_user, enable_user
 from app.services import services_of
-from tests.api.answers import TIME, assert_problem
+from tests.api.support.calls import TIME, assert_problem
 from tests.auth.people import listed, lives, log_in, register
 from tests.conftest import new_user_id
 

@@ -16,7 +16,7 @@ from app.auth.identity import Identity
 from app.auth.tokens import RefreshToken
 from app.database import transaction
 from app.services import services_of
-from tests.api.answers import assert_problem
+from tests.api.support.calls import assert_problem
 from tests.auth.people import PASSWORD, Member, another_app, at_once, listed, lives, log_in, register, sql
 from tests.commands.calling import fail
 from tests.conftest import Caller

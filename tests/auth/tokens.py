@@ -16,7 +16,7 @@ from jwt.utils import base64url_decode, base64url_encode
 from werkzeug.test import TestResponse
 
 from app.auth.tokens import AUDIENCE, ISSUER
-from tests.api.answers import assert_problem
+from tests.api.support.calls import problem_of
 from tests.conftest import OWN_SECRET, SHARED_SECRET, new_user_id
 
 KINDS = ("own", "shared", "published")
@@ -129,12 +129,23 @@ def flip_bit(part: bytes, byte: int = -1) -> bytes:
     return bytes(flipped)
 
 
-def assert_refused(answer: TestResponse, code: str) -> None:
-    """A 401 of this code, with the challenge of RFC 6750, section 3."""
-    assert_problem(answer, 401, code)
-    challenge = answer.headers["WWW-Authenticate"]
+def refusal_of(answer: TestResponse) -> Any:
+    """The code of a 401 that has the challenge of RFC 6750, section 3; else what the answer is instead."""
+    status, code = problem_of(answer)
+    challenge = answer.headers.get("WWW-Authenticate", "")
     if code == "token_missing":
-        assert challenge == 'Bearer realm="tasks"'
+        is_challenge = challenge == 'Bearer realm="tasks"'
     else:
-        assert challenge.startswith('Bearer realm="tasks", error="invalid_token"')
-        assert code in challenge
+        is_challenge = challenge.startswith('Bearer realm="tasks", error="invalid_token"') and code in challenge
+    return code if status == 401 and is_challenge else (status, code, challenge)
+
+
+def assert_refused(answer: TestResponse, code: str) -> None:
+    """A 401 of this code, with its challenge."""
+    assert refusal_of(answer) == code
+
+
+def assert_all_refused(send: Callable[[str], TestResponse], tokens: dict[Any, str], code: str) -> None:
+    """Each of these tokens is refused with this code: a failure names all that are not."""
+    assert tokens
+    assert {name: refusal_of(send(token)) for name, token in tokens.items()} == dict.fromkeys(tokens, code)

@@ -11,10 +11,10 @@ from app.database import execute, scope
 from app.database.columns import from_now
 from app.tasks import trash
 from app.tasks.models import idempotency_keys, tasks
-from tests.api.answers import CREATE, RESTORE, assert_problem
-from tests.api.lists import add_at_once, walk
-from tests.api.past import age_task, aged
-from tests.api.replicas import Replica, tasks_of
+from tests.api.support.calls import CREATE, RESTORE, assert_problem
+from tests.api.support.lists import add_at_once, walk
+from tests.api.support.past import age_task, aged
+from tests.api.support.replicas import Replica, tasks_of
 from tests.api.test_export import failing_pages
 from tests.auth.people import Member, ago, another_app, listed, lives, make_copy_old, register, sql
 from tests.commands.calling import fail, record, run_process, succeed

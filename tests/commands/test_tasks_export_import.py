@@ -17,9 +17,9 @@ from app.tasks import transfer
 from app.tasks.fields import read_tags, write_tags
 from app.tasks.formats import FORMATS
 from app.tasks.recurrence import canonical
-from tests.api.answers import assert_problem
-from tests.api.lists import remove, walk
-from tests.api.replicas import changes
+from tests.api.support.calls import assert_problem
+from tests.api.support.lists import remove, walk
+from tests.api.support.replicas import changes
 from tests.api.test_export import OF_ALL_KINDS, export
 from tests.auth.people import Member, another_app, register
 from tests.commands.calling import fail, record, run, succeed

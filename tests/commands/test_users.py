@@ -19,7 +19,7 @@ from app.auth import queries
 from app.commands import users as commands
 from app.services import services_of
 from app.settings import PROJECT
-from tests.api.answers import assert_problem
+from tests.api.support.calls import assert_problem
 from tests.auth.people import PASSWORD, another_app, log_in, new_email, register, sql
 from tests.commands.calling import FLASK, fail, record, run, succeed
 from tests.conftest import Caller, new_user_id, settings_for

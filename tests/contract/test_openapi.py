@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.answers import (
+from tests.api.support.calls import (
     BATCH,
     CHANGES,
     COMPLETE,
@@ -20,6 +20,8 @@ from tests.api.answers import (
     Call,
 )
 from tests.conftest import Caller, make_app
+
+pytestmark = pytest.mark.one_engine
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -219,6 +221,7 @@ def test_an_error_is_declared(ann, document, refuse):
     assert_described(document, call, call(ann, **options))
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize(
     "call",
     [CREATE, LIST, CREATE_BY_USER, LIST_BY_USER, *ON_ONE_TASK, *ON_ONE_TASK_BY_USER, BATCH, CHANGES, RESTORE,
@@ -236,6 +239,7 @@ def test_a_success_is_declared(ann, document, call):
     assert_described(document, call, answer)
 
 
+@pytest.mark.both_engines
 def test_the_answers_of_accounts_are_declared(anonymous, document):
     """Registering, signing in, and being refused."""
     account = {"email": "openapi@example.com", "password": "correct horse"}

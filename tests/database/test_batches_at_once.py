@@ -17,9 +17,9 @@ from app.http.problems import DatabaseUnavailable
 from app.tasks import edits, queries
 from app.tasks.models import idempotency_keys
 from app.tasks.schemas import NewTask
-from tests.api.answers import BATCH, assert_problem
-from tests.api.batches import Operation, create, op, update
-from tests.api.replicas import changes, tasks_of
+from tests.api.support.batches import Operation, create, op, update
+from tests.api.support.calls import BATCH, assert_problem
+from tests.api.support.replicas import changes, tasks_of
 from tests.conftest import Caller, new_user_id
 from tests.database.conftest import held_open, wait_until_waiting
 from tests.postgres import Server

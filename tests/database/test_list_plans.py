@@ -11,7 +11,7 @@ from flask import Flask
 
 from app.services import services_of
 from app.tasks import cursors
-from tests.api.answers import LIST
+from tests.api.support.calls import LIST
 from tests.conftest import Caller, make_app
 from tests.database.plans import Plan, plans_of
 from tests.postgres import Server

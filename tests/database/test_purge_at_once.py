@@ -8,7 +8,7 @@ from sqlalchemy import update
 from app.database import execute, scope
 from app.tasks.models import TRASH_SECONDS, tasks
 from app.tasks.trash import purge
-from tests.api.past import age_task
+from tests.api.support.past import age_task
 from tests.conftest import Caller, new_user_id
 from tests.database.conftest import held_open, wait_until_waiting
 from tests.postgres import Server

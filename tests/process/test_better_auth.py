@@ -12,7 +12,7 @@ from pathlib import Path
 import jwt
 import pytest
 
-from tests.api.answers import assert_problem
+from tests.api.support.calls import assert_problem
 from tests.auth.people import another_app, new_email
 from tests.conftest import SHARED_SECRET, Caller
 from tests.npm import installed

@@ -116,13 +116,21 @@ def fail_in_the_database(service: Service, postgresql: Server, database: str, to
     task = {"title": "a title that only its owner may read"}
     body = {"email": "carol@example.com", "password": PASSWORDS[0]}
     for table in ("tasks", "user_emails"):
-        postgresql.sql(f"ALTER TABLE {table} RENAME TO gone", database)
-        statuses = [
-            service.call("POST", "/v1/tasks", token, task).status,
-            service.call("POST", "/v1/auth/register", body=body).status,
-        ]
-        assert 500 in statuses
-        postgresql.sql(f"ALTER TABLE gone RENAME TO {table}", database)
+        for status, there, back in (
+            (503, f"ALTER TABLE {table} RENAME TO gone", f"ALTER TABLE gone RENAME TO {table}"),
+            (
+                500,
+                f"ALTER TABLE {table} ADD CONSTRAINT never CHECK (false) NOT VALID",
+                f"ALTER TABLE {table} DROP CONSTRAINT never",
+            ),
+        ):
+            postgresql.sql(there, database)
+            statuses = [
+                service.call("POST", "/v1/tasks", token, task).status,
+                service.call("POST", "/v1/auth/register", body=body).status,
+            ]
+            assert status in statuses
+            postgresql.sql(back, database)
     postgresql.sql(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false")
     postgresql.sql(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{database}'")
     assert service.call("POST", "/v1/tasks", token, task).status == 503

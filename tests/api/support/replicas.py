@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.api.answers import CHANGES, page
+from tests.api.support.calls import CHANGES, page
 from tests.conftest import Caller
 
 

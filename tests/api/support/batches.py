@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.api.answers import BATCH
+from tests.api.support.calls import BATCH
 from tests.conftest import Caller
 
 Operation = dict[str, Any]

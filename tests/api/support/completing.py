@@ -2,10 +2,9 @@
 
 import pytest
 
-from tests.api.answers import CHANGE, COMPLETE, ON_ONE_TASK, ON_ONE_TASK_BY_USER, REPLACE, REPLACE_BY_USER, Call
+from tests.api.support.calls import CHANGE, COMPLETE, REPLACE, REPLACE_BY_USER, TOGGLE, TOGGLE_BY_USER, Call
 from tests.api.test_fields import sent_to
 
-TOGGLE, TURN_AROUND = ON_ONE_TASK[5], ON_ONE_TASK_BY_USER[3]
 BATCH = Call("POST", "/v1/tasks/batch")
 
 CARRIED = {"title": "water the plants", "details": "not the cactus", "priority": "high", "tags": ["home", "Garden"]}
@@ -49,7 +48,7 @@ SETTING = {
     "batch complete": batched("complete"),
     "batch update": updated_in_batch,
 }
-TURNING = {"toggle": turned_by(TOGGLE), "complete without a body": turned_by(TURN_AROUND)}
+TURNING = {"toggle": turned_by(TOGGLE), "complete without a body": turned_by(TOGGLE_BY_USER)}
 WAYS = SETTING | TURNING
 EVERY_WAY = pytest.mark.parametrize("complete", WAYS.values(), ids=WAYS)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.answers import LIST, LIST_BY_USER, Call
+from tests.api.support.calls import LIST, LIST_BY_USER, Call
 from tests.conftest import Caller
 
 Task = dict[str, Any]
