@@ -78,7 +78,10 @@ class Count(fields.Integer):
     """A number of things in a response."""
 
     def __init__(self, *, metadata: dict[str, Any] | None = None, **options: Any) -> None:
-        super().__init__(metadata={"minimum": 0, "format": "int32", "example": 3, **(metadata or {})}, **options)
+        super().__init__(
+            metadata={"minimum": 0, "maximum": 2_147_483_647, "format": "int32", "example": 3, **(metadata or {})},
+            **options,
+        )
 
 
 class Boolean(fields.Boolean):

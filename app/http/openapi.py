@@ -62,7 +62,7 @@ BEARER_SCHEME = {
     "type": "http",
     "scheme": "bearer",
     "bearerFormat": "JWT",
-    "description": "A signed JWT, verified as RFC 8725 recommends: the issuer determines the algorithm, not the token.",
+    "description": "A signed JWT, verified as RFC8725 recommends: the issuer determines the algorithm, not the token.",
 }
 ALWAYS = (BadRequest, PayloadTooLarge, ValidationFailed, InternalError)
 WITH_BODY = (MalformedJson, UnsupportedMediaType)

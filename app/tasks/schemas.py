@@ -61,9 +61,10 @@ def _details(**options: Any) -> Text:
     return Text(0, DETAILS_CHARACTERS, allow_none=True, metadata={"example": "Green, loose"}, **options)
 
 
-def _read_only(format_: str | None = None) -> fields.String:
-    described = {"format": format_} if format_ else {}
-    return fields.String(dump_only=True, metadata={**described, "maxLength": USER_ID_CHARACTERS})
+def _read_only(format_: str | None = None, *, allow_none: bool = False) -> fields.String:
+    limits: dict[str, Any] = {"format": format_} if format_ else {"pattern": USER_ID_PATTERN}
+    described = {**limits, "maxLength": USER_ID_CHARACTERS}
+    return fields.String(dump_only=True, allow_none=allow_none, metadata=described)
 
 
 def _user_id() -> Text:
@@ -137,7 +138,7 @@ class ReadOnly(Schema):
     """What a client may send back as it got it: it is passed over."""
 
     id = _read_only("uuid")
-    completed_at = _read_only("date-time")
+    completed_at = _read_only("date-time", allow_none=True)
     created_at = _read_only("date-time")
     updated_at = _read_only("date-time")
     user_id = _read_only()

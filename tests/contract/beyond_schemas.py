@@ -29,9 +29,10 @@ CODES = {"invalid_cursor", "idempotency_key_reused"}
 REFUSALS = re.compile(
     r"""
     email:\ Not\ a\ valid\ email\ address\.
-    | password:\ Needed\ beside\ new_password\.
-    | new_password:\ Needed\ beside\ password\.
-    | password:\ Your\ password\ is\ not\ kept\ here:\ leave\ it\ out\.
+    | (new_)?password:\ Required\ together\ with\ (new_)?password\.
+    | (new_)?password:\ This\ is\ one\ of\ the\ most\ common\ passwords\..*
+    | password:\ This\ service\ does\ not\ store\ your\ password:\ leave\ it\ out\.
+    | time_zone:\ Must\ be\ the\ name\ of\ a\ time\ zone\ .*
     | (.+\.)?recurrence:\ .+
     # White space around it is cut off, of which patterns know other kinds.
     | (.+\.)?(title|tags?\.\d+):\ Length\ must\ be\ between\ 1\ and\ \d+\.
@@ -56,6 +57,8 @@ def mend_headers(headers: MutableMapping[str, str]) -> None:
 
 def mend_query(query: dict[str, Any]) -> None:
     """Leave out the cursor of no list, where there is something else to try, and what is too long; name real days."""
+    if "time_zone" in query:
+        query["time_zone"] = next(ZONES)
     if len(query) > 1:
         for name in CURSORS:
             query.pop(name, None)

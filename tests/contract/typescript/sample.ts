@@ -144,6 +144,13 @@ export async function toggle(task: Task): Promise<string> {
   return completed && completed_at !== null ? `done at ${new Date(completed_at).toISOString()}` : "open";
 }
 
+/** A form that got a task sends all of it back, with what it changed. */
+export async function rename(task: Task, title: string): Promise<Task> {
+  return orThrow(
+    await api.PATCH("/v1/tasks/{task_id}", { params: { path: { task_id: task.id } }, body: { ...task, title } }),
+  );
+}
+
 export async function replaceThenDelete({ id, title, priority, tags }: Task, etag: string): Promise<boolean> {
   const path = { task_id: id };
   orThrow(await api.PUT("/v1/tasks/{task_id}", { params: { path }, body: { title, priority, tags } }));

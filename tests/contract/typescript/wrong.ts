@@ -19,8 +19,8 @@ export const requests: unknown[] = [
   { title: "Buy tea", tags: "home" } satisfies Schemas["NewTask"],
   // @ts-expect-error: a title cannot be taken away
   { title: null } satisfies Schemas["TaskPatch"],
-  // @ts-expect-error: the id stays
-  { id: path.task_id } satisfies Schemas["TaskPatch"],
+  // @ts-expect-error: a new task has no past
+  { title: "Buy tea", created_at: "2026-03-14T09:26:53.589793Z" } satisfies Schemas["NewTask"],
   // @ts-expect-error: the other family's word
   { title: "Buy tea", description: "Green" } satisfies Schemas["NewTask"],
   // @ts-expect-error: and that one's
