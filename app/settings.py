@@ -4,7 +4,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -80,6 +80,11 @@ class Settings:
     metrics: bool = setting(parse.switch, "off")
 
 
+def variables() -> dict[str, Field[Any]]:
+    """Return each field of Settings by the name of its variable."""
+    return {one.metadata["variable"] or one.name.upper(): one for one in fields(Settings)}
+
+
 @cache
 def load_settings() -> Settings:
     """The settings of this process, as they were at its start: `.env` beside the project, overruled by the environment.
@@ -92,7 +97,7 @@ def load_settings() -> Settings:
 
 def misspelt() -> list[tuple[str, str]]:
     """Return each variable of the environment or `.env` that is nearly a setting's name, with that name."""
-    known = [one.metadata["variable"] or one.name.upper() for one in fields(Settings)]
+    known = variables()
     names = sorted({*dotenv_values(PROJECT / ".env"), *os.environ}.difference(known))
     return [(name, near[0]) for name in names if (near := get_close_matches(name, known, 1, NEARLY))]
 
@@ -107,10 +112,7 @@ def read_settings(environment: Mapping[str, str], instance: Path = INSTANCE, mak
 
     A process that serves may make a secret. The service would not know a secret that a command made.
     """
-    values = {
-        one.name: _read(environment, one.metadata, one.metadata["variable"] or one.name.upper())
-        for one in fields(Settings)
-    }
+    values = {one.name: _read(environment, one.metadata, variable) for variable, one in variables().items()}
     values["database_url"] = values["database_url"] or _kept_file(instance)
     if values["local_auth"] and not values["auth_secrets"]:
         values["auth_secrets"] = _kept_secret(instance, makes_secret)

@@ -37,6 +37,7 @@ from app.tasks.formats import FORMATS
 from app.tasks.formats.records import FIELDS
 from app.tasks.listing import SORTS
 from app.tasks.schedule import normalize, refuse_two_dues
+from app.tasks.summary import MAX_TAGS_SHOWN
 
 TITLE_CHARACTERS = 200
 DETAILS_CHARACTERS = 10_000
@@ -262,7 +263,7 @@ class Summary(Schema):
     due_today = Count(required=True)
     in_trash = Count(required=True)
     by_list = fields.List(fields.Nested(ListCounts), required=True, metadata={"maxItems": 1_000})
-    by_tag = fields.List(fields.Nested(TagCount), required=True, metadata={"maxItems": 100})
+    by_tag = fields.List(fields.Nested(TagCount), required=True, metadata={"maxItems": MAX_TAGS_SHOWN})
     by_priority = fields.Nested(PriorityCounts, required=True)
 
 

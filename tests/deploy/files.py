@@ -3,18 +3,17 @@
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Any, NamedTuple
 
 import yaml  # type: ignore[import-untyped]
 
-from app.settings import PROJECT, Settings
+from app.settings import PROJECT, variables
 
 DEPLOY = PROJECT / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 README = (DEPLOY / "README.md").read_text()
 # Every variable that the service reads.
-SETTINGS = {one.metadata["variable"] or one.name.upper() for one in fields(Settings)}
+SETTINGS = set(variables())
 
 
 class Instruction(NamedTuple):
