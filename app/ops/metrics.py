@@ -4,11 +4,14 @@ This is prometheus_client's multiprocess mode, for 7 µs a request. Its files ar
 process id: a new worker continues the files of one that has ended. So they stay few, and no number goes backwards.
 """
 
+import contextlib
+import fcntl
 import os
 import threading
 import time
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, current_app
@@ -80,17 +83,30 @@ class Counts:
             self._problems.labels(code).inc()
 
     def watch_pool(self) -> None:
-        """Start a thread that records the connections in use, after a fork, so that requests need not do it."""
+        """After a fork: open this worker's files, and start a thread that records the connections in use."""
+        with self._folder_locked(fcntl.LOCK_EX):
+            self._look_at_pool()
         threading.Thread(target=self._watch, name="pool watcher", daemon=True).start()
 
     def page(self) -> bytes:
         """Return everything as text."""
         self._look_at_pool()
-        shown = self._own
-        if self._folder:
-            shown = CollectorRegistry()
-            MultiProcessCollector(shown, self._folder)  # type: ignore[no-untyped-call]
-        return generate_latest(shown)
+        if not self._folder:
+            return generate_latest(self._own)
+        everyones = CollectorRegistry()
+        MultiProcessCollector(everyones, self._folder)  # type: ignore[no-untyped-call]
+        with self._folder_locked(fcntl.LOCK_SH):
+            return generate_latest(everyones)
+
+    @contextlib.contextmanager
+    def _folder_locked(self, how: int) -> Iterator[None]:
+        """Keep a worker that creates its files apart from those who read: a file is empty for a moment."""
+        if not self._folder:
+            yield
+            return
+        with Path(self._folder, "lock").open("w") as file:
+            fcntl.flock(file, how)
+            yield
 
     def _watch(self) -> None:
         while True:

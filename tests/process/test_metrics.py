@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import os
 import signal
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
@@ -84,12 +83,12 @@ def test_what_replaced_workers_have_counted_stays(service: Service) -> None:
     first = set(service.workers())
     seen = []
     for rounds in (1, 2, 3):
-        asking = threading.Thread(target=ask, args=(service,))
-        asking.start()
-        service.process.send_signal(signal.SIGHUP)
-        while asking.is_alive():
-            seen.append(listed(service))
-        asking.join()
+        with ThreadPoolExecutor(1) as background:
+            asking = background.submit(ask, service)
+            service.process.send_signal(signal.SIGHUP)
+            while not asking.done():
+                seen.append(listed(service))
+        asking.result()
         assert listed(service) == rounds * REQUESTS
 
     assert seen == sorted(seen)

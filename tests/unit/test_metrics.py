@@ -1,7 +1,9 @@
 """What is counted, under which names, and what is not."""
 
+import fcntl
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -183,6 +185,24 @@ def test_a_new_worker_goes_on_where_a_dead_one_was(tmp_path: Path, monkeypatch: 
     assert found["tasks_requests_total", "GET", "/a", "200"] == 2
     assert found["tasks_database_connections_in_use",] == 0
     assert len(list(tmp_path.glob("counter_*"))) == 2
+
+
+def test_a_file_is_read_once_it_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new worker's files are empty at first: whoever reads waits until they are not."""
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    monkeypatch.setattr(values, "ValueClass", values.ValueClass)
+    counts = Counts([], lambda: 0)
+    answered(counts)
+    complete = (tmp_path / "counter_first.db").read_bytes()
+    with ThreadPoolExecutor() as readers, (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (tmp_path / "counter_1.db").touch()
+        reading = readers.submit(samples, counts)
+        assert wait([reading], timeout=0.2).not_done
+        (tmp_path / "counter_1.db").write_bytes(complete)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+
+        assert reading.result(LONGEST_WAIT_SECONDS)["tasks_requests_total", "GET", "/a", "200"] == 2
 
 
 def test_connections_are_looked_at_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
