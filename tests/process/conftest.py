@@ -28,7 +28,8 @@ class Answer(NamedTuple):
     body: Any
 
 
-_reserved: list[socket.socket] = []
+_reserved = contextlib.ExitStack()
+atexit.register(_reserved.close)
 
 
 def free_port() -> int:
@@ -40,7 +41,7 @@ def free_port() -> int:
     placeholder = socket.socket()
     placeholder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     placeholder.bind(("127.0.0.1", 0))
-    _reserved.append(placeholder)
+    _reserved.enter_context(placeholder)
     return int(placeholder.getsockname()[1])
 
 
