@@ -21,9 +21,11 @@ from app.http.fields import (
     Uuid,
 )
 from app.tasks.fields import (
+    DETAILS_CHARACTERS,
     MAX_TAGS,
     PRIORITIES,
     TAG_CHARACTERS,
+    TITLE_CHARACTERS,
     Day,
     Moment,
     MomentOrDay,
@@ -39,8 +41,6 @@ from app.tasks.listing import SORTS
 from app.tasks.schedule import normalize, refuse_two_dues
 from app.tasks.summary import MAX_TAGS_SHOWN
 
-TITLE_CHARACTERS = 200
-DETAILS_CHARACTERS = 10_000
 SEARCH_CHARACTERS = 200
 CURSOR_CHARACTERS = 2_000
 PAGE_SIZE, MAX_PAGE = 50, 200
