@@ -11,15 +11,19 @@ import orjson
 from marshmallow import ValidationError
 from sqlalchemy import Integer, bindparam, select, tuple_
 
-from app.database import fetch_tuples
+from app.auth.identity import Identity
+from app.database import fetch_tuples, transaction
 from app.http.openapi import example_of
 from app.http.parsing import refused
 from app.tasks.bulk_queries import import_tasks
+from app.tasks.file_schemas import ImportedTask
 from app.tasks.formats import Format, Reader, Record, Unreadable
+from app.tasks.formats.records import MAX_FAULTS
 from app.tasks.models import BEFORE_EVERY_ID, LISTED, tasks
+from app.tasks.queries import for_known_user
 from app.tasks.responses import TASK
-from app.tasks.schemas import ImportedTask, Task
-from app.turns import turn, without_turn
+from app.tasks.schemas import Task
+from app.turns import give_way, turn, without_turn
 
 # Five times as many took no less time, and 200 MB if each task had the maximum length.
 PAGE = 200
@@ -27,8 +31,6 @@ PAGE = 200
 PIECE_BYTES = 64 * 1024
 # For the ids of imported tasks without an id.
 NAMESPACE = uuid.UUID("5d7b3a52-6a3c-5a7e-9a0e-3f1f4d0c8b61")
-# Maximum faults that an import names: a file full of faults must not cause a larger response.
-FAULTS_SHOWN = 1_000
 BEFORE_EVERY_TIME = "0001-01-01T00:00:00.000000Z"
 
 # By creation time, whose index excludes the trash: by id, a server without statistics read and sorted all tasks for
@@ -82,7 +84,7 @@ def check(file: IO[bytes], read: Reader, checked: IO[bytes], note: Callable[[int
         record = found if isinstance(found, Unreadable) else _loaded(found, seen)
         if isinstance(record, Unreadable):
             result.faulty += 1
-            result.faults += [record] if result.faulty <= FAULTS_SHOWN else []
+            result.faults += [record] if result.faulty <= MAX_FAULTS else []
         else:
             checked.write(orjson.dumps(record.task) + b"\n")
             result.valid += 1
@@ -99,6 +101,16 @@ def write(user_id: str, checked: Checked, note: Callable[[int], None]) -> int:
         written += import_tasks(user_id, page)
         note(len(page))
     return written
+
+
+def write_all(identity: Identity, checked: Checked) -> int:
+    """Add the tasks in one transaction, and return their number."""
+
+    def run() -> int:
+        with transaction():
+            return write(identity.user_id, checked, lambda _: give_way())
+
+    return for_known_user(identity, run)
 
 
 def report(checked: Checked, added: int) -> dict[str, Any]:

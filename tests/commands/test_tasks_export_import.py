@@ -414,6 +414,21 @@ def test_it_says_what_was_done(app: Flask, ann: Caller) -> None:
     assert printed.count("\n") == 1
 
 
+def test_faulty_tasks_are_skipped_on_request(app: Flask, ann: Caller) -> None:
+    """The others are imported. Each faulty one is named, and the exit status is 1."""
+    arguments = ["tasks", "import", "--user", str(ann.user_id), "--format", "jsonl", "--skip-faulty", "-"]
+    data = lines({"title": "tea"}, {"title": ""}, {"titel": "milk"}, {"title": "bread"})
+    spoken, printed = run(app, *arguments, stdin=data), run(app, *arguments, "--json", stdin=data)
+
+    assert (spoken.exit_code, spoken.stdout) == (1, "Found 4 tasks: added 2, left 0 unchanged, skipped 2.\n")
+    first, second = spoken.stderr.splitlines()
+    assert first.startswith("Skipped: Line 2: title: ")
+    assert second.startswith("Skipped: Line 3: A task has no field 'titel'.")
+    assert (printed.exit_code, printed.stderr) == (1, "")
+    assert [fault["line"] for fault in orjson.loads(printed.stdout)["faults"]] == [2, 3]
+    assert sorted(task["title"] for task in kept_by(app, ann.user_id)) == ["bread", "tea"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

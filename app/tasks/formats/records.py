@@ -29,6 +29,10 @@ NOT_READ = frozenset({"updated_at", "user_id"})
 MAX_RECORD_BYTES = 1024 * 1024
 
 
+# Maximum faults that an import lists: a file full of faults must not cause a larger response.
+MAX_FAULTS = 1_000
+
+
 class Unreadable(ValueError):
     """A file holds what its format does not allow; the message says what to do about it."""
 
