@@ -88,11 +88,14 @@ def test_a_file_that_ends_early_is_refused_in_any_case(ann: Caller) -> None:
 
 @pytest.mark.one_engine
 @pytest.mark.parametrize("content_type", ["application/octet-stream", "image/png", ""])
-def test_an_unclear_format_is_415(ann: Caller, content_type: str) -> None:
-    """The message lists the formats."""
-    for answer in (send(ann, TEA, content_type), send_form(ann, (TEA, "tasks.txt", content_type))):
-        assert_problem(answer, 415, "unsupported_media_type")
-        assert "jsonl, csv, ics" in answer.json["detail"]
+def test_an_unclear_format_is_refused(ann: Caller, content_type: str) -> None:
+    """The message lists the formats. A form itself is a known media type, so its file is at fault."""
+    as_body, in_form = send(ann, TEA, content_type), send_form(ann, (TEA, "tasks.txt", content_type))
+
+    assert_problem(as_body, 415, "unsupported_media_type")
+    assert_problem(in_form, 422, "validation_error")
+    for text in (as_body.json["detail"], in_form.json["errors"]["file"][0]):
+        assert "jsonl, csv, ics" in text
 
 
 @pytest.mark.one_engine
@@ -105,13 +108,12 @@ def test_a_compressed_file_is_415(ann: Caller) -> None:
 @pytest.mark.parametrize(
     ("form", "boundary"),
     [
-        (b"", "x"),
         (b"nonsense", "x"),
         (b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\n{"title": "tea"}\r\n--x--\r\n', "x"),
         (b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n{"title": "tea"}', "x"),
         (b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n{}\r\n--x--\r\n', None),
     ],
-    ids=["empty", "no form", "a field", "cut short", "no boundary"],
+    ids=["no form", "a field", "cut short", "no boundary"],
 )
 def test_a_form_without_a_file_is_422(ann: Caller, form: bytes, boundary: str | None) -> None:
     """Or with one that is cut short."""
@@ -123,12 +125,22 @@ def test_a_form_without_a_file_is_422(ann: Caller, form: bytes, boundary: str | 
 
 
 @pytest.mark.one_engine
-def test_two_files_are_422(ann: Caller) -> None:
-    """Which one counts would be a guess."""
-    answer = send_form(ann, (TEA, "a.jsonl", JSONL), (MILK, "b.jsonl", JSONL))
+@pytest.mark.parametrize("options", [{"data": b""}, {}], ids=["of 0 bytes", "absent"])
+def test_an_empty_body_is_422(ann: Caller, options: dict[str, Any]) -> None:
+    """A forgotten file never passes for success."""
+    assert_problem(IMPORT(ann, content_type=JSONL, **options), 422, "validation_error")
 
-    assert_problem(answer, 422, "validation_error")
-    assert "exactly one file" in answer.json["errors"]["file"][0]
+
+@pytest.mark.one_engine
+def test_two_files_or_another_field_are_422(ann: Caller) -> None:
+    """Which file counts would be a guess, and an unknown field could be a typo."""
+    two = send_form(ann, (TEA, "a.jsonl", JSONL), (MILK, "b.jsonl", JSONL))
+    file = (io.BytesIO(TEA), "a.jsonl", JSONL)
+    other = IMPORT(ann, data={"file": file, "skip_faulty": "true"}, content_type="multipart/form-data")
+
+    for answer in (two, other):
+        assert_problem(answer, 422, "validation_error")
+        assert "exactly one file" in answer.json["errors"]["file"][0]
 
 
 @pytest.mark.one_engine
