@@ -8,6 +8,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Text,
+    and_,
     bindparam,
     case,
     cast,
@@ -22,7 +23,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSON
 
 from app.database import execute, fetch_all
-from app.database.columns import now
+from app.database.columns import now, now_if
 from app.database.engines import for_engine
 from app.database.statements import Row
 from app.tasks.models import TASK, WRITABLE, tasks
@@ -87,8 +88,10 @@ def _adding(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
 def _updating(sent: Mapping[str, Any]) -> Any:
     values = {
         **{name: sent[name] for name in WRITTEN},
-        "completed_at": case((sent["completed"], func.coalesce(sent["completed_at"], now()))),
-        "deleted_at": case((sent["deleted"], now())),
+        "completed_at": now_if(
+            and_(sent["completed"], sent["completed_at"].is_(None)), case((sent["completed"], sent["completed_at"]))
+        ),
+        "deleted_at": now_if(sent["deleted"]),
         "updated_at": now(),
         "version": tasks.c.version + 1,
     }
