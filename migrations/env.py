@@ -1,16 +1,22 @@
-"""Run migrations, one at a time, in one transaction.
+"""Run migrations, one upgrade at a time.
 
 The application's engine is in autocommit mode, in which a failure would leave half a revision behind. So this module
-switches the connection to real transactions. Two upgrades at once wait for each other.
+switches the connection to real transactions: on PostgreSQL one for each revision, on SQLite one for all.
+
+A revision that locks a table holds up every request that uses the table, even while it still waits for its lock. So on
+PostgreSQL it gives up soon, lets the requests pass, and tries again. What takes long, such as building an index, runs
+outside of the transaction, in `op.get_context().autocommit_block()`, and in such a way that it can be repeated.
 """
+
+import time
 
 import click
 from alembic import context
 from alembic.util import CommandError
 from flask import current_app
-from psycopg2.errors import InsufficientPrivilege, InvalidSchemaName
-from sqlalchemy import Connection, MetaData
-from sqlalchemy.exc import DBAPIError
+from psycopg2.errors import InsufficientPrivilege, InvalidSchemaName, LockNotAvailable
+from sqlalchemy import Connection, MetaData, event
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.auth import models as _auth  # noqa: F401
 from app.commands.output import closing_connections, first_line, in_one_line, quiet
@@ -21,6 +27,19 @@ from app.tasks import models as _tasks  # noqa: F401
 
 # Any number that no other program uses.
 ADVISORY_LOCK = 4_951_207
+# Between two looks whether another upgrade has ended.
+TURN_SECONDS = 0.5
+# Much shorter than execution.LOCK_SECONDS, after which a request behind the migration would fail.
+LOCK_MILLISECONDS = 500
+# Between two attempts to get a lock: requests that have waited meanwhile go on.
+PAUSE_SECONDS = 1
+# Longer than any transaction of the service.
+ATTEMPTS = 60
+
+BLOCKED = (
+    "another transaction, such as a backup, has locked the tables for too long. Run this again when it has ended: "
+    "finished revisions are kept"
+)
 
 
 def run() -> None:
@@ -48,10 +67,32 @@ def run() -> None:
 
 def _migrate_postgresql(connection: Connection, metadata: MetaData) -> None:
     connection = connection.execution_options(isolation_level="READ COMMITTED")
-    with connection.begin():
-        # The lock ends with the transaction, so it works behind a pooler too.
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
+    event.listen(connection, "begin", _limit_locks)
+    with connection.engine.connect() as guard:
+        _wait_for_turn(guard.execution_options(isolation_level="READ COMMITTED"))
         _migrate(connection, metadata)
+
+
+def _wait_for_turn(guard: Connection) -> None:
+    """Take the lock of upgrades, for as long as this connection's transaction stays open.
+
+    The lock ends with a transaction, so it works behind a pooler too. The transaction has its own connection, because
+    the revisions commit theirs. Do not wait in the database: building an index waits for every running statement, and
+    so would wait for this one, for ever.
+    """
+    while True:
+        guard.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+        if guard.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({ADVISORY_LOCK})").scalar():
+            return
+        guard.rollback()
+        time.sleep(TURN_SECONDS)
+
+
+def _limit_locks(connection: Connection) -> None:
+    """Limit the wait for a lock in the transaction that begins. Outside of one, nobody waits behind the migration."""
+    driver = connection.connection.driver_connection
+    if not driver.autocommit:
+        driver.cursor().execute(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}")
 
 
 def _migrate_sqlite(connection: Connection, metadata: MetaData) -> None:
@@ -73,14 +114,33 @@ def _migrate_sqlite(connection: Connection, metadata: MetaData) -> None:
 
 
 def _migrate(connection: Connection, metadata: MetaData) -> None:
+    on_sqlite = connection.dialect.name == "sqlite"
     context.configure(
-        connection=connection, target_metadata=metadata, render_as_batch=connection.dialect.name == "sqlite"
+        connection=connection,
+        target_metadata=metadata,
+        render_as_batch=on_sqlite,
+        transaction_per_migration=not on_sqlite,
     )
     before = context.get_context().get_current_revision()
-    context.run_migrations()
+    _run_revisions(connection)
     after = context.get_context().get_current_revision()
     if after != before:
         click.echo(f"The database is at migration {after or 'none'}; it was at {before or 'none'}.")
+
+
+def _run_revisions(connection: Connection) -> None:
+    """Run the revisions; if one gets no lock, try it again. Those before it are committed."""
+    for _ in range(ATTEMPTS):
+        try:
+            context.run_migrations()
+            return
+        except OperationalError as error:
+            if not isinstance(error.orig, LockNotAvailable):
+                raise
+        connection.rollback()
+        click.echo("Another transaction has locked what the migration needs. Trying again.")
+        time.sleep(PAUSE_SECONDS)
+    raise CommandError(BLOCKED)
 
 
 if context.is_offline_mode():
