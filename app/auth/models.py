@@ -43,6 +43,8 @@ sessions = Table(
     PrimaryKeyConstraint("user_id", "id"),
     ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
 )
+# For deleting what has expired, like those of the other tables' times.
+Index(None, sessions.c.expires_at)
 
 # Tokens to reject despite a valid signature; every process keeps a copy. Rows outlive their user: no foreign key.
 revocations = Table(
@@ -62,6 +64,7 @@ revocations = Table(
 )
 # Processes read the recent changes of all users.
 Index(None, revocations.c.changed_at)
+Index(None, revocations.c.expires_at)
 
 # Counts attempts in a time window that begins with the first. Without a user, because the address may be unknown.
 login_attempts = Table(
@@ -72,3 +75,4 @@ login_attempts = Table(
     Column("started_at", Timestamp, nullable=False),
     Column("count", Integer, nullable=False),
 )
+Index(None, login_attempts.c.started_at)

@@ -5,18 +5,21 @@ import ipaddress
 import math
 import re
 import secrets
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from flask import request
-from sqlalchemy import Integer, bindparam, case, delete, literal, or_, select, update
+from sqlalchemy import Integer, bindparam, case, literal, or_, select, update
 
 from app.auth.addresses import fold
 from app.auth.models import login_attempts
 from app.auth.problems import RateLimited
 from app.database import execute, fetch_one
-from app.database.columns import from_now, is_older, now
+from app.database.columns import is_older, now
 from app.database.engines import both_engines, for_engine
+from app.database.execution import MAX_AT_ONCE
+from app.database.expiry import Expired
 from app.services import services
 
 # A host has 64 bits of addresses of its own (RFC 4291, section 2.5.4).
@@ -28,6 +31,8 @@ REQUESTS_SECONDS = 60
 CLOCK_SECONDS = 30
 # On average, one new window in this many deletes the old ones.
 CLEANUP_ONE_IN = 100
+# Many more than are added between two deletions, and few enough for a request.
+CLEANUP_ROWS = 1_000
 
 _PORT = re.compile(r"^(?:\[(.*)\]|([0-9.]+))(?::[0-9]+)?$")
 
@@ -56,7 +61,7 @@ _take_back = (
     update(login_attempts).where(login_attempts.c.key == bindparam("of_key")).values(count=login_attempts.c.count - 1)
 )
 _clock = select(now().label("now"))
-_clear = delete(login_attempts).where(login_attempts.c.started_at < from_now(literal(-FAILURES_SECONDS)))
+_over = Expired(login_attempts.c.started_at, FAILURES_SECONDS)
 
 
 def count_request(client: str, most: int) -> None:
@@ -86,7 +91,12 @@ def count_attempt(key: str, most: int, window: int) -> None:
         # An attempt that waited for a row lock may have begun before the window did.
         raise RateLimited(min(window, max(1, math.ceil(window - passed.total_seconds()))))
     if row.attempts == 1 and secrets.randbelow(CLEANUP_ONE_IN) == 0:
-        execute(_clear)
+        next(_over.delete(CLEANUP_ROWS))
+
+
+def purge_expired() -> Iterator[int]:
+    """Delete all windows that are over; yield the number in each part."""
+    return _over.delete(MAX_AT_ONCE)
 
 
 def _read_clock() -> str:

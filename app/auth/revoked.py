@@ -9,6 +9,8 @@ from app.auth.models import revocations
 from app.database import execute, fetch_all, fetch_one, fetch_tuples
 from app.database.columns import Timestamp, from_now, now
 from app.database.engines import both_engines, for_engine
+from app.database.execution import MAX_AT_ONCE
+from app.database.expiry import Expired
 from app.database.statements import Row
 from app.settings import MAX_ACCESS_TOKEN_SECONDS
 
@@ -34,8 +36,8 @@ REVOCATION = tuple(revocations.c[name] for name in ("user_id", "subject", "other
 _seconds: Any = bindparam("seconds")
 _of_user = revocations.c.user_id == bindparam("of_user")
 
-_expired = delete(revocations).where(_of_user, revocations.c.expires_at < now())
-_all_expired = delete(revocations).where(revocations.c.expires_at < now())
+_expired_of_user = delete(revocations).where(_of_user, revocations.c.expires_at < now())
+_expired = Expired(revocations.c.expires_at)
 
 
 def _upsert(insert_for_engine: Any) -> Any:
@@ -81,7 +83,7 @@ Revoked = Sequence[Row]
 
 def revoke_sessions(user_id: str, ended: Sequence[str]) -> Revoked:
     """Reject the tokens of ended sessions; one row holds any number of them."""
-    execute(_expired, {"of_user": user_id})
+    execute(_expired_of_user, {"of_user": user_id})
     if not ended:
         return []
     others = " ".join(ended[1:]) or None
@@ -133,14 +135,9 @@ def ended_by(revoked: Row) -> list[str]:
     return [revoked[1], *(revoked[2] or "").split()]
 
 
-def purge_expired(user_id: str) -> None:
-    """Delete a user's revocations that can no longer reject any token."""
-    execute(_expired, {"of_user": user_id})
-
-
-def purge_all_expired() -> None:
-    """Delete all expired revocations, including those of deleted users."""
-    execute(_all_expired)
+def purge_expired() -> Iterator[int]:
+    """Delete all revocations that can no longer reject any token; yield the number in each part."""
+    return _expired.delete(MAX_AT_ONCE)
 
 
 def _write(

@@ -1,6 +1,6 @@
 """Start, renew and end sessions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import uuid_utils
@@ -11,6 +11,8 @@ from app.auth.revoked import Revoked, revoke_sessions
 from app.auth.tokens import RefreshToken
 from app.database import execute, fetch_all, fetch_one, transaction
 from app.database.columns import from_now, now
+from app.database.execution import MAX_AT_ONCE
+from app.database.expiry import Expired
 from app.database.statements import Row
 
 # One more session ends the one that was renewed longest ago.
@@ -106,7 +108,7 @@ _end_oldest = (
     .returning(sessions.c.id)
 )
 
-_expired_sessions = delete(sessions).where(sessions.c.user_id == bindparam("of_user"), sessions.c.expires_at < now())
+_expired = Expired(sessions.c.expires_at)
 
 
 def start_session(user_id: str, seconds: int, verified_hash: str | None = None) -> RefreshToken | None:
@@ -176,9 +178,9 @@ def end_sessions(user_id: str, kept: str | None = None) -> Revoked:
     )
 
 
-def purge_expired(user_id: str) -> int:
-    """Delete a user's expired sessions, and return their number."""
-    return execute(_expired_sessions, {"of_user": user_id})
+def purge_expired() -> Iterator[int]:
+    """Delete all expired sessions; yield the number in each part."""
+    return _expired.delete(MAX_AT_ONCE)
 
 
 def _end(user_id: str, statement: Any, parameters: dict[str, Any]) -> Revoked:

@@ -1,11 +1,15 @@
 """`flask purge`: permanently delete data that no request can use any more."""
 
+from collections.abc import Callable, Iterator
+
 import click
 
-from app.auth import queries, revoked, sessions
+from app.auth import queries, rate_limits, revoked, sessions
 from app.commands.output import answer, as_json, failing_in_one_line, progress
-from app.database import scope
+from app.database import PURGE, scope
 from app.tasks import trash
+
+NOT_COUNTED = (trash.purge_keys, revoked.purge_expired, rate_limits.purge_expired)
 
 
 @click.command()
@@ -20,17 +24,18 @@ def purge(json: bool) -> None:
     Example:
       flask purge
     """
-    users = tasks = ended = 0
-    after = ""
-    with progress("Users") as tick:
-        while ids := queries.list_user_ids(after):
-            for user_id in ids:
-                with scope(user_id):
-                    tasks += trash.purge(user_id)
-                ended += sessions.purge_expired(user_id)
-                revoked.purge_expired(user_id)
-                tick(1)
-            users, after = users + len(ids), ids[-1]
-    revoked.purge_all_expired()
-    result = {"users": users, "tasks": tasks, "sessions": ended}
+    result = {"users": queries.count_users()}
+    with progress("Rows") as tick, scope(PURGE):
+        result["tasks"] = _finish(trash.purge_tasks(), tick)
+        result["sessions"] = _finish(sessions.purge_expired(), tick)
+        for delete_parts in NOT_COUNTED:
+            _finish(delete_parts(), tick)
     answer(result, "Checked {users} users. Deleted {tasks} tasks and {sessions} sessions permanently.", json)
+
+
+def _finish(parts: Iterator[int], tick: Callable[[int], None]) -> int:
+    total = 0
+    for rows in parts:
+        total += rows
+        tick(rows)
+    return total

@@ -10,9 +10,10 @@ from app.database.execution import (
     transaction,
     violation,
 )
-from app.database.scopes import in_this_scope, scope
+from app.database.scopes import PURGE, in_this_scope, scope
 
 __all__ = [
+    "PURGE",
     "IntegrityError",
     "db",
     "execute",

@@ -12,7 +12,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.database import waiting
 from app.database.connections import MADE_AT
-from app.database.scopes import current_user, takes_its_time
+from app.database.scopes import PURGE, current_user, takes_its_time
 from app.http.requests import current_request
 
 psycopg2.extensions.set_wait_callback(waiting.wait)
@@ -129,7 +129,7 @@ class _ScopedCursor(psycopg2.extensions.cursor):
     def execute(self, query: Any, parameters: Any = None) -> None:
         user_id = current_user.get()
         if user_id is not None:
-            query = "SELECT as_user(%(app_user)s); " + query
+            query = ("SELECT as_purge(); " if user_id == PURGE else "SELECT as_user(%(app_user)s); ") + query
             # A new dictionary, because SQLAlchemy keeps the one it passed.
             parameters = {**(parameters or {}), "app_user": user_id}
         request_id = current_request.get()

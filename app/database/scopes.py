@@ -17,6 +17,9 @@ from app.database.columns import OWNED
 
 # The id of no user: PostgreSQL shows no owned row, but still ends a statement in time.
 NOBODY = ""
+# The scope of `flask purge`: PostgreSQL shows only rows that their users can no longer reach, to be deleted (revision
+# 0011). PostgreSQL has no such text, so it cannot be a user's id.
+PURGE = "\0"
 
 # For SQLite, and for transactions on PostgreSQL. For other statements as_user() in migration 0004 sets the same.
 STATEMENT_SECONDS = 5

@@ -33,8 +33,15 @@ LINKS = {
     "readiness": "/readyz",
 }
 
-# A policy's condition, in the form that PostgreSQL returns.
+# The policies' conditions, in the form that PostgreSQL returns. For each table: what `flask purge` may see and delete.
 OWN_ROWS = "(user_id = current_setting('app.user_id'::text, true))"
+PURGED = {
+    name: f"((current_setting('app.purge'::text, true) = 'on'::text) AND ({column} <= (now() - {age})))"
+    for name, column, age in (
+        ("tasks", "deleted_at", "make_interval(hours => 720)"),
+        ("idempotency_keys", "created_at", "make_interval(hours => 24)"),
+    )
+}
 
 
 class Service(Schema):
@@ -121,13 +128,15 @@ def require_isolation() -> None:
             "The database role can see every user's rows: use one that is not a superuser, has no BYPASSRLS, and does "
             "not own the tables after `flask db grant`."
         )
-    columns = [column(name, String) for name in ("tablename", "qual", "with_check")]
+    columns = [column(name, String) for name in ("tablename", "cmd", "qual", "with_check")]
     policies = fetch_all(
         select(*columns)
         .select_from(table("pg_policies"))
         .where(column("schemaname") == func.current_schema(), or_(*(columns[0] == name for name in owned)))
     )
-    if sorted(map(tuple, policies)) != [(name, OWN_ROWS, OWN_ROWS) for name in owned]:
+    wanted: set[tuple[str | None, ...]] = {(name, "ALL", OWN_ROWS, OWN_ROWS) for name in owned}
+    wanted |= {(name, command, PURGED[name], None) for name in owned for command in ("SELECT", "DELETE")}
+    if len(policies) != len(wanted) or set(map(tuple, policies)) != wanted:
         raise DatabaseUnavailable("The policies that isolate users differ from those of `flask db upgrade`.")
 
 

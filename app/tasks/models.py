@@ -70,6 +70,8 @@ tasks = Table(
     _index(DELETED, "deleted_at"),
     # For the list of changes, which includes the trash.
     Index(None, "user_id", "updated_at", "id"),
+    # For `flask purge`, which deletes the oldest of all users' trash.
+    Index(None, "deleted_at", postgresql_where=DELETED, sqlite_where=DELETED),
     info=OWNED,
 )
 
@@ -85,6 +87,7 @@ idempotency_keys = Table(
     Column("created_at", Timestamp, nullable=False),
     PrimaryKeyConstraint("user_id", "key"),
     ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
+    Index(None, "created_at"),
     info=OWNED,
 )
 

@@ -1,30 +1,22 @@
 """Delete old trash and expired idempotency keys permanently."""
 
-from sqlalchemy import Integer, bindparam, delete, select
+from collections.abc import Iterator
 
-from app.database import execute
 from app.database.execution import MAX_AT_ONCE
-from app.tasks.idempotency import clear_keys
-from app.tasks.models import TRASH_BEGINS, tasks
+from app.database.expiry import Expired
+from app.tasks.idempotency import KEPT_SECONDS
+from app.tasks.models import TRASH_SECONDS, idempotency_keys, tasks
 
-_old = (
-    select(tasks.c.id)
-    .where(
-        tasks.c.user_id == bindparam("of_user"),
-        tasks.c.deleted_at <= TRASH_BEGINS,
-    )
-    .limit(bindparam("rows", type_=Integer()))
-)
-# Check the age again, because a row may have been restored while the statement waited for it.
-_purge = delete(tasks).where(
-    tasks.c.user_id == bindparam("of_user"), tasks.c.id.in_(_old), tasks.c.deleted_at <= TRASH_BEGINS
-)
+# Revision 0011 has the same times: the scope of a purge shows only such rows.
+_tasks = Expired(tasks.c.deleted_at, TRASH_SECONDS)
+_keys = Expired(idempotency_keys.c.created_at, KEPT_SECONDS)
 
 
-def purge(user_id: str) -> int:
-    """Permanently delete a user's tasks that were deleted more than 30 days ago, and return their number."""
-    ended = 0
-    while count := execute(_purge, {"of_user": user_id, "rows": MAX_AT_ONCE}):
-        ended += count
-    clear_keys(user_id)
-    return ended
+def purge_tasks() -> Iterator[int]:
+    """Permanently delete all users' tasks that were deleted more than 30 days ago; yield the number in each part."""
+    return _tasks.delete(MAX_AT_ONCE)
+
+
+def purge_keys() -> Iterator[int]:
+    """Delete all users' expired idempotency keys; yield the number in each part."""
+    return _keys.delete(MAX_AT_ONCE)

@@ -20,8 +20,8 @@ END $$
 
 # For each table, what has been over for so long that its user can no longer reach it.
 OVER = {
-    "tasks": "deleted_at <= now() - interval '720 hours'",
-    "idempotency_keys": "created_at <= now() - interval '24 hours'",
+    "tasks": "deleted_at <= now() - make_interval(hours => 720)",
+    "idempotency_keys": "created_at <= now() - make_interval(hours => 24)",
 }
 # Not UPDATE or INSERT: a row can only be found and deleted.
 COMMANDS = ("SELECT", "DELETE")
