@@ -1,12 +1,15 @@
 """`flask purge`: what nobody can ask for any more is gone; all else stays."""
 
+import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import literal, update
 
+from app.auth.rate_limits import FAILURES_SECONDS
 from app.database import execute, scope
 from app.database.columns import from_now
 from app.tasks import trash
@@ -103,7 +106,7 @@ def test_many_tasks_are_ended_a_part_at_a_time(
     with messages(app) as sent:
         assert record(app, "purge")["tasks"] == 5
 
-    assert len([statement for statement in sent if "DELETE FROM tasks" in statement]) == -(-5 // at_once) + 1
+    assert len([statement for statement in sent if "DELETE FROM tasks" in statement]) == 5 // at_once + 1
     assert ids_kept(app, ann) == {kept}
 
 
@@ -194,6 +197,42 @@ def test_a_revocation_is_kept_as_long_as_it_refuses_something(app: Flask) -> Non
     assert_problem(kept.get("/v1/tasks"), 401, "token_revoked")
 
 
+def test_attempts_of_long_ago_are_forgotten(app: Flask) -> None:
+    """Nobody is limited by them any more; those of the last minutes still count."""
+    for key, seconds in (("old", FAILURES_SECONDS), ("young", FAILURES_SECONDS - 30)):
+        row = {"key": key, "then": ago(seconds)}
+        sql(app, "INSERT INTO login_attempts (key, started_at, count) VALUES (:key, :then, 1)", **row)
+
+    assert record(app, "purge") == NOTHING
+    assert [row.key for row in sql(app, "SELECT key FROM login_attempts")] == ["young"]
+
+
+def test_idle_users_cost_no_statement(app: Flask, ann: Caller) -> None:
+    """However many have nothing to purge, each table is asked as often."""
+    age(app, ann, TRASH_KEPT, *deleted(ann))
+    sent = []
+    for idle in (1, 20):
+        for number in range(idle):
+            user = f"idle {idle} {number}"
+            sql(app, "INSERT INTO users (id, created_at) VALUES (:user, :now)", user=user, now=ago(0))
+        with messages(app) as statements:
+            record(app, "purge")
+        sent.append(sorted(statements))
+
+    assert sent[0] == sent[1]
+
+
+def test_several_at_once_share_the_work(url: str, app: Flask, ann: Caller, bob: Caller) -> None:
+    """Each task is ended once, whoever does it."""
+    for caller in (ann, bob):
+        age(app, caller, TRASH_KEPT, *deleted(caller, 20))
+    with ThreadPoolExecutor(4) as pool:
+        ended = list(pool.map(lambda _: run_process(url, "purge", "--json"), range(4)))
+
+    assert [(process.returncode, process.stderr) for process in ended] == [(0, "")] * 4
+    assert sum(json.loads(process.stdout)["tasks"] for process in ended) == 40
+
+
 def test_a_client_that_was_away_too_long_begins_anew(app: Flask, ann: Caller) -> None:
     """It could not be told what was purged; one that was away for less has missed nothing."""
     early, late = Replica(ann), Replica(ann)
@@ -213,11 +252,14 @@ def test_a_client_that_was_away_too_long_begins_anew(app: Flask, ann: Caller) ->
     assert late.tasks == tasks_of(ann)
 
 
-def test_a_purge_that_is_broken_off_goes_on_next_time(app: Flask, ann: Caller, bob: Caller) -> None:
+def test_a_purge_that_is_broken_off_goes_on_next_time(
+    app: Flask, ann: Caller, bob: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It says why in one line."""
+    monkeypatch.setattr(trash, "MAX_AT_ONCE", 1)
     for caller in (ann, bob):
         age(app, caller, TRASH_KEPT, *deleted(caller))
-    with failing_pages(app, after=1):
+    with failing_pages(app, after=2):
         said = fail(app, "purge")
 
     assert said.startswith("Error: The database is unavailable")

@@ -11,19 +11,20 @@ import orjson
 import psycopg2
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, Executable, delete, exists, func, insert, select, update
+from sqlalchemy import Engine, Executable, delete, exists, func, insert, literal, select, update
 from sqlalchemy.exc import DBAPIError
 
 from app.auth.identity import Identity
 from app.auth.models import users
 from app.auth.queries import delete_user
-from app.database import execute, fetch_all, fetch_one, in_this_scope, scope, transaction
+from app.database import PURGE, execute, fetch_all, fetch_one, in_this_scope, scope, transaction
+from app.database.columns import from_now
 from app.database.scopes import AnothersScope, UnscopedStatement, current_user
 from app.http.problems import NotFound
 from app.services import services_of
 from app.tasks import batch, bulk_queries, changes, edits, listing, queries, summary, transfer, trash
 from app.tasks.formats import FORMATS
-from app.tasks.models import tasks
+from app.tasks.models import idempotency_keys, tasks
 from app.tasks.schemas import NewTask
 from tests.conftest import Caller, new_user_id
 
@@ -46,12 +47,6 @@ def checked() -> transfer.Checked:
 
 def creating() -> dict[str, Any]:
     return {"op": "create", "task": NewTask().load({"title": "x"})}
-
-
-def delete_long_ago(user_id: str, task_id: str) -> int:
-    """Put a task into the trash of the year 2000; whether it could be."""
-    mine = (tasks.c.user_id == user_id, tasks.c.id == task_id)
-    return execute(update(tasks).where(*mine).values(deleted_at="2000-01-01T00:00:00Z"))
 
 
 # Every function that is told whose tasks it is about, called with the user and a task of theirs; and in more than one
@@ -84,7 +79,6 @@ QUERIES: dict[str, Callable[[str, str], Any]] = {
     "transfer.write": lambda user, _: transfer.write(user, checked(), lambda _: None),
     "transfer.write_all": lambda user, _: transfer.write_all(Identity(user), checked()),
     "listing.count_tasks": lambda user, _: sum(listing.count_tasks(user).values()),
-    "trash.purge": lambda user, task: trash.purge(user) if delete_long_ago(user, task) else "nothing",
 }
 
 CURRENT_USER = "SELECT current_setting('app.user_id', true)"
@@ -270,6 +264,136 @@ def test_the_user_is_gone_after_a_transaction(anns: Caller, postgresql_engine: E
 
     with postgresql_engine.connect() as connection:
         assert not connection.exec_driver_sql(CURRENT_USER).scalar()
+
+
+DAY = 24 * 3600
+# Since when a task is in the trash, and whether a purge reaches it.
+TRASHED = {"living": None, "now": 0, "nearly over": 30 * DAY - 60, "over": 30 * DAY}
+# The same of an idempotency key.
+USED = {"now": 0, "nearly-over": DAY - 60, "over": DAY}
+AS_OLD_AS_CAN_BE = "2000-01-01T00:00:00Z"
+
+
+@pytest.fixture
+def kept_and_over(postgresql_app: Flask) -> dict[str, dict[str, str]]:
+    """Tasks and keys of every age, of two users: for each user, the tasks' ids by their age."""
+    found = {}
+    for _ in range(2):
+        caller = Caller(postgresql_app, new_user_id())
+        ids = {age: caller.add()["id"] for age in TRASHED}
+        for age in USED:
+            created = caller.post("/v1/tasks", json={"title": age}, headers={"Idempotency-Key": age})
+            assert created.status_code == 201
+        with postgresql_app.app_context(), scope(caller.user_id):
+            # Everything was created and changed long ago, except what a purge goes by.
+            execute(update(tasks).values(created_at=AS_OLD_AS_CAN_BE, updated_at=AS_OLD_AS_CAN_BE))
+            for age, seconds in TRASHED.items():
+                deleted_at = None if seconds is None else from_now(literal(-seconds))
+                execute(update(tasks).where(tasks.c.id == ids[age]).values(deleted_at=deleted_at))
+            for age, seconds in USED.items():
+                this = idempotency_keys.c.key == age
+                execute(update(idempotency_keys).where(this).values(created_at=from_now(literal(-seconds))))
+        found[str(caller.user_id)] = ids
+    return found
+
+
+def rows_of(user_id: str) -> tuple[set[str], set[str]]:
+    """The ids of a user's tasks that have an age, and the user's keys, as the user's own scope shows them."""
+    with scope(user_id):
+        ids = fetch_all(select(tasks.c.id).where(tasks.c.title == "tea"))
+        return {row.id for row in ids}, {row.key for row in fetch_all(select(idempotency_keys.c.key))}
+
+
+EVERYTHING = {name: f"SELECT * FROM {name}" for name in ("tasks", "idempotency_keys")}
+
+
+def test_a_purge_sees_only_what_nobody_can_reach(
+    kept_and_over: dict[str, dict[str, str]], postgresql_engine: Engine
+) -> None:
+    """Of any user: no living task, none that can still be restored, no key that can still be repeated."""
+    with scope(PURGE), postgresql_engine.connect() as connection:
+        ids = {str(row.id) for row in connection.exec_driver_sql(EVERYTHING["tasks"])}
+        keys = {(row.user_id, row.key) for row in connection.exec_driver_sql(EVERYTHING["idempotency_keys"])}
+
+    for user_id, mine in kept_and_over.items():
+        assert ids & set(mine.values()) == {mine["over"]}
+        assert {key for owner, key in keys if owner == user_id} == {"over"}
+
+
+@pytest.mark.parametrize("where", ["", "WHERE user_id = '{user}'", "WHERE user_id <> ''"])
+def test_a_purge_deletes_only_what_nobody_can_reach(
+    kept_and_over: dict[str, dict[str, str]], postgresql_engine: Engine, where: str
+) -> None:
+    """Whatever its statement says: a fault in it ends no row that a user still has."""
+    with scope(PURGE), postgresql_engine.connect() as connection:
+        for user_id in kept_and_over:
+            for name in EVERYTHING:
+                connection.exec_driver_sql(f"DELETE FROM {name} {where.format(user=user_id)}")
+
+    for user_id, mine in kept_and_over.items():
+        assert rows_of(user_id) == ({task for age, task in mine.items() if age != "over"}, {"now", "nearly-over"})
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE tasks SET title = 'x' RETURNING id",
+        "UPDATE tasks SET deleted_at = '2000-01-01Z' RETURNING id",
+        "UPDATE idempotency_keys SET answer = NULL RETURNING key",
+        "SELECT id FROM tasks FOR UPDATE",
+    ],
+)
+def test_a_purge_changes_no_row(
+    kept_and_over: dict[str, dict[str, str]], postgresql_engine: Engine, statement: str
+) -> None:
+    """It cannot make a row one that it may delete, nor keep one from its user."""
+    with scope(PURGE), postgresql_engine.connect() as connection:
+        assert connection.exec_driver_sql(statement).all() == []
+
+    for user_id, mine in kept_and_over.items():
+        assert rows_of(user_id) == (set(mine.values()), set(USED))
+
+
+def test_a_purge_adds_no_row(anns: Caller, postgresql_engine: Engine) -> None:
+    """Not even one that it could delete."""
+    anns.add()
+    row = f"('{anns.user_id}', '{uuid.uuid4()}', 'x', now(), now(), '2000-01-01Z', 1)"
+    statement = f"INSERT INTO tasks (user_id, id, title, created_at, updated_at, deleted_at, version) VALUES {row}"
+
+    with scope(PURGE), postgresql_engine.connect() as connection, pytest.raises(DBAPIError) as refused:
+        connection.exec_driver_sql(statement)
+
+    assert refused.value.orig.pgcode == INSUFFICIENT_PRIVILEGE
+
+
+def test_what_a_purge_may_see_nobody_else_sees(
+    kept_and_over: dict[str, dict[str, str]], bobs_id: str, postgresql_engine: Engine
+) -> None:
+    """Neither another user nor a statement without a scope."""
+    over = {mine["over"] for mine in kept_and_over.values()}
+    for whose in (None, "", bobs_id):
+        with scope(whose), postgresql_engine.connect() as connection:
+            ids = {str(row.id) for row in connection.exec_driver_sql(EVERYTHING["tasks"])}
+        assert ids & over == set()
+
+
+def test_a_purge_leaves_nothing_on_its_connection(postgresql_engine: Engine) -> None:
+    """Nor has it a user, or more time than others."""
+    shown = "SELECT current_setting('app.purge', true), current_setting('app.user_id', true), "
+    shown += "current_setting('statement_timeout'), current_setting('lock_timeout')"
+    with postgresql_engine.connect() as connection:
+        with scope(PURGE):
+            assert tuple(connection.exec_driver_sql(shown).one()) == ("on", "", "5s", "2s")
+
+        assert [value or "" for value in connection.exec_driver_sql(shown).one()] == ["", "", "0", "0"]
+
+
+def test_a_purge_becomes_no_user() -> None:
+    """And no user a purge."""
+    with scope(PURGE), pytest.raises(AnothersScope), scope("ann"):
+        pass
+    with scope("ann"), pytest.raises(AnothersScope), scope(PURGE):
+        pass
 
 
 @pytest.mark.parametrize("user_id", ["o'hara", 'a"b', "$$", "%s", "%(app_user)s", "a\\b", "; SELECT 1 --", "ä😀", " x"])

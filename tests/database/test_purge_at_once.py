@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from flask import Flask
 from sqlalchemy import update
 
-from app.database import execute, scope
+from app.database import PURGE, execute, scope
 from app.tasks.models import TRASH_SECONDS, tasks
-from app.tasks.trash import purge
+from app.tasks.trash import purge_tasks
 from tests.api.support.past import age_task
 from tests.conftest import Caller, new_user_id
 from tests.database.conftest import held_open, wait_until_waiting
@@ -26,8 +26,8 @@ def test_a_task_that_comes_back_while_the_trash_is_emptied_stays(postgresql_app:
         assert execute(update(tasks).where(mine).values(deleted_at=None)) == 1
 
     def empty_trash() -> int:
-        with postgresql_app.app_context(), scope(caller.user_id):
-            return purge(str(caller.user_id))
+        with postgresql_app.app_context(), scope(PURGE):
+            return sum(purge_tasks())
 
     with held_open(postgresql_app, str(caller.user_id), come_back) as end, ThreadPoolExecutor(1) as pool:
         purged = pool.submit(empty_trash)
