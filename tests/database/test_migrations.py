@@ -3,8 +3,10 @@
 import ast
 import re
 import shutil
+import threading
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,16 @@ from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy import Column, Engine, MetaData, func, inspect, select
 
-from app.database import postgresql, scope, sqlite
+from app.database import fetch_all, postgresql, scope, sqlite
 from app.services import services_of
 from app.settings import PROJECT
+from app.tasks.models import tasks
 from app.times import rfc3339
-from tests.conftest import NewDatabase
-from tests.database.conftest import NewApp, finish, start_flask
+from tests.conftest import Caller, NewDatabase, new_user_id
+from tests.database.conftest import NewApp, finish, held_open, start_flask
 from tests.postgres import Server
+from tests.statements import each_statement
+from tests.waiting import LONGEST_WAIT_SECONDS, until
 
 MIGRATIONS = PROJECT / "migrations"
 FILES = sorted((MIGRATIONS / "versions").glob("*.py"))
@@ -45,6 +50,12 @@ SLOW = {
     op.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) SELECT sum(i) FROM n")
 """,
 }
+# As a revision on a large table should: what takes long, outside of its transaction.
+LOCKING = """
+    op.add_column("tasks", sa.Column("colour", sa.Text))
+    with op.get_context().autocommit_block():
+        op.create_index("tasks_colour_idx", "tasks", ["colour"], postgresql_concurrently=True)
+"""
 ORPHANING = """
     op.execute("DELETE FROM users WHERE id = 'user-0'")
 """
@@ -276,7 +287,7 @@ def test_a_migration_may_take_longer_than_a_request(
 def test_a_failing_migration_leaves_nothing_half_done(
     empty_app: Flask, next_migration: Callable[[str], str], caplog: pytest.LogCaptureFixture, filled: bool
 ) -> None:
-    """Neither its tables nor its rows, nor those of the revisions before it in the same run."""
+    """Neither its tables nor its rows. Of the revisions before it, SQLite keeps none and PostgreSQL all."""
     engine = engine_of(empty_app)
     with empty_app.app_context():
         if filled:
@@ -287,6 +298,10 @@ def test_a_failing_migration_leaves_nothing_half_done(
         with pytest.raises(SystemExit):
             flask_migrate.upgrade(directory=next_migration(FAILING))
         after = outline(engine)
+        if not filled and engine.dialect.name == "postgresql":
+            # They need not run again.
+            flask_migrate.upgrade()
+            before = outline(engine)
 
     assert "as far as here" in caplog.text
     assert after == before
@@ -309,6 +324,86 @@ def test_a_migration_that_orphans_rows_is_refused_on_sqlite(
 
     assert "refer to nothing" in caplog.text
     assert count(engine_of(app)) == before
+
+
+def keep_writing(caller: Caller, has_ended: threading.Event) -> list[int]:
+    """The statuses of one write after the other."""
+    statuses = []
+    while not has_ended.is_set():
+        statuses.append(caller.post("/v1/tasks", json={"title": "tea"}).status_code)
+    return statuses
+
+
+def test_an_upgrade_lets_writes_go_on(
+    postgresql: Server, postgresql_database: str, new_app: NewApp, next_migration: Callable[[str], str]
+) -> None:
+    """It waits for a lock behind a long transaction, and nobody waits behind it for as long as a write may wait."""
+    app, migrating = (new_app(postgresql.url(postgresql_database)) for _ in range(2))
+    callers, reader, has_ended = [Caller(app, new_user_id()) for _ in range(8)], new_user_id(), threading.Event()
+    attempts: list[str] = []
+
+    def note(_cursor: Any, statement: str) -> None:
+        attempts.extend([statement] if statement.startswith("ALTER TABLE tasks ADD") else [])
+
+    def upgrade() -> None:
+        with migrating.app_context():
+            flask_migrate.upgrade(directory=next_migration(LOCKING))
+
+    with (
+        ThreadPoolExecutor(9) as pool,
+        held_open(app, reader, lambda: fetch_all(select(tasks.c.id))) as end,
+        each_statement(note),
+    ):
+        writing = [pool.submit(keep_writing, caller, has_ended) for caller in callers]
+        try:
+            upgraded = pool.submit(upgrade)
+            until(lambda: len(attempts) > 2, "several attempts")
+            end()
+            upgraded.result(LONGEST_WAIT_SECONDS)
+        finally:
+            has_ended.set()
+        statuses = [written.result() for written in writing]
+
+    assert [set(each) for each in statuses] == [{201}] * len(callers)
+    assert "tasks_colour_idx" in str(outline(engine_of(migrating))["tasks"])
+
+
+def test_an_upgrade_that_gets_no_lock_says_so(
+    postgresql: Server,
+    postgresql_database: str,
+    new_app: NewApp,
+    next_migration: Callable[[str], str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """And changes nothing."""
+    app = new_app(postgresql.url(postgresql_database))
+    folder = next_migration(LOCKING)
+    environment = Path(folder, "env.py")
+    environment.write_text(re.sub("^ATTEMPTS = .*", "ATTEMPTS = 2", environment.read_text(), flags=re.M))
+    before = outline(engine_of(app))
+    with (
+        held_open(app, new_user_id(), lambda: fetch_all(select(tasks.c.id))) as end,
+        new_app(postgresql.url(postgresql_database)).app_context(),
+    ):
+        with pytest.raises(SystemExit):
+            flask_migrate.upgrade(directory=folder)
+        end()
+
+    assert "locked the tables for too long" in caplog.text
+    assert outline(engine_of(app)) == before
+
+
+def test_an_interrupted_index_is_built_again(postgresql: Server, postgresql_database: str, new_app: NewApp) -> None:
+    """PostgreSQL keeps what it had of it, and never uses it."""
+    valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'tasks_deleted_at_idx'::regclass"
+    spoil = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'tasks_deleted_at_idx'::regclass"
+    for statement in (spoil, "UPDATE alembic_version SET version_num = '0011'"):
+        postgresql.sql(statement, postgresql_database)
+    assert postgresql.sql(valid, postgresql_database) == [(False,)]
+    with new_app(postgresql.url(postgresql_database)).app_context():
+        flask_migrate.upgrade()
+
+    assert postgresql.sql(valid, postgresql_database) == [(True,)]
 
 
 def test_four_upgrades_at_once_all_succeed(new_database: NewDatabase, new_app: NewApp) -> None:
