@@ -33,14 +33,13 @@ LINKS = {
     "readiness": "/readyz",
 }
 
-# The policies' conditions, in the form that PostgreSQL returns. For each table: what `flask purge` may see and delete.
+# The policies' conditions, in the form that PostgreSQL returns, on one line. For each table: what only `flask purge`
+# sees and deletes.
 OWN_ROWS = "(user_id = current_setting('app.user_id'::text, true))"
 PURGED = {
-    name: f"((current_setting('app.purge'::text, true) = 'on'::text) AND ({column} <= (now() - {age})))"
-    for name, column, age in (
-        ("tasks", "deleted_at", "make_interval(hours => 720)"),
-        ("idempotency_keys", "created_at", "make_interval(hours => 24)"),
-    )
+    name: "( CASE WHEN ((current_setting('app.purge'::text, true) = 'on'::text)"
+    f" AND ({column} <= (now() - make_interval(hours => {hours})))) THEN 1 ELSE 0 END <> 0)"
+    for name, column, hours in (("tasks", "deleted_at", 720), ("idempotency_keys", "created_at", 24))
 }
 
 
@@ -136,7 +135,8 @@ def require_isolation() -> None:
     )
     wanted: set[tuple[str | None, ...]] = {(name, "ALL", OWN_ROWS, OWN_ROWS) for name in owned}
     wanted |= {(name, command, PURGED[name], None) for name in owned for command in ("SELECT", "DELETE")}
-    if len(policies) != len(wanted) or set(map(tuple, policies)) != wanted:
+    found = {(*row[:2], *(text and " ".join(text.split()) for text in row[2:])) for row in policies}
+    if len(policies) != len(wanted) or found != wanted:
         raise DatabaseUnavailable("The policies that isolate users differ from those of `flask db upgrade`.")
 
 
