@@ -62,14 +62,14 @@ def plan_of(caller: Caller, call: Call, **names: str) -> Plan:
 def plans_of(caller: Caller, call: Call, **names: str) -> list[Plan]:
     """The plans of all statements that a request sends."""
     method, path, body, status = call
-    with _plans_for(str(caller.user_id)) as plans:
+    with plans_for(str(caller.user_id)) as plans:
         answer = caller.call(method, path.format(**names), json=body)
     assert answer.status_code == status, answer.text
     return plans
 
 
 @contextmanager
-def _plans_for(user_id: str) -> Iterator[list[Plan]]:
+def plans_for(user_id: str) -> Iterator[list[Plan]]:
     """The plans of what the service sends for this user meanwhile. It is answered as always, but nothing is kept."""
     plans: list[Plan] = []
     send = _ScopedCursor.execute

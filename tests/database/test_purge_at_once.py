@@ -1,16 +1,18 @@
-"""The trash is emptied while somebody takes a task out of it."""
+"""The trash is emptied while somebody takes a task out of it, and whatever else there is."""
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from flask import Flask
 from sqlalchemy import update
 
 from app.database import PURGE, execute, scope
+from app.tasks import trash
 from app.tasks.models import TRASH_SECONDS, tasks
-from app.tasks.trash import purge_tasks
 from tests.api.support.past import age_task
 from tests.conftest import Caller, new_user_id
-from tests.database.conftest import held_open, wait_until_waiting
+from tests.database.conftest import NewApp, held_open, wait_until_waiting
+from tests.database.plans import plans_for
 from tests.postgres import Server
 
 
@@ -27,7 +29,7 @@ def test_a_task_that_comes_back_while_the_trash_is_emptied_stays(postgresql_app:
 
     def empty_trash() -> int:
         with postgresql_app.app_context(), scope(PURGE):
-            return sum(purge_tasks())
+            return sum(trash.purge_tasks())
 
     with held_open(postgresql_app, str(caller.user_id), come_back) as end, ThreadPoolExecutor(1) as pool:
         purged = pool.submit(empty_trash)
@@ -36,3 +38,31 @@ def test_a_task_that_comes_back_while_the_trash_is_emptied_stays(postgresql_app:
         assert purged.result() == 0
 
     assert caller.get(f"/v1/tasks/{task['id']}").status_code == 200
+
+
+# Two users' tasks, of which one in a hundred is to go; the rest live, or have been in the trash for a day.
+FILL = f"""
+SET session_replication_role = replica;
+INSERT INTO users (id, created_at) VALUES ('0', now()), ('1', now());
+INSERT INTO tasks (user_id, id, title, created_at, updated_at, deleted_at, version)
+SELECT n % 2, md5(n::text)::uuid, 'tea', now(), now(), CASE WHEN n % 100 = 0 THEN now() - interval '{TRASH_SECONDS} s'
+WHEN n % 10 = 0 THEN now() - interval '1 day' END, 1 FROM generate_series(1, 20000) AS n
+"""
+
+
+@pytest.mark.parametrize("at_once", [50, 1_000], ids=["a part", "the rest"])
+def test_a_purge_looks_at_nothing_that_stays(
+    postgresql: Server, postgresql_database: str, new_app: NewApp, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """However many tasks there are, and however full the trash is."""
+    app = new_app(postgresql.url(postgresql_database))
+    for statement in (FILL, "VACUUM ANALYZE tasks"):
+        postgresql.sql(statement, postgresql_database)
+    monkeypatch.setattr(trash, "MAX_AT_ONCE", at_once)
+    with app.app_context(), scope(PURGE), plans_for(PURGE) as plans:
+        deleted = next(trash.purge_tasks())
+
+    assert deleted == min(at_once, 200)
+    assert len(plans) == 2
+    assert [plan.of_type("Seq Scan") for plan in plans] == [[], []]
+    assert max(plan.most_rows_looked_at for plan in plans) <= 200
