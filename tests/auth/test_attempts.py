@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pytest
 
+from app.auth import rate_limits
 from app.auth.queries import disable_user
 from tests.api.support.calls import assert_problem
 from tests.auth.people import (
@@ -181,3 +182,19 @@ def test_no_address_is_kept_of_an_attempt(app):
 
     assert counted(app, email)[0] == 1
     assert sql(app, "SELECT 1 FROM login_attempts WHERE key LIKE :part", part=f"%{email}%") == []
+
+
+def test_old_windows_are_deleted_a_few_at_a_time(new_database, monkeypatch):
+    """By requests, which each have little time; those that still count stay."""
+    monkeypatch.setattr(rate_limits, "CLEANUP_ONE_IN", 1)
+    monkeypatch.setattr(rate_limits, "CLEANUP_ROWS", 3)
+    with another_app(new_database()) as app, app.app_context():
+        for number, seconds in enumerate([WINDOW - 30, *[WINDOW + 1] * 7]):
+            row = {"key": f"window {number}", "then": ago(seconds)}
+            sql(app, "INSERT INTO login_attempts (key, started_at, count) VALUES (:key, :then, 1)", **row)
+        left = []
+        for number in range(4):
+            rate_limits.count_request(f"client {number}", 30)
+            left.append(len(sql(app, "SELECT key FROM login_attempts WHERE key LIKE 'window %'")))
+
+    assert left == [5, 2, 1, 1]
