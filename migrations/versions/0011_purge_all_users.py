@@ -24,9 +24,10 @@ OVER = {
     "idempotency_keys": "created_at <= now() - make_interval(hours => 24)",
 }
 # CASE and <>, so that users' queries keep their plans: the planner then expects almost every row to pass, and looks for
-# none by an index of this condition. With AND alone, it sorted pages that it otherwise reads in order.
+# none by an index of this condition. With AND alone, it sorted pages that it otherwise reads in order. PostgreSQL checks a
+# row by the policies in the reverse order of their names: own_rows, which suffices for users, comes first.
 POLICY = """
-CREATE POLICY purge_{command} ON {table} FOR {command}
+CREATE POLICY expired_{command} ON {table} FOR {command}
 USING (CASE WHEN current_setting('app.purge', true) = 'on' AND {is_over} THEN 1 ELSE 0 END <> 0)
 """
 # Not UPDATE or INSERT: a row can only be found and deleted.
@@ -47,5 +48,5 @@ def downgrade() -> None:
         return
     for table in OVER:
         for command in COMMANDS:
-            op.execute(f"DROP POLICY purge_{command} ON {table}")
+            op.execute(f"DROP POLICY expired_{command} ON {table}")
     op.execute("DROP FUNCTION as_purge()")

@@ -45,7 +45,8 @@ FILL = f"""
 SET session_replication_role = replica;
 INSERT INTO users (id, created_at) VALUES ('0', now()), ('1', now());
 INSERT INTO tasks (user_id, id, title, created_at, updated_at, deleted_at, version)
-SELECT n % 2, md5(n::text)::uuid, 'tea', now(), now(), CASE WHEN n % 100 = 0 THEN now() - interval '{TRASH_SECONDS} s'
+SELECT n % 2, md5(n::text)::uuid, 'tea', now(), now(),
+CASE WHEN n % 100 = 0 THEN now() - interval '{TRASH_SECONDS + 1} s' * n
 WHEN n % 10 = 0 THEN now() - interval '1 day' END, 1 FROM generate_series(1, 20000) AS n
 """
 
@@ -65,4 +66,5 @@ def test_a_purge_looks_at_nothing_that_stays(
     assert deleted == min(at_once, 200)
     assert len(plans) == 2
     assert [plan.of_type("Seq Scan") for plan in plans] == [[], []]
-    assert max(plan.most_rows_looked_at for plan in plans) <= 200
+    # It is read in groups that are sorted by the rest of the key.
+    assert max(plan.most_rows_looked_at for plan in plans) <= min(2 * at_once, 200)

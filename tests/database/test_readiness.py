@@ -90,9 +90,9 @@ def test_a_role_that_bypasses_row_security_is_not_ready(
         "ALTER POLICY own_rows ON tasks USING (true)",
         "ALTER POLICY own_rows ON tasks WITH CHECK (true)",
         "CREATE POLICY everything ON tasks USING (true)",
-        "ALTER POLICY purge_select ON tasks USING (true)",
-        "ALTER POLICY purge_delete ON idempotency_keys USING (true)",
-        "DROP POLICY purge_delete ON tasks",
+        "ALTER POLICY expired_select ON tasks USING (true)",
+        "ALTER POLICY expired_delete ON idempotency_keys USING (true)",
+        "DROP POLICY expired_delete ON tasks",
     ],
 )
 def test_a_database_without_isolation_is_not_ready(
