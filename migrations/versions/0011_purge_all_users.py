@@ -24,8 +24,8 @@ OVER = {
     "idempotency_keys": "created_at <= now() - make_interval(hours => 24)",
 }
 # CASE and <>, so that users' queries keep their plans: the planner then expects almost every row to pass, and looks for
-# none by an index of this condition. With AND alone, it sorted pages that it otherwise reads in order. PostgreSQL checks
-# the policies in the reverse order of their names: own_rows, which suffices for users, comes first.
+# none by an index of this condition. With AND alone, it sorted pages that it otherwise reads in order.
+# PostgreSQL checks the policies in the reverse order of their names: own_rows, which suffices for users, comes first.
 POLICY = """
 CREATE POLICY expired_{command} ON {table} FOR {command}
 USING (CASE WHEN current_setting('app.purge', true) = 'on' AND {is_over} THEN 1 ELSE 0 END <> 0)
