@@ -39,7 +39,9 @@ RULES = st.sampled_from(["FREQ=DAILY", "FREQ=WEEKLY;BYDAY=MO,TH;COUNT=3", "FREQ=
 
 
 def text(least: int, most: int) -> st.SearchStrategy[str]:
-    return st.text(LETTERS, min_size=least, max_size=most)
+    """Return a strategy for texts. Those that must not be empty are not blank either."""
+    found = st.text(LETTERS, min_size=least, max_size=most)
+    return found.filter(str.strip) if least else found
 
 
 @st.composite

@@ -1,0 +1,141 @@
+"""The time zones of an iCalendar file: known by name, or defined in the file (RFC 5545, section 3.6.5)."""
+
+import re
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+from typing import IO
+from zoneinfo import ZoneInfo
+
+from app.tasks.formats.ics_lines import Component, Property, components
+from app.tasks.formats.ics_values import unescape
+from app.tasks.formats.records import Unreadable
+
+_ZONE = re.compile(r';TZID=(?:"([^"]*)"|([^";]*))', re.IGNORECASE)
+# What programs write. With other rules, finding all changes of a clock could take minutes.
+_RULE = re.compile(
+    "RRULE:(?=.*BYMONTH=)(?:FREQ=YEARLY|INTERVAL=1|BYMONTH=[0-9]{1,2}|BYDAY=[+-]?[0-9]?[A-Z]{2}"
+    "|BYMONTHDAY=[0-9,-]{1,24}|(?:UNTIL|COUNT|WKST|BYHOUR|BYMINUTE)=[0-9A-Z]{1,16}|;)+",
+    re.IGNORECASE,
+)
+_EARLY = re.compile(rb"DTSTART[^:]*:(0|1[0-5])", re.IGNORECASE)
+_MOST_RULES = 40
+# Some servers write +530.
+_SHORT_OFFSET = re.compile(rb"(TZOFFSET(?:FROM|TO):[+-])([0-9]{3})", re.IGNORECASE)
+# More zones, and longer definitions, are not remembered. Those of programs have at most 8 KiB.
+_MOST = 20
+_LONGEST = 16 * 1024
+
+
+class Zones:
+    """The zones that a file has defined so far."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._start = file.tell() if file.seekable() else None
+        self._can_look_ahead = self._start is not None
+        self._definitions: dict[str, Component] = {}
+        self._zones: dict[str, tzinfo | None] = {}
+
+    def define(self, definition: Component) -> None:
+        """Remember a VTIMEZONE, if its name is unknown."""
+        name = definition.text("TZID") or ""
+        has_room = name in self._definitions or len(self._definitions) < _MOST
+        if has_room and sum(map(len, definition.lines)) <= _LONGEST and not known(name):
+            self._definitions[name] = definition
+            self._zones.pop(name, None)
+
+    def of(self, found: Property, floating: tzinfo) -> tzinfo:
+        """Return the zone of a property's time; `floating` is the zone of a time without one."""
+        named = _ZONE.search(found.parameters)
+        name = unescape(named[1] or named[2] or "") if named else ""
+        if not name:
+            return floating
+        zone = known(name) or self._defined(name)
+        if not zone:
+            fix = "Name it as IANA does, for example Europe/Berlin"
+            if self._start is None:
+                fix += ", or import a file instead of a stream if the zone is defined at its end"
+            raise Unreadable(found.line, f"The time zone {name[:40]!r} is unknown. {fix}.")
+        return zone
+
+    def _defined(self, name: str) -> tzinfo | None:
+        if name not in self._definitions and self._can_look_ahead:
+            self._look_ahead()
+        if name in self._definitions and name not in self._zones:
+            self._zones[name] = _zone_of(self._definitions[name])
+        return self._zones.get(name)
+
+    def _look_ahead(self) -> None:
+        """Look once through the whole file, because a definition may come after its use."""
+        self._can_look_ahead = False
+        here = self._file.tell()
+        self._file.seek(self._start or 0)
+        # The first look comes to the faults.
+        with suppress(Unreadable):
+            for found in components(self._file):
+                if isinstance(found, Component) and found.name == "VTIMEZONE":
+                    self.define(found)
+        self._file.seek(here)
+
+
+@lru_cache(maxsize=256)
+def known(name: str) -> ZoneInfo | None:
+    """Return the zone that a name means, or None: an IANA name, also after a prefix, or a name of Windows."""
+    # Evolution, Mozilla and others put a prefix before it: /freeassociation.sourceforge.net/Europe/Berlin.
+    parts = name.split("/")
+    suffixes = ["/".join(parts[-length:]) for length in (3, 2, 1)] if name.startswith("/") else []
+    for known_as in (name, *suffixes):
+        try:
+            return ZoneInfo(known_as)
+        except (KeyError, ValueError, OSError):
+            continue
+    windows = _windows_zones().get(name)
+    return known(windows) if windows else None
+
+
+def _windows_zones() -> dict[str, str]:
+    # Here, for few need it and every start of the service would take a tenth longer.
+    from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON  # noqa: PLC0415
+
+    return WINDOWS_TO_OLSON
+
+
+def name_of(zone: tzinfo, year: int) -> str | None:
+    """Return the IANA name of a zone, or of one with the same time on each day of this year; None if there is none."""
+    if zone is UTC:
+        return None
+    return zone.key if isinstance(zone, ZoneInfo) else _equivalent(zone, year)
+
+
+@lru_cache(maxsize=64)
+def _equivalent(zone: tzinfo, year: int) -> str | None:
+    noons = [datetime(year, 1, 1, 12) + timedelta(days) for days in range(365)]  # noqa: DTZ001
+    offsets = [noon.replace(tzinfo=zone).utcoffset() for noon in noons]
+    fixed = [f"Etc/GMT{-hours:+}" for hours in range(-12, 15) if hours]
+    for name in ("UTC", *fixed, *_windows_zones().values()):
+        other = known(name)
+        if all(noon.replace(tzinfo=other).utcoffset() == offset for noon, offset in zip(noons, offsets, strict=True)):
+            return name
+    return None
+
+
+def _zone_of(definition: Component) -> tzinfo | None:
+    """Return the zone that a VTIMEZONE means: the place that it names, else what its rules say."""
+    place = known(definition.text("X-LIC-LOCATION") or "")
+    rules = [line.decode(errors="replace") for line in definition.lines if line[:5].upper() == b"RRULE"]
+    if place or len(rules) > _MOST_RULES or not all(map(_RULE.fullmatch, rules)):
+        return place
+    if any(map(_EARLY.match, definition.lines)):
+        return None
+    # Here, for few need it and every start of the service would take a tenth longer.
+    from icalendar import Timezone  # noqa: PLC0415
+
+    lines = [_SHORT_OFFSET.sub(rb"\g<1>0\2", line) if len(line) < 19 else line for line in definition.lines]
+    try:
+        rules_ = Timezone.from_ical(b"\r\n".join(lines))
+        zone: tzinfo = rules_.to_tz(lookup_tzid=False)  # type: ignore[attr-defined]
+        zone.utcoffset(datetime(2000, 1, 1))  # noqa: DTZ001
+    except (ValueError, KeyError, AttributeError, TypeError, IndexError, OverflowError):
+        return None
+    return zone
