@@ -82,10 +82,10 @@ WRONG = {
         "ics",
         (
             b"BEGIN:VCALENDAR\nBEGIN:VTODO\nSUMMARY:a\nEND:VTODO\nBEGIN:VTODO\nSUMMARY:b\nEND:VTODO\n"
-            b"BEGIN:VTODO\nSUMMARY: \nEND:VTODO\nEND:VCALENDAR\n"
+            b"BEGIN:VTODO\nDUE:05000101\nEND:VTODO\nEND:VCALENDAR\n"
         ),
         8,
-        "title",
+        "due_on",
     ),
     "no end": ("ics", b"BEGIN:VCALENDAR\nBEGIN:VTODO\nSUMMARY:a\nEND:VTODO\nBEGIN:VTODO\nSUMMARY:b\n", 6, "END"),
 }

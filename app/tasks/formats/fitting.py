@@ -1,5 +1,7 @@
 """Fit a task of another program into one of this service, so that its text is kept."""
 
+from functools import lru_cache
+
 from app.tasks import recurrence
 from app.tasks.fields import DETAILS_CHARACTERS, MAX_TAGS, TAG_CHARACTERS, TITLE_CHARACTERS
 from app.tasks.formats.records import Task
@@ -44,10 +46,13 @@ def _tags(tags: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _can_recur(task: Task) -> bool:
-    if not (task.get("due_on") or task.get("due_at")):
-        return False
+    return bool(task.get("due_on") or task.get("due_at")) and _is_rule(task["recurrence"])
+
+
+@lru_cache(maxsize=1024)
+def _is_rule(text: str) -> bool:
     try:
-        recurrence.canonical(task["recurrence"])
+        recurrence.canonical(text)
     except recurrence.InvalidRule:
         return False
     return True

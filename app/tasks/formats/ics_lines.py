@@ -17,18 +17,21 @@ _NAME = re.compile(rb"([\w-]+)[;:]")
 _QUOTED_PRINTABLE = re.compile(rb"[^:]*;(?:ENCODING=)?QUOTED-PRINTABLE[;:]", re.IGNORECASE)
 
 # Only the values of these are kept in memory, so others, such as attachments, may have any size.
-_STRUCTURE = {"BEGIN", "END", "VERSION", "TZ", "UID", "RECURRENCE-ID", "CLASS", "X-TASKS-TIME-ZONE", "X-TASKS-EXACT"}
+_STRUCTURE = {"BEGIN", "END", "VERSION", "TZ", "DAYLIGHT", "UID", "RECURRENCE-ID", "CLASS"}
+_OURS = {"X-TASKS-TIME-ZONE", "X-TASKS-EXACT"}
 _STATE = {"STATUS", "COMPLETED", "PERCENT-COMPLETE", "PRIORITY", "CREATED", "DCREATED"}
 _TEXTS = {"SUMMARY", "DESCRIPTION", "CATEGORIES", "URL", "LOCATION", "GEO", "COMMENT", "CONTACT", "RESOURCES"}
 _SCHEDULE = {"DUE", "DTSTART", "DURATION", "RRULE", "EXDATE", "RDATE"}
 _ZONE = {"TZID", "X-LIC-LOCATION", "TZOFFSETFROM", "TZOFFSETTO", "TZNAME"}
 # A line without a name is read, and refused.
-_READ = frozenset({""} | _STRUCTURE | _STATE | _TEXTS | _SCHEDULE | _ZONE)
+_READ = frozenset({""} | _STRUCTURE | _OURS | _STATE | _TEXTS | _SCHEDULE | _ZONE)
 # What no task can keep, and a user may miss.
 _ALARMS = {"VALARM", "AALARM", "DALARM", "MALARM", "PALARM"}
 _OTHERS = {"RELATED-TO", "ATTACH", "ATTENDEE", "ORGANIZER", "RDATE", "EXRULE", "IMAGE", "CONFERENCE", "COLOR"}
 _LEFT_OUT = frozenset(_ALARMS | _OTHERS | {"X-APPLE-STRUCTURED-LOCATION"})
-_WHOLE_CALENDAR = frozenset({"VERSION", "TZ"})
+# Properties of the whole calendar, and how many characters of one are kept: vCalendar 1.0 has a DAYLIGHT for each year.
+_WHOLE_CALENDAR = frozenset({"VERSION", "TZ", "DAYLIGHT"})
+_LONGEST_VALUES = 4_000
 
 # VCALENDAR, VTODO and VALARM are three; no program nests deeper.
 _DEEPEST = 8
@@ -36,6 +39,15 @@ _DEEPEST = 8
 _AT_ONCE = 8 * 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NO_CALENDAR = "This is no iCalendar file: it does not start with BEGIN:VCALENDAR."
+
+
+class _Line(NamedTuple):
+    """A content line: its number, its size in the file with all folds, its name in capitals, and its bytes."""
+
+    number: int
+    size: int
+    name: str
+    content: bytes
 
 
 class Property(NamedTuple):
@@ -61,25 +73,25 @@ class Component:
         self._properties: defaultdict[str, list[Property]] = defaultdict(list)
         self._room = MAX_RECORD_BYTES
 
-    def take(self, content: bytes, size: int) -> None:
+    def take(self, line: _Line) -> None:
         """Count a line's bytes, and keep it if it describes a time zone."""
-        self._room -= size
+        self._room -= line.size
         if self._room < 0:
             raise Unreadable(self.line, "What begins here is longer than 1 MiB. Shorten it, or take it out.")
         if self.name == "VTIMEZONE":
-            self.lines.append(content)
+            self.lines.append(line.content)
 
-    def add(self, line: int, content: bytes) -> None:
+    def add(self, line: _Line) -> None:
         """Add a property; raise Unreadable if the line is not one."""
-        name = _name(content)
-        self.left_out.update(_LEFT_OUT & {name})
-        if name not in _READ:
+        if line.name in _LEFT_OUT:
+            self.left_out[line.name] += 1
+        if line.name not in _READ:
             return
-        found = _PROPERTY.fullmatch(content)
+        found = _PROPERTY.fullmatch(line.content)
         if not found:
-            start = content[:40].decode(errors="replace")
-            raise Unreadable(line, f"This is no iCalendar property: {start!r}. Write NAME:value.")
-        self._properties[name].append(Property(line, *decode(line, found[1], found[2])))
+            start = line.content[:40].decode(errors="replace")
+            raise Unreadable(line.number, f"This is no iCalendar property: {start!r}. Write NAME:value.")
+        self._properties[line.name].append(Property(line.number, *decode(line.number, found[1], found[2])))
 
     def all(self, name: str) -> list[Property]:
         """Return every property of this name; CATEGORIES may come more than once."""
@@ -98,8 +110,9 @@ class Component:
 def components(file: IO[bytes]) -> Iterator[Component | Unreadable]:
     """Yield each VTODO and VTIMEZONE, and in its place what is wrong with a VTODO; raise a fault of the whole file."""
     splitter, number = _Splitter(), 0
-    for number, content, size in _unfolded(file):
-        found = splitter.read(number, content, size)
+    for line in _unfolded(file):
+        number = line.number
+        found = splitter.read(line)
         if found:
             yield found
     splitter.finish(number)
@@ -115,24 +128,22 @@ class _Splitter:
         self._first_event: int | None = None
         self._has_tasks = False
 
-    def read(self, number: int, content: bytes, size: int) -> Component | Unreadable | None:
+    def read(self, line: _Line) -> Component | Unreadable | None:
         """Read a content line; return the component that ends with it, or its fault."""
-        mark, _, name = content[:80].decode(errors="replace").upper().partition(":")
-        name = name.strip()
-        if mark == "BEGIN":
-            self._begin(number, name)
+        if line.name == "BEGIN":
+            self._begin(line.number, _value(line))
         elif not self._open:
             # UTF-16 has a NUL in every ASCII character.
-            raise Unreadable(number, NOT_UTF8 if b"\0" in content else _NO_CALENDAR)
+            raise Unreadable(line.number, NOT_UTF8 if b"\0" in line.content else _NO_CALENDAR)
         found: Component | Unreadable | None = None
         try:
-            found = self._fill(number, mark, name, content, size)
+            found = self._fill(line)
         except Unreadable as fault:
             # The rest of the component is passed over.
             found = fault if self._reading and self._reading.name == "VTODO" else None
             self._reading = None
-        if mark == "END" and self._open.pop() != name:
-            raise Unreadable(number, f"END:{name} ends what did not begin. Export the file again.")
+        if line.name == "END" and self._open.pop() != _value(line):
+            raise Unreadable(line.number, f"END:{_value(line)} ends what did not begin. Export the file again.")
         return found
 
     def finish(self, number: int) -> None:
@@ -155,21 +166,27 @@ class _Splitter:
             self._has_tasks |= name == "VTODO"
         self._open.append(name)
 
-    def _fill(self, number: int, mark: str, name: str, content: bytes, size: int) -> Component | None:
+    def _fill(self, line: _Line) -> Component | None:
         """Add a line to the component that is read, and return it if it ends."""
         component = self._reading
         if component:
-            component.take(content, size)
-            if mark == "BEGIN":
-                component.left_out.update(_LEFT_OUT & {name})
-            elif mark == "END" and name == component.name:
+            component.take(line)
+            if line.name == "BEGIN":
+                component.left_out.update(_LEFT_OUT & {_value(line)})
+            elif line.name == "END" and _value(line) == component.name:
                 self._reading = None
                 return component
             elif self._open[-1] == component.name:
-                component.add(number, content)
-        elif self._open == ["VCALENDAR"] and mark in _WHOLE_CALENDAR:
-            self._calendar[mark] = name
+                component.add(line)
+        elif line.name in _WHOLE_CALENDAR and self._open == ["VCALENDAR"]:
+            before = self._calendar.get(line.name, "")
+            self._calendar[line.name] = f"{before}\n{_value(line)}"[-_LONGEST_VALUES:].strip()
         return None
+
+
+def _value(line: _Line) -> str:
+    """Return a short value, such as the name of a component."""
+    return line.content[:80].decode(errors="replace").upper().partition(":")[2].strip()
 
 
 def _name(content: bytes) -> str:
@@ -177,31 +194,34 @@ def _name(content: bytes) -> str:
     return found[1].decode().upper() if found else ""
 
 
-def _unfolded(file: IO[bytes]) -> Iterator[tuple[int, bytes, int]]:
-    """Yield each content line (section 3.1) with the number of its first line, and its size in the file.
+def _unfolded(file: IO[bytes]) -> Iterator[_Line]:
+    """Yield each content line (section 3.1).
 
     Bytes are unfolded, because a line may be folded inside a character. Yield only the beginning of a property that is
     not read, and of a line that is too long for any task.
     """
-    number, began, pieces, size = 0, 1, list[bytes](), 0
+    number, began, size, name, pieces = 0, 0, 0, "", list[bytes]()
     begins, is_soft, is_kept = True, False, True
     for line in iter(partial(file.readline, _AT_ONCE), b""):
         number += begins
-        piece = line.rstrip(b"\r\n") if number > 1 else line.removeprefix(_BYTE_ORDER_MARK).rstrip(b"\r\n")
-        is_folded = begins and not is_soft and line.startswith((b" ", b"\t"))
-        if pieces and (is_folded or is_soft or not begins):
-            piece = piece[1:] if is_folded else piece
-        elif piece:
-            if pieces and size <= MAX_RECORD_BYTES:
-                yield began, b"".join(pieces), size
-            began, pieces, size, is_kept = number, [], 0, _name(piece) in _READ
-        begins = line.endswith(b"\n")
-        is_soft = begins and piece.endswith(b"=") and bool(_QUOTED_PRINTABLE.match(b"".join([*pieces, piece])))
-        if piece and (is_kept or not pieces):
-            pieces.append(piece.removesuffix(b"=") if is_soft else piece)
+        piece = line.rstrip(b"\r\n")
+        is_folded = begins and not is_soft and line[0] in b" \t"
+        if not pieces or not (is_folded or is_soft or not begins):
+            if piece:
+                if pieces and size <= MAX_RECORD_BYTES:
+                    yield _Line(began, size, name, b"".join(pieces))
+                piece = piece if number > 1 else piece.removeprefix(_BYTE_ORDER_MARK)
+                began, size, name, pieces = number, len(line), _name(piece), [piece]
+                is_kept = name in _READ
+        elif is_kept:
+            pieces.append(piece[1:] if is_folded else piece)
             size += len(line)
-        if is_kept and size > MAX_RECORD_BYTES:
-            yield began, b"".join(pieces), size
-            is_kept = False
+            if size > MAX_RECORD_BYTES:
+                yield _Line(began, size, name, b"".join(pieces))
+                is_kept = False
+        begins = line.endswith(b"\n")
+        is_soft = begins and piece.endswith(b"=") and bool(_QUOTED_PRINTABLE.match(b"".join(pieces[:2])))
+        if is_soft and pieces[-1].endswith(b"="):
+            pieces[-1] = pieces[-1][:-1]
     if pieces and size <= MAX_RECORD_BYTES:
-        yield began, b"".join(pieces), size
+        yield _Line(began, size, name, b"".join(pieces))

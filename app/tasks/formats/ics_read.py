@@ -14,7 +14,7 @@ from app.http.strict_json import NotJson
 from app.tasks.formats.fitting import fit
 from app.tasks.formats.ics_lines import Component, Property, components
 from app.tasks.formats.ics_rules import series
-from app.tasks.formats.ics_times import Clock, Span, day_of, written
+from app.tasks.formats.ics_times import Clock, Span, day_of, in_zone_of, written
 from app.tasks.formats.ics_values import is_exact, unescape
 from app.tasks.formats.ics_zones import Zones, name_of
 from app.tasks.formats.records import Record, Records, Task, Unreadable
@@ -131,7 +131,7 @@ def _schedule(todo: Component, clock: Clock) -> tuple[Task, list[str]]:
         zone = named or zone
     due = span.due
     if rule and due:
-        due, rule, others = series(rule, span, zone, _excluded(todo, clock))
+        due, rule, others = series(rule, span, zone, _excluded(todo, clock, span.start or due))
         left_out += others
     is_time = isinstance(due, datetime)
     fields: Task = {
@@ -149,9 +149,11 @@ def _has_other_start(todo: Component, span: Span) -> bool:
     return start[1:] != due[1:] and span.start != span.due
 
 
-def _excluded(todo: Component, clock: Clock) -> set[date]:
+def _excluded(todo: Component, clock: Clock, start: date) -> set[date]:
+    """Return the days of EXDATE in the zone of the start."""
     found = [(line, value) for line in todo.all("EXDATE") for value in _SEPARATOR.split(line.value) if value.strip()]
-    return {day_of(clock.time(line, value)) for line, value in found}
+    times = [clock.time(line, value) for line, value in found]
+    return {day_of(in_zone_of(start, time)) for time in times}
 
 
 def _with_other_texts(todo: Component, details: str | None) -> str | None:

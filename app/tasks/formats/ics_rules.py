@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from app.tasks import recurrence
-from app.tasks.formats.ics_times import Span, Time, day_of
+from app.tasks.formats.ics_times import Span, Time, day_of, in_zone_of
 from app.tasks.formats.ics_vcalendar import rule as without_vcalendar
 from app.tasks.occurrences import next_day
 from app.tasks.years import WEEKDAYS, Parts
@@ -139,9 +139,5 @@ def _after_excluded(found: Series, zone: str | None, excluded: Collection[date])
         following = recurrence.following(recurrence.canonical(rule or ""), due, zone)
         if following is None:
             break
-        due, rule = _in_zone(following[0], found.due), following[1]
-    return Series(found.due, None, ("EXDATE",) * len(excluded))
-
-
-def _in_zone(due: Time, other: Time) -> Time:
-    return due.astimezone(other.tzinfo) if isinstance(due, datetime) and isinstance(other, datetime) else due
+        due, rule = in_zone_of(found.due, following[0]), following[1]
+    return Series(found.due, None, ("recurrence", *("EXDATE",) * len(excluded)))

@@ -31,9 +31,8 @@ class Clock:
     def __init__(self, todo: Component, zones: Zones) -> None:
         self._zones = zones
         # A time without a zone, which Nextcloud writes, is in the task's own, or in the calendar's, or in UTC.
-        self.floating: tzinfo = (
-            known(todo.text("X-TASKS-TIME-ZONE") or "") or ics_vcalendar.zone(todo.calendar.get("TZ", "")) or UTC
-        )
+        whole = ics_vcalendar.zone(todo.calendar.get("TZ", ""), todo.calendar.get("DAYLIGHT", ""))
+        self.floating: tzinfo = known(todo.text("X-TASKS-TIME-ZONE") or "") or whole or UTC
 
     def time(self, found: Property, value: str | None = None) -> Time:
         """Return the day, or the time in its zone, that a property has, or that is one of its values."""
@@ -52,7 +51,9 @@ class Clock:
         recurs = bool(todo.first("RRULE"))
         began = self.time(start) if start and (recurs or not due) else None
         if due:
-            return Span(began, _in_zone_of(began, self.time(due)))
+            ends = self.time(due)
+            is_utc = isinstance(ends, datetime) and ends.tzinfo is UTC
+            return Span(began, in_zone_of(began, ends) if began and is_utc else ends)
         if began and duration:
             return Span(began, _after(began, duration))
         return Span(began, began if recurs else None)
@@ -82,11 +83,11 @@ def day_of(time: Time) -> date:
     return time.date() if isinstance(time, datetime) else time
 
 
-def _in_zone_of(start: Time | None, due: Time) -> Time:
-    """Return a due time in the zone of the start, in which a rule counts, if it is in none of its own."""
-    if isinstance(start, datetime) and isinstance(due, datetime) and due.tzinfo is UTC:
-        return due.astimezone(start.tzinfo)
-    return due
+def in_zone_of(start: Time, time: Time) -> Time:
+    """Return a time in the zone of the start, in which a rule counts; a day is in no zone."""
+    if isinstance(start, datetime) and isinstance(time, datetime):
+        return time.astimezone(start.tzinfo)
+    return time
 
 
 def _after(start: Time, found: Property) -> Time:

@@ -3,7 +3,7 @@
 import binascii
 import re
 from collections.abc import Callable
-from datetime import timedelta, timezone
+from datetime import datetime, timedelta, tzinfo
 
 from app.tasks.formats.records import Unreadable
 
@@ -18,7 +18,9 @@ _ENCODING = re.compile(r";(?:ENCODING=)?(QUOTED-PRINTABLE|BASE64|[QB])(?=;|$)", 
 _DECODERS: dict[str, Callable[[bytes], bytes]] = {"Q": binascii.a2b_qp, "B": binascii.a2b_base64}
 
 _OFFSET = re.compile("([+-]?)([0-9]{1,2}):?([0-9]{2})?")
-_RULE = re.compile("(D|W|MP|MD|YM|YD)([0-9]{1,3})((?: [^ #]+)*?)(?: (?:#([0-9]{1,5})|([0-9]{8}(?:T[0-9]{6}Z?)?)))?")
+_RULE = re.compile(
+    "(D|W|MP|MD|YM|YD)([0-9]{1,3})((?: (?:[0-9]{1,3}[+-]?|[A-Z]{2}))*)(?: (?:#([0-9]{1,5})|([0-9]{8}(?:T[0-9]{6}Z?)?)))?"
+)
 _FREQUENCIES = {"D": "DAILY", "W": "WEEKLY", "M": "MONTHLY", "Y": "YEARLY"}
 _DAYS_OF = {"W": "BYDAY", "MP": "BYDAY", "MD": "BYMONTHDAY", "YM": "BYMONTH", "YD": "BYYEARDAY"}
 
@@ -39,13 +41,56 @@ def decode(line: int, parameters: bytes, value: bytes) -> tuple[str, str]:
         raise Unreadable(line, "This is no base64. Export the file again.") from error
 
 
-def zone(offset: str) -> timezone | None:
-    """Return the zone of a vCalendar's property TZ, such as -05:30."""
-    found = _OFFSET.fullmatch(offset.strip())
+class _Zone(tzinfo):
+    """A zone with an offset, and others for some summers."""
+
+    def __init__(self, offset: timedelta, summers: list[tuple[datetime, datetime, timedelta]]) -> None:
+        self._offset = offset
+        self._summers = summers
+
+    def utcoffset(self, moment: datetime | None) -> timedelta:
+        return self._offset + self.dst(moment)
+
+    def dst(self, moment: datetime | None) -> timedelta:
+        winter_time = moment.replace(tzinfo=None) - self._offset if moment else datetime.min  # noqa: DTZ901
+        found = (offset for start, end, offset in self._summers if start <= winter_time < end)
+        return next(found, self._offset) - self._offset
+
+    def tzname(self, moment: datetime | None) -> None:
+        return None
+
+
+def zone(offset: str, summers: str) -> tzinfo | None:
+    """Return the zone of a vCalendar's property TZ, such as -05:30, and its lines of DAYLIGHT."""
+    distance = _offset(offset)
+    if distance is None:
+        return None
+    found = [_summer(line.split(";"), distance) for line in summers.split("\n")]
+    return _Zone(distance, [summer for summer in found if summer])
+
+
+def _summer(values: list[str], winter: timedelta) -> tuple[datetime, datetime, timedelta] | None:
+    """Return when a summer time begins and ends in UTC, and its offset."""
+    offset = _offset(values[1]) if len(values) >= 4 and values[0] == "TRUE" else None
+    if offset is None:
+        return None
+    try:
+        times = [datetime.fromisoformat(value.removesuffix("Z")) for value in values[2:4]]
+    except ValueError:
+        return None
+    start, end = (
+        time - (timedelta() if value.endswith("Z") else before)
+        for time, value, before in zip(times, values[2:4], (winter, offset), strict=True)
+    )
+    return start, end, offset
+
+
+def _offset(text: str) -> timedelta | None:
+    found = _OFFSET.fullmatch(text.strip())
     if not found:
         return None
     distance = timedelta(hours=int(found[2]), minutes=int(found[3] or 0))
-    return timezone(-distance if found[1] == "-" else distance) if distance < timedelta(days=1) else None
+    return (-distance if found[1] == "-" else distance) if distance < timedelta(days=1) else None
 
 
 def rule(text: str) -> str:

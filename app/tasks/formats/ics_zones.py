@@ -21,7 +21,7 @@ _RULE = re.compile(
 _EARLY = re.compile(rb"DTSTART[^:]*:(0|1[0-5])", re.IGNORECASE)
 _MOST_RULES = 40
 # Some servers write +530.
-_SHORT_OFFSET = re.compile(rb"(TZOFFSET(?:FROM|TO):[+-])([0-9]{3})", re.IGNORECASE)
+_SHORT_OFFSET = re.compile(rb"(TZOFFSET(?:FROM|TO):[+-])([0-9]{3})$", re.IGNORECASE)
 # More zones, and longer definitions, are not remembered. Those of programs have at most 8 KiB.
 _MOST = 20
 _LONGEST = 16 * 1024
@@ -131,7 +131,7 @@ def _zone_of(definition: Component) -> tzinfo | None:
     # Here, for few need it and every start of the service would take a tenth longer.
     from icalendar import Timezone  # noqa: PLC0415
 
-    lines = [_SHORT_OFFSET.sub(rb"\g<1>0\2", line) if len(line) < 19 else line for line in definition.lines]
+    lines = [_SHORT_OFFSET.sub(rb"\g<1>0\2", line) for line in definition.lines]
     try:
         rules_ = Timezone.from_ical(b"\r\n".join(lines))
         zone: tzinfo = rules_.to_tz(lookup_tzid=False)  # type: ignore[attr-defined]
