@@ -87,8 +87,8 @@ def test_a_task_without_a_title_has_a_stand_in(lines: list[str], title: str) -> 
 @pytest.mark.parametrize(
     ("due", "due_at", "zone"),
     [
-        ("20260704T090000", "2026-07-04T07:00:00.000000Z", "Europe/Budapest"),
-        ("20261204T090000", "2026-12-04T08:00:00.000000Z", "Europe/Budapest"),
+        ("20260704T090000", "2026-07-04T07:00:00.000000Z", "Europe/Berlin"),
+        ("20261204T090000", "2026-12-04T08:00:00.000000Z", "Europe/Berlin"),
         ("20260704T090000Z", "2026-07-04T09:00:00.000000Z", None),
         ("20270704T090000", "2027-07-04T08:00:00.000000Z", "Etc/GMT-1"),
     ],

@@ -17,7 +17,7 @@ _NAME = re.compile(rb"([\w-]+)[;:]")
 _QUOTED_PRINTABLE = re.compile(rb"[^:]*;(?:ENCODING=)?QUOTED-PRINTABLE[;:]", re.IGNORECASE)
 
 # Only the values of these are kept in memory, so others, such as attachments, may have any size.
-_STRUCTURE = {"BEGIN", "END", "VERSION", "TZ", "DAYLIGHT", "UID", "RECURRENCE-ID", "CLASS"}
+_STRUCTURE = {"BEGIN", "END", "VERSION", "TZ", "DAYLIGHT", "X-WR-TIMEZONE", "UID", "RECURRENCE-ID", "CLASS"}
 _OURS = {"X-TASKS-TIME-ZONE", "X-TASKS-EXACT"}
 _STATE = {"STATUS", "COMPLETED", "PERCENT-COMPLETE", "PRIORITY", "CREATED", "DCREATED"}
 _TEXTS = {"SUMMARY", "DESCRIPTION", "CATEGORIES", "URL", "LOCATION", "GEO", "COMMENT", "CONTACT", "RESOURCES"}
@@ -30,13 +30,13 @@ _ALARMS = {"VALARM", "AALARM", "DALARM", "MALARM", "PALARM"}
 _OTHERS = {"RELATED-TO", "ATTACH", "ATTENDEE", "ORGANIZER", "RDATE", "EXRULE", "IMAGE", "CONFERENCE", "COLOR"}
 _LEFT_OUT = frozenset(_ALARMS | _OTHERS | {"X-APPLE-STRUCTURED-LOCATION"})
 # Properties of the whole calendar, and how many characters of one are kept: vCalendar 1.0 has a DAYLIGHT for each year.
-_WHOLE_CALENDAR = frozenset({"VERSION", "TZ", "DAYLIGHT"})
+_WHOLE_CALENDAR = frozenset({"VERSION", "TZ", "DAYLIGHT", "X-WR-TIMEZONE"})
 _LONGEST_VALUES = 4_000
 
 # VCALENDAR, VTODO and VALARM are three; no program nests deeper.
 _DEEPEST = 8
 # Bytes of a line that are read at once.
-_AT_ONCE = 8 * 1024
+_CHUNK = 8 * 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NO_CALENDAR = "This is no iCalendar file: it does not start with BEGIN:VCALENDAR."
 
@@ -152,7 +152,8 @@ class _Splitter:
             missing = self._open[-1] if self._open else "VCALENDAR"
             raise Unreadable(max(number, 1), f"The file ends early: there is no END:{missing}. Export it again.")
         if self._first_event and not self._has_tasks:
-            raise Unreadable(self._first_event, "This calendar has events, and no tasks (VTODO). Export the tasks.")
+            fix = "Export the tasks themselves, for example as CSV."
+            raise Unreadable(self._first_event, f"This calendar has events, and no tasks (VTODO). {fix}")
 
     def _begin(self, number: int, name: str) -> None:
         if name in self._open or len(self._open) == _DEEPEST:
@@ -180,12 +181,13 @@ class _Splitter:
                 component.add(line)
         elif line.name in _WHOLE_CALENDAR and self._open == ["VCALENDAR"]:
             before = self._calendar.get(line.name, "")
-            self._calendar[line.name] = f"{before}\n{_value(line)}"[-_LONGEST_VALUES:].strip()
+            value = line.content.partition(b":")[2][:_LONGEST_VALUES].decode(errors="replace")
+            self._calendar[line.name] = f"{before}\n{value.strip()}".strip()[-_LONGEST_VALUES:]
         return None
 
 
 def _value(line: _Line) -> str:
-    """Return a short value, such as the name of a component."""
+    """Return the name of a component that begins or ends."""
     return line.content[:80].decode(errors="replace").upper().partition(":")[2].strip()
 
 
@@ -202,7 +204,7 @@ def _unfolded(file: IO[bytes]) -> Iterator[_Line]:
     """
     number, began, size, name, pieces = 0, 0, 0, "", list[bytes]()
     begins, is_soft, is_kept = True, False, True
-    for line in iter(partial(file.readline, _AT_ONCE), b""):
+    for line in iter(partial(file.readline, _CHUNK), b""):
         number += begins
         piece = line.rstrip(b"\r\n")
         is_folded = begins and not is_soft and line[0] in b" \t"

@@ -31,8 +31,9 @@ class Clock:
     def __init__(self, todo: Component, zones: Zones) -> None:
         self._zones = zones
         # A time without a zone, which Nextcloud writes, is in the task's own, or in the calendar's, or in UTC.
-        whole = ics_vcalendar.zone(todo.calendar.get("TZ", ""), todo.calendar.get("DAYLIGHT", ""))
-        self.floating: tzinfo = known(todo.text("X-TASKS-TIME-ZONE") or "") or whole or UTC
+        names = (todo.text("X-TASKS-TIME-ZONE"), todo.calendar.get("X-WR-TIMEZONE"))
+        offset = ics_vcalendar.zone(todo.calendar.get("TZ", ""), todo.calendar.get("DAYLIGHT", ""))
+        self.floating: tzinfo = next(filter(None, (known(name) for name in names if name)), offset or UTC)
 
     def time(self, found: Property, value: str | None = None) -> Time:
         """Return the day, or the time in its zone, that a property has, or that is one of its values."""

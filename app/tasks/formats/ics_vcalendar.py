@@ -19,7 +19,8 @@ _DECODERS: dict[str, Callable[[bytes], bytes]] = {"Q": binascii.a2b_qp, "B": bin
 
 _OFFSET = re.compile("([+-]?)([0-9]{1,2}):?([0-9]{2})?")
 _RULE = re.compile(
-    "(D|W|MP|MD|YM|YD)([0-9]{1,3})((?: (?:[0-9]{1,3}[+-]?|[A-Z]{2}))*)(?: (?:#([0-9]{1,5})|([0-9]{8}(?:T[0-9]{6}Z?)?)))?"
+    "(D|W|MP|MD|YM|YD)([0-9]{1,3})((?: (?:[0-9]{1,3}[+-]?|[A-Z]{2}))*)"
+    "(?: (?:#([0-9]{1,5})|([0-9]{8}(?:T[0-9]{6}Z?)?)))?"
 )
 _FREQUENCIES = {"D": "DAILY", "W": "WEEKLY", "M": "MONTHLY", "Y": "YEARLY"}
 _DAYS_OF = {"W": "BYDAY", "MP": "BYDAY", "MD": "BYMONTHDAY", "YM": "BYMONTH", "YD": "BYYEARDAY"}

@@ -25,6 +25,17 @@ _SHORT_OFFSET = re.compile(rb"(TZOFFSET(?:FROM|TO):[+-])([0-9]{3})$", re.IGNOREC
 # More zones, and longer definitions, are not remembered. Those of programs have at most 8 KiB.
 _MOST = 20
 _LONGEST = 16 * 1024
+# They come first where several zones have the same time.
+_POPULOUS = (
+    "Europe/Berlin",
+    "Europe/London",
+    "Europe/Athens",
+    "America/New_York",
+    "America/Chicago",
+    "America/Denver",
+    "America/Los_Angeles",
+    "Australia/Sydney",
+)
 
 
 class Zones:
@@ -113,7 +124,7 @@ def _equivalent(zone: tzinfo, year: int) -> str | None:
     noons = [datetime(year, 1, 1, 12) + timedelta(days) for days in range(365)]  # noqa: DTZ001
     offsets = [noon.replace(tzinfo=zone).utcoffset() for noon in noons]
     fixed = [f"Etc/GMT{-hours:+}" for hours in range(-12, 15) if hours]
-    for name in ("UTC", *fixed, *_windows_zones().values()):
+    for name in ("UTC", *fixed, *_POPULOUS, *_windows_zones().values()):
         other = known(name)
         if all(noon.replace(tzinfo=other).utcoffset() == offset for noon, offset in zip(noons, offsets, strict=True)):
             return name
