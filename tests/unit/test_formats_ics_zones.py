@@ -42,6 +42,13 @@ NEW_YORK = (
     "TZNAME:EDT",
     "END:DAYLIGHT",
 )
+# As some older programs write it.
+LOTUS = tuple(
+    line.replace("BYDAY=1SU", "BYDAY=SU;BYMONTHDAY=1,2,3,4,5,6,7").replace(
+        "BYDAY=2SU", "BYMONTHDAY=8,9,10,11,12,13,14;BYDAY=SU"
+    )
+    for line in NEW_YORK
+)
 # With the history of a zone, as Apple and Synology write it.
 PRAGUE = (
     "X-LIC-LOCATION:Europe/Prague",
@@ -71,6 +78,7 @@ def defined(name: str, rules: tuple[str, ...]) -> list[str]:
         ("Customized Time Zone", BERLIN, "07:00", "Europe/Berlin"),
         ("(UTC+01:00) Amsterdam\\, Berlin\\, Rome", BERLIN, "07:00", "Europe/Berlin"),
         ("tzone://Microsoft/Custom", NEW_YORK, "13:00", "America/New_York"),
+        ("Mine", LOTUS, "13:00", "America/New_York"),
         ("Mine", PRAGUE, "07:00", "Europe/Prague"),
         ("Mine", fixed("+0530"), "03:30", "Asia/Kolkata"),
         ("Mine", fixed("+530"), "03:30", "Asia/Kolkata"),
@@ -144,7 +152,9 @@ def test_a_stream_cannot_be_looked_through_twice() -> None:
         (*fixed("+0100")[:-1], "RRULE:FREQ=SECONDLY", "END:STANDARD"),
         (*fixed("+0100")[:-1], "RRULE:FREQ=YEARLY;BYMONTHDAY=1,2", "END:STANDARD"),
         (*fixed("+0100")[:-1], "RRULE:FREQ=YEARLY;BYMONTH=1;BYSECOND=1", "END:STANDARD"),
-        ("BEGIN:STANDARD", "DTSTART:00010101T000000", *fixed("+0100")[2:-1], BERLIN[4], "END:STANDARD"),
+        (*fixed("+0100")[:-1], "RRULE:FREQ=YEARLY;BYMONTH=1;BYDAY=MO", "END:STANDARD"),
+        (*fixed("+0100")[:-1], "RRULE:FREQ=YEARLY;BYMONTH=1;BYMONTHDAY=1,2,3,4,5,6,7", "END:STANDARD"),
+        (*BERLIN[:5], *BERLIN[4:5] * 40, *BERLIN[5:]),
         ("COMMENT:" + "x" * 17_000, *BERLIN),
     ],
 )

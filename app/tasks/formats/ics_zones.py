@@ -12,16 +12,21 @@ from app.tasks.formats.ics_values import unescape
 from app.tasks.formats.records import Unreadable
 
 _ZONE = re.compile(r';TZID=(?:"([^"]*)"|([^";]*))', re.IGNORECASE)
-# What programs write. With other rules, finding all changes of a clock could take minutes.
+# What programs write: at most two changes of a clock in a year. Other rules could have too many to go through.
 _RULE = re.compile(
-    "RRULE:(?=.*BYMONTH=)(?:FREQ=YEARLY|INTERVAL=1|BYMONTH=[0-9]{1,2}|BYDAY=[+-]?[0-9]?[A-Z]{2}"
-    "|BYMONTHDAY=[0-9,-]{1,24}|(?:UNTIL|COUNT|WKST|BYHOUR|BYMINUTE)=[0-9A-Z]{1,16}|;)+",
+    "RRULE:(?=.*BYMONTH=)(?=.*BY(?:DAY=[+-]?[0-9]|MONTHDAY=))(?=.*BYDAY=|[^,]*$)(?:FREQ=YEARLY|INTERVAL=1|BYMONTH=[0-9]{1,2}"
+    "|BYDAY=[+-]?[0-9]?[A-Z]{2}|BYMONTHDAY=[0-9,-]{1,24}"
+    "|(?:UNTIL|WKST|BYHOUR|BYMINUTE)=[0-9A-Z]{1,16}|;)+",
     re.IGNORECASE,
 )
-_EARLY = re.compile(rb"DTSTART[^:]*:(0|1[0-5])", re.IGNORECASE)
 _MOST_RULES = 40
+_OBSERVANCE = re.compile(rb"BEGIN:(?:STANDARD|DAYLIGHT)\r\n.*?END:", re.IGNORECASE | re.DOTALL)
+_OLD_START = re.compile(rb"(DTSTART[^:]*:)(?:0[0-9]{3}|1[0-8][0-9]{2}|19[0-6][0-9])", re.IGNORECASE)
+_ENDLESS_RULE = re.compile(rb"RRULE:(?![^\r]*UNTIL)[^\r]*", re.IGNORECASE)
+# A name is looked for in these years: definitions say how clocks change today.
+_FIRST_YEAR, _LAST_YEAR = 2020, 2037
 # Some servers write +530.
-_SHORT_OFFSET = re.compile(rb"(TZOFFSET(?:FROM|TO):[+-])([0-9]{3})$", re.IGNORECASE)
+_SHORT_OFFSET = re.compile(rb"(TZOFFSET(?:FROM|TO):[+-])([0-9]{3})(?=\r)", re.IGNORECASE)
 # More zones, and longer definitions, are not remembered. Those of programs have at most 8 KiB.
 _MOST = 20
 _LONGEST = 16 * 1024
@@ -116,10 +121,10 @@ def name_of(zone: tzinfo, year: int) -> str | None:
     """Return the IANA name of a zone, or of one with the same time on each day of this year; None if there is none."""
     if zone is UTC:
         return None
-    return zone.key if isinstance(zone, ZoneInfo) else _equivalent(zone, year)
+    return zone.key if isinstance(zone, ZoneInfo) else _equivalent(zone, min(max(year, _FIRST_YEAR), _LAST_YEAR))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _equivalent(zone: tzinfo, year: int) -> str | None:
     noons = [datetime(year, 1, 1, 12) + timedelta(days) for days in range(365)]  # noqa: DTZ001
     offsets = [noon.replace(tzinfo=zone).utcoffset() for noon in noons]
@@ -131,20 +136,26 @@ def _equivalent(zone: tzinfo, year: int) -> str | None:
     return None
 
 
+def _bounded(observance: re.Match[bytes]) -> bytes:
+    """Let a rule begin in 1970 at the earliest, and end in 2100: Windows' begin in 1601, and each year takes time."""
+    text = observance[0]
+    if b"RRULE" not in text.upper():
+        return text
+    return _ENDLESS_RULE.sub(rb"\g<0>;UNTIL=21000101T000000Z", _OLD_START.sub(rb"\g<1>1970", text))
+
+
 def _zone_of(definition: Component) -> tzinfo | None:
     """Return the zone that a VTIMEZONE means: the place that it names, else what its rules say."""
     place = known(definition.text("X-LIC-LOCATION") or "")
     rules = [line.decode(errors="replace") for line in definition.lines if line[:5].upper() == b"RRULE"]
     if place or len(rules) > _MOST_RULES or not all(map(_RULE.fullmatch, rules)):
         return place
-    if any(map(_EARLY.match, definition.lines)):
-        return None
     # Here, for few need it and every start of the service would take a tenth longer.
     from icalendar import Timezone  # noqa: PLC0415
 
-    lines = [_SHORT_OFFSET.sub(rb"\g<1>0\2", line) for line in definition.lines]
+    text = _SHORT_OFFSET.sub(rb"\g<1>0\2", b"\r\n".join(definition.lines))
     try:
-        rules_ = Timezone.from_ical(b"\r\n".join(lines))
+        rules_ = Timezone.from_ical(_OBSERVANCE.sub(_bounded, text))
         zone: tzinfo = rules_.to_tz(lookup_tzid=False)  # type: ignore[attr-defined]
         zone.utcoffset(datetime(2000, 1, 1))  # noqa: DTZ001
     except (ValueError, KeyError, AttributeError, TypeError, IndexError, OverflowError):
