@@ -28,7 +28,7 @@ _FIRST_YEAR, _LAST_YEAR = 2020, 2037
 # Some servers write +530.
 _SHORT_OFFSET = re.compile(rb"(TZOFFSET(?:FROM|TO):[+-])([0-9]{3})(?=\r)", re.IGNORECASE)
 # More zones, and longer definitions, are not remembered. Those of programs have at most 8 KiB.
-_MOST = 20
+_MOST = 10
 _LONGEST = 16 * 1024
 # They come first where several zones have the same time.
 _POPULOUS = (
