@@ -136,7 +136,7 @@ class Verifier:
         raise problems.TokenAlgorithm
 
     def _forget(self) -> None:
-        """Begin anew, since a key may be gone. Who verifies just now still remembers into the old dictionary."""
+        """Forget all tokens, because a key may be gone. A verification under way still writes to the old dictionary."""
         self._verified = {}
 
 

@@ -29,8 +29,8 @@ from app.services import services
 accounts = Blueprint(
     "accounts", __name__, url_prefix="/v1/auth", description="Register and sign in with the service's own accounts."
 )
-caller = Blueprint("caller", __name__, url_prefix="/v1/auth", description="The caller, and the caller's sessions.")
-for blueprint in (accounts, caller):
+me = Blueprint("caller", __name__, url_prefix="/v1/auth", description="The caller, and the caller's sessions.")
+for blueprint in (accounts, me):
     blueprint.before_request(limit_client)
 
 USER_FIELDS = tuple(User().fields)
@@ -77,10 +77,10 @@ def refresh_tokens(body: dict[str, str]) -> Response:
     return _with_tokens(200, renewed)
 
 
-@caller.post("/logout")
+@me.post("/logout")
 @authenticated
 @raises(RateLimited)
-@caller.response(204)
+@me.response(204)
 def logout() -> Response:
     """End this token's session. For a user of another issuer, reject all tokens issued until now."""
     user_id, session_id = g.identity.user_id, g.identity.session_id
@@ -90,10 +90,10 @@ def logout() -> Response:
     return empty_response()
 
 
-@caller.get("/sessions")
+@me.get("/sessions")
 @authenticated
 @raises(RateLimited)
-@caller.response(200, Sessions)
+@me.response(200, Sessions)
 def list_sessions() -> Response:
     """List the caller's sessions, newest first."""
     rows = sessions.list_sessions(g.identity.user_id)
@@ -101,10 +101,10 @@ def list_sessions() -> Response:
     return json_response({"items": [{**_fields(SESSION_FIELDS, row), "current": row.id == current} for row in rows]})
 
 
-@caller.delete("/sessions/<id:session_id>")
+@me.delete("/sessions/<id:session_id>")
 @authenticated
 @raises(NotFound, RateLimited)
-@caller.response(204)
+@me.response(204)
 def end_session(session_id: str) -> Response:
     """End one session."""
     ended = sessions.end_session(g.identity.user_id, session_id)
@@ -114,10 +114,10 @@ def end_session(session_id: str) -> Response:
     return empty_response()
 
 
-@caller.delete("/sessions")
+@me.delete("/sessions")
 @authenticated
 @raises(RateLimited)
-@caller.response(204)
+@me.response(204)
 def end_sessions() -> Response:
     """End all sessions, including this one. For a user of another issuer, reject all tokens issued until now."""
     user = g.identity
@@ -127,20 +127,20 @@ def end_sessions() -> Response:
     return empty_response()
 
 
-@caller.get("/me")
+@me.get("/me")
 @authenticated
 @raises(RateLimited)
-@caller.response(200, User)
+@me.response(200, User)
 def get_me() -> Response:
     """Show the caller."""
     return json_response(_user(queries.find_user(g.identity.user_id)))
 
 
-@caller.patch("/me")
+@me.patch("/me")
 @authenticated
 @raises(InvalidCredentials, RateLimited)
-@caller.arguments(AccountPatch)
-@caller.response(200, User)
+@me.arguments(AccountPatch)
+@me.response(200, User)
 def change_me(changes: dict[str, Any]) -> Response:
     """Change the caller's name or password. A new password ends the other sessions."""
     if "new_password" in changes:
@@ -152,11 +152,11 @@ def change_me(changes: dict[str, Any]) -> Response:
     return json_response(_user(queries.find_user(g.identity.user_id)))
 
 
-@caller.delete("/me")
+@me.delete("/me")
 @authenticated
 @raises(InvalidCredentials, RateLimited)
-@caller.arguments(AccountDeletion, location="optional_json", required=False)
-@caller.response(204)
+@me.arguments(AccountDeletion, location="optional_json", required=False)
+@me.response(204)
 def delete_me(farewell: dict[str, str]) -> Response:
     """Delete the caller, with all tasks and sessions. An account of this service must give its password."""
     verified_hash = None

@@ -47,7 +47,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.wsgi_app = Requests(app.wsgi_app, settings.cors_origins)  # type: ignore[method-assign]
 
 
-def tell(app: Flask, count: Count) -> None:
+def set_counter(app: Flask, count: Count) -> None:
     """Call `count` for each response from now on."""
     around = app.wsgi_app
     assert isinstance(around, Requests)

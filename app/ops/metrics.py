@@ -123,7 +123,7 @@ def init_app(app: Flask) -> None:
     connections = services_of(app).database.connections
     counts = Counts([problem.code for problem in catalogue()], lambda: connections.in_use)
     app.extensions["metrics"] = counts
-    requests.tell(app, counts.add)
+    requests.set_counter(app, counts.add)
 
 
 def show_metrics() -> Response:

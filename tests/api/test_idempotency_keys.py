@@ -58,11 +58,11 @@ def test_a_key_lives_for_24_hours(app, ann, create):
     age_keys(app, ann.user_id, DAY - 60)
     replay = create(ann, headers=KEY)
     age_keys(app, ann.user_id, DAY + 1)
-    anew, again = (create(ann, headers=KEY, json={"title": "coffee"}) for _ in range(2))
+    renewed, again = (create(ann, headers=KEY, json={"title": "coffee"}) for _ in range(2))
 
     assert told(replay) == told(first)
-    assert [is_replay(answer) for answer in (replay, anew, again)] == [True, False, True]
-    assert told(again) == told(anew)
+    assert [is_replay(answer) for answer in (replay, renewed, again)] == [True, False, True]
+    assert told(again) == told(renewed)
     assert [task["title"] for task in tasks_of(ann)] == ["coffee", "tea"]
 
 
@@ -137,10 +137,10 @@ def test_keys_go_with_their_user(app, ann, create):
     assert ann.delete("/v1/auth/me").status_code == 204
     assert_problem(create(ann, headers=KEY), 401, "token_revoked")
     back = Caller(app, ann.user_id, shared_token(ann.user_id, iat=int(time.time()) + 5))
-    anew = create(back, headers=KEY)
+    renewed = create(back, headers=KEY)
 
-    assert (first.status_code, anew.status_code, is_replay(anew)) == (201, 201, False)
-    assert [task["id"] for task in tasks_of(back)] == [anew.json["id"]]
+    assert (first.status_code, renewed.status_code, is_replay(renewed)) == (201, 201, False)
+    assert [task["id"] for task in tasks_of(back)] == [renewed.json["id"]]
 
 
 def test_keys_are_read_and_written_inside_a_scope_only(app, ann):

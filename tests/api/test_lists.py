@@ -99,19 +99,19 @@ NO_UTF_8 += ["%c3\xbc", "\xc3%bc"]
 @pytest.mark.parametrize("parameter", ["q={}", "{}=1"])
 def test_a_query_that_is_not_utf_8_is_a_bad_request(ann, call, parameter):
     """Surrogates, overlong forms and cut characters are no text, percent-encoded, as they are, or in part."""
-    queries = [parameter.format(octets) for octets in NO_UTF_8]
+    queries = [parameter.format(text) for text in NO_UTF_8]
     answers = {query: call(ann, environ_overrides={"QUERY_STRING": query}) for query in queries}
 
     assert {query: problem_of(answers[query]) for query in queries} == dict.fromkeys(queries, (400, "bad_request"))
 
 
 @EITHER_LIST
-@pytest.mark.parametrize("octets", ["%C3%BC", "\xc3\xbc", "%F0%9F%8D%B5"], ids=ascii)
-def test_a_query_that_is_utf_8_is_read(ann, call, octets):
+@pytest.mark.parametrize("text", ["%C3%BC", "\xc3\xbc", "%F0%9F%8D%B5"], ids=ascii)
+def test_a_query_that_is_utf_8_is_read(ann, call, text):
     """Percent-encoded, as it must be, or as it is."""
-    ann.add(title=unquote_to_bytes(octets.encode("latin-1")).decode())
+    ann.add(title=unquote_to_bytes(text.encode("latin-1")).decode())
     ann.add(title="other")
-    answer = call(ann, environ_overrides={"QUERY_STRING": f"q={octets}"})
+    answer = call(ann, environ_overrides={"QUERY_STRING": f"q={text}"})
 
     assert answer.status_code == 200
     assert len(answer.json if call is LIST_BY_USER else answer.json["items"]) == 1

@@ -75,7 +75,7 @@ QUERIES: dict[str, Callable[[str, str], Any]] = {
     "bulk_queries.update_tasks": lambda user, task: bulk_queries.update_tasks(user, [row(task)]),
     "transfer.export": lambda user, _: list(transfer.export(user, FORMATS["jsonl"])),
     "transfer.write": lambda user, _: transfer.write(user, [row()], lambda _: None),
-    "listing.count_tasks": lambda user, _: sum(listing.count_tasks(user).values()),
+    "summary.count_tasks": lambda user, _: sum(summary.count_tasks(user).values()),
     "trash.purge": lambda user, task: trash.purge(user) if delete_long_ago(user, task) else "nothing",
 }
 

@@ -84,12 +84,12 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield start(*command, port=port)
 
 
-def exchange(service: Service, data: bytes, octets: bool = False) -> list[Response]:
+def exchange(service: Service, data: bytes, bytewise: bool = False) -> list[Response]:
     """Send this, then nothing more; all responses until the end."""
     with contextlib.closing(socket.create_connection(("127.0.0.1", service.port), LONGEST_WAIT_SECONDS)) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with contextlib.suppress(OSError):
-            for piece in [data[at : at + 1] for at in range(len(data))] if octets else [data]:
+            for piece in [data[at : at + 1] for at in range(len(data))] if bytewise else [data]:
                 client.sendall(piece)
             client.shutdown(socket.SHUT_WR)
         with client.makefile("rb") as stream:
@@ -125,12 +125,12 @@ def faults(sent: list[Request], responses: list[Response]) -> str | None:
     return None if seen == expected[: len(seen)] else "a request reached the application that was not sent"
 
 
-@pytest.mark.parametrize("octets", [False, True], ids=["whole", "octet by octet"])
-def test_each_request_of_the_corpus_has_one_response(service: Service, corpus: list[Request], octets: bool) -> None:
+@pytest.mark.parametrize("bytewise", [False, True], ids=["whole", "byte by byte"])
+def test_each_request_of_the_corpus_has_one_response(service: Service, corpus: list[Request], bytewise: bool) -> None:
     """And an invalid one never two, such as the view's own and then one about its body."""
     found = {}
     for request in corpus:
-        responses = exchange(service, request.data, octets)
+        responses = exchange(service, request.data, bytewise)
         if fault := faults([request], responses):
             found[request.name] = (fault, responses)
 
