@@ -53,7 +53,7 @@ def diagnose(token: str, settings: Settings, verifier: Verifier, revocations: Re
         return Diagnosis(False, problem.code, identity.user_id, who, *_why_revoked(identity))
     except (TokenRefused, KeysUnavailable) as problem:
         reason, fix = EXPLANATIONS[problem.code](UnverifiedToken(token, header, claims, issuer, settings))
-        # A detail other than the default is more specific than our explanation.
+        # Where the verifier says more than always, nobody knows better.
         is_specific = problem.detail != type(problem).detail and not isinstance(problem, TokenMalformed)
         said = problem.detail if is_specific else reason
         return Diagnosis(False, problem.code, claimed, who, said, fix)
