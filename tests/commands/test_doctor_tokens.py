@@ -1,6 +1,7 @@
 """`flask doctor --token -`: whose a token is, who judges it, and why it is refused."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from app.auth.explanations import EXPLANATIONS
+from app.settings import PROJECT
 from tests.auth.conftest import front_end as _front_end
 from tests.auth.issuer import Issuer
 from tests.auth.people import another_app, register
@@ -167,6 +170,34 @@ def test_another_secret_is_told_from_another_key(trusting: Flask, front_end: Iss
     assert "AUTH_SECRET" in own["reason"]
     assert "publishes no key" in unknown["reason"]
     assert changed["reason"] == "It is not signed with the key that AUTH_JWKS_URL publishes."
+
+
+def test_the_page_names_the_settings_that_the_command_names(trusting: Flask, front_end: Issuer) -> None:
+    """Each rejection whose cause can be a setting has its row in docs/authentication.md, with just these settings."""
+    published, own = token_of("published", front_end.origin), token_of("own", front_end.origin)
+    only_published = {"BETTER_AUTH_SECRET": None, "LOCAL_AUTH": "off", "AUTH_JWKS_URL": front_end.url}
+    found: dict[str, set[str]] = {}
+    for settings, token in (
+        ({"AUTH_JWKS_URL": None}, published),
+        (only_published, shared_token("ann")),
+        (only_published, own),
+        ({}, shared_token("ann", secret="another secret of at least 32 bytes")),
+        ({}, with_part(own, 2, flip_bit)),
+        ({"AUTH_JWKS_URL": front_end.url}, front_end.token(new_key())),
+        ({"AUTH_JWKS_URL": front_end.url}, token_of("published", front_end.origin, iss="https://elsewhere.example")),
+        ({"AUTH_JWKS_URL": front_end.url}, token_of("published", front_end.origin, aud=LEFT_OUT)),
+        ({"AUTH_JWKS_URL": "http://127.0.0.1:1/jwks"}, published),
+    ):
+        with another_app(trusting, **settings) as app:
+            told = diagnose(app, token)
+        found.setdefault(told["code"], set()).update(re.findall(r"[A-Z]+_[A-Z_]+", f"{told['reason']} {told['fix']}"))
+    page = (PROJECT / "docs" / "authentication.md").read_text()
+    rows = {
+        code: set(re.findall(r"`([A-Z_]+_[A-Z_]+)`", text))
+        for code, text in re.findall(r"^\| `(\w+)` \| (.*)", page, re.M)
+    }
+
+    assert {code: rows[code] for code in EXPLANATIONS.keys() & rows} == found
 
 
 def test_keys_that_cannot_be_had_are_told(app: Flask, front_end: Issuer) -> None:
