@@ -122,7 +122,7 @@ class Verifier:
         return identity
 
     def issuer_of(self, header: Header) -> Issuer:
-        """Return the issuer for a token with this header. Raise TokenAlgorithm without one, and TokenClaim on `crit`."""
+        """Return the issuer for a token with this header. Raise TokenAlgorithm if none fits, TokenClaim for `crit`."""
         if "crit" in header:
             # RFC 7515, section 4.1.11: reject an extension that must be understood but is not.
             raise problems.TokenClaim("The token's header has crit, which this service does not know.")
