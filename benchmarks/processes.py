@@ -34,7 +34,7 @@ def processor_seconds(group: int) -> float:
     ticks = 0
     for stat in PROC.glob("[0-9]*/stat"):
         try:
-            # After the name: state, parent, group; from the twelfth on: user and system time, both also of the children.
+            # After the name: state, parent, group; from the twelfth on: user and system time, both for children too.
             fields = stat.read_text().rpartition(")")[2].split()
         except OSError:
             continue
