@@ -35,7 +35,7 @@ test-reliability: $(VENV)/.development ## Stop, freeze and restart real servers 
 test-pgbouncer: $(VENV)/.development ## Run the API's tests with PgBouncer (transaction mode) in front of PostgreSQL.
 	@# Except an outage after which everything must work at once: PgBouncer waits a second before it retries.
 	@TEST_PGBOUNCER=1 $(BIN)/pytest --numprocesses $(PROCESSES) $(or $(TESTS),tests/api tests/auth) \
-		--deselect tests/auth/test_revocation_copy.py::test_what_cannot_be_known_is_503
+		--deselect tests/auth/test_revocation_copy.py::test_without_a_database_and_with_an_old_copy_the_response_is_503
 
 check: $(VENV)/.development ## Check format, lint, types, the API's description, and the service against it.
 	@$(BIN)/ruff format --check

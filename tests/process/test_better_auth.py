@@ -117,7 +117,7 @@ def test_a_mailed_token_names_nobody_by_another_claim(servers, new_database):
         assert_problem(Caller(app, "ann", mailed).get("/v1/tasks"), 401, "token_claim")
 
 
-def test_the_user_id_can_be_read_from_another_claim(servers, new_database):
+def test_another_claim_can_hold_the_user_id(servers, new_database):
     """Better Auth puts the whole user into its tokens."""
     issuer = servers["EdDSA"]
     token = issuer.token()
