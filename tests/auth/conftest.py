@@ -51,7 +51,7 @@ def issuer() -> Iterator[Issuer]:
 
 @pytest.fixture(scope="session")
 def new_verifier() -> NewVerifier:
-    """Return a function that makes a service's verifier with these settings, without a database. LEFT_OUT unsets one."""
+    """Return a function that makes a verifier with these settings, without a database. LEFT_OUT unsets one."""
 
     def make(**changes: Any) -> Verifier:
         return Verifier(read_settings(without_left_out(settings_for("sqlite:////nonexistent/tasks.db", **changes))))
