@@ -270,7 +270,7 @@ def test_the_isolation_probe_finds_missing_policies(
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(0, "ok"), (5, "warning"), (-5, "warning"), (60, "failed")])
-def test_a_difference_of_clocks_is_a_warning(
+def test_a_difference_of_clocks_is_reported(
     app: Flask, monkeypatch: pytest.MonkeyPatch, seconds: float, status: str
 ) -> None:
     """Logouts and tokens use both clocks."""

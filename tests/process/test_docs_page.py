@@ -1,4 +1,4 @@
-"""/docs in a real browser: what a reader does there works, in light and in dark, and talks to this service alone."""
+"""/docs in a real browser works, light and dark, and makes requests only to this service."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tests.process.conftest import Service, Start
 from tests.waiting import until
 
 MISSING = [program for program in ("chromium", "chromedriver") if shutil.which(program) is None]
-# Chromium asks its makers for this and that, unless told not to; and as root it cannot shut itself in.
+# Chromium contacts its makers unless told not to, and has no sandbox as root.
 ARGUMENTS = (
     "--headless=new",
     "--no-sandbox",
@@ -39,7 +39,7 @@ def service(serve: Start, sqlite_url: str) -> Service:
 
 
 class Reader:
-    """Somebody with a browser, and what it noted."""
+    """A reader with a browser, and its log."""
 
     def __init__(self, service: Service, driver: webdriver.Chrome) -> None:
         self.home, self.driver = f"http://127.0.0.1:{service.port}", driver
@@ -48,7 +48,7 @@ class Reader:
         self.driver.get(self.home + path)
 
     def find(self, selector: str, inside: WebElement | None = None) -> WebElement:
-        """The first such element, once it is there and can be seen."""
+        """Return the first such element when it is visible."""
 
         def seen() -> WebElement | None:
             found = (inside or self.driver).find_elements(By.CSS_SELECTOR, selector)
@@ -68,7 +68,7 @@ class Reader:
         self.click(".modal-ux .btn-done")
 
     def run(self, operation: str, body: Any = None) -> tuple[int, Any]:
-        """Open an operation, execute it; the status and the body that the page shows."""
+        """Open an operation, execute it, and return the status and body that the page shows."""
         block = self.find(f"[id$='-{operation}']")
         if "is-open" not in block.get_attribute("class"):
             self.click(".opblock-summary-control", block)
@@ -81,45 +81,45 @@ class Reader:
         return int(status), json.loads(self.find(".live-responses-table .highlight-code code", block).text)
 
     def background(self) -> tuple[int, ...]:
-        """Of the page, as red, green and blue."""
+        """Return the page's background as red, green and blue."""
         color = self.driver.execute_script("return getComputedStyle(document.body).backgroundColor")
         return tuple(int(part) for part in color.removeprefix("rgb(").removesuffix(")").split(","))
 
     def complaints(self) -> list[str]:
-        """What stands in the console."""
+        """Return the console's messages."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
     def hosts(self) -> set[str]:
-        """Whom the browser has asked for anything since the last time."""
+        """Return the hosts of all requests since the last call."""
         messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         asked = [
             urlsplit(m["params"]["request"]["url"]) for m in messages if m["method"] == "Network.requestWillBeSent"
         ]
-        # The browser's own pages, and what is in the page itself, have other schemes.
+        # The browser's own pages, and data inside the page, have other schemes.
         return {url.netloc for url in asked if url.scheme in ("http", "https", "ws", "wss")}
 
     def assert_both_schemes(self) -> None:
-        """The page follows what a reader prefers."""
+        """Set the reader's preference."""
         for scheme, color in SCHEMES.items():
             preferred = [{"name": "prefers-color-scheme", "value": scheme}]
             self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": preferred})
             assert sum(abs(one - other) for one, other in zip(self.background(), color, strict=True)) < 100
 
     def assert_quiet(self) -> None:
-        """Without a complaint in the console or a request to anybody else."""
+        """Check that the console is empty and all requests went to this service."""
         assert self.complaints() == []
         assert self.hosts() == {urlsplit(self.home).netloc}
 
 
 @pytest.fixture
 def reader(service: Service, tmp_path: Path) -> Iterator[Reader]:
-    """A browser of this test's own."""
+    """A browser for this test only."""
     options = webdriver.ChromeOptions()
     options.binary_location = str(shutil.which("chromium"))
     for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path / 'browser'}"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    # What it keeps beside its data (reports of crashes, settings) stays in this test's folder, too.
+    # Its other files (crash reports, settings) go into this test's folder too.
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     driver = webdriver.Chrome(options, Driver(shutil.which("chromedriver"), env=environment))
     try:
@@ -128,8 +128,8 @@ def reader(service: Service, tmp_path: Path) -> Iterator[Reader]:
         driver.quit()
 
 
-def test_a_reader_tries_the_service_on_its_page(service: Service, reader: Reader) -> None:
-    """Authorize with a token, create a task, list it; then look an error up."""
+def test_a_reader_can_try_the_service_on_its_page(service: Service, reader: Reader) -> None:
+    """Authorize with a token, create a task, list it, then look up an error."""
     reader.open("/docs")
     reader.authorize(service.register())
 
@@ -141,7 +141,7 @@ def test_a_reader_tries_the_service_on_its_page(service: Service, reader: Reader
     reader.assert_both_schemes()
     reader.assert_quiet()
 
-    # Where an error's `type` leads.
+    # The target of an error's `type`.
     reader.open("/docs/errors#not_found")
     assert reader.find("#not_found:target h2").text.split() == ["not_found", "404"]
     reader.assert_both_schemes()

@@ -1,4 +1,4 @@
-"""The audit finds what it is there to find."""
+"""The audit finds every kind of damage."""
 
 import contextlib
 import shutil
@@ -25,12 +25,12 @@ WRONGS = {
 }
 
 
-def test_the_audit_finds_each_kind_of_wrong(launch: Launch, sqlite_file: Path, tmp_path: Path) -> None:
-    """And nothing else: the same load passes where nobody meddled."""
+def test_the_audit_finds_each_kind_of_damage(launch: Launch, sqlite_file: Path, tmp_path: Path) -> None:
+    """And nothing in the undamaged data."""
     load = Load(launch(f"sqlite:///{sqlite_file}").wait_until_ready().port, users=1)
     with load.running():
         time.sleep(1)
-        # The last task is one that was created and not touched again.
+        # The last task was created and not touched again.
         load.only_create()
         time.sleep(0.5)
     assert not (findings := audit(load, sqlite_query(sqlite_file))), findings
