@@ -22,7 +22,7 @@ OPERATIONS = {
 JSON_REQUESTS = {
     name: operation["requestBody"]["content"]["application/json"]
     for name, (_, _, operation) in OPERATIONS.items()
-    if "requestBody" in operation
+    if "application/json" in operation.get("requestBody", {}).get("content", {})
 }
 # Whose examples, read one after the other, are not one story: a token is nobody's, and Ann is known already.
 REFUSED = {"refresh_tokens": 401, "register": 409}
