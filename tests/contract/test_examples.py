@@ -1,4 +1,4 @@
-"""The examples in the OpenAPI document: every body has one, it fits its schema, and the service takes it."""
+"""Every body in the OpenAPI document has a valid example that the service accepts."""
 
 import json
 from pathlib import Path
@@ -24,12 +24,12 @@ JSON_REQUESTS = {
     for name, (_, _, operation) in OPERATIONS.items()
     if "application/json" in operation.get("requestBody", {}).get("content", {})
 }
-# Whose examples, read one after the other, are not one story: a token is nobody's, and Ann is known already.
+# Examples that do not work one after the other: a token is made up, and Ann is already registered.
 REFUSED = {"refresh_tokens": 401, "register": 409}
 
 
 def bodies():
-    """Every body in the document: where it is, its schema and its examples."""
+    """Return every body in the document: its place, its schema and its examples."""
     for name, (_, _, operation) in OPERATIONS.items():
         yield from bodies_in({"request": operation.get("requestBody", {}), **operation["responses"]}, name)
     yield from bodies_in(PROBLEMS)
@@ -43,19 +43,19 @@ def bodies_in(places, operation=""):
 
 
 def test_every_body_has_an_example():
-    """That of each request, of each success and of each error."""
+    """Of each request, success and error."""
     assert [place for place, _, examples in bodies() if not examples] == []
 
 
-def test_every_example_fits_its_schema():
-    """Its patterns and formats, too."""
+def test_every_example_matches_its_schema():
+    """Including patterns and formats."""
     for place, schema, examples in bodies():
         validator = Draft202012Validator(schema | {"components": DOCUMENT["components"]}, validate_formats=True)
         assert [str(error) for example in examples for error in validator.iter_errors(example)] == [], place
 
 
 def test_every_error_has_an_example():
-    """Under its code, in the answer of its status, where some operation has it."""
+    """Under its code, at the response of its status, if an operation has it."""
     for problem in catalogue():
         for body in PROBLEMS.get(f"Problem{problem.status}", {"content": {}})["content"].values():
             example = body["examples"][problem.code]["value"]
@@ -63,8 +63,8 @@ def test_every_error_has_an_example():
 
 
 @pytest.mark.parametrize("name", JSON_REQUESTS)
-def test_the_example_of_a_request_is_taken(new_database, name):
-    """And answered with the members that the example of its answer has."""
+def test_the_service_accepts_a_requests_example(new_database, name):
+    """The response has the members of its example."""
     method, path, operation = OPERATIONS[name]
     with another_app(new_database()) as app:
         signed_up = Caller(app).post("/v1/auth/register", json=JSON_REQUESTS["register"]["example"])
