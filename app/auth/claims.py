@@ -14,7 +14,7 @@ from app.http import strict_json
 TOKEN_CHARACTERS = 8 * 1024
 LEEWAY_SECONDS = 10
 PARTS_OF_AN_ENCRYPTED_TOKEN = 5
-# The end of the year 9999: anything later is no time.
+# The end of the year 9999: later values are not times.
 LATEST_TIME = 253_402_300_799
 
 USER_ID_CHARACTERS = 255

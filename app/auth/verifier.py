@@ -62,7 +62,7 @@ class Issuer:
         user_id = read_user_id(claims, self.user_id_claim)
         if user_id.startswith(LOCAL_USER_PREFIX) is not self.is_local:
             # Another issuer's token must not become a local account.
-            raise problems.TokenClaim(f"The token's {self.user_id_claim} is no user id of this issuer.")
+            raise problems.TokenClaim(f"The token's {self.user_id_claim} is not a user id of this issuer.")
         if claims["exp"] - claims.get("iat", time.time()) > self.longest_life:
             raise problems.TokenClaim(
                 f"The token lives too long: at most {self.longest_life} seconds from its iat, or from now, to its exp."

@@ -127,5 +127,5 @@ def init_app(app: Flask) -> None:
 
 
 def show_metrics() -> Response:
-    """For whoever watches the service; it names no user and no task."""
+    """Show the metrics for monitoring. They name no user and no task."""
     return Response(current_app.extensions["metrics"].page(), content_type=CONTENT_TYPE_PLAIN_0_0_4)

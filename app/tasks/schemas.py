@@ -132,7 +132,7 @@ class _WholeTask(TaskFields):
 
 
 class ReadOnly(Schema):
-    """What a client may send back as it got it: it is passed over."""
+    """Read-only fields. Requests may contain them, and they are ignored."""
 
     id = _read_only("uuid")
     completed_at = _read_only("date-time", allow_none=True)

@@ -1,4 +1,4 @@
-"""Numbers to show beside lists: how many tasks are open, overdue, due today, and of each tag and priority."""
+"""Numbers to show next to lists: how many tasks are open, overdue, due today, and of each tag and priority."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -47,7 +47,7 @@ MISFITS = {
     "op of another type": ({"op": ["create"], "task": CREATE["task"]}, "op"),
     "null op": ({"op": None}, "op"),
     "create without a task": ({"op": "create"}, "task"),
-    "create with an id beside": ({**CREATE, "id": ID}, "id"),
+    "create with an id next to the task": ({**CREATE, "id": ID}, "id"),
     "create with changes": ({**CREATE, "changes": {}}, "changes"),
     "update without an id": ({"op": "update", "changes": {}}, "id"),
     "update without changes": ({"op": "update", "id": ID}, "changes"),
@@ -188,8 +188,8 @@ def test_a_failed_batch_does_not_use_up_its_key(ann, filled, failing, status):
     """The key is free for the corrected batch."""
     headers = {"Idempotency-Key": "key"}
     answers = [BATCH(ann, json={"operations": [create(), named(failing, filled)]}, headers=headers) for _ in range(2)]
-    results = run(ann, create(title="mended"), headers=headers)
+    results = run(ann, create(title="corrected"), headers=headers)
 
     assert [answer.status_code for answer in answers] == [status, status]
     assert next(iter(answers[0].json["errors"])).startswith("operations.1")
-    assert [task["title"] for task in tasks_of(ann).values()].count("mended") == len(results) == 1
+    assert [task["title"] for task in tasks_of(ann).values()].count("corrected") == len(results) == 1

@@ -158,9 +158,9 @@ def test_a_client_that_starts_again_after_410_has_the_servers_tasks(app, ann):
     forget(app, ann, forgotten["id"])
     assert_problem(CHANGES(ann, query_string={"since": aged(replica.token, ann, days=31)}), 410, "resync_required")
 
-    anew = Replica(ann)
-    anew.read_to_the_end()
-    assert anew.tasks == tasks_of(ann) == {kept["id"]: kept}
+    restarted = Replica(ann)
+    restarted.read_to_the_end()
+    assert restarted.tasks == tasks_of(ann) == {kept["id"]: kept}
 
 
 def test_a_slow_write_appears_in_the_next_run(app, ann):

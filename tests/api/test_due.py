@@ -224,11 +224,11 @@ def test_null_for_one_due_next_to_a_value_for_the_other_is_accepted(ann, write, 
 
 @pytest.mark.parametrize("recurrence", [None, RULE])
 @pytest.mark.parametrize(("before", "after"), [("due_on", "due_at"), ("due_at", "due_on")])
-@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside null"])
-def test_a_value_for_one_due_clears_the_other(ann, recurrence, before, after, beside):
+@pytest.mark.parametrize("with_null", [False, True], ids=["alone", "with null"])
+def test_a_value_for_one_due_clears_the_other(ann, recurrence, before, after, with_null):
     """Whether or not the body says so. A rule stays."""
     task = ann.add(**{before: DUES[before]}, recurrence=recurrence)
-    answer = CHANGE(ann, task["id"], json={after: DUES[after], **({before: None} if beside else {})})
+    answer = CHANGE(ann, task["id"], json={after: DUES[after], **({before: None} if with_null else {})})
 
     assert answer.status_code == 200
     expected = {before: None, after: DUES[after], "updated_at": answer.json["updated_at"]}

@@ -148,11 +148,11 @@ def test_the_first_response_is_replayed_even_if_the_task_changed(ann, create, th
 def test_a_failed_request_does_not_use_up_its_key(ann, create, refused, status):
     """The key is free for the corrected request, and for another wrong one."""
     failures = [create(ann, headers=KEY, **refused) for _ in range(2)]
-    mended = create(ann, headers=KEY)
+    corrected = create(ann, headers=KEY)
 
     assert [answer.status_code for answer in failures] == [status, status]
-    assert (mended.status_code, is_replay(mended)) == (201, False)
-    assert told(create(ann, headers=KEY)) == told(mended)
+    assert (corrected.status_code, is_replay(corrected)) == (201, False)
+    assert told(create(ann, headers=KEY)) == told(corrected)
     assert len(tasks_of(ann)) == 1
 
 

@@ -112,9 +112,9 @@ def test_a_failed_transaction_stores_neither_task_nor_key(own_app, engine, creat
     assert (tasks_of(ann), keys_of(own_app, ann.user_id)) == ([], [])
 
     sql(own_app, MENDED[engine])
-    mended, again = create(ann, headers=KEY), create(ann, headers=KEY)
-    assert told(again) == told(mended)
-    assert (is_replay(mended), is_replay(again), len(tasks_of(ann))) == (False, True, 1)
+    corrected, again = create(ann, headers=KEY), create(ann, headers=KEY)
+    assert told(again) == told(corrected)
+    assert (is_replay(corrected), is_replay(again), len(tasks_of(ann))) == (False, True, 1)
 
 
 @EVERY_CREATE

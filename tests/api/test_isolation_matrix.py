@@ -25,8 +25,8 @@ from tests.api.support.foreign import (
     made_up_refresh_token,
     make_ann,
     name_foreign,
-    nobody,
     unknown_user,
+    without_token,
 )
 from tests.conftest import Caller
 from tests.contract.test_openapi import operations, parameters, resolve
@@ -166,15 +166,15 @@ def is_open(document, operation):
 
 def expected(document, who, operation, way):
     if not is_open(document, operation):
-        if who in (nobody, disabled_user):
-            return MISSING if who is nobody else REVOKED
+        if who in (without_token, disabled_user):
+            return MISSING if who is without_token else REVOKED
         if who is another_account:
             return OF_ACCOUNTS.get((operation, way), TABLE[operation][way])
     return TABLE[operation][way]
 
 
 @pytest.mark.parametrize(
-    "who", [another_user, another_account, unknown_user, disabled_user, nobody], ids=lambda who: who.__name__
+    "who", [another_user, another_account, unknown_user, disabled_user, without_token], ids=lambda who: who.__name__
 )
 @pytest.mark.parametrize(("operation", "way"), CASES)
 def test_another_users_data_cannot_be_reached(app, document, ann, who, operation, way):

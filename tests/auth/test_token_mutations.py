@@ -1,4 +1,4 @@
-"""No change of a valid token makes another valid one, whoever signed it."""
+"""No change of a valid token makes another valid one, by any signer."""
 
 import string
 

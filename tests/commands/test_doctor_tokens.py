@@ -95,7 +95,7 @@ def test_text_around_a_token_is_ignored(trusting: Flask, form: str) -> None:
         ({"aud": LEFT_OUT}, "token_audience", "no aud, but"),
         ({"sub": LEFT_OUT}, "token_claim", "sub is not a user id"),
         ({"sub": "\ud800"}, "token_malformed", "damaged"),
-        ({"sub": "usr_" + 32 * "0"}, "token_claim", "is no user id of this issuer"),
+        ({"sub": "usr_" + 32 * "0"}, "token_claim", "is not a user id of this issuer"),
         ({"exp": "soon"}, "token_claim", "exp is not a number"),
     ],
     ids=lambda value: str(next(iter(value))) if isinstance(value, dict) else None,

@@ -98,9 +98,9 @@ def _explain(send: Send, connection: psycopg2.extensions.connection, text: str, 
         before = _foreign_key_buffers(send, cursor)
         send(cursor, f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {text}", parameters)
         (((explained,),),) = cursor.fetchall()
-        beside = _foreign_key_buffers(send, cursor) - before
+        for_the_key = _foreign_key_buffers(send, cursor) - before
     root = explained["Plan"]
-    return Plan(root, root["Shared Hit Blocks"] + root["Shared Read Blocks"] + beside)
+    return Plan(root, root["Shared Hit Blocks"] + root["Shared Read Blocks"] + for_the_key)
 
 
 @contextmanager

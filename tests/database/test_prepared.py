@@ -82,12 +82,12 @@ def test_another_session_gets_the_whole_statement(app: Flask, ann: Caller, taken
     else:
         in_session(app, FORGET)
 
-    answers = [ann.add(title="anew"), ann.add(title="once more")]
+    answers = [ann.add(title="another"), ann.add(title="once more")]
     in_session(app, FORGET)
     toggled = ann.post(path)
 
     assert toggled.status_code == 200
-    assert [answer["title"] for answer in answers] == ["anew", "once more"]
+    assert [answer["title"] for answer in answers] == ["another", "once more"]
     assert len(ann.get("/v1/tasks").get_json()["items"]) == 3
     assert toggled.get_json()["completed"] is (not taken)
     assert runs_by_name(app) == []

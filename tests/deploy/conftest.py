@@ -19,7 +19,7 @@ def server() -> Iterator[Cluster]:
     """A server as its image prepares it for postgres.sh."""
     with cluster() as made:
         if not shutil.which("psql", path=f"{made.programs}:{os.environ['PATH']}"):
-            pytest.skip("there is no psql beside this PostgreSQL")
+            pytest.skip("there is no psql for this PostgreSQL")
         (made.home / "data" / "pg_hba.conf").write_text(ACCESS)
         made.restart()
         yield made

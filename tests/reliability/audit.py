@@ -76,7 +76,7 @@ def _compare(writes: list[Write], rows: dict[str, list[Row]], findings: Findings
     of_key: dict[str, list[Write]] = defaultdict(list)
     for write in writes:
         of_key[write.key].append(write)
-    findings.doubled += [f"{key}: nobody asked for it" for key in rows if key not in of_key]
+    findings.doubled += [f"{key}: no attempt created it" for key in rows if key not in of_key]
     for key, attempts in of_key.items():
         found = rows.get(key, [])
         if len(found) > 1:
@@ -111,14 +111,14 @@ def _contradictions(attempts: list[Write], row: Row) -> Iterator[str]:
         yield f"{row.key}: version {max(made)} was acknowledged, {row.version} is there"
     deleting = [write for write in attempts if write.kind == "delete" and (write.is_acknowledged or write.is_unknown)]
     if row.deleted and not deleting:
-        yield f"{row.key}: deleted by nobody"
+        yield f"{row.key}: deleted by no attempt"
     if any(write.is_acknowledged for write in deleting) and not (row.deleted and made[max(made)].kind == "delete"):
         yield f"{row.key}: deleted, and there"
     last = made.get(row.version)
     if last and last.kind != "delete" and (last.title, last.completed) != (row.title, bool(row.completed)):
         yield f"{row.key}: version {row.version} is not what was acknowledged"
     if row.title not in {write.title for write in attempts}:
-        yield f"{row.key}: nobody wrote {row.title}"
+        yield f"{row.key}: no attempt wrote {row.title}"
     for version, write in made.items():
         before = made.get(version - 1)
         if write.kind == "toggle" and before and (before.title, not before.completed) != (write.title, write.completed):

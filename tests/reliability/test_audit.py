@@ -16,9 +16,9 @@ WRONGS = {
     f"DELETE FROM tasks WHERE {A_LIVE_TASK}": "acknowledged and gone",
     f"UPDATE tasks SET version = version - 1 WHERE {A_LIVE_TASK}": "was acknowledged, 0 is there",
     f"UPDATE tasks SET version = version + 1 WHERE {A_LIVE_TASK}": "1 more writes than were asked for",
-    f"UPDATE tasks SET title = 'milk' WHERE {A_LIVE_TASK}": "nobody wrote milk",
+    f"UPDATE tasks SET title = 'milk' WHERE {A_LIVE_TASK}": "no attempt wrote milk",
     f"UPDATE tasks SET completed_at = created_at WHERE {A_LIVE_TASK}": "is not what was acknowledged",
-    f"UPDATE tasks SET deleted_at = created_at WHERE {A_LIVE_TASK}": "deleted by nobody",
+    f"UPDATE tasks SET deleted_at = created_at WHERE {A_LIVE_TASK}": "deleted by no attempt",
     f"INSERT INTO tasks (user_id, id, {COLUMNS}) SELECT user_id, 'b', {COLUMNS} FROM tasks "
     f"WHERE {A_LIVE_TASK}": "2 tasks",
     "DELETE FROM idempotency_keys WHERE rowid = 1": "half of it is there",

@@ -146,7 +146,7 @@ def disabled_user(app: Flask) -> Caller:
     return caller
 
 
-def nobody(app: Flask) -> Caller:
+def without_token(app: Flask) -> Caller:
     return Caller(app)
 
 
