@@ -46,11 +46,15 @@ def write(tasks: Iterable[Task]) -> Iterator[bytes]:
         yield str(writer.writerow([_written(name, task[name]) for name in FIELDS])).encode()
 
 
-def read(line: int, names: list[str], rows: Rows) -> Records:
-    """Yield a task for each row below a header, whose columns are in any order."""
+def check_header(line: int, names: list[str]) -> None:
+    """Refuse a header that does not name fields."""
     if not any(names):
         raise Unreadable(line, f"There is no header. Name the columns in the first line: {', '.join(FIELDS)}.")
     check_names(line, names)
+
+
+def read(names: list[str], rows: Rows) -> Records:
+    """Yield a task for each row below a header, whose columns are in any order."""
     for began, row in rows:
         # A spreadsheet leaves rows of empty cells behind.
         if any(row):
