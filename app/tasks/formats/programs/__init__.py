@@ -62,7 +62,7 @@ def fitted(found: Found) -> Iterator[Record]:
             continue
         if last:
             yield last
-        task, kinds = fit({name: value for name, value in each.task.items() if value is not None})
+        task, kinds = fit({name: value for name, value in each.task.items() if value not in (None, "")})
         last = Record(each.line, task, (*each.left_out, *kinds, *skipped))
         skipped.clear()
     if last:
