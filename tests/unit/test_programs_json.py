@@ -190,6 +190,39 @@ TASKWARRIOR_TASKS: list[tuple[Task, list[str]]] = [
     ),
 ]  # fmt: skip
 
+REMEMBER_THE_MILK = json.dumps(
+    {
+        "config": {"timezone": "Europe/Berlin", "dateformat": "0"},
+        "lists": [{"id": "1", "name": "Inbox"}, {"id": "2", "name": "Garden"}], "smart_lists": [], "locations": [],
+        "tags": [{"id": "green"}], "reminders": [],
+        "tasks": [
+            {"id": "31", "series_id": "21", "list_id": "2", "name": "Water the ferns", "priority": "P1",
+             "date_created": 1772352000000, "date_due": 1773442800000, "date_due_has_time": False, "tags": ["green"],
+             "repeat": "FREQ=WEEKLY;INTERVAL=1;WKST=MO", "repeat_every": True, "url": "https://example.com/ferns"},
+            {"id": "32", "series_id": "22", "list_id": "1", "name": "Buy compost", "priority": "PN", "parent_id": "31",
+             "date_created": 1772352000000, "date_due": 1773478800000, "date_due_has_time": True, "tags": [],
+             "date_completed": 1772436600000},
+            {"id": "33", "series_id": "23", "list_id": "1", "name": "Gone", "priority": "P3",
+             "date_trashed": 1772436600000},
+        ],
+        "notes": [{"id": "41", "series_id": "21", "title": "", "content": "From below"}],
+    }
+)  # fmt: skip
+REMEMBER_THE_MILK_TASKS: list[tuple[Task, list[str]]] = [
+    (
+        {"title": "Water the ferns", "details": "From below\n\nhttps://example.com/ferns", "completed": False,
+         "priority": "high", "tags": ["green", "Garden"], "due_on": "2026-03-14", "time_zone": "Europe/Berlin",
+         "recurrence": "FREQ=WEEKLY;INTERVAL=1;WKST=MO", "created_at": "2026-03-01T08:00:00.000000Z"},
+        [],
+    ),
+    (
+        {"title": "Buy compost", "completed": True, "completed_at": "2026-03-02T07:30:00.000000Z", "priority": "none",
+         "due_at": "2026-03-14T09:00:00.000000Z", "time_zone": "Europe/Berlin",
+         "created_at": "2026-03-01T08:00:00.000000Z"},
+        ["parent_id", "deleted task"],
+    ),
+]  # fmt: skip
+
 SAMPLES: dict[str, tuple[str, list[tuple[Task, list[str]]]]] = {
     "Google Tasks": (GOOGLE, GOOGLE_TASKS),
     "Trello": (TRELLO, TRELLO_TASKS),
@@ -197,6 +230,7 @@ SAMPLES: dict[str, tuple[str, list[tuple[Task, list[str]]]]] = {
     "Wunderlist, later": (WUNDERLIST_NEW, WUNDERLIST_TASKS),
     "Taskwarrior": (TASKWARRIOR, TASKWARRIOR_TASKS),
     "Taskwarrior, by line": ("\n".join(TASKWARRIOR_LINES), TASKWARRIOR_TASKS),
+    "Remember The Milk": (REMEMBER_THE_MILK, REMEMBER_THE_MILK_TASKS),
 }
 
 
@@ -235,7 +269,7 @@ def test_a_programs_own_id_gives_the_same_id_for_ever() -> None:
     assert ids["Wunderlist"] == ids["Wunderlist, later"]
     assert ids["Google Tasks"][0] == "e0a984a5-f31e-5567-a948-d076b8f5f6a3"
     assert ids["Trello"][0] == "ed5c803f-6cc3-5909-b65d-1db728adcb80"
-    assert len({each for found in ids.values() for each in found}) == 3 + 4 + 2 + 2
+    assert len({each for found in ids.values() for each in found}) == 3 + 4 + 2 + 2 + 2
 
 
 @pytest.mark.parametrize(
@@ -247,7 +281,7 @@ def test_a_programs_own_id_gives_the_same_id_for_ever() -> None:
         (f"{TASKWARRIOR_LINES[0]}\n\n{{", 3, "not JSON"),
         ("\udcff", 1, "not JSON"),
         ("[" * 2_000, 1, "not JSON"),
-        ("[]", 1, "no JSON of Google Tasks, Trello, Wunderlist, Taskwarrior"),
+        ("[]", 1, "no JSON of Google Tasks, Trello, Wunderlist, Taskwarrior, Remember The Milk"),
         ('{"title": "a"}', 1, "no JSON of .*jsonl"),
         ("[1, 2]", 1, "no JSON of"),
         ("[" + "[]," * json_read.MAX_BRACKETS + "[]]", 1, "too many"),

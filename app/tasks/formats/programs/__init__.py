@@ -8,6 +8,7 @@ from app.tasks.formats.programs import (
     asana,
     google,
     outlook,
+    remember_the_milk,
     taskwarrior,
     ticktick,
     todoist,
@@ -49,6 +50,7 @@ DOCUMENTS = (
     Document("Trello", trello.recognizes, trello.records),
     Document("Wunderlist", wunderlist.recognizes, wunderlist.records),
     Document("Taskwarrior", taskwarrior.recognizes, taskwarrior.records),
+    Document("Remember The Milk", remember_the_milk.recognizes, remember_the_milk.records),
 )
 
 
