@@ -14,7 +14,7 @@ from app.times import read_day, read_moment, rfc3339
 
 # Another program's id need not be a UUID. It gets the same one at every import, so that nothing doubles.
 _IDS = UUID("0d5a9c1e-6f0b-5e4c-8b1d-3a7e2f6c9d40")
-# The lists where a task stands that nobody has put into one.
+# Where a task stands until somebody puts it into a list.
 _INBOXES = frozenset({"", "inbox", "📥inbox", "my tasks", "untitled section"})
 _zone = Zone()
 
