@@ -37,21 +37,22 @@ def _document(text: bytes) -> Any:
         lines = list(_values(text))
         if lines:
             return lines
-        raise Unreadable(
-            error.lineno, f"This is not JSON ({str(error).partition(': line ')[0]}). Export it again."
-        ) from error
+        raise _not_json(error.lineno, error) from error
 
 
 def _values(text: bytes) -> Iterator[Any]:
-    """Yield the value of each line; nothing if the first is none."""
+    """Yield the value of each line; nothing if the first line is not JSON."""
     for number, line in enumerate(text.splitlines(), 1):
-        if line.isspace() or not line:
-            continue
         try:
-            yield orjson.loads(line)
+            if line.strip():
+                yield orjson.loads(line)
         except orjson.JSONDecodeError as error:
             if number == 1:
                 return
-            raise Unreadable(
-                number, f"This is not JSON ({str(error).partition(': line ')[0]}). Export it again."
-            ) from error
+            raise _not_json(number, error) from error
+
+
+def _not_json(line: int, error: orjson.JSONDecodeError) -> Unreadable:
+    # A parser counts lines of its own.
+    reason = str(error).partition(": line ")[0]
+    return Unreadable(line, f"This is not JSON ({reason}). Export it again.")

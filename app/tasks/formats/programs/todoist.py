@@ -25,10 +25,11 @@ def records(rows: Iterable[Row]) -> Iterator[Record | str]:
         kind = row["TYPE"].lower()
         if kind == "section":
             section = row["CONTENT"]
-        elif kind == "note" and last is None:
-            yield "note of a project"
-        elif kind == "note" and last and len(last.task["details"]) <= DETAILS_CHARACTERS:
-            last.task["details"] = paragraphs(last.task["details"], row["CONTENT"])
+        elif kind == "note":
+            if not last:
+                yield "note of a project"
+            elif len(last.task["details"]) <= DETAILS_CHARACTERS:
+                last.task["details"] = paragraphs(last.task["details"], row["CONTENT"])
         elif kind == "task":
             if last:
                 yield last
