@@ -26,8 +26,8 @@ from tests.auth.people import Member, another_app, register
 from tests.commands.calling import fail, record, run, succeed
 from tests.conftest import Caller, new_user_id
 from tests.unit.example_tasks import Task, as_read, tasks
-from tests.unit.test_programs_csv import TODOIST
-from tests.unit.test_programs_json import GOOGLE
+from tests.unit.programs_csv import TODOIST
+from tests.unit.programs_json import GOOGLE
 
 EVERY_FORMAT = pytest.mark.parametrize("name", FORMATS)
 # Those that a client may name.
