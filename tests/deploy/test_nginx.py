@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from app.settings import PROJECT
+from app.tasks.uploads import FILE_BYTES
 from tests.conftest import migrate, new_user_id, settings_for, shared_token
 from tests.deploy.files import DEPLOY
 from tests.deploy.site import NAME, Client, Site, find_nginx, request, serving
@@ -192,7 +193,7 @@ def test_nginx_waits_longer_than_the_service() -> None:
 
 def test_nginxs_limits_are_not_below_the_services() -> None:
     """So that the service rejects bodies, paths and headers, with a reason."""
-    assert directive("client_max_body_size") > 1024**2
+    assert directive("client_max_body_size") > FILE_BYTES + 1024**2
     assert "large_client_header_buffers 4 16k;" in (DEPLOY / "nginx.conf").read_text()
     assert max(gunicorn_setting("limit_request_line"), gunicorn_setting("limit_request_field_size")) < 16 * 1024
 
