@@ -1,5 +1,6 @@
 """The service as an operator runs it: real processes on a loopback port, spoken to over HTTP."""
 
+import atexit
 import contextlib
 import http.client
 import json
