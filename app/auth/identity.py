@@ -9,6 +9,7 @@ from typing import Any
 from flask import g, request
 
 from app import database
+from app.auth.claims import claims_of
 from app.auth.problems import KeysUnavailable, TokenMalformed, TokenMissing, TokenRefused, UserIdMismatch
 from app.http.blueprint import raises, the_request
 from app.http.problems import DatabaseUnavailable
@@ -55,6 +56,11 @@ def authenticated(view: Callable[..., Any]) -> Callable[..., Any]:
             return view(*args, **kwargs)
 
     return raises(TokenRefused, KeysUnavailable, DatabaseUnavailable, needs_token=True)(wrapper)
+
+
+def token_claims() -> dict[str, Any]:
+    """Return all claims of the token of an authenticated request; the remembered identity does not keep them."""
+    return claims_of(_bearer_token())
 
 
 def take_user_from_path(endpoint: str | None, values: dict[str, Any] | None) -> None:
