@@ -5,7 +5,10 @@ import logging
 import orjson
 import pytest
 
+from app.auth.problems import TokenRefused
+from app.http.problems import catalogue
 from app.ops.logging import JsonFormatter, TextFormatter
+from app.settings import PROJECT
 from tests.conftest import Caller, make_app, new_user_id
 
 PATHS = [
@@ -69,3 +72,13 @@ def test_an_origin_that_may_not_call_is_named(sqlite_url: str, caplog: pytest.Lo
 
     named = [vars(line).get("refused_origin") for line in caplog.records if line.name == "tasks.request"]
     assert named == [None, None, "https://other.example", "null", "http://["]
+
+
+def test_every_refusal_of_the_log_stands_in_the_documentation() -> None:
+    """In the table that says what to do about it."""
+    table = (PROJECT / "docs" / "authentication.md").read_text().partition("| `code` | what to do |")[2]
+    rows = table.partition("\n\n")[0]
+    codes = {problem.code for problem in catalogue() if issubclass(problem, TokenRefused)}
+
+    assert len(codes) > 9
+    assert {name for name in codes | {"refused_origin"} if f"`{name}`" not in rows} == set()
