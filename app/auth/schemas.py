@@ -16,6 +16,7 @@ from app.settings import MAX_ACCESS_TOKEN_SECONDS, MAX_REFRESH_TOKEN_SECONDS
 EMAIL_CHARACTERS = 254
 NAME_CHARACTERS = 100
 
+EXAMPLE_PASSWORD, EXAMPLE_NEW_PASSWORD = "correct horse battery", "battery staple horse"
 EXAMPLE_ACCESS_TOKEN = "header.claims.signature"
 EXAMPLE_REFRESH_TOKEN = f"{EXAMPLE_USER_ID}~{EXAMPLE_ID}~0~{'family'.ljust(22, '_')}~{'secret'.ljust(43, '_')}"
 
@@ -37,7 +38,7 @@ class Password(Text):
         self,
         least: int = 1,
         description: str = "As typed; nothing is trimmed.",
-        example: str = "correct horse battery",
+        example: str = EXAMPLE_PASSWORD,
         **options: Any,
     ) -> None:
         metadata = {"format": "password", "example": example, "description": description}
@@ -87,7 +88,7 @@ class AccountPatch(Schema):
 
     name = Text(1, NAME_CHARACTERS, trimmed=True, allow_none=True, metadata={"example": "Ann"})
     password = Password(description="The present one.")
-    new_password = NewPassword(example="battery staple horse")
+    new_password = NewPassword(example=EXAMPLE_NEW_PASSWORD)
 
     @validates_schema
     def both_passwords(self, changes: dict[str, Any], **_: Any) -> None:
@@ -99,7 +100,8 @@ class AccountPatch(Schema):
 class AccountDeletion(Schema):
     """The password, which is needed to delete an account of this service."""
 
-    password = Password()
+    # The example of AccountPatch comes before.
+    password = Password(example=EXAMPLE_NEW_PASSWORD)
 
 
 class User(Schema):
