@@ -8,8 +8,8 @@ from functools import cache, lru_cache
 from random import Random
 from typing import Any
 
+from app.tasks.file_schemas import ImportedTask
 from app.tasks.schedule import normalize
-from app.tasks.schemas import ImportedTask
 from app.times import rfc3339
 
 # The age of the oldest tasks.

@@ -4,40 +4,44 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, TypeVar
 
 import click
-import orjson
 from flask.cli import AppGroup
 
 from app.auth import queries
 from app.commands.arguments import can_be_outside, find_user_id, require_utf8
-from app.commands.output import answer, as_json, failing_in_one_line, progress
+from app.commands.output import answer, as_json, failing_in_one_line, printable, progress
 from app.database import scope
 from app.tasks import transfer
-from app.tasks.formats import FORMATS, Format, Unreadable
+from app.tasks.formats import FORMATS, READERS, Reader, Unreadable
+from app.tasks.transfer import Checked
 
 tasks = AppGroup("tasks", help="Export and import a user's tasks.")
 
 STANDARD_STREAM = "-"
 
+T = TypeVar("T")
+
 of_user = click.option(
     "--user", required=True, callback=require_utf8, help="A user's id, or an account's e-mail address."
 )
-in_format = click.option(
-    "--format", "format_name", type=click.Choice(list(FORMATS)), help="By default, the file name's ending."
-)
+
+
+def in_format(names: Iterable[str]) -> Callable[..., Any]:
+    """Return the option that names a file's format."""
+    return click.option("--format", "name", type=click.Choice(list(names)), help="By default, the file name's ending.")
 
 
 @tasks.command("export")
 @of_user
-@in_format
+@in_format(FORMATS)
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True), default=STANDARD_STREAM)
 @failing_in_one_line
-def export_tasks(user: str, format_name: str | None, file: str) -> None:
+def export_tasks(user: str, name: str | None, file: str) -> None:
     """Write a user's tasks, except those in the trash, to FILE or standard output.
 
     \b
@@ -45,7 +49,7 @@ def export_tasks(user: str, format_name: str | None, file: str) -> None:
       flask tasks export --user ann@example.com tasks.ics
       flask tasks export --user ann@example.com --format jsonl | gzip > tasks.jsonl.gz
     """
-    format_ = _format_of(file, format_name)
+    format_ = _named(FORMATS, file, name)
     user_id = find_user_id(user)
     with _written(file) as stream, progress("Bytes") as tick, scope(user_id):
         for piece in transfer.export(user_id, format_):
@@ -55,54 +59,61 @@ def export_tasks(user: str, format_name: str | None, file: str) -> None:
 
 @tasks.command("import")
 @of_user
-@in_format
+@in_format(READERS)
+@click.option("--skip-faulty", is_flag=True, help="Import the other tasks if some are faulty; exit with status 1.")
 @click.argument("file", type=click.Path(dir_okay=False, exists=True, allow_dash=True))
 @as_json
 @failing_in_one_line
-def import_tasks(user: str, format_name: str | None, file: str, json: bool) -> None:
+def import_tasks(user: str, name: str | None, skip_faulty: bool, file: str, json: bool) -> None:
     """Add the tasks in FILE, or with - from standard input, to a user's tasks.
 
-    The whole file is checked first: if it has a mistake, nothing is added. Tasks that the user already has stay
-    unchanged, so it is safe to repeat an import. Tasks in the trash are restored.
+    The whole file is checked first: if a task is faulty, nothing is added, unless you give --skip-faulty. Tasks that
+    the user already has stay unchanged, so it is safe to repeat an import. Tasks in the trash are restored.
 
     \b
     Examples:
       flask tasks import --user ann@example.com tasks.ics
       gunzip < tasks.jsonl.gz | flask tasks import --user ann@example.com --format jsonl -
     """
-    format_ = _format_of(file, format_name)
+    read = _named(READERS, file, name)
     user_id = find_user_id(user, or_outside=True)
-    with tempfile.TemporaryFile() as checked:
-        found = _check(file, format_, checked)
-        checked.seek(0)
+    with tempfile.TemporaryFile() as valid:
+        checked = _check(file, read, valid, skip_faulty=skip_faulty)
         if can_be_outside(user_id):
             # Only after the check, so that a rejected file adds no user.
             queries.add_outside_user(user_id)
-        with progress("Importing", found) as tick, scope(user_id):
-            added = transfer.write(user_id, map(orjson.loads, checked), tick)
-    result = {"user_id": user_id, "found": found, "added": added, "kept": found - added}
-    answer(result, "Found {found} tasks: added {added}, left {kept} unchanged.", json)
+        with progress("Importing", checked.valid) as tick, scope(user_id):
+            added = transfer.write(user_id, checked, tick)
+    result = {"user_id": user_id, **transfer.report(checked, added)}
+    skipped = ", skipped {skipped}" if checked.faulty else ""
+    answer(result, f"Found {{found}} tasks: added {{added}}, left {{kept}} unchanged{skipped}.", json)
+    if not json:
+        for fault in checked.faults:
+            click.echo(printable(f"Skipped: {fault}"), err=True)
+        for kind, count in checked.left_out.most_common():
+            click.echo(printable(f"Left out: {kind} ({count})."), err=True)
+    if checked.faulty:
+        sys.exit(1)
 
 
-def _check(file: str, format_: Format, checked: IO[bytes]) -> int:
-    """Check the tasks of a file, write each as a line of `checked`, and return their number."""
-    found = 0
+def _check(file: str, read: Reader, valid: IO[bytes], *, skip_faulty: bool) -> Checked:
+    """Check the tasks of a file; end the command if it cannot be imported."""
     with click.open_file(file, "rb") as stream, progress("Checking") as tick:
         try:
-            for task in transfer.read(stream, format_):
-                checked.write(orjson.dumps(task) + b"\n")
-                found += 1
-                tick(1)
+            checked = transfer.check(stream, read, valid, tick)
         except Unreadable as error:
             raise click.ClickException(f"{error} Nothing was imported.") from error
-    return found
+    if checked.faults and not skip_faulty:
+        others = f" (So are {checked.faulty - 1} more.)" if checked.faulty > 1 else ""
+        raise click.ClickException(f"{checked.faults[0]}{others} Or use --skip-faulty. Nothing was imported.")
+    return checked
 
 
-def _format_of(file: str, name: str | None) -> Format:
+def _named(formats: Mapping[str, T], file: str, name: str | None) -> T:
     name = name or Path(file).suffix.removeprefix(".").lower()
-    if name not in FORMATS:
-        raise click.UsageError(f"The file name does not tell the format: give --format {'|'.join(FORMATS)}.")
-    return FORMATS[name]
+    if name not in formats:
+        raise click.UsageError(f"The file name does not tell the format: give --format {'|'.join(formats)}.")
+    return formats[name]
 
 
 @contextmanager

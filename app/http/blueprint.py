@@ -24,6 +24,8 @@ from app.http.problems import Problem
 
 View = Callable[..., Any]
 
+FILE = {"type": "string", "format": "binary"}
+
 
 class Blueprint(flask_smorest.Blueprint):
     """A blueprint whose operations reject unknown input, and whose description names every response."""
@@ -80,6 +82,8 @@ class Blueprint(flask_smorest.Blueprint):
 
     def _describe_operation(self, doc: dict[str, Any], doc_info: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         """Add the facts that the decorators imply: the id, the errors, and whether a token is needed."""
+        if "file" in doc_info:
+            doc["requestBody"] = doc_info["file"]
         raised = {*ALWAYS, *doc_info.get("problems", ()), *(WITH_BODY if "requestBody" in doc else ())}
         errors = {str(status): response_name(status) for status in {problem.status for problem in raised}}
         successes = {str(status): response for status, response in doc["responses"].items() if int(status) < 400}
@@ -117,6 +121,21 @@ def takes(*headers: str, also: tuple[int, ...] = ()) -> Callable[[View], View]:
         info = view.__dict__.setdefault("_apidoc", {})
         info["takes"] = [*info.get("takes", ()), *headers]
         info["also"] = [*info.get("also", ()), *also]
+        return view
+
+    return decorator
+
+
+def takes_file(media_types: Mapping[str, str], limit: int) -> Callable[[View], View]:
+    """Document an operation whose body is a file of one of these types, each with an example, or a form with one."""
+    file = {**FILE, "maxLength": limit}
+    content: dict[str, Any] = {name: {"schema": file, "example": example} for name, example in media_types.items()}
+    form = {"type": "object", "properties": {"file": file}, "required": ["file"], "additionalProperties": False}
+    content["multipart/form-data"] = {"schema": form, "example": {"file": next(iter(media_types.values()))}}
+    body = {"required": True, "content": content}
+
+    def decorator(view: View) -> View:
+        view.__dict__.setdefault("_apidoc", {})["file"] = body
         return view
 
     return decorator

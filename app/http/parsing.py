@@ -1,8 +1,11 @@
 """Read bodies and queries strictly, so that a typo is never taken for a success."""
 
+import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
-from typing import Any, Literal
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, Literal
 
 from flask import Request, g
 from marshmallow import Schema, ValidationError, fields
@@ -12,6 +15,7 @@ from app.http.problems import BadRequest, Errors, MalformedJson, PayloadTooLarge
 
 BODY_BYTES = 128 * 1024
 BATCH_BYTES = 1024 * 1024
+PIECE_BYTES = 1024 * 1024
 # A large body full of mistakes must not cause an even larger response.
 ERRORS_SHOWN = 1_000
 
@@ -88,8 +92,12 @@ def refuse_unread(req: Request) -> None:
 def _require_json(req: Request) -> None:
     kind = req.environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     taken = PATCHES if req.method == "PATCH" else JSON
-    if kind not in taken or req.environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+    if kind not in taken or is_compressed(req):
         raise UnsupportedMediaType(headers={"Accept-Patch": ", ".join(PATCHES)} if taken is PATCHES else None)
+
+
+def is_compressed(req: Request) -> bool:
+    return bool(req.environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity")
 
 
 def read_body(req: Request, limit: int) -> bytes:
@@ -97,17 +105,33 @@ def read_body(req: Request, limit: int) -> bytes:
 
     Werkzeug's own limit does not apply to chunked bodies, and it accepts a body that is cut short.
     """
-    announced = req.content_length or 0
-    is_chunked = "HTTP_TRANSFER_ENCODING" in req.environ
-    body, rest = b"", limit + 1 if is_chunked else announced
-    while rest and announced <= limit and (piece := req.stream.read(rest)):
-        body, rest = body + piece, rest - len(piece)
-    if max(announced, len(body)) > limit:
-        raise PayloadTooLarge(f"Send a body of at most {limit} bytes.")
-    if len(body) < announced:
-        raise BadRequest("The body ended before its Content-Length. Send it whole.")
-    g.body = body
+    body = g.body = b"".join(_pieces(req, limit))
     return body
+
+
+@contextmanager
+def spooled_body(req: Request, limit: int) -> Iterator[IO[bytes]]:
+    """Open the whole body of at most `limit` bytes as a file, with one piece in memory; keep its hash in `g.body`."""
+    digest = hashlib.sha256()
+    with SpooledTemporaryFile(PIECE_BYTES) as file:
+        for piece in _pieces(req, limit):
+            file.write(piece)
+            digest.update(piece)
+        file.seek(0)
+        g.body = digest.digest()
+        yield file
+
+
+def _pieces(req: Request, limit: int) -> Iterator[bytes]:
+    announced = req.content_length or 0
+    received, rest = 0, limit + 1 if "HTTP_TRANSFER_ENCODING" in req.environ else announced
+    while rest and announced <= limit and (piece := req.stream.read(min(rest, PIECE_BYTES))):
+        received, rest = received + len(piece), rest - len(piece)
+        yield piece
+    if max(announced, received) > limit:
+        raise PayloadTooLarge(f"Send a body of at most {limit} bytes.")
+    if received < announced:
+        raise BadRequest("The body ended before its Content-Length. Send it whole.")
 
 
 def _parse(body: bytes) -> Any:

@@ -93,9 +93,9 @@ class PayloadTooLarge(Problem):
 
 
 class UnsupportedMediaType(Problem):
-    """The body is not declared as JSON."""
+    """The body is not declared as JSON, or a file is not declared as one of its formats."""
 
-    status, code, title = 415, "unsupported_media_type", "The body is not JSON"
+    status, code, title = 415, "unsupported_media_type", "The media type is not supported"
     detail = "Send the body as JSON, not compressed, with the header Content-Type: application/json."
 
 

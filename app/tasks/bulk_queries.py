@@ -28,7 +28,7 @@ from app.database.statements import Row
 from app.tasks.models import TASK, WRITABLE, tasks
 
 # The fields that are written. A completed task keeps its completion time, or gets the current time.
-WRITTEN = (*WRITABLE, "next_id")
+WRITTEN = (*WRITABLE, "skipped_time", "next_id")
 _SENT = {
     **{name: tasks.c[name].type for name in ("id", *WRITTEN, "completed_at", "created_at")},
     "completed": Boolean(),
@@ -57,7 +57,7 @@ _ENGINES = {"postgresql": _on_postgresql, "sqlite": _on_sqlite}
 def _locking(sent: Mapping[str, Any]) -> Any:
     # Always in the same order, so that two transactions never wait for each other.
     ids = select(sent["id"]).scalar_subquery()
-    wanted = select(*TASK, tasks.c.deleted_at, tasks.c.next_id).where(_mine, tasks.c.id.in_(ids))
+    wanted = select(*TASK, tasks.c.deleted_at, tasks.c.skipped_time, tasks.c.next_id).where(_mine, tasks.c.id.in_(ids))
     return wanted.order_by(tasks.c.id).with_for_update()
 
 

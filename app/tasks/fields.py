@@ -19,6 +19,8 @@ NOTHING: Described = MappingProxyType({})
 
 # In order of rank.
 PRIORITIES = ("none", "low", "medium", "high")
+TITLE_CHARACTERS = 200
+DETAILS_CHARACTERS = 10_000
 MAX_TAGS, TAG_CHARACTERS = 20, 50
 ZONE_CHARACTERS = 64
 

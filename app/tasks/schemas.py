@@ -21,9 +21,11 @@ from app.http.fields import (
     Uuid,
 )
 from app.tasks.fields import (
+    DETAILS_CHARACTERS,
     MAX_TAGS,
     PRIORITIES,
     TAG_CHARACTERS,
+    TITLE_CHARACTERS,
     Day,
     Moment,
     MomentOrDay,
@@ -33,14 +35,11 @@ from app.tasks.fields import (
     Zone,
     write_tags,
 )
-from app.tasks.formats import FORMATS
 from app.tasks.formats.records import FIELDS
 from app.tasks.listing import SORTS
 from app.tasks.schedule import normalize, refuse_two_dues
 from app.tasks.summary import MAX_TAGS_SHOWN
 
-TITLE_CHARACTERS = 200
-DETAILS_CHARACTERS = 10_000
 SEARCH_CHARACTERS = 200
 CURSOR_CHARACTERS = 2_000
 PAGE_SIZE, MAX_PAGE = 50, 200
@@ -72,9 +71,6 @@ def _user_id() -> Text:
     described = {"pattern": USER_ID_PATTERN, "description": "Always the caller.", "example": EXAMPLE_USER_ID}
     return Text(1, USER_ID_CHARACTERS, required=True, metadata=described)
 
-
-# The nil UUID (RFC 9562, section 5.9) in place of the next task's id, which an import does not know.
-MADE_ELSEWHERE = "00000000-0000-0000-0000-000000000000"
 
 CURSOR_PATTERN = "^[A-Za-z0-9_-]+$"
 
@@ -162,22 +158,6 @@ class NewTask(_NewTask):
 
     # The one that the examples of the other operations name.
     id = _new_id(example=EXAMPLE_ID)
-
-
-class ImportedTask(NewTask):
-    """A task read from a file, with the times of its past."""
-
-    defaults = {**DEFAULTS, "completed_at": None, "created_at": None, "next_id": None}
-
-    completed_at = Moment("When it was completed.")
-    created_at = Moment("When it was created; the time of the import if unknown.")
-
-    def load(self, data: Any, **options: Any) -> dict[str, Any]:
-        task = super().load(data, **options)
-        if task["completed"] and task["recurrence"]:
-            # Its next task was created in the system where this one was completed.
-            task["next_id"] = MADE_ELSEWHERE
-        return task
 
 
 class _Changes(TaskFields):
@@ -454,11 +434,3 @@ class ChangesPage(Schema):
     deleted = fields.List(Id(example=EXAMPLE_NEW_ID), required=True, metadata={"maxItems": MAX_ARRAY})
     next = Text(1, CURSOR_CHARACTERS, required=True, metadata={"pattern": CURSOR_PATTERN, "example": EXAMPLE_CURSOR})
     has_more = fields.Boolean(required=True)
-
-
-class ExportQuery(Schema):
-    format = fields.String(
-        load_default="jsonl",
-        validate=OneOf(list(FORMATS)),
-        metadata={"description": "JSON Lines, CSV for spreadsheets, or iCalendar for calendars."},
-    )

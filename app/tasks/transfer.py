@@ -3,6 +3,7 @@
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import IO, Any
 
@@ -10,15 +11,19 @@ import orjson
 from marshmallow import ValidationError
 from sqlalchemy import Integer, bindparam, select, tuple_
 
-from app.database import fetch_tuples
+from app.auth.identity import Identity
+from app.database import fetch_tuples, transaction
 from app.http.openapi import example_of
 from app.http.parsing import refused
 from app.tasks.bulk_queries import import_tasks
-from app.tasks.formats import Format, Unreadable
+from app.tasks.file_schemas import ImportedTask
+from app.tasks.formats import Format, Reader, Record, Unreadable
+from app.tasks.formats.records import MAX_FAULTS
 from app.tasks.models import BEFORE_EVERY_ID, LISTED, tasks
+from app.tasks.queries import for_known_user
 from app.tasks.responses import TASK
-from app.tasks.schemas import ImportedTask, Task
-from app.turns import turn, without_turn
+from app.tasks.schemas import Task
+from app.turns import give_way, turn, without_turn
 
 # Five times as many took no less time, and 200 MB if each task had the maximum length.
 PAGE = 200
@@ -54,26 +59,81 @@ def example(format_: Format) -> str:
     return b"".join(format_.write([example_of(Task)])).decode()
 
 
-def read(file: IO[bytes], format_: Format) -> Iterator[dict[str, Any]]:
-    """Yield the tasks of a file in their stored form; raise Unreadable with the line of an invalid one."""
+@dataclass
+class Checked:
+    """The valid tasks of a file, and the rest of it."""
+
+    # A file with the valid tasks in their stored form, each as JSON on a line.
+    file: IO[bytes]
+    valid: int = 0
+    faulty: int = 0
+    # The first faulty tasks.
+    faults: list[Unreadable] = field(default_factory=list)
+    # How often something was left out of a valid task, by kind.
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+def check(file: IO[bytes], read: Reader, checked: IO[bytes], note: Callable[[int], None]) -> Checked:
+    """Check each task of a file, and write the valid ones to `checked`.
+
+    `note` gets the number of tasks in each step. Raise Unreadable if the rest of the file cannot be read.
+    """
+    result = Checked(checked)
     seen: Counter[bytes] = Counter()
-    for line, task in format_.read(file):
-        try:
-            loaded = _imported.load(task)
-        except ValidationError as error:
-            faults = (f"{name}: {' '.join(messages)}" for name, messages in (refused(error).errors or {}).items())
-            raise Unreadable(line, " ".join(faults)) from error
-        # The same file gives the same ids, so importing it twice adds no duplicates.
-        yield loaded if "id" in loaded else {**loaded, "id": _id_of(task, seen)}
+    for found in read(file):
+        record = found if isinstance(found, Unreadable) else _loaded(found, seen)
+        if isinstance(record, Unreadable):
+            result.faulty += 1
+            result.faults += [record] if result.faulty <= MAX_FAULTS else []
+        else:
+            checked.write(orjson.dumps(record.task) + b"\n")
+            result.valid += 1
+            result.left_out.update(record.left_out)
+        note(1)
+    return result
 
 
-def write(user_id: str, new: Iterable[dict[str, Any]], note: Callable[[int], None]) -> int:
+def write(user_id: str, checked: Checked, note: Callable[[int], None]) -> int:
     """Add tasks that are new or in the trash, and return their number. `note` gets the number in each page."""
-    found, written = iter(new), 0
-    while page := list(islice(found, PAGE)):
+    checked.file.seek(0)
+    tasks_, written = map(orjson.loads, checked.file), 0
+    while page := list(islice(tasks_, PAGE)):
         written += import_tasks(user_id, page)
         note(len(page))
     return written
+
+
+def write_all(identity: Identity, checked: Checked) -> int:
+    """Add the tasks in one transaction, and return their number."""
+
+    def run() -> int:
+        with transaction():
+            return write(identity.user_id, checked, lambda _: give_way())
+
+    return for_known_user(identity, run)
+
+
+def report(checked: Checked, added: int) -> dict[str, Any]:
+    """Return what an import did."""
+    return {
+        "found": checked.valid + checked.faulty,
+        "added": added,
+        "kept": checked.valid - added,
+        "skipped": checked.faulty,
+        "faults": [{"line": fault.line, "detail": fault.message} for fault in checked.faults],
+        "left_out": [{"kind": kind, "count": count} for kind, count in checked.left_out.most_common()],
+    }
+
+
+def _loaded(found: Record, seen: Counter[bytes]) -> Record | Unreadable:
+    """Return a record with its task in the stored form, or what is wrong with it."""
+    try:
+        loaded = _imported.load(found.task)
+    except ValidationError as error:
+        faults = (f"{name}: {' '.join(messages)}" for name, messages in (refused(error).errors or {}).items())
+        return Unreadable(found.line, " ".join(faults))
+    # The same file gives the same ids, so importing it twice adds no duplicates.
+    return found._replace(task=loaded if "id" in loaded else {**loaded, "id": _id_of(found.task, seen)})
 
 
 def _id_of(task: Mapping[str, Any], seen: Counter[bytes]) -> str:

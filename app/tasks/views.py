@@ -6,10 +6,11 @@ from flask import Response, g, stream_with_context
 
 from app.auth.identity import authenticated
 from app.database import in_this_scope
-from app.http.blueprint import Blueprint, answers_with, raises, takes
+from app.http.blueprint import FILE, Blueprint, answers_with, raises, takes
 from app.http.problems import NotFound
 from app.http.responses import empty_response, json_response
 from app.tasks import batch, changes, edits, listing, queries, summary, transfer
+from app.tasks.file_schemas import ExportQuery, Imported, ImportQuery
 from app.tasks.formats import FORMATS
 from app.tasks.idempotency import idempotent
 from app.tasks.preconditions import Precondition, conditional
@@ -20,7 +21,6 @@ from app.tasks.schemas import (
     BatchOut,
     ChangesPage,
     ChangesQuery,
-    ExportQuery,
     NewTask,
     Summary,
     SummaryQuery,
@@ -30,11 +30,11 @@ from app.tasks.schemas import (
     TaskPatch,
     TaskQuery,
 )
+from app.tasks.transfer import Checked
+from app.tasks.uploads import checked_file
 from app.turns import turn_for
 
 blueprint = Blueprint("tasks", __name__, url_prefix="/v1/tasks", description="The caller's tasks.")
-
-FILE = {"type": "string", "format": "binary"}
 
 
 @blueprint.get("")
@@ -172,3 +172,17 @@ def export_tasks(query: dict[str, Any]) -> Response:
     pieces = stream_with_context(in_this_scope(transfer.export(g.identity.user_id, format_)))
     name = {"Content-Disposition": f'attachment; filename="tasks.{format_.extension}"'}
     return Response(pieces, headers=name, content_type=format_.media_type)
+
+
+@blueprint.post("/import")
+@authenticated
+@blueprint.arguments(ImportQuery, location="query")
+@checked_file
+@idempotent
+@blueprint.response(200, Imported, headers=("Idempotent-Replay",))
+def import_tasks(checked: Checked) -> Response:
+    """Add the tasks of a file, such as an export or another program's: all of them, or none.
+
+    Tasks that the caller already has stay unchanged; those in the trash are restored. So an import can be repeated.
+    """
+    return json_response(transfer.report(checked, transfer.write_all(g.identity, checked)))

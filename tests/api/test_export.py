@@ -21,13 +21,13 @@ from app.http.problems import DatabaseUnavailable
 from app.services import services_of
 from app.tasks import transfer
 from app.tasks.bulk_queries import import_tasks
+from app.tasks.file_schemas import ImportedTask
 from app.tasks.formats import FORMATS
-from app.tasks.schemas import ImportedTask
 from tests.api.support.calls import TASK_FIELDS, Call, assert_problem
 from tests.api.support.lists import add_at_once, remove, walk
 from tests.conftest import Caller, new_user_id
 from tests.statements import each_statement, messages
-from tests.unit.example_tasks import Task, as_read
+from tests.unit.example_tasks import Task, as_read, read_all
 from tests.waiting import LONGEST_WAIT_SECONDS, until
 
 EXPORT = Call("GET", "/v1/tasks/export")
@@ -67,7 +67,7 @@ def export(caller: Caller, name: str = "jsonl", buffered: bool = True) -> TestRe
 
 def tasks_in(answer: TestResponse, name: str = "jsonl") -> list[Task]:
     """What a file holds, as an import reads it."""
-    return [task for _, task in FORMATS[name].read(io.BytesIO(answer.data))]
+    return [task for _, task in read_all(FORMATS[name], io.BytesIO(answer.data))]
 
 
 def by_id(tasks: list[Task]) -> list[Task]:
@@ -317,7 +317,7 @@ def test_each_of_two_readers_gets_their_own(ann: Caller, bob: Caller) -> None:
 
 
 def lines_of(data: bytes) -> list[Task]:
-    return [task for _, task in FORMATS["jsonl"].read(io.BytesIO(data))]
+    return [task for _, task in read_all(FORMATS["jsonl"], io.BytesIO(data))]
 
 
 @pytest.mark.usefixtures("small_pages")

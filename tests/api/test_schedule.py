@@ -16,13 +16,13 @@ NO_ZONES = [
     *(*NO_NAMES.split(), *PATHS.split(), *OTHER_FILES.split(), *OFFSETS.split(), "x" * 65, "x" * 10_000, *NO_TEXT),
     *("", " ", f" {BERLIN}", f"{BERLIN} ", f"{BERLIN}\n", f"{BERLIN}\x00"),
 ]
-NOT_WHOLE = "daily FREQ FREQ= COUNT=3 FREQ=DAILY; ;FREQ=DAILY FREQ=DAILY;FREQ=DAILY EXRULE:FREQ=DAILY"
+NOT_WHOLE = "daily FREQ FREQ= COUNT=3 ; FREQ=DAILY;FREQ=DAILY EXRULE:FREQ=DAILY"
 NO_PARTS = "FREQ=HOURLY FREQ=SECONDLY FREQ=DAILY;X=1 FREQ=DAILY;INTERVAL=0 FREQ=WEEKLY;BYDAY=XX FREQ=WEEKLY;BYDAY=1MO"
 NO_COUNTS = "FREQ=DAILY;COUNT=0 FREQ=DAILY;COUNT=-1 FREQ=DAILY;COUNT=1.5 FREQ=DAILY;COUNT=３ FREQ=DAILY;COUNT=1_0"
 NO_ENDS = "FREQ=DAILY;COUNT=3;UNTIL=20260401 FREQ=DAILY;UNTIL=20260230 FREQ=DAILY;UNTIL=2026-04-01"
 NO_RULES = [
     *(*NOT_WHOLE.split(), *NO_PARTS.split(), *NO_COUNTS.split(), *NO_ENDS.split(), *NO_TEXT, "", " "),
-    *(f" {RULE}", f"{RULE} ", f"{RULE}\n", f"{RULE}\x00", f"{RULE}\n{RULE}", f"DTSTART:20260314\nRRULE:{RULE}"),
+    *(f"{RULE}\x00", f"{RULE}\n{RULE}", f"DTSTART:20260314\nRRULE:{RULE}"),
     *("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "FREQ=MONTHLY;BYMONTHDAY=" + ",".join(["1"] * 250)),
 ]
 
@@ -31,6 +31,9 @@ KEPT = {
     RULE: RULE,
     "freq=weekly;byday=mo,th": "FREQ=WEEKLY;BYDAY=MO,TH",
     "RRULE:FREQ=DAILY": RULE,
+    "FREQ=DAILY;": RULE,
+    " FREQ=DAILY\r\n": RULE,
+    "FREQ=WEEKLY; BYDAY=MO, TH": "FREQ=WEEKLY;BYDAY=MO,TH",
     "COUNT=3;INTERVAL=2;FREQ=DAILY": "FREQ=DAILY;COUNT=3;INTERVAL=2",
     "FREQ=MONTHLY;BYMONTHDAY=-1;UNTIL=20270101T000000Z": "FREQ=MONTHLY;UNTIL=20270101T000000Z;BYMONTHDAY=-1",
     None: None,
@@ -63,6 +66,24 @@ def test_recurrence_is_a_rule_or_null(ann, write, due):
     assert {sent: written(ann, write, recurrence=sent, **due)["recurrence"] for sent in KEPT} == KEPT
     again = {kept: written(ann, write, recurrence=kept, **due)["recurrence"] for kept in KEPT.values()}
     assert again == {kept: kept for kept in KEPT.values()}
+
+
+@EVERY_WRITE
+@pytest.mark.parametrize(
+    ("schedule", "until"),
+    [
+        ({"due_at": "2026-03-14T09:00:00Z", "time_zone": BERLIN}, "20260401T070000Z"),
+        ({"due_at": "2026-03-14T09:00:00Z"}, "20260401T090000Z"),
+        ({"due_on": DAY, "time_zone": BERLIN}, "20260401"),
+    ],
+    ids=["at a time", "at a time in UTC", "on a day"],
+)
+def test_until_without_a_zone_is_in_the_tasks(ann, write, schedule, until):
+    """As libraries write it; what is answered does not depend on a zone."""
+    rule = written(ann, write, recurrence="FREQ=DAILY;UNTIL=20260401T090000", **schedule)["recurrence"]
+
+    assert rule == f"FREQ=DAILY;UNTIL={until}"
+    assert written(ann, write, recurrence=rule, **schedule)["recurrence"] == rule
 
 
 @EVERY_WRITE

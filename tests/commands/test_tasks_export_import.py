@@ -91,6 +91,9 @@ WRONG = {
 }
 
 
+NO_FAULTS = {"skipped": 0, "faults": [], "left_out": []}
+
+
 def exported(app: Flask, user: str | None, name: str = "jsonl") -> bytes:
     """A file, as it comes out of standard output."""
     result = run(app, "tasks", "export", "--user", str(user), "--format", name)
@@ -142,7 +145,7 @@ def test_what_goes_through_a_file_loses_nothing(app: Flask, name: str, written: 
     imported(app, ann, lines(*written))
     found = imported(app, bob, exported(app, ann, name), name)
 
-    assert found == {"user_id": bob, "found": len(written), "added": len(written), "kept": 0}
+    assert found == {"user_id": bob, "found": len(written), "added": len(written), "kept": 0, **NO_FAULTS}
     assert kept_by(app, bob) == kept_by(app, ann) == by_id(written)
 
 
@@ -178,7 +181,7 @@ def test_a_second_import_changes_nothing(app: Flask, ann: Caller, name: str) -> 
     before, count = walk(ann), len(OF_ALL_KINDS)
     again = imported(app, ann.user_id, exported(app, ann.user_id, name), name)
 
-    assert again == {"user_id": ann.user_id, "found": count, "added": 0, "kept": count}
+    assert again == {"user_id": ann.user_id, "found": count, "added": 0, "kept": count, **NO_FAULTS}
     assert walk(ann) == before
 
 
@@ -407,8 +410,23 @@ def test_it_says_what_was_done(app: Flask, ann: Caller) -> None:
     printed = succeed(app, *arguments, "--json", stdin=lines(task, {"title": "milk"}))
 
     assert spoken == "Found 2 tasks: added 1, left 1 unchanged.\n"
-    assert orjson.loads(printed) == {"user_id": ann.user_id, "found": 2, "added": 0, "kept": 2}
+    assert orjson.loads(printed) == {"user_id": ann.user_id, "found": 2, "added": 0, "kept": 2, **NO_FAULTS}
     assert printed.count("\n") == 1
+
+
+def test_faulty_tasks_are_skipped_on_request(app: Flask, ann: Caller) -> None:
+    """The others are imported. Each faulty one is named, and the exit status is 1."""
+    arguments = ["tasks", "import", "--user", str(ann.user_id), "--format", "jsonl", "--skip-faulty", "-"]
+    data = lines({"title": "tea"}, {"title": ""}, {"titel": "milk"}, {"title": "bread"})
+    spoken, printed = run(app, *arguments, stdin=data), run(app, *arguments, "--json", stdin=data)
+
+    assert (spoken.exit_code, spoken.stdout) == (1, "Found 4 tasks: added 2, left 0 unchanged, skipped 2.\n")
+    first, second = spoken.stderr.splitlines()
+    assert first.startswith("Skipped: Line 2: title: ")
+    assert second.startswith("Skipped: Line 3: A task has no field 'titel'.")
+    assert (printed.exit_code, printed.stderr) == (1, "")
+    assert [fault["line"] for fault in orjson.loads(printed.stdout)["faults"]] == [2, 3]
+    assert sorted(task["title"] for task in kept_by(app, ann.user_id)) == ["bread", "tea"]
 
 
 @pytest.mark.parametrize(

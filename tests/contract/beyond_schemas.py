@@ -36,6 +36,8 @@ REFUSALS = re.compile(
     | (.+\.)?recurrence:\ .+
     # White space around it is cut off, of which patterns know other kinds.
     | (.+\.)?(title|tags?\.\d+):\ Length\ must\ be\ between\ 1\ and\ \d+\.
+    # A file's own grammar.
+    | (line\ [0-9]+|file):\ .+
     | (.+\.)?due_(on|at|before|after):\ (There\ is\ no\ such|Must\ be\ a)\ (day|time).*
     """,
     re.VERBOSE,

@@ -21,7 +21,7 @@ OPERATIONS = {
 JSON_REQUESTS = {
     name: operation["requestBody"]["content"]["application/json"]
     for name, (_, _, operation) in OPERATIONS.items()
-    if "requestBody" in operation
+    if "application/json" in operation.get("requestBody", {}).get("content", {})
 }
 # What no example can name: a refresh token, and a session's id.
 REFUSED = {"refresh_tokens": 401, "end_session": 404}

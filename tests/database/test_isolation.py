@@ -1,11 +1,13 @@
 """Users are kept apart twice: by what a query names, and by what the database lets it see."""
 
 import inspect
+import io
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import orjson
 import psycopg2
 import pytest
 from flask import Flask
@@ -35,6 +37,11 @@ def row(task_id: str | None = None) -> dict[str, Any]:
     """All that is written of a task."""
     kept = {"next_id": None, "completed_at": None, "created_at": None, "deleted": False}
     return {**kept, **NewTask().load({"title": "x", "id": task_id or str(uuid.uuid4())})}
+
+
+def checked() -> transfer.Checked:
+    """A file with one task."""
+    return transfer.Checked(io.BytesIO(orjson.dumps(row())), valid=1)
 
 
 def creating() -> dict[str, Any]:
@@ -74,7 +81,8 @@ QUERIES: dict[str, Callable[[str, str], Any]] = {
     "bulk_queries.import_tasks": lambda user, _: bulk_queries.import_tasks(user, [row()]),
     "bulk_queries.update_tasks": lambda user, task: bulk_queries.update_tasks(user, [row(task)]),
     "transfer.export": lambda user, _: list(transfer.export(user, FORMATS["jsonl"])),
-    "transfer.write": lambda user, _: transfer.write(user, [row()], lambda _: None),
+    "transfer.write": lambda user, _: transfer.write(user, checked(), lambda _: None),
+    "transfer.write_all": lambda user, _: transfer.write_all(Identity(user), checked()),
     "listing.count_tasks": lambda user, _: sum(listing.count_tasks(user).values()),
     "trash.purge": lambda user, task: trash.purge(user) if delete_long_ago(user, task) else "nothing",
 }

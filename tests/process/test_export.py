@@ -12,7 +12,7 @@ import pytest
 from app.database import scope
 from app.services import services_of
 from app.tasks.bulk_queries import import_tasks
-from app.tasks.schemas import ImportedTask
+from app.tasks.file_schemas import ImportedTask
 from tests.conftest import Caller, NewDatabase, make_app, new_user_id, shared_token
 from tests.database.conftest import postgresql_database, postgresql_template
 from tests.postgres import Server

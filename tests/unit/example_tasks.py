@@ -2,11 +2,11 @@
 
 import io
 from datetime import UTC
-from typing import Any
+from typing import IO, Any
 
 from hypothesis import strategies as st
 
-from app.tasks.formats import NOT_READ
+from app.tasks.formats import NOT_READ, Format, Unreadable
 
 Task = dict[str, Any]
 
@@ -72,3 +72,13 @@ def as_read(task: Task) -> Task:
 
 def file_of(*pieces: bytes) -> io.BytesIO:
     return io.BytesIO(b"".join(pieces))
+
+
+def read_all(form: Format, file: IO[bytes]) -> list[tuple[int, Task]]:
+    """Return the tasks of a file with their lines; raise the first fault."""
+    found = []
+    for record in form.read(file):
+        if isinstance(record, Unreadable):
+            raise record
+        found.append((record.line, record.task))
+    return found

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.tasks.formats import FORMATS, Format, Unreadable
-from tests.unit.example_tasks import PLAIN, Task, as_read, file_of, tasks
+from tests.unit.example_tasks import PLAIN, Task, as_read, file_of, read_all, tasks
 
 every_format = pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
 
@@ -42,7 +42,7 @@ class Endless(io.RawIOBase):
 
 
 def round_trip(form: Format, written: list[Task]) -> list[Task]:
-    return [task for _, task in form.read(file_of(*form.write(written)))]
+    return [task for _, task in read_all(form, file_of(*form.write(written)))]
 
 
 @every_format
@@ -68,7 +68,7 @@ def test_the_largest_task_is_read(form: Format) -> None:
 @given(task=tasks())
 def test_a_byte_order_mark_is_passed_over(form: Format, task: Task) -> None:
     """Windows' programs write one."""
-    assert [found for _, found in form.read(file_of(b"\xef\xbb\xbf", *form.write([task])))] == [as_read(task)]
+    assert [found for _, found in read_all(form, file_of(b"\xef\xbb\xbf", *form.write([task])))] == [as_read(task)]
 
 
 @every_format
@@ -113,7 +113,7 @@ def test_an_endless_task_is_refused(name: str, filling: bytes) -> None:
     file = Endless(itertools.chain([OPENINGS[name]], itertools.repeat(filling)))
 
     with pytest.raises(Unreadable):
-        list(FORMATS[name].read(io.BufferedReader(file)))
+        read_all(FORMATS[name], io.BufferedReader(file))
     assert file.given <= 1024 * 1024 + 2 * io.DEFAULT_BUFFER_SIZE
 
 
@@ -127,7 +127,7 @@ def test_any_octets_are_read_or_refused(form: Format, noise: bytes, task: Task, 
     lines = file.getvalue().count(b"\n") + 1
 
     try:
-        numbers = [number for number, _ in form.read(file)]
+        numbers = [record.line for record in form.read(file)]
     except Unreadable as refusal:
         numbers = [refusal.line]
     assert all(1 <= number <= lines for number in numbers)
@@ -140,4 +140,4 @@ def test_octets_that_are_no_utf8_are_refused_with_their_line(form: Format) -> No
     line = whole[: whole.index("Käse".encode())].count(b"\n") + 1
 
     with pytest.raises(Unreadable, match=f"^Line {line}: .*UTF-8"):
-        list(form.read(file_of(whole.replace("Käse".encode(), "Käse".encode("latin-1")))))
+        read_all(form, file_of(whole.replace("Käse".encode(), "Käse".encode("latin-1"))))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from app.tasks.formats import FIELDS, FORMATS, Unreadable
-from tests.unit.example_tasks import PLAIN, Task, as_read, file_of, tasks
+from tests.unit.example_tasks import PLAIN, Task, as_read, file_of, read_all, tasks
 
 CSV = FORMATS["csv"]
 FORMULA_STARTS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
@@ -21,7 +21,7 @@ def rows(*written: Task) -> list[dict[str, str]]:
 
 
 def read(text: str) -> list[tuple[int, Task]]:
-    return list(CSV.read(file_of(text.encode())))
+    return read_all(CSV, file_of(text.encode()))
 
 
 def test_a_row_is_a_task() -> None:
@@ -75,7 +75,7 @@ def test_no_cell_is_a_formula(field: str, text: str) -> None:
 
     assert row[field][0] in "'\""
     assert all(not cell.startswith(tuple(FORMULA_STARTS)) for cell in row.values())
-    assert [found for _, found in CSV.read(file_of(*CSV.write([task])))] == [as_read(task)]
+    assert [found for _, found in read_all(CSV, file_of(*CSV.write([task])))] == [as_read(task)]
 
 
 @given(tasks())

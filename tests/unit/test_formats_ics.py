@@ -12,7 +12,7 @@ from icalendar import Calendar
 from icalendar.cal import Todo
 
 from app.tasks.formats import FORMATS, Unreadable
-from tests.unit.example_tasks import PLAIN, Task, as_read, file_of, tasks
+from tests.unit.example_tasks import PLAIN, Task, as_read, file_of, read_all, tasks
 
 ICS = FORMATS["ics"]
 
@@ -29,7 +29,7 @@ def todos(*written: Task) -> list[Todo]:
 def read(*lines: str) -> Task:
     """The task of a VTODO with these lines, as another program could write it."""
     whole = "\n".join(["BEGIN:VCALENDAR", "VERSION:2.0", "BEGIN:VTODO", *lines, "END:VTODO", "END:VCALENDAR"])
-    ((_, task),) = ICS.read(file_of(whole.encode()))
+    ((_, task),) = read_all(ICS, file_of(whole.encode()))
     return task
 
 
@@ -125,7 +125,7 @@ def test_a_due_time_that_is_not_local_is_kept(change: Task) -> None:
     """The hour that comes twice in autumn, the end of the calendar, a zone that this machine lacks: UTC says them."""
     task = PLAIN | BERLIN | change
 
-    assert [found for _, found in ICS.read(file_of(*ICS.write([task])))] == [as_read(task)]
+    assert [found for _, found in read_all(ICS, file_of(*ICS.write([task])))] == [as_read(task)]
 
 
 def test_what_another_program_changed_counts() -> None:
@@ -133,7 +133,7 @@ def test_what_another_program_changed_counts() -> None:
     task = PLAIN | {"title": "a\x01", "details": "", "due_at": "2026-03-02T08:00:00.500000Z", "tags": ["\x02"]}
     whole = b"".join(ICS.write([task]))
     changed = whole.replace(b"SUMMARY:a", b"SUMMARY:b").replace(b"DUE:20260302T08", b"DUE:20260302T09")
-    ((_, found),) = ICS.read(file_of(changed))
+    ((_, found),) = read_all(ICS, file_of(changed))
 
     assert found == as_read(task) | {"title": "b\ufffd", "due_at": "2026-03-02T09:00:00.000000Z"}
 
@@ -239,15 +239,14 @@ def test_an_id_is_the_same_at_every_import() -> None:
 
 def test_only_todos_are_read() -> None:
     """Events, journals and alarms have summaries as well."""
-    found = list(
-        ICS.read(
-            file_of(
-                b"BEGIN:VCALENDAR\r\n",
-                b"BEGIN:VEVENT\r\nSUMMARY:a meeting\r\nBEGIN:VALARM\r\nSUMMARY:a bell\r\nEND:VALARM\r\nEND:VEVENT\r\n",
-                b"begin:vtodo\r\nBEGIN:VALARM\r\nSUMMARY:a bell\r\nEND:VALARM\r\nsummary:a ta\r\n sk\r\nend:vtodo\r\n",
-                b"END:VCALENDAR\r\nBEGIN:VCALENDAR\r\nBEGIN:VTODO\r\nSUMMARY:one more\r\nEND:VTODO\r\nEND:VCALENDAR",
-            )
-        )
+    found = read_all(
+        ICS,
+        file_of(
+            b"BEGIN:VCALENDAR\r\n",
+            b"BEGIN:VEVENT\r\nSUMMARY:a meeting\r\nBEGIN:VALARM\r\nSUMMARY:a bell\r\nEND:VALARM\r\nEND:VEVENT\r\n",
+            b"begin:vtodo\r\nBEGIN:VALARM\r\nSUMMARY:a bell\r\nEND:VALARM\r\nsummary:a ta\r\n sk\r\nend:vtodo\r\n",
+            b"END:VCALENDAR\r\nBEGIN:VCALENDAR\r\nBEGIN:VTODO\r\nSUMMARY:one more\r\nEND:VTODO\r\nEND:VCALENDAR",
+        ),
     )
 
     assert [(line, task["title"]) for line, task in found] == [(8, "a task"), (17, "one more")]
@@ -278,4 +277,4 @@ def test_only_todos_are_read() -> None:
 def test_what_is_no_calendar_is_refused_with_its_line(text: str, line: int, reason: str) -> None:
     """The message says what to do about it."""
     with pytest.raises(Unreadable, match=f"^Line {line}: .*{reason}"):
-        list(ICS.read(file_of(text.encode())))
+        read_all(ICS, file_of(text.encode()))

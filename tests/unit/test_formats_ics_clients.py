@@ -3,7 +3,7 @@
 import pytest
 
 from app.tasks.formats import FORMATS
-from tests.unit.example_tasks import Task, file_of
+from tests.unit.example_tasks import Task, file_of, read_all
 
 # A zone's rules and an alarm; capital letters in the UID, the start equal to the due.
 APPLE_REMINDERS = """\
@@ -197,4 +197,4 @@ def test_other_programs_files_are_read(sample: str, end: str) -> None:
     """Whatever a task here has a place for; the rest is passed over."""
     file = file_of(sample.replace("\n", end).encode())
 
-    assert [task for _, task in FORMATS["ics"].read(file)] == [NONE | task for task in EXPECTED[sample]]
+    assert [task for _, task in read_all(FORMATS["ics"], file)] == [NONE | task for task in EXPECTED[sample]]

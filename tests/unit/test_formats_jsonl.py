@@ -1,11 +1,12 @@
 """Tasks as JSON Lines."""
 
 import json
+import re
 
 import pytest
 
-from app.tasks.formats import FORMATS, Unreadable
-from tests.unit.example_tasks import PLAIN, as_read, file_of
+from app.tasks.formats import FORMATS, Record
+from tests.unit.example_tasks import PLAIN, as_read, file_of, read_all
 
 JSONL = FORMATS["jsonl"]
 
@@ -23,7 +24,7 @@ def test_empty_lines_are_passed_over() -> None:
     """And a record has the number of its own line."""
     file = file_of(b'\n{"title": "a"}\r\n  \r\n', b'{"title": "b", "user_id": "eve"}')
 
-    assert list(JSONL.read(file)) == [(2, {"title": "a"}), (4, {"title": "b"})]
+    assert read_all(JSONL, file) == [(2, {"title": "a"}), (4, {"title": "b"})]
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,7 @@ def test_what_is_no_task_is_refused_with_its_line(line: bytes, reason: str) -> N
     """The lines before it were read; the message says what is wrong and what to do."""
     found = JSONL.read(file_of(*JSONL.write([PLAIN]), line))
 
-    assert next(found) == (1, as_read(PLAIN))
-    with pytest.raises(Unreadable, match=f"^Line 2: .*{reason}"):
-        next(found)
+    assert next(found) == Record(1, as_read(PLAIN))
+    fault = next(found)
+    assert re.match(f"Line 2: .*{reason}", str(fault))
+    assert not list(found)

@@ -32,6 +32,7 @@ NO_LIMITS = {
     "app.auth.revoked.FOR_EVER_SECONDS",
     "app.auth.revoked.GRACE_SECONDS",
     "app.auth.revoked.OWN_TOKENS_GONE_SECONDS",
+    "app.http.parsing.PIECE_BYTES",
     "app.server.connection.READ_BYTES",
     "app.server.response.JOINED_BYTES",
     "app.server.worker.ACCEPT_AGAIN_SECONDS",

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import IO
 
-from app.tasks.formats import ics_read, ics_write, jsonl, spreadsheet
-from app.tasks.formats.records import FIELDS, NOT_READ, Task, Unreadable
+from app.tasks.formats import csv_table, ics_read, ics_write, jsonl
+from app.tasks.formats.records import FIELDS, NOT_READ, Record, Records, Task, Unreadable
 
-__all__ = ["FIELDS", "FORMATS", "NOT_READ", "Format", "Task", "Unreadable"]
+__all__ = ["FIELDS", "FORMATS", "NOT_READ", "READERS", "Format", "Reader", "Record", "Task", "Unreadable"]
+
+# Reads a buffered file.
+Reader = Callable[[IO[bytes]], Records]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +22,17 @@ class Format:
     extension: str
     # A header, a piece for each task, a footer; some formats have no header or footer.
     write: Callable[[Iterable[Task]], Iterator[bytes]]
-    # From a buffered file: the line where a record begins, and those fields that it has, as JSON would hold them. Only
-    # the shape is checked, not the values. Raises Unreadable.
-    read: Callable[[IO[bytes]], Iterator[tuple[int, Task]]]
+    read: Reader
 
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         # No media type is registered for it; jsonlines.org and the OpenAPI registry name this one.
         "jsonl": Format("application/jsonl", "jsonl", jsonl.write, jsonl.read),
-        "csv": Format("text/csv; charset=utf-8", "csv", spreadsheet.write, spreadsheet.read),
+        "csv": Format("text/csv; charset=utf-8", "csv", csv_table.write, csv_table.read),
         "ics": Format("text/calendar; charset=utf-8", "ics", ics_write.write, ics_read.read),
     }
 )
+
+# What an import reads, by the file name's ending: our formats, in which other programs write as well.
+READERS: Mapping[str, Reader] = MappingProxyType({name: format_.read for name, format_ in FORMATS.items()})

@@ -1,7 +1,6 @@
 """Tasks from an iCalendar file (RFC 5545), our own or another program's."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import IO, Any
 from uuid import UUID, uuid5
@@ -11,7 +10,7 @@ from app.http import strict_json
 from app.http.strict_json import NotJson
 from app.tasks.formats.ics_lines import Property, Todo, todos
 from app.tasks.formats.ics_values import is_exact, unescape
-from app.tasks.formats.records import Lines, Task, Unreadable
+from app.tasks.formats.records import Lines, Record, Records, Task, Unreadable
 
 _ZONE = re.compile(r';TZID="?([^";]*)', re.IGNORECASE)
 _MOMENT = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})(?:T([0-9]{2})([0-9]{2})([0-9]{2})(Z?))?")
@@ -29,14 +28,19 @@ _CLOSED = frozenset({"COMPLETED", "CANCELLED"})
 _PRIORITIES = {"0": "none", **dict.fromkeys("1234", "high"), "5": "medium", **dict.fromkeys("6789", "low")}
 
 
-def read(file: IO[bytes]) -> Iterator[tuple[int, Task]]:
-    """Every VTODO; events, journals and alarms are passed over, and a zone counts by its name."""
+def read(file: IO[bytes]) -> Records:
+    """Yield every VTODO; skip events, journals and alarms. A time zone counts by its name."""
     for began, todo in todos(Lines(file)):
-        try:
-            task = _task(todo)
-        except OverflowError as error:
-            raise Unreadable(began, "A time of this task is outside the years 1 to 9999. Correct it.") from error
-        yield began, task
+        yield _record(began, todo)
+
+
+def _record(began: int, todo: Todo) -> Record | Unreadable:
+    try:
+        return Record(began, _task(todo))
+    except Unreadable as fault:
+        return fault
+    except OverflowError:
+        return Unreadable(began, "A time of this task is outside the years 1 to 9999. Correct it.")
 
 
 def _task(todo: Todo) -> Task:

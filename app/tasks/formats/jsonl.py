@@ -5,22 +5,29 @@ from typing import IO
 
 from app.http import strict_json
 from app.http.strict_json import NotJson
-from app.tasks.formats.records import NOT_READ, Lines, Task, Unreadable, check_names
+from app.tasks.formats.records import NOT_READ, Lines, Record, Records, Task, Unreadable, check_names
 
 
 def write(tasks: Iterable[Task]) -> Iterator[bytes]:
-    """A line for each task."""
+    """Write a line for each task."""
     for task in tasks:
         yield strict_json.dump_line(task)
 
 
-def read(file: IO[bytes]) -> Iterator[tuple[int, Task]]:
-    """A task for each line; empty lines are passed over."""
+def read(file: IO[bytes]) -> Records:
+    """Yield a task for each line; skip empty lines."""
     lines = Lines(file)
     for line in lines:
         lines.begin_record(lines.number + 1)
         if not line.isspace():
-            yield lines.number, _task(lines.number, line)
+            yield _record(lines.number, line)
+
+
+def _record(number: int, line: str) -> Record | Unreadable:
+    try:
+        return Record(number, _task(number, line))
+    except Unreadable as fault:
+        return fault
 
 
 def _task(number: int, line: str) -> Task:
@@ -31,6 +38,6 @@ def _task(number: int, line: str) -> Task:
         reason = str(error).partition(": line ")[0]
         raise Unreadable(number, f"This is not JSON ({reason}). Write one task as one object on a line.") from error
     if not isinstance(record, dict):
-        raise Unreadable(number, "This is no JSON object. Write one task as one object on a line.")
+        raise Unreadable(number, "This is not a JSON object. Write one task as one object on a line.")
     check_names(number, list(record))
     return {name: value for name, value in record.items() if name not in NOT_READ}

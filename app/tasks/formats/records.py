@@ -1,7 +1,7 @@
 """What the formats share: the fields of a record, and lines that cannot fill the memory."""
 
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 Task = dict[str, Any]
 
@@ -29,6 +29,10 @@ NOT_READ = frozenset({"updated_at", "user_id"})
 MAX_RECORD_BYTES = 1024 * 1024
 
 
+# Maximum faults that an import lists: a file full of faults must not cause a larger response.
+MAX_FAULTS = 1_000
+
+
 class Unreadable(ValueError):
     """A file holds what its format does not allow; the message says what to do about it."""
 
@@ -36,6 +40,20 @@ class Unreadable(ValueError):
         super().__init__(f"Line {line}: {message}")
         self.line = line
         self.message = message
+
+
+class Record(NamedTuple):
+    """One task of a file, and where it begins."""
+
+    line: int
+    # The fields that it has, as JSON would hold them. Their values are not checked yet.
+    task: Task
+    # What it has that no task can keep, by kind, such as VALARM.
+    left_out: tuple[str, ...] = ()
+
+
+# A fault of one task is yielded, so that the other tasks can still be read. A fault of the whole file is raised.
+Records = Iterator[Record | Unreadable]
 
 
 class Lines(Iterator[str]):

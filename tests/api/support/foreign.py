@@ -44,7 +44,7 @@ NAMED_BY = {
 HARMLESS = {"completed", "q", "limit", "status", "sort", "title", "details", "description", "name", "format"}
 HARMLESS |= {"priority", "tag", "tags", "due_before", "due_after", "overdue", "deleted", "due_on", "due_at"}
 HARMLESS |= {"time_zone", "recurrence", "operations", "operations.op", "operations.task", "operations.changes"}
-HARMLESS |= {"password", "new_password", "total"}
+HARMLESS |= {"password", "new_password", "total", "file", "skip_faulty"}
 
 SESSION_SECONDS = 3600
 
@@ -166,7 +166,9 @@ def operation_on(task_id: str, op: str) -> dict[str, Any]:
     return {"op": op, "id": task_id, **({"changes": {"title": "changed"}} if op == "update" else {})}
 
 
-def name_foreign(caller: Caller, ann: Ann, operation: str, way: str, body: dict[str, Any] | None) -> TestResponse:
+def name_foreign(
+    caller: Caller, ann: Ann, operation: str, way: str, body: dict[str, Any] | bytes | None
+) -> TestResponse:
     """Send an operation that names something of Ann's in this way, and the caller's own in all others."""
     method, path = operation.split()
     headers: dict[str, str] = {}
@@ -193,4 +195,5 @@ def name_foreign(caller: Caller, ann: Ann, operation: str, way: str, body: dict[
         task_id=task_id if way in (PATH_ID, PATH_USER, TAG) else uuid4(),
         session_id=ann.session_id if way == SESSION else uuid4(),
     )
-    return caller.call(method, address, headers=headers, query_string=query, json=body)
+    sent = {"data": body, "content_type": "application/jsonl"} if isinstance(body, bytes) else {"json": body}
+    return caller.call(method, address, headers=headers, query_string=query, **sent)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
-from app.tasks.formats.records import FIELDS, NOT_READ, Lines, Task, Unreadable, check_names
+from app.tasks.formats.records import FIELDS, NOT_READ, Lines, Record, Records, Task, Unreadable, check_names
 
 # A spreadsheet would run a cell as a formula where it begins so (OWASP, "CSV Injection"; full-width forms count in
 # Japanese versions, white space before them may be dropped). The mark ' makes it text. A cell takes one mark more than
@@ -42,7 +42,7 @@ def write(tasks: Iterable[Task]) -> Iterator[bytes]:
         yield _written(writer.writerow([_cell(task[name]) for name in FIELDS]))
 
 
-def read(file: IO[bytes]) -> Iterator[tuple[int, Task]]:
+def read(file: IO[bytes]) -> Records:
     """Columns in any order, with commas, semicolons (Excel, in much of Europe) or tabs between them."""
     lines = Lines(file)
     header = next(lines, "")
@@ -60,7 +60,7 @@ def read(file: IO[bytes]) -> Iterator[tuple[int, Task]]:
             return
         # A spreadsheet leaves rows of empty cells behind.
         if any(row):
-            yield began, _task(began, names, row)
+            yield _record(began, names, row)
 
 
 def _written(row: Any) -> bytes:
@@ -95,6 +95,13 @@ def _row(line: int, rows: Iterator[list[str]], called: str = "row of a table") -
     except csv.Error as error:
         remedy = "What holds a line break or a quotation mark stands in quotation marks, and those inside are doubled."
         raise Unreadable(line, f"This is no {called} ({error}). {remedy}") from error
+
+
+def _record(line: int, names: list[str], row: list[str]) -> Record | Unreadable:
+    try:
+        return Record(line, _task(line, names, row))
+    except Unreadable as fault:
+        return fault
 
 
 def _task(line: int, names: list[str], row: list[str]) -> Task:

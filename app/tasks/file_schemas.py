@@ -1,0 +1,78 @@
+"""The schemas of export and import."""
+
+from typing import Any
+
+from marshmallow import Schema, fields
+from marshmallow.validate import OneOf
+
+from app.http.fields import Count, QueryBoolean, Text
+from app.tasks.fields import Moment
+from app.tasks.formats import FORMATS, READERS
+from app.tasks.formats.records import MAX_FAULTS
+from app.tasks.schemas import DEFAULTS, NewTask
+
+# The nil UUID (RFC 9562, section 5.9) in place of the next task's id, which an import does not know.
+MADE_ELSEWHERE = "00000000-0000-0000-0000-000000000000"
+
+
+class ImportedTask(NewTask):
+    """A task read from a file, with the times of its past."""
+
+    defaults = {**DEFAULTS, "completed_at": None, "created_at": None, "next_id": None}
+
+    completed_at = Moment("When it was completed.")
+    created_at = Moment("When it was created; the time of the import if unknown.")
+
+    def load(self, data: Any, **options: Any) -> dict[str, Any]:
+        task = super().load(data, **options)
+        if task["completed"] and task["recurrence"]:
+            # Its next task was created in the system where this one was completed.
+            task["next_id"] = MADE_ELSEWHERE
+        return task
+
+
+class ExportQuery(Schema):
+    format = fields.String(
+        load_default="jsonl",
+        validate=OneOf(list(FORMATS)),
+        metadata={"description": "JSON Lines, CSV for spreadsheets, or iCalendar for calendars."},
+    )
+
+
+class ImportQuery(Schema):
+    format = fields.String(
+        validate=OneOf(list(READERS)),
+        metadata={"description": "If left out, the file's name or media type tells it."},
+    )
+    skip_faulty = QueryBoolean(
+        load_default=False, metadata={"description": "Import the other tasks if some are faulty, and list those."}
+    )
+
+
+class Fault(Schema):
+    line = Count(required=True, metadata={"example": 3})
+    detail = Text(1, 100_000, required=True, metadata={"example": "title: Must not be blank."})
+
+
+class LeftOut(Schema):
+    kind = Text(1, 200, required=True, metadata={"example": "VALARM"})
+    count = Count(required=True)
+
+
+class Imported(Schema):
+    """The result of an import. `found` is the sum of `added`, `kept` and `skipped`."""
+
+    found = Count(required=True, metadata={"example": 4})
+    added = Count(required=True, metadata={"example": 2})
+    kept = Count(required=True, metadata={"example": 1, "description": "Tasks that were there already."})
+    skipped = Count(required=True, metadata={"example": 1, "description": "Faulty tasks."})
+    faults = fields.List(
+        fields.Nested(Fault),
+        required=True,
+        metadata={"maxItems": MAX_FAULTS, "description": "The first faulty tasks, each by the line where it begins."},
+    )
+    left_out = fields.List(
+        fields.Nested(LeftOut),
+        required=True,
+        metadata={"maxItems": MAX_FAULTS, "description": "What tasks of this service cannot keep, by kind."},
+    )
