@@ -102,7 +102,10 @@ def execute(ann, name):
         if parameter.get("in") == "query" and "example" in parameter["schema"]
     }
     ids = {"user_id": ann.user_id, "task_id": EXAMPLE_ID, "session_id": EXAMPLE_ID}
-    body = {"json": JSON_REQUESTS[name]["example"]} if name in JSON_REQUESTS else {}
+    body = {}
+    for media_type, described in [*operation.get("requestBody", {}).get("content", {}).items()][:1]:
+        example = described["example"]
+        body = {"data": example if isinstance(example, str) else json.dumps(example), "content_type": media_type}
     return ann.call(method, path.format(**ids), query_string=query, **body)
 
 
