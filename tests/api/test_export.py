@@ -39,7 +39,7 @@ MEDIA_TYPES = {
 }
 EMPTY = {
     "jsonl": r"",
-    "csv": r'"id","title",[^\n]*\r\n',
+    "csv": r'\ufeff"id","title",[^\n]*\r\n',
     "ics": r"BEGIN:VCALENDAR\r\n(?!BEGIN)[^\0]*END:VCALENDAR\r\n",
 }
 

@@ -4,7 +4,7 @@ import pytest
 
 from app.database import scope
 from app.tasks.bulk_queries import import_tasks
-from app.tasks.schemas import ImportedTask
+from app.tasks.file_schemas import ImportedTask
 from tests.api.support.calls import CHANGE, CHANGE_BY_USER, DELETE, REPLACE, REPLACE_BY_USER, RESTORE
 from tests.api.support.completing import BATCH, EVERY_WAY, WRITABLE, completed, set_by
 
