@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response, g
 
 from app.auth import queries, rate_limits, sessions
-from app.auth.identity import authenticated
+from app.auth.identity import authenticated, token_claims
 from app.auth.problems import EmailTaken, InvalidCredentials, RateLimited, TokenMalformed, TokenRevoked
 from app.auth.rate_limits import limit_client
 from app.auth.schemas import (
@@ -19,6 +19,7 @@ from app.auth.schemas import (
     Sessions,
     Tokens,
     User,
+    read_profile,
 )
 from app.auth.tokens import RefreshToken, token_answer
 from app.http.blueprint import Blueprint, raises
@@ -46,7 +47,7 @@ def register(registration: dict[str, Any]) -> Response:
     password_hash = services().passwords.hash(registration["password"])
     seconds = services().settings.refresh_token_seconds
     user, refresh = queries.register(registration["email"], password_hash, registration.get("name"), seconds)
-    return _with_tokens(201, refresh, user=_user(user))
+    return _with_tokens(201, refresh, user=_fields(USER_FIELDS, user))
 
 
 @accounts.post("/login")
@@ -133,7 +134,7 @@ def end_sessions() -> Response:
 @me.response(200, User)
 def get_me() -> Response:
     """Show the caller."""
-    return json_response(_user(queries.find_user(g.identity.user_id)))
+    return json_response(_me())
 
 
 @me.patch("/me")
@@ -149,7 +150,7 @@ def change_me(changes: dict[str, Any]) -> Response:
         services().revocations.add(queries.change_password(user, password_hash, g.identity.session_id))
     if "name" in changes:
         queries.name_user(g.identity, changes["name"])
-    return json_response(_user(queries.find_user(g.identity.user_id)))
+    return json_response(_me())
 
 
 @me.delete("/me")
@@ -205,11 +206,17 @@ def _renew_hash(user: Any, password: str) -> Any:
     return user
 
 
-def _user(row: Any) -> dict[str, str | None]:
-    """Return a user as JSON. A user of another issuer has no row before the first write; an account always has one."""
-    if row is None and g.identity.is_local:
-        raise TokenRevoked
-    return _fields(USER_FIELDS, row or (g.identity.user_id, None, None, None))
+def _me() -> dict[str, str | None]:
+    """Return the caller as JSON. Another issuer's user has no row before the first write; an account always has one."""
+    identity = g.identity
+    row = queries.find_user(identity.user_id)
+    if identity.is_local:
+        if row is None:
+            raise TokenRevoked
+        return _fields(USER_FIELDS, row)
+    user = _fields(USER_FIELDS, row or (identity.user_id, None, None, None))
+    profile = read_profile(token_claims())
+    return {name: profile.get(name) if value is None else value for name, value in user.items()}
 
 
 def _fields(names: tuple[str, ...], row: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from app.http.problems import catalogue
 from tests.api.support.calls import (
     CREATE,
     CREATE_BY_USER,
@@ -35,6 +36,7 @@ REFUSED = {
     "422": lambda ann: CREATE(ann, json={}),
     "422, cursor": lambda ann: LIST(ann, query_string="cursor=x"),
 }
+TITLE_OF_A_401 = re.compile(r"Unauthorized: [a-z].{5,60}")
 NO_PATHS = [
     "/nowhere", "/v1", "/v1/", "/v1/task", "/v1/tasks/", "/v1//tasks", "//v1/tasks", "///v1/tasks", "/v1/tasks//",
     "/v1/tasks/%2F", "/V1/tasks", "/v1/Tasks", "/v1/tasks;a=b", "/v1/tasks%20", "/v1/tasks%00", "/v1/tasks%FF",
@@ -46,6 +48,16 @@ NO_PATHS = [
 NO_IDS = ["1", "nonsense", "null", "{id}x", "{{{id}}}", "urn:uuid:{id}", "{hex}", "%20{id}", "{id}%00", "{id}%0A", "٧"]
 NO_IDS += ["-1"]
 EVERY_REFUSAL = pytest.mark.parametrize("refuse", REFUSED.values(), ids=list(REFUSED))
+
+
+def test_the_title_of_every_401_begins_with_unauthorized(anonymous):
+    """For clients and people that look for the word of RFC 9110, section 15.5.2."""
+    titles = [problem.title for problem in catalogue() if problem.status == 401]
+
+    assert titles
+    assert [title for title in titles if not TITLE_OF_A_401.fullmatch(title)] == []
+    answer = anonymous.get("/v1/tasks")
+    assert (answer.status_code, answer.json["title"]) == (401, "Unauthorized: a token is needed")
 
 
 @EVERY_REFUSAL

@@ -157,6 +157,8 @@ def test_the_log_has_the_reason_and_the_request_id_but_not_the_token(trusting, f
     assert_refused(answer, code)
     [line] = [line for line in lines if line.name == "tasks.request"]
     logged = {name: vars(line).get(name) for name in EXTRAS if name != "milliseconds"}
+    # test_logged_refusals.py looks at what it says.
+    assert len(logged.pop("reason")) > 20
     expected = {"request_id": f"quoted-{code}", "method": "GET", "path": "/v1/tasks", "status": 401, "code": code}
     assert logged == expected | {"client": "127.0.0.1", "user": None, "refused_origin": None}
     assert_secret(lines, token)

@@ -2,13 +2,14 @@
 
 import time
 
+import jwt
 import pytest
 
 from app.auth import queries
 from app.auth.identity import Identity
 from app.services import services_of
 from tests.api.support.calls import TIME, assert_problem
-from tests.conftest import Caller, new_user_id, shared_token
+from tests.conftest import OWN_SECRET, Caller, new_user_id, shared_token
 
 ENDING = pytest.mark.parametrize(("method", "path"), [("POST", "/logout"), ("DELETE", "/sessions"), ("DELETE", "/me")])
 
@@ -33,6 +34,55 @@ def test_me_shows_the_row_once_there_is_one(ann):
 
     assert (answer.status_code, answer.json["id"], answer.json["email"]) == (200, ann.user_id, None)
     assert TIME.fullmatch(answer.json["created_at"])
+
+
+@pytest.mark.parametrize(
+    ("claims", "name", "email"),
+    [
+        ({"name": "Ann", "email": "Ann@Example.com"}, "Ann", "Ann@Example.com"),
+        ({"name": " Ann ", "email": "ann@example.com", "email_verified": True}, "Ann", "ann@example.com"),
+        ({"name": "Ann", "email": "ann@example.com", "email_verified": False}, "Ann", None),
+        ({"name": "Ann", "email": "ann@example.com", "email_verified": "false"}, "Ann", None),
+        ({"name": "Ann"}, "Ann", None),
+        ({"email": "ann@example.com"}, None, "ann@example.com"),
+        ({"name": "a" * 100, "email": f"{'a' * 60}@{'b' * 60}.example"}, "a" * 100, f"{'a' * 60}@{'b' * 60}.example"),
+        ({"name": "a" * 101, "email": f"a@{'b' * 260}.example"}, None, None),
+        ({"name": " ", "email": "nowhere"}, None, None),
+        ({"name": "A\x00nn", "email": "a\x00@example.com"}, None, None),
+        ({"name": ["Ann"], "email": {"address": "ann@example.com"}}, None, None),
+        ({"name": 7, "email": True}, None, None),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_me_shows_who_the_token_says_it_is(app, ann, claims, name, email):
+    """Each valid claim by itself, with or without a row; nothing of it is stored."""
+    told = with_token(ann, app, **claims)
+    for _ in range(2):
+        answer = told.get("/v1/auth/me")
+        assert (answer.status_code, answer.json["name"], answer.json["email"]) == (200, name, email)
+        told.add()
+
+    silent = ann.get("/v1/auth/me").json
+    assert (silent["name"], silent["email"]) == (None, None)
+
+
+def test_a_name_that_was_set_is_shown_before_the_tokens(app, ann):
+    """Taken back, it is the token's again; the address is always the token's."""
+    told = with_token(ann, app, name="Ann Token", email="ann@example.com")
+    for name, shown in (("Ann", "Ann"), (None, "Ann Token")):
+        changed = told.patch("/v1/auth/me", json={"name": name})
+
+        assert (changed.status_code, changed.json["name"], changed.json["email"]) == (200, shown, "ann@example.com")
+        assert told.get("/v1/auth/me").json == changed.json
+
+
+def test_an_accounts_token_names_nobody(app, member):
+    """Only the row does, whatever such a token says besides."""
+    claims = jwt.decode(member.access_token, options={"verify_signature": False})
+    forged = {"name": "Eve", "email": "eve@example.com"}
+    token = jwt.encode(claims | forged, OWN_SECRET, "HS256", headers={"typ": "at+jwt"})
+
+    assert Caller(app, member.user_id, token).get("/v1/auth/me").json == member.get("/v1/auth/me").json
 
 
 @pytest.mark.parametrize("is_known", [False, True])

@@ -37,6 +37,7 @@ class BetterAuth:
             urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(self.cookies)
         )
         person = {"email": new_email(), "password": "correct horse battery", "name": "Ann"}
+        self.email = person["email"]
         self.user_id = json.loads(self.ask("/api/auth/sign-up/email", person))["user"]["id"]
 
     def ask(self, path: str, body: object = None) -> str:
@@ -93,6 +94,8 @@ def test_a_token_of_the_jwt_plugin_creates_a_task(servers, new_database, algorit
         listed = ann.get(f"/api/{issuer.user_id}/tasks")
         assert (listed.status_code, [found["id"] for found in listed.json]) == (200, [task["id"]])
         assert_problem(ann.get("/api/somebody-else/tasks"), 403, "user_id_mismatch")
+        me = ann.get("/v1/auth/me").json
+        assert (me["id"], me["name"], me["email"]) == (issuer.user_id, "Ann", issuer.email)
 
 
 @pytest.mark.parametrize("algorithm", SERVERS)

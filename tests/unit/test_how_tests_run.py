@@ -1,7 +1,9 @@
 """The tests' own tools: a failure is printed at once, and a free port stays free."""
 
 import errno
+import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -50,6 +52,23 @@ def test_a_failure_is_printed_while_other_tests_run(tmp_path: Path, processes: s
 
     assert left == set()
     assert "1 failed, 1 passed, 1 error" in rest
+
+
+def test_the_readme_says_what_the_tests_need_and_leave() -> None:
+    """How long they take, what they skip without, and where they write outside of the project."""
+    readme = " ".join((PROJECT / "README.md").read_text().split())
+    (said,) = re.findall(r"`make test` takes .*? caches of pip and npm\.", readme)
+    engines = json.loads((PROJECT / "tests/process/better_auth/package.json").read_text())["engines"]
+
+    assert engines == {"node": ">=20"}
+    for words in (
+        "minutes",
+        "npm (with Node.js 20 or newer)",
+        "PostgreSQL's data",
+        "temporary folders",
+        "`~/.cache/tasks-*`",
+    ):
+        assert words in said
 
 
 def test_a_free_port_stays_reserved() -> None:

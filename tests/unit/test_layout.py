@@ -18,6 +18,7 @@ VIEWS = {"app/auth/views.py", "app/tasks/views.py", "app/tasks/views_by_user.py"
 # Around the views: the decorator that identifies the caller, the parser, the encoders, and each request's log line.
 READ_THE_REQUEST = VIEWS | {
     "app/http/blueprint.py",
+    "app/http/documents.py",
     "app/auth/rate_limits.py",
     "app/auth/identity.py",
     "app/http/requests.py",

@@ -25,6 +25,7 @@ UNITS = {
 LIMIT = re.compile(r"[A-Z_]*(SECONDS|BYTES|CHARACTERS|FAILURES|AT_ONCE|REMEMBERED\w*|MAX_\w+|\w+_SHOWN)")
 # Constants that are not limits.
 NO_LIMITS = {
+    "app.http.documents.PIECE_BYTES",
     "app.http.openapi.HEADER_LINE_BYTES",
     "app.auth.rate_limits.CLOCK_SECONDS",
     "app.auth.revoked.ENABLED_AGAIN_SECONDS",

@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from app.ops.logging import JsonFormatter, TextFormatter
+from app.settings import PROJECT
 from tests.conftest import Caller, make_app, new_user_id
 
 PATHS = [
@@ -69,3 +70,10 @@ def test_a_rejected_origin_is_logged(sqlite_url: str, caplog: pytest.LogCaptureF
 
     named = [vars(line).get("refused_origin") for line in caplog.records if line.name == "tasks.request"]
     assert named == [None, None, "https://other.example", "null", "http://["]
+
+
+def test_a_refused_origin_is_in_the_documentation() -> None:
+    """No response has a code for it, so the table of rejections names the log's word."""
+    table = (PROJECT / "docs" / "authentication.md").read_text().partition("| rejected with | settings to check |")[2]
+
+    assert "`refused_origin`" in table.partition("\n\n")[0]
