@@ -126,10 +126,11 @@ def takes(*headers: str, also: tuple[int, ...] = ()) -> Callable[[View], View]:
     return decorator
 
 
-def takes_file(media_types: Mapping[str, str]) -> Callable[[View], View]:
+def takes_file(media_types: Mapping[str, str], limit: int) -> Callable[[View], View]:
     """Document an operation whose body is a file of one of these types, each with an example, or a form with one."""
-    content: dict[str, Any] = {name: {"schema": FILE, "example": example} for name, example in media_types.items()}
-    form = {"type": "object", "properties": {"file": FILE}, "required": ["file"], "additionalProperties": False}
+    file = {**FILE, "maxLength": limit}
+    content: dict[str, Any] = {name: {"schema": file, "example": example} for name, example in media_types.items()}
+    form = {"type": "object", "properties": {"file": file}, "required": ["file"], "additionalProperties": False}
     content["multipart/form-data"] = {"schema": form, "example": {"file": next(iter(media_types.values()))}}
     body = {"required": True, "content": content}
 

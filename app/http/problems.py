@@ -26,6 +26,8 @@ class Problem(Exception):
     title: ClassVar[str]
     # The next step for the client. Never a stack trace, SQL, a token, or whether another user's data exists.
     detail: str
+    # What only the log says: more than a client may know.
+    reason: str | None = None
 
     def __init__(
         self, detail: str | None = None, *, errors: Errors | None = None, headers: dict[str, str] | None = None
@@ -41,7 +43,7 @@ class Problem(Exception):
         return type(self)(self.detail, errors=errors or {path: [self.detail]}, headers=self.headers)
 
     def response(self) -> Response:
-        note_problem(self.code)
+        note_problem(self.code, self.reason)
         body: dict[str, Any] = {
             "type": f"{ERRORS_PAGE}#{self.code}",
             "title": self.title,
@@ -91,9 +93,9 @@ class PayloadTooLarge(Problem):
 
 
 class UnsupportedMediaType(Problem):
-    """The body is not declared as JSON."""
+    """The body is not declared as JSON, or a file is not declared as one of its formats."""
 
-    status, code, title = 415, "unsupported_media_type", "The body is not JSON"
+    status, code, title = 415, "unsupported_media_type", "The media type is not supported"
     detail = "Send the body as JSON, not compressed, with the header Content-Type: application/json."
 
 

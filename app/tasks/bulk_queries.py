@@ -28,7 +28,7 @@ from app.database.statements import Row
 from app.tasks.models import TASK, WRITABLE, tasks
 
 # The fields that are written. A completed task keeps its completion time, or gets the current time.
-WRITTEN = (*WRITABLE, "next_id")
+WRITTEN = (*WRITABLE, "skipped_time", "next_id")
 _SENT = {
     **{name: tasks.c[name].type for name in ("id", *WRITTEN, "completed_at", "created_at")},
     "completed": Boolean(),
@@ -57,7 +57,7 @@ _ENGINES = {"postgresql": _on_postgresql, "sqlite": _on_sqlite}
 def _locking(sent: Mapping[str, Any]) -> Any:
     # Always in the same order, so that two transactions never wait for each other.
     ids = select(sent["id"]).scalar_subquery()
-    wanted = select(*TASK, tasks.c.deleted_at, tasks.c.next_id).where(_mine, tasks.c.id.in_(ids))
+    wanted = select(*TASK, tasks.c.deleted_at, tasks.c.skipped_time, tasks.c.next_id).where(_mine, tasks.c.id.in_(ids))
     return wanted.order_by(tasks.c.id).with_for_update()
 
 
@@ -108,10 +108,10 @@ def _importing(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
     statement = _inserting(insert_for_engine, values)
     # A task makes only one next task in its life, so it keeps that one's id.
     kept = {"user_id", "id", "created_at", "next_id", "version"}
-    anew = {name: statement.excluded[name] for name in values.keys() - kept}
-    anew |= {"deleted_at": None, "version": tasks.c.version + 1}
+    restored = {name: statement.excluded[name] for name in values.keys() - kept}
+    restored |= {"deleted_at": None, "version": tasks.c.version + 1}
     return statement.on_conflict_do_update(
-        index_elements=["user_id", "id"], set_=anew, where=tasks.c.deleted_at.is_not(None)
+        index_elements=["user_id", "id"], set_=restored, where=tasks.c.deleted_at.is_not(None)
     )
 
 

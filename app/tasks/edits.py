@@ -49,7 +49,7 @@ class UnitOfWork:
         task_id = task.get("id") or new_id()
         if task_id in self._drafts:
             raise IdTaken
-        kept = {"next_id": None, "completed_at": None, "created_at": None, "deleted": False}
+        kept = {"next_id": None, "skipped_time": None, "completed_at": None, "created_at": None, "deleted": False}
         self._drafts[task_id] = {**kept, **task, "id": task_id}
         self._new.append(task_id)
         return task_id
@@ -66,6 +66,9 @@ class UnitOfWork:
                 changes = others | schedule.changed(draft, changes)
             except ValidationError as error:
                 raise refused(error) from error
+        if any(changes.get(name, draft[name]) != draft[name] for name in ("due", "time_zone", "recurrence")):
+            # The client has set what the rule starts from.
+            draft["skipped_time"] = None
         draft |= changes
         self._changed.add(task_id)
         if not draft["completed"]:

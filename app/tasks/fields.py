@@ -26,6 +26,10 @@ ZONE_CHARACTERS = 64
 
 LINE_END = "\n"
 
+# Far enough ahead that no reader finds the example's task overdue; a Monday, as EXAMPLE_RULE has it.
+EXAMPLE_DAY = "2050-03-14"
+EXAMPLE_RULE = "FREQ=WEEKLY;BYDAY=MO,WE,FR"
+
 _SHAPE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
 
@@ -69,7 +73,7 @@ class Day(fields.String):
     """A calendar day, `YYYY-MM-DD`, in no particular time zone."""
 
     def __init__(self, description: str, **options: Any) -> None:
-        described = {"format": "date", "maxLength": 10, "example": "2026-03-14", "description": description}
+        described = {"format": "date", "maxLength": 10, "example": EXAMPLE_DAY, "description": description}
         super().__init__(allow_none=True, metadata=described, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
@@ -123,7 +127,7 @@ class Rule(Text):
 
     def __init__(self, **options: Any) -> None:
         described = {
-            "example": "FREQ=WEEKLY;BYDAY=MO,WE,FR",
+            "example": EXAMPLE_RULE,
             "description": "An RRULE: how the task repeats. It needs `due_on` or `due_at`.",
         }
         super().__init__(1, recurrence.MAX_CHARACTERS, allow_none=True, metadata=described, **options)

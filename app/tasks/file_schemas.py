@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, fields
 from marshmallow.validate import OneOf
 
-from app.http.fields import Count, QueryBoolean
+from app.http.fields import Count, QueryBoolean, Text
 from app.tasks.fields import Moment
 from app.tasks.formats import FORMATS, READERS
 from app.tasks.formats.records import MAX_FAULTS
@@ -51,11 +51,11 @@ class ImportQuery(Schema):
 
 class Fault(Schema):
     line = Count(required=True, metadata={"example": 3})
-    detail = fields.String(required=True, metadata={"maxLength": 100_000, "example": "title: Must not be blank."})
+    detail = Text(1, 100_000, required=True, metadata={"example": "title: Must not be blank."})
 
 
 class LeftOut(Schema):
-    kind = fields.String(required=True, metadata={"maxLength": 200, "example": "VALARM"})
+    kind = Text(1, 200, required=True, metadata={"example": "VALARM"})
     count = Count(required=True)
 
 

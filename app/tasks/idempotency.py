@@ -36,8 +36,8 @@ _is_old = idempotency_keys.c.created_at <= select(from_now(literal(-KEPT_SECONDS
 def _claim_key(insert_for_engine: Any) -> Any:
     """Build the upsert that claims a free key. A second request waits here until the first has committed or failed."""
     statement = insert_for_engine(idempotency_keys).values(created_at=now())
-    anew = {"request_hash": statement.excluded.request_hash, "created_at": now(), "answer": None}
-    return statement.on_conflict_do_update(index_elements=["user_id", "key"], set_=anew, where=_is_old).returning(
+    renewed = {"request_hash": statement.excluded.request_hash, "created_at": now(), "answer": None}
+    return statement.on_conflict_do_update(index_elements=["user_id", "key"], set_=renewed, where=_is_old).returning(
         idempotency_keys.c.key
     )
 

@@ -151,18 +151,3 @@ def _count(names: frozenset[str]) -> Select[Any]:
 
 def _wanted(names: frozenset[str]) -> list[ColumnElement[bool]]:
     return [tasks.c.user_id == bindparam("of_user"), *(filters.condition(name) for name in sorted(names))]
-
-
-_kept = tasks.c.deleted_at.is_(None)
-_count_by_state = select(
-    func.count().filter(_kept, tasks.c.completed_at.is_(None)).label("open"),
-    func.count().filter(_kept, tasks.c.completed_at.is_not(None)).label("completed"),
-    func.count().filter(~_kept).label("in_trash"),
-).where(tasks.c.user_id == bindparam("of_user"))
-
-
-def count_tasks(user_id: str) -> dict[str, int]:
-    """Return the numbers of a user's tasks: open, completed, and in the trash."""
-    counted = fetch_one(_count_by_state, {"of_user": user_id})
-    assert counted is not None
-    return dict(counted._asdict())

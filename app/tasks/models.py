@@ -50,6 +50,8 @@ tasks = Table(
     Column("due_on", Day),
     Column("time_zone", Text),
     Column("recurrence", Text),
+    # The local time that the recurrence means, if the clocks of the zone skip it; `due` is later by the gap.
+    Column("skipped_time", Text),
     # The next occurrence, once completing this task has created it.
     Column("next_id", Id),
     Column("created_at", Timestamp, nullable=False),

@@ -52,6 +52,7 @@ _writing = (
 # The assignments of each field that a client can change. Completing again keeps the first time.
 _ASSIGNMENTS: dict[str, dict[str, Any]] = {
     **{name: {name: bindparam(name)} for name in WRITABLE},
+    "recurrence": {"recurrence": bindparam("recurrence"), "skipped_time": None},
     "completed": {"completed_at": case((_completed, func.coalesce(tasks.c.completed_at, now())))},
 }
 

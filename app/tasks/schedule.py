@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError
 
-from app.tasks.recurrence import following
+from app.tasks.recurrence import following, with_until_in_utc
 from app.times import LAST_YEAR, rfc3339
 
 # A change of one of these is validated together with the others.
@@ -22,6 +22,9 @@ def normalize(task: Mapping[str, Any]) -> dict[str, Any]:
     kept["due"] = _end_of_day(kept["due_on"], kept["time_zone"]) if kept["due_on"] else due_at
     if kept["recurrence"] is not None and kept["due"] is None:
         raise ValidationError({"recurrence": ["A recurring task needs due_on or due_at; otherwise set this to null."]})
+    if kept["recurrence"] is not None:
+        on_days = kept["due_on"] is not None
+        kept["recurrence"] = with_until_in_utc(kept["recurrence"], kept["time_zone"], on_days=on_days)
     return kept
 
 
@@ -47,15 +50,21 @@ def changed(task: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 
 def next_occurrence(task: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the schedule of the next task after a recurring one; None after the last."""
-    zone = task["time_zone"]
     due = date.fromisoformat(task["due_on"]) if task["due_on"] else datetime.fromisoformat(task["due"])
-    found = following(task["recurrence"], due, zone)
-    if found is None or found[0].year > LAST_YEAR:
+    skipped = datetime.fromisoformat(task["skipped_time"]) if task["skipped_time"] else None
+    found = following(task["recurrence"], due, task["time_zone"], skipped)
+    if found is None or found.due.year > LAST_YEAR:
         return None
-    due, rule = found
-    if isinstance(due, datetime):
-        return normalize({"due_on": None, "due_at": rfc3339(due), "time_zone": zone, "recurrence": rule})
-    return normalize({"due_on": due.isoformat(), "due_at": None, "time_zone": zone, "recurrence": rule})
+    moment = found.due if isinstance(found.due, datetime) else None
+    return normalize(
+        {
+            "due_on": None if moment else found.due.isoformat(),
+            "due_at": moment and rfc3339(moment),
+            "time_zone": task["time_zone"],
+            "recurrence": found.rule,
+            "skipped_time": found.skipped and found.skipped.isoformat(),
+        }
+    )
 
 
 def _end_of_day(day: str, zone: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Numbers to show beside lists: how many tasks are open, overdue, due today, and of each tag and priority."""
+"""Numbers to show next to lists: how many tasks are open, overdue, due today, and of each tag and priority."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import and_, bindparam, case, func, or_, select
 
-from app.database import fetch_all
+from app.database import fetch_all, fetch_one
 from app.database.columns import Day, Timestamp, now
 from app.tasks.fields import PRIORITIES, read_tags
 from app.tasks.models import IN_TRASH, tasks
@@ -37,6 +37,18 @@ _counted = (
     .where(tasks.c.user_id == bindparam("of_user"), or_(_is_live, IN_TRASH))
     .group_by(_state, tasks.c.priority, tasks.c.tags)
 )
+_count_by_state = select(
+    func.count().filter(_is_open).label("open"),
+    func.count().filter(_is_live, tasks.c.completed_at.is_not(None)).label("completed"),
+    func.count().filter(~_is_live).label("in_trash"),
+).where(tasks.c.user_id == bindparam("of_user"))
+
+
+def count_tasks(user_id: str) -> dict[str, int]:
+    """Return the numbers of a user's tasks: open, completed, and in the trash."""
+    counted = fetch_one(_count_by_state, {"of_user": user_id})
+    assert counted is not None
+    return dict(counted._asdict())
 
 
 def summarize(user_id: str, time_zone: str | None) -> dict[str, Any]:

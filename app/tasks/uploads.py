@@ -1,6 +1,6 @@
 """A file of tasks that a client sends: as the body, or as the only file of a form."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from pathlib import PurePath
@@ -8,6 +8,7 @@ from tempfile import SpooledTemporaryFile, TemporaryFile
 from typing import IO, Any
 
 from flask import Request
+from werkzeug.datastructures import FileStorage
 from werkzeug.formparser import FormDataParser
 
 from app.http.blueprint import View, takes_file, the_request
@@ -39,22 +40,27 @@ def checked_file(view: View) -> View:
     @wraps(view)
     def wrapper(query: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
         with TemporaryFile() as valid, spooled_body(the_request(), FILE_BYTES) as body:
+            if not body.read(1):
+                # A client that forgot the file must not take this for a success.
+                raise ValidationFailed(errors={"file": ["The file is empty. Send it as the body, or in a form."]})
+            body.seek(0)
             with _opened(the_request(), body) as (file, guessed):
-                checked = _check(file, _reader(query.get("format") or guessed), valid)
+                checked = _check(file, READERS[query.get("format") or guessed()], valid)
             if checked.faults and not query["skip_faulty"]:
                 raise _refusal(checked.faults)
             return view(*args, **kwargs, checked=checked)
 
-    return takes_file({kind: transfer.example(FORMATS[name]) for kind, name in MEDIA_TYPES.items()})(wrapper)
+    examples = {kind: transfer.example(FORMATS[name]) for kind, name in MEDIA_TYPES.items()}
+    return takes_file(examples, FILE_BYTES)(wrapper)
 
 
 @contextmanager
-def _opened(req: Request, body: IO[bytes]) -> Iterator[tuple[IO[bytes], str | None]]:
-    """Yield the file, and its format by its name or media type."""
+def _opened(req: Request, body: IO[bytes]) -> Iterator[tuple[IO[bytes], Callable[[], str]]]:
+    """Yield the file, and a function that tells its format by its name or media type."""
     if is_compressed(req):
         raise UnsupportedMediaType("Send the file without a Content-Encoding.")
     if req.mimetype != FORM:
-        yield body, MEDIA_TYPES.get(req.mimetype)
+        yield body, lambda: _format_of_body(req.mimetype)
         return
     with ExitStack() as open_:
 
@@ -62,18 +68,25 @@ def _opened(req: Request, body: IO[bytes]) -> Iterator[tuple[IO[bytes], str | No
             return open_.enter_context(SpooledTemporaryFile(PIECE_BYTES))
 
         parser = FormDataParser(opened, max_form_memory_size=PIECE_BYTES, max_form_parts=FORM_PARTS)
-        _, _, files = parser.parse(body, FORM, None, req.mimetype_params)
-        sent = [file for _, file in files.items(multi=True)]
-        if len(sent) != 1:
-            raise ValidationFailed(errors={"file": ["Send exactly one file in the form, as the part `file`."]})
-        ending = PurePath(sent[0].filename or "").suffix.removeprefix(".").lower()
-        yield sent[0].stream, ending if ending in READERS else MEDIA_TYPES.get(sent[0].mimetype)
+        _, other_fields, files = parser.parse(body, FORM, None, req.mimetype_params)
+        if other_fields or [name for name, _ in files.items(multi=True)] != ["file"]:
+            raise ValidationFailed(errors={"file": ["Send a form with exactly one file, named `file`, and no field."]})
+        yield files["file"].stream, lambda: _format_of_file(files["file"])
 
 
-def _reader(name: str | None) -> Reader:
-    if name is None:
+def _format_of_body(media_type: str) -> str:
+    if media_type not in MEDIA_TYPES:
         raise UnsupportedMediaType(NO_FORMAT)
-    return READERS[name]
+    return MEDIA_TYPES[media_type]
+
+
+def _format_of_file(file: FileStorage) -> str:
+    ending = PurePath(file.filename or "").suffix.removeprefix(".").lower()
+    if ending in READERS:
+        return ending
+    if file.mimetype not in MEDIA_TYPES:
+        raise ValidationFailed(errors={"file": [NO_FORMAT]})
+    return MEDIA_TYPES[file.mimetype]
 
 
 def _check(file: IO[bytes], read: Reader, valid: IO[bytes]) -> Checked:

@@ -20,6 +20,9 @@ from tests.conftest import Caller
 IMPORT = Call("POST", "/v1/tasks/import")
 JSONL = "application/jsonl"
 MEDIA_TYPES = {"jsonl": JSONL, "csv": "text/csv; charset=utf-8", "ics": "text/calendar"}
+TASKWARRIOR = (
+    b'[{"description":"%s","status":"pending","uuid":"0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17","wait":"20260314T090000Z"}]'
+)
 TEA, MILK, FAULTY = b'{"title": "tea"}\n', b'{"title": "milk"}\n', b'{"title": ""}\n'
 
 
@@ -86,13 +89,31 @@ def test_a_file_that_ends_early_is_refused_in_any_case(ann: Caller) -> None:
     assert titles(ann) == []
 
 
+def test_another_programs_file_is_imported_once(ann: Caller) -> None:
+    """By its name alone; a later export of the same program adds what is new, and leaves the rest as it is."""
+    first, later = (TASKWARRIOR % title for title in (b"tea", b"coffee"))
+    answers = [
+        send_form(ann, (first, "tasks.json", "application/json")),
+        send(ann, first[:-1] + b"," + later[1:].replace(b"4b17", b"4b18"), "application/json",
+             query_string={"format": "json"}),
+    ]  # fmt: skip
+
+    counts = [(answer.status_code, answer.json["added"], answer.json["kept"]) for answer in answers]
+    assert counts == [(200, 1, 0), (200, 1, 1)]
+    assert answers[0].json["left_out"] == [{"kind": "wait", "count": 1}]
+    assert titles(ann) == ["coffee", "tea"]
+
+
 @pytest.mark.one_engine
 @pytest.mark.parametrize("content_type", ["application/octet-stream", "image/png", ""])
-def test_an_unclear_format_is_415(ann: Caller, content_type: str) -> None:
-    """The message lists the formats."""
-    for answer in (send(ann, TEA, content_type), send_form(ann, (TEA, "tasks.txt", content_type))):
-        assert_problem(answer, 415, "unsupported_media_type")
-        assert "jsonl, csv, ics" in answer.json["detail"]
+def test_an_unclear_format_is_refused(ann: Caller, content_type: str) -> None:
+    """The message lists the formats. A form itself is a known media type, so its file is at fault."""
+    as_body, in_form = send(ann, TEA, content_type), send_form(ann, (TEA, "tasks.txt", content_type))
+
+    assert_problem(as_body, 415, "unsupported_media_type")
+    assert_problem(in_form, 422, "validation_error")
+    for text in (as_body.json["detail"], in_form.json["errors"]["file"][0]):
+        assert "jsonl, csv, ics" in text
 
 
 @pytest.mark.one_engine
@@ -105,13 +126,12 @@ def test_a_compressed_file_is_415(ann: Caller) -> None:
 @pytest.mark.parametrize(
     ("form", "boundary"),
     [
-        (b"", "x"),
         (b"nonsense", "x"),
         (b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\n{"title": "tea"}\r\n--x--\r\n', "x"),
         (b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n{"title": "tea"}', "x"),
         (b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n{}\r\n--x--\r\n', None),
     ],
-    ids=["empty", "no form", "a field", "cut short", "no boundary"],
+    ids=["no form", "a field", "cut short", "no boundary"],
 )
 def test_a_form_without_a_file_is_422(ann: Caller, form: bytes, boundary: str | None) -> None:
     """Or with one that is cut short."""
@@ -123,12 +143,22 @@ def test_a_form_without_a_file_is_422(ann: Caller, form: bytes, boundary: str | 
 
 
 @pytest.mark.one_engine
-def test_two_files_are_422(ann: Caller) -> None:
-    """Which one counts would be a guess."""
-    answer = send_form(ann, (TEA, "a.jsonl", JSONL), (MILK, "b.jsonl", JSONL))
+@pytest.mark.parametrize("options", [{"data": b""}, {}], ids=["of 0 bytes", "absent"])
+def test_an_empty_body_is_422(ann: Caller, options: dict[str, Any]) -> None:
+    """A forgotten file never passes for success."""
+    assert_problem(IMPORT(ann, content_type=JSONL, **options), 422, "validation_error")
 
-    assert_problem(answer, 422, "validation_error")
-    assert "exactly one file" in answer.json["errors"]["file"][0]
+
+@pytest.mark.one_engine
+def test_two_files_or_another_field_are_422(ann: Caller) -> None:
+    """Which file counts would be a guess, and an unknown field could be a typo."""
+    two = send_form(ann, (TEA, "a.jsonl", JSONL), (MILK, "b.jsonl", JSONL))
+    file = (io.BytesIO(TEA), "a.jsonl", JSONL)
+    other = IMPORT(ann, data={"file": file, "skip_faulty": "true"}, content_type="multipart/form-data")
+
+    for answer in (two, other):
+        assert_problem(answer, 422, "validation_error")
+        assert "exactly one file" in answer.json["errors"]["file"][0]
 
 
 @pytest.mark.one_engine
