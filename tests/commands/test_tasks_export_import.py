@@ -36,6 +36,7 @@ TIMES = st.datetimes(datetime(1000, 1, 2), datetime(9998, 12, 30), timezones=st.
 )
 DAYS = TIMES.map(lambda time: time[:10])
 ID = "0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17"
+OPEN_TASKS = (Path(__file__).parents[1] / "unit" / "ics_clients" / "opentasks.ics").read_text()
 
 WITHOUT_IDS = {
     "jsonl": b'{"title": "tea"}\n{"title": "tea"}\n{"title": "tea", "priority": "high"}\n',
@@ -437,8 +438,9 @@ def test_faulty_tasks_are_skipped_on_request(app: Flask, ann: Caller) -> None:
     [
         ("Home.csv", TODOIST, 5, ["note of a project", "INDENT", "RESPONSIBLE", "DATE", "DURATION", "DEADLINE"]),
         ("Tasks.JSON", GOOGLE, 3, ["parent", "deleted task"]),
+        ("List.ics", OPEN_TASKS, 1, ["ORGANIZER", "DTSTART", "EXDATE"]),
     ],
-    ids=["csv", "json"],
+    ids=["csv", "json", "ics"],
 )
 def test_another_programs_file_needs_no_option(
     app: Flask, ann: Caller, tmp_path: Path, name: str, text: str, count: int, kinds: list[str]

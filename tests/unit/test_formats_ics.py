@@ -235,18 +235,3 @@ def test_an_id_is_the_same_at_every_import() -> None:
     assert found[:2] == [upper.lower(), "5d3b8534-d04a-58b9-984d-dd39a327ee12"]
     assert len({UUID(id_) for id_ in found}) == len(found)
     assert "id" not in read("SUMMARY:a")
-
-
-def test_only_todos_are_read() -> None:
-    """Events, journals and alarms have summaries as well."""
-    found = read_all(
-        ICS,
-        file_of(
-            b"BEGIN:VCALENDAR\r\n",
-            b"BEGIN:VEVENT\r\nSUMMARY:a meeting\r\nBEGIN:VALARM\r\nSUMMARY:a bell\r\nEND:VALARM\r\nEND:VEVENT\r\n",
-            b"begin:vtodo\r\nBEGIN:VALARM\r\nSUMMARY:a bell\r\nEND:VALARM\r\nsummary:a ta\r\n sk\r\nend:vtodo\r\n",
-            b"END:VCALENDAR\r\nBEGIN:VCALENDAR\r\nBEGIN:VTODO\r\nSUMMARY:one more\r\nEND:VTODO\r\nEND:VCALENDAR",
-        ),
-    )
-
-    assert [(line, task["title"]) for line, task in found] == [(8, "a task"), (17, "one more")]

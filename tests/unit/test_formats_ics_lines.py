@@ -174,3 +174,18 @@ def test_what_is_no_calendar_is_refused_with_its_line(text: str, line: int, reas
     """The message says what to do about it."""
     with pytest.raises(Unreadable, match=f"^Line {line}: .*{reason}"):
         read_all(FORMATS["ics"], file_of(text.encode()))
+
+
+def test_only_todos_are_read() -> None:
+    """Events, journals and alarms have summaries as well."""
+    found = read_all(
+        FORMATS["ics"],
+        file_of(
+            b"BEGIN:VCALENDAR\r\n",
+            b"BEGIN:VEVENT\r\nSUMMARY:a meeting\r\nBEGIN:VALARM\r\nSUMMARY:a bell\r\nEND:VALARM\r\nEND:VEVENT\r\n",
+            b"begin:vtodo\r\nBEGIN:VALARM\r\nSUMMARY:a bell\r\nEND:VALARM\r\nsummary:a ta\r\n sk\r\nend:vtodo\r\n",
+            b"END:VCALENDAR\r\nBEGIN:VCALENDAR\r\nBEGIN:VTODO\r\nSUMMARY:one more\r\nEND:VTODO\r\nEND:VCALENDAR",
+        ),
+    )
+
+    assert [(line, task["title"]) for line, task in found] == [(8, "a task"), (17, "one more")]

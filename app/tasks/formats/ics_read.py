@@ -1,7 +1,7 @@
 """Read tasks from an iCalendar file (RFC 5545) of this service or another program.
 
-The `icalendar` library could split a VTODO into properties. Reading 100,000 tasks with it took 60 s instead of 8 s, and
-it reports no line numbers, so it only reads time zones here.
+The `icalendar` library could split a VTODO into properties, but that took 42 s of CPU time for 100,000 tasks, and this
+whole reader takes 11 s. It also reports no line numbers and rewrites rules, so it only reads time zones here.
 """
 
 import re
