@@ -84,28 +84,6 @@ def test_a_task_without_a_title_has_a_stand_in(lines: list[str], title: str) -> 
     assert the_record(calendar(*lines)).task["title"] == title
 
 
-@pytest.mark.parametrize(
-    ("due", "due_at", "zone"),
-    [
-        ("20260704T090000", "2026-07-04T07:00:00.000000Z", "Europe/Berlin"),
-        ("20261204T090000", "2026-12-04T08:00:00.000000Z", "Europe/Berlin"),
-        ("20260704T090000Z", "2026-07-04T09:00:00.000000Z", None),
-        ("20270704T090000", "2027-07-04T08:00:00.000000Z", "Etc/GMT-1"),
-    ],
-)
-def test_a_phones_times_are_in_its_zone(due: str, due_at: str, zone: str | None) -> None:
-    """vCalendar 1.0 says an offset for the whole calendar, and when summer begins and ends."""
-    zones = ["TZ:+01:00", "DAYLIGHT:TRUE;+02:00;20260329T010000Z;20261025T010000Z;CET;CEST"]
-    record = the_record(calendar("SUMMARY:a", f"DUE:{due}", before=zones, version="1.0"))
-
-    assert (record.task["due_at"], record.task["time_zone"]) == (due_at, zone)
-
-
-@pytest.mark.parametrize(
-    "zones", [["TZ:here"], ["TZ:+99"], ["TZ:+01", "DAYLIGHT:FALSE"], ["TZ:+01", "DAYLIGHT:TRUE;+02;x;y"]]
-)
-def test_a_phones_zone_that_is_none_is_not_used(zones: list[str]) -> None:
-    """The calendar is read as far as it says something."""
-    record = the_record(calendar("SUMMARY:a", "DUE:20260704T090000", before=zones, version="1.0"))
-
-    assert record.task["due_at"][11:13] == ("08" if "TZ:+01" in zones else "09")
+def test_an_unknown_creation_does_not_refuse_the_task() -> None:
+    """Some programs write a day that does not exist."""
+    assert "created_at" not in the_record(calendar("SUMMARY:a", "CREATED:00001231T000000Z")).task

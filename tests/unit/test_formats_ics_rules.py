@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from app.tasks.formats.ics_rules import series
 from app.tasks.formats.ics_times import Span
-from app.tasks.formats.ics_vcalendar import rule as without_vcalendar
 from app.tasks.recurrence import canonical, following
 from tests.unit.ics_files import calendar, the_record
 
@@ -211,29 +210,25 @@ def test_many_excluded_days_do_not_take_long() -> None:
     assert (rule, list(islice(left_out, 2))) == (None, ["recurrence", "EXDATE"])
 
 
+@pytest.mark.parametrize(
+    ("current", "rule", "due", "expected"),
+    [
+        ("VALUE=DATE:20260720", "FREQ=WEEKLY;BYDAY=MO", "2026-07-20", "FREQ=WEEKLY;BYDAY=MO"),
+        ("VALUE=DATE:20260706", "FREQ=WEEKLY;COUNT=3", "2026-07-06", "FREQ=WEEKLY;COUNT=3"),
+        ("VALUE=DATE:20260720", "FREQ=WEEKLY;COUNT=3", "2026-07-20", None),
+        ("X=1:20260720T090000Z", "FREQ=WEEKLY", "2026-07-06", "FREQ=WEEKLY"),
+    ],
+)
+def test_the_open_occurrence_is_the_due(current: str, rule: str, due: str, expected: str | None) -> None:
+    """KOrganizer keeps the first one as DUE, and how many of a COUNT are done is not known."""
+    record = the_record(calendar(*ON_MONDAY, f"RRULE:{rule}", f"X-KDE-LIBKCAL-DTRECURRENCE;{current}"))
+
+    assert (record.task["due_on"], record.task["recurrence"]) == (due, expected)
+    assert record.left_out == (() if expected else ("recurrence",))
+
+
 def test_other_dates_of_a_rule_are_named() -> None:
     """A task has one rule."""
     found = rule_of(*ON_MONDAY, "RRULE:FREQ=WEEKLY", "RDATE;VALUE=DATE:20260708", "EXRULE:FREQ=YEARLY")
 
     assert found == ("FREQ=WEEKLY", ("RDATE", "EXRULE"))
-
-
-@pytest.mark.parametrize(
-    ("text", "rule"),
-    [
-        ("D1 #0", "FREQ=DAILY;INTERVAL=1"),
-        ("D2 #10", "FREQ=DAILY;INTERVAL=2;COUNT=10"),
-        ("D1", "FREQ=DAILY;INTERVAL=1;COUNT=2"),
-        ("W1 MO WE 20261231T000000Z", "FREQ=WEEKLY;INTERVAL=1;BYDAY=MO,WE;UNTIL=20261231T000000Z"),
-        ("MP1 1+ MO TU 1- FR #5", "FREQ=MONTHLY;INTERVAL=1;BYDAY=1MO,1TU,-1FR;COUNT=5"),
-        ("MD1 1 2- LD #0", "FREQ=MONTHLY;INTERVAL=1;BYMONTHDAY=1,-2,-1"),
-        ("YM1 6 12 #3", "FREQ=YEARLY;INTERVAL=1;BYMONTH=6,12;COUNT=3"),
-        ("YD1 100 #0", "FREQ=YEARLY;INTERVAL=1;BYYEARDAY=100"),
-        ("FREQ=DAILY", "FREQ=DAILY"),
-        ("M15 #4", "M15 #4"),
-        ("YM1 6 MP1 2+ TU", "YM1 6 MP1 2+ TU"),
-    ],
-)
-def test_a_rule_of_a_phone_is_read(text: str, rule: str) -> None:
-    """vCalendar 1.0 writes rules in a way of its own; without a number, they end with the second time."""
-    assert without_vcalendar(text) == rule

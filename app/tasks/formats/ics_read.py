@@ -75,8 +75,7 @@ def _task(todo: Component, clock: Clock) -> tuple[Task, list[str]]:
         "tags": _tags(todo),
         **schedule,
     }
-    created = clock.moment(todo.first("CREATED") or todo.first("DCREATED"))
-    named = {"id": _id(todo), "title": todo.text("SUMMARY"), "created_at": created}
+    named = {"id": _id(todo), "title": todo.text("SUMMARY"), "created_at": _created(todo, clock)}
     task |= {name: value for name, value in named.items() if value is not None}
     task |= {name: value for name, value in _exact(todo).items() if is_exact(name, value, task.get(name))}
     return task | {"details": _with_other_texts(todo, task["details"])}, [*left_out, *_other_values(todo, completed)]
@@ -96,6 +95,14 @@ def _id(todo: Component) -> str | None:
         canonical = ""
     # Python reads other spellings as well: with braces, without hyphens.
     return canonical if canonical == uid.lower() else str(uuid5(_UIDS, uid))
+
+
+def _created(todo: Component, clock: Clock) -> str | None:
+    """Return when the task was created; some programs write 00001231T000000Z if they do not know."""
+    try:
+        return clock.moment(todo.first("CREATED") or todo.first("DCREATED"))
+    except Unreadable:
+        return None
 
 
 def _is_completed(todo: Component) -> bool:
@@ -121,9 +128,14 @@ def _tags(todo: Component) -> list[str]:
 
 def _schedule(todo: Component, clock: Clock) -> tuple[Task, list[str]]:
     """Return when the task is due and how it recurs, and the kinds of what was left out."""
-    span, rule = clock.span(todo), todo.text("RRULE") or None
+    first, rule = clock.span(todo), todo.text("RRULE") or None
     zone = todo.text("X-TASKS-TIME-ZONE")
-    left_out = ["DTSTART"] if _has_other_start(todo, span) else []
+    left_out = ["DTSTART"] if _has_other_start(todo, first) else []
+    span = clock.current(todo, first) if rule else first
+    if rule and span != first and "COUNT" in rule.upper():
+        # How many are left is not known.
+        rule = None
+        left_out.append("recurrence")
     if isinstance(span.due, datetime) and span.due.tzinfo:
         named = name_of(span.due.tzinfo, span.due.year)
         # A time in UTC has no name either.

@@ -59,6 +59,15 @@ class Clock:
             return Span(began, _after(began, duration))
         return Span(began, began if recurs else None)
 
+    def current(self, todo: Component, span: Span) -> Span:
+        """Return the span of the open occurrence of a rule. KOrganizer keeps the first one, and names the open one."""
+        found = todo.first("X-KDE-LIBKCAL-DTRECURRENCE")
+        if not found or span.start is None or span.due is None:
+            return span
+        due = in_zone_of(span.due, self.time(found))
+        is_later = isinstance(due, datetime) == isinstance(span.due, datetime) and day_of(due) > day_of(span.due)
+        return Span(span.start + (day_of(due) - day_of(span.due)), due) if is_later else span
+
     def _read(self, found: Property, value: str, floating: tzinfo) -> Time:
         moment = _MOMENT.fullmatch(value.strip())
         if not moment:
