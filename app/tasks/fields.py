@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 import orjson
 from marshmallow import ValidationError, fields
 
-from app.database.columns import fold
+from app.database.texts import fold
 from app.http.fields import Text
 from app.tasks import recurrence
 from app.times import is_day, read_day, read_moment
@@ -140,7 +140,7 @@ class Rule(Text):
 
 
 def write_tags(tags: Iterable[str]) -> str:
-    """Return the tags as stored; of tags that differ only in case, keep the first."""
+    """Return the tags as stored; of those that are the same to `fold`, keep the first."""
     kept: dict[str, str] = {}
     for tag in tags:
         kept.setdefault(fold(tag), tag)

@@ -293,7 +293,8 @@ class TaskQuery(_Filters):
         validate=OneOf(_SORTS),
         metadata={
             "default": "-created_at",
-            "description": "A leading `-` reverses the order. Tasks without a due date always come last.",
+            "description": "A leading `-` reverses the order. Tasks without a due date always come last. `title` "
+            "compares letters first, without case and accents.",
         },
     )
 

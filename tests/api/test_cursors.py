@@ -1,6 +1,7 @@
 """Pages of /v1/tasks show every task once while others come and go. A cursor belongs to one list."""
 
 import string
+from operator import itemgetter
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from app.tasks import cursors
 from tests.api.support.calls import LIST, LIST_BY_USER, assert_problem, page
+from tests.api.support.lists import by_title
 from tests.conftest import Caller, new_user_id
 
 SORTS = ["created_at", "-created_at", "updated_at", "-updated_at", "title", "-title"]
@@ -41,7 +43,8 @@ def test_pages_show_every_task_once_and_in_order(ann, sort, limit):
 
     shown = [task for tasks in pages for task in tasks]
     name = sort.removeprefix("-")
-    in_order = sorted(shown, key=lambda task: (task[name], task["id"]), reverse=sort.startswith("-"))
+    value = by_title if name == "title" else itemgetter(name)
+    in_order = sorted(shown, key=lambda task: (value(task), task["id"]), reverse=sort.startswith("-"))
     assert shown == in_order
     assert sorted(task["id"] for task in shown) == [task["id"] for task in made]
     assert [len(tasks) for tasks in pages[:-1]] == [limit] * (len(pages) - 1)

@@ -202,13 +202,14 @@ def test_tags_are_up_to_20_strings_of_1_to_50_characters(ann, write, value):
         ([" home ", "\t\u3000x\n", "  " + "x" * 50 + "  "], ["home", "x", "x" * 50]),
         (["Home", "errands", "HOME", "home", " home"], ["Home", "errands"]),
         (["ÄPFEL", "äpfel", "Ὀδυσσεύς", "ὈΔΥΣΣΕΎΣ"], ["ÄPFEL", "Ὀδυσσεύς"]),
+        (["cafe\u0301", "caf\xe9", "CAF\xc9", "cafe"], ["cafe\u0301", "cafe"]),
         (["b", "a", "B", "c", "A"], ["b", "a", "c"]),
         (["x"] * 20, ["x"]),
     ],
     ids=shortly,
 )
 def test_tags_are_trimmed_and_later_duplicates_dropped(ann, write, sent, kept):
-    """Case is ignored in every alphabet. The first spelling and the order of the others stay."""
+    """Case and composition are ignored in every alphabet. The first spelling and the order of the others stay."""
     assert written(ann, write, tags=sent)["tags"] == kept
 
 

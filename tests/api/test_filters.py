@@ -9,7 +9,7 @@ from sqlalchemy import literal, update
 from app.database import execute, scope
 from app.database.columns import from_now
 from app.tasks.models import TRASH_SECONDS, tasks
-from tests.api.support.calls import LIST_BY_USER, Call
+from tests.api.support.calls import LIST_BY_USER, Call, page
 from tests.api.support.lists import EITHER_LIST, remove, titles
 from tests.conftest import Caller
 
@@ -17,13 +17,16 @@ TRICKY_TAGS = [
     *("tea", "teas", "te", "green tea", "tea,", ",tea", "a,b", "a, b", "a", "b", '"', '"tea"', 'a"b', '","', "'tea'"),
     *("\\", "\\\\", "a\\b", '\\"', "a\nb", "a\\nb", "a\r\nb", "a\rb", "a\tb", "a b", "a\u2028b", "a\x01b", "a\\u0001b"),
     *("[]", "[a]", "{}", "{0}", "null", "true", "7", "%", "%%", "_", "a_b", "*", "a+b", "a&b", "a=b", "a#b", "a/b"),
-    *("$1", ":tag", "%(tag)s", "🍵", "🍵🍵", "👩\u200d👧", "e\u0301", "\xe9", "水", "x" * 49, "x" * 50),
+    *("$1", ":tag", "%(tag)s", "🍵", "🍵🍵", "👩\u200d👧", "\xe9", "水", "x" * 49, "x" * 50),
 ]
 # One is written, the other searched for.
 SAME_BUT_FOR_CASE = "tea:TEA Äpfel:äPFEL čaj:ČAJ чай:ЧАЙ Ёлка:ёЛКА ύδωρ:ΎΔΩΡ οδός:ΟΔΌΣ οδόσ:οδός ΣΣ:ςσ թեյ:ԹԵՅ"
 SAME_BUT_FOR_CASE += " ÿ:Ÿ ß:ẞ straße:STRAẞE İzmir:İZMIR ısı:ısı ǆ:Ǆ 𐐨:𐐀 ⓣⓔⓐ:ⓉⒺⒶ"
+# One composed, the other not: Latin, kana, Hangul, and signs that stand for a letter.
+SAME_BUT_FOR_CASE += " café:cafe\u0301 ÄPFEL:a\u0308pfel が:か\u3099 한:\u1112\u1161\u11ab \u212b:a\u030a \u212a:k"
+SAME_BUT_FOR_CASE += " İZMİR:I\u0307zmI\u0307r"
 # Words that lower() does not make equal.
-NOT_THE_SAME = ["ß:ss", "straße:STRASSE", "ı:i", "\xe9:e", "e\u0301:\xe9", "ﬁ:fi", "ｔ:t", "\xb5:u"]
+NOT_THE_SAME = ["ß:ss", "straße:STRASSE", "ı:i", "\xe9:e", "e\u0301:e", "ﬁ:fi", "ｔ:t", "\xb5:u"]
 
 
 @EITHER_LIST
@@ -86,6 +89,21 @@ def test_a_tag_filter_ignores_case(ann: Caller, call: Call, pair: str) -> None:
     for tag in (one, other):
         assert titles(ann, call, tag=tag) == "one other"
         assert titles(ann, call, tag=["X", tag]) == "one other"
+
+
+@EITHER_LIST
+@pytest.mark.parametrize("name", ["q", "tag"])
+def test_filters_find_both_forms_of_a_letter(ann: Caller, call: Call, name: str) -> None:
+    """Composed or not, a letter is the same list, whose cursors fit; a letter without the accent is another."""
+    forms = ("caf\xe9", "cafe\u0301")
+    for number, word in enumerate(forms * 2):
+        ann.add(title=str(number), details=word.upper(), tags=[word.title()])
+
+    for one, other in (forms, forms[::-1]):
+        assert titles(ann, call, **{name: one}) == "0 1 2 3"
+        _, cursor = page(ann, limit=2, sort="created_at", **{name: one})
+        assert titles(ann, call, cursor=cursor, **{name: other}) == "2 3"
+    assert titles(ann, call, **{name: "cafe"}) == ""
 
 
 @EITHER_LIST

@@ -51,6 +51,17 @@ def test_the_summary_counts_tasks_by_state(ann: Caller, bob: Caller) -> None:
     }
 
 
+def test_a_tag_is_counted_whatever_its_spelling(ann: Caller) -> None:
+    """As `tag` finds it, by the spelling that most tasks use, else the first by code point."""
+    for tag in ("cafe\u0301", "caf\xe9", "CAF\xc9", "caf\xe9", "tea", "Tea", "cafe"):
+        ann.add(tags=[tag])
+
+    counted = [("caf\xe9", 4), ("Tea", 2), ("cafe", 1)]
+    assert [(row["tag"], row["open"]) for row in summary(ann)["by_tag"]] == counted
+    for tag, number in counted:
+        assert len(ann.get("/v1/tasks", query_string={"tag": tag}).json["items"]) == number
+
+
 def test_today_depends_on_the_callers_zone(ann: Caller) -> None:
     """A day is today in one zone and not in the next; so is the day of a moment."""
     now = datetime.now(UTC)

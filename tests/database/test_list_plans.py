@@ -33,7 +33,7 @@ INSERT INTO users (id, created_at) SELECT DISTINCT user_id, now() FROM tasks ON 
 """
 
 BY_KEY = "tasks_pkey"
-BY_VALUE = {name: f"tasks_user_id_{name}_id_idx" for name in ("created_at", "updated_at", "due", "priority", "title")}
+BY_VALUE = {name: f"tasks_user_id_{name}_id_idx" for name in ("created_at", "updated_at", "due", "priority")}
 BY_DELETION = "tasks_user_id_deleted_at_id_idx"
 # Trash in the index by the last change is read and filtered out.
 LOOKED_AT = {"updated_at": PAGE_AND_ONE_MORE * 10 // 9 + 1}
@@ -100,6 +100,17 @@ def test_a_sort_uses_the_order_of_its_index(filled: Flask, name: str, sign: str,
     assert BY_VALUE[name] in indexes(plan)
     assert max(plan.rows_sorted, default=0) <= 2 * PAGE_AND_ONE_MORE
     assert plan.most_rows_looked_at <= LOOKED_AT.get(name, PAGE_AND_ONE_MORE)
+
+
+@EITHER_WAY
+@PAGES
+def test_a_list_by_title_sorts_the_users_tasks_alone(filled: Flask, sign: str, begin: str) -> None:
+    """No index has the order of letters without case and accents; the trash is not read."""
+    plan = plan_of_list(filled, f"sort={sign}title", begin)
+
+    assert plan.rows == PAGE_AND_ONE_MORE
+    assert_reads_own_rows_alone(plan)
+    assert plan.most_rows_looked_at <= LIVE
 
 
 @EITHER_WAY

@@ -1,5 +1,6 @@
 """Shared by the tests of lists: both lists, all their pages, and tasks with equal sort values."""
 
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -72,3 +73,9 @@ def add_at_once(caller: Caller, *tasks: Task) -> list[str]:
 def remove(caller: Caller, task_id: str) -> None:
     """Move a task to the trash."""
     assert caller.delete(f"/v1/tasks/{task_id}").status_code == 204
+
+
+def by_title(task: Task) -> tuple[str, str]:
+    """What a list by title is sorted by: the letters alone, then the title itself."""
+    letters = [letter for letter in unicodedata.normalize("NFD", task["title"]) if not unicodedata.combining(letter)]
+    return "".join(letters).casefold(), task["title"]
