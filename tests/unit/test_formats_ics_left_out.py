@@ -77,7 +77,7 @@ def test_a_duration_ends_at_the_right_time(start: str, duration: str, due_at: st
 
 @pytest.mark.parametrize(
     ("lines", "title"),
-    [(["DESCRIPTION:only text"], "(untitled)"), (["SUMMARY:"], "(untitled)"), (["SUMMARY: a"], " a")],
+    [(["DESCRIPTION:only text"], "(untitled)"), (["SUMMARY:"], "(untitled)"), (["SUMMARY: a"], "a")],
 )
 def test_a_task_without_a_title_has_a_stand_in(lines: list[str], title: str) -> None:
     """SUMMARY is optional (section 3.6.2)."""

@@ -38,7 +38,7 @@ def test_a_line_may_be_folded_inside_a_character(place: int, end: bytes) -> None
         (b"SUMMARY;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:Caf=C3=A9 au lait=\r\n and tea", "Café au lait and tea"),
         (b"SUMMARY;ENCODING=QUOTED-PRINTABLE;CHARSET=ISO-8859-1:Caf=E9=\r\n=\r\n!", "Café!"),
         (b"SUMMARY;QUOTED-PRINTABLE:a=3Db", "a=b"),
-        (b"summary;encoding=quoted-printable:a=3db=20", "a=b "),
+        (b"summary;encoding=quoted-printable:a=3db=3d", "a=b="),
         (b"SUMMARY;ENCODING=QUOTED-PRINTABLE:BEGIN:VTODO=\r\nEND:VTODO", "BEGIN:VTODOEND:VTODO"),
         (b"SUMMARY;CHARSET=windows-1252:\x80 5", "€ 5"),
         (b"SUMMARY;ENCODING=BASE64:VGVl", "Tee"),

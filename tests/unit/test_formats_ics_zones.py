@@ -60,6 +60,15 @@ PRAGUE = (
     "RDATE:18500101T000000",
     "END:STANDARD",
 )
+# A rule that has ended.
+WAR = (
+    "BEGIN:DAYLIGHT",
+    "DTSTART:19180331T020000",
+    "TZOFFSETFROM:+0100",
+    "TZOFFSETTO:+0300",
+    "RRULE:FREQ=YEARLY;UNTIL=19190330T080000Z;BYMONTH=3;BYDAY=-1SU",
+    "END:DAYLIGHT",
+)
 
 
 def fixed(offset: str) -> tuple[str, ...]:
@@ -79,6 +88,7 @@ def defined(name: str, rules: tuple[str, ...]) -> list[str]:
         ("(UTC+01:00) Amsterdam\\, Berlin\\, Rome", BERLIN, "07:00", "Europe/Berlin"),
         ("tzone://Microsoft/Custom", NEW_YORK, "13:00", "America/New_York"),
         ("Mine", LOTUS, "13:00", "America/New_York"),
+        ("Mine", (*WAR, *BERLIN), "07:00", "Europe/Berlin"),
         ("Mine", PRAGUE, "07:00", "Europe/Prague"),
         ("Mine", fixed("+0530"), "03:30", "Asia/Kolkata"),
         ("Mine", fixed("+530"), "03:30", "Asia/Kolkata"),
@@ -155,6 +165,7 @@ def test_a_stream_cannot_be_looked_through_twice() -> None:
         (*fixed("+0100")[:-1], "RRULE:FREQ=YEARLY;BYMONTH=1;BYDAY=MO", "END:STANDARD"),
         (*fixed("+0100")[:-1], "RRULE:FREQ=YEARLY;BYMONTH=1;BYMONTHDAY=1,2,3,4,5,6,7", "END:STANDARD"),
         (*BERLIN[:5], *BERLIN[4:5] * 40, *BERLIN[5:]),
+        (*BERLIN[:4], f"{BERLIN[4]};UNTIL=99990101T000000Z", *BERLIN[5:]),
         ("COMMENT:" + "x" * 17_000, *BERLIN),
     ],
 )

@@ -13,19 +13,18 @@ CUT = "…"
 def fit(task: Task) -> tuple[Task, tuple[str, ...]]:
     """Return the task within the limits of this service, and the kinds of what was left out.
 
-    What fits stays as it is. A title that is too long stands whole in the details; so do tags that are too many or too
-    long.
+    A title that is too long stands whole in the details; so do tags that are too many or too long.
     """
-    title, details = _without_nul(task.get("title")), _without_nul(task.get("details"))
+    title = _without_nul(task.get("title")).strip() or UNTITLED
     tags, others = _tags(task.get("tags") or [])
-    added = {"before": "", "after": f"Tags: {', '.join(others)}" if others else ""}
-    if len(title.strip()) > TITLE_CHARACTERS:
-        added["before"] = title.strip()
-        title = title.strip()[: TITLE_CHARACTERS - len(CUT)] + CUT
-    text = "\n\n".join(filter(None, [added["before"], details, added["after"]]))
+    parts = [_without_nul(task.get("details")), f"Tags: {', '.join(others)}" if others else ""]
+    if len(title) > TITLE_CHARACTERS:
+        parts.insert(0, title)
+        title = title[: TITLE_CHARACTERS - len(CUT)] + CUT
+    text = "\n\n".join(filter(None, parts))
     left_out = ["the end of long details"] if len(text) > DETAILS_CHARACTERS else []
-    kept = text[:DETAILS_CHARACTERS] if text else task.get("details")
-    fitted = {**task, "title": title if title.strip() else UNTITLED, "details": kept, "tags": tags}
+    details = text[:DETAILS_CHARACTERS] if text else task.get("details")
+    fitted = {**task, "title": title, "details": details, "tags": tags}
     if task.get("recurrence") and not _can_recur(task):
         fitted["recurrence"] = None
         left_out.append("recurrence")
@@ -38,11 +37,9 @@ def _without_nul(text: str | None) -> str:
 
 def _tags(tags: list[str]) -> tuple[list[str], list[str]]:
     """Return the tags that a task can have, and the others."""
-    names = [name for name in map(_without_nul, tags) if name.strip()]
-    kept = [name for name in names if len(name.strip()) <= TAG_CHARACTERS]
-    if len(kept) > MAX_TAGS:
-        kept = list(dict.fromkeys(kept))[:MAX_TAGS]
-    return kept, [name for name in dict.fromkeys(names) if name not in kept]
+    names = dict.fromkeys(filter(None, (_without_nul(tag).strip() for tag in tags)))
+    kept = [name for name in names if len(name) <= TAG_CHARACTERS][:MAX_TAGS]
+    return kept, [name for name in names if name not in kept]
 
 
 def _can_recur(task: Task) -> bool:

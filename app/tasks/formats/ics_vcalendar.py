@@ -4,6 +4,7 @@ import binascii
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
+from functools import lru_cache
 
 from app.tasks.formats.records import Unreadable
 
@@ -42,7 +43,7 @@ def decode(line: int, parameters: bytes, value: bytes) -> tuple[str, str]:
         raise Unreadable(line, "This is no base64. Export the file again.") from error
 
 
-class _Zone(tzinfo):
+class PhoneZone(tzinfo):
     """A zone with an offset, and others for some summers."""
 
     def __init__(self, offset: timedelta, summers: list[tuple[datetime, datetime, timedelta]]) -> None:
@@ -61,13 +62,14 @@ class _Zone(tzinfo):
         return None
 
 
+@lru_cache(maxsize=32)
 def zone(offset: str, summers: str) -> tzinfo | None:
     """Return the zone of a vCalendar's property TZ, such as -05:30, and its lines of DAYLIGHT."""
     distance = _offset(offset)
     if distance is None:
         return None
     found = [_summer(line.split(";"), distance) for line in summers.split("\n")]
-    return _Zone(distance, [summer for summer in found if summer])
+    return PhoneZone(distance, [summer for summer in found if summer])
 
 
 def _summer(values: list[str], winter: timedelta) -> tuple[datetime, datetime, timedelta] | None:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from app.tasks.formats.ics_lines import Component, Property, components
 from app.tasks.formats.ics_values import unescape
+from app.tasks.formats.ics_vcalendar import PhoneZone
 from app.tasks.formats.records import Unreadable
 
 _ZONE = re.compile(r';TZID=(?:"([^"]*)"|([^";]*))', re.IGNORECASE)
@@ -16,19 +17,22 @@ _ZONE = re.compile(r';TZID=(?:"([^"]*)"|([^";]*))', re.IGNORECASE)
 _RULE = re.compile(
     "RRULE:(?=.*BYMONTH=)(?=.*BY(?:DAY=[+-]?[0-9]|MONTHDAY=))(?=.*BYDAY=|[^,]*$)(?:FREQ=YEARLY|INTERVAL=1|BYMONTH=[0-9]{1,2}"
     "|BYDAY=[+-]?[0-9]?[A-Z]{2}|BYMONTHDAY=[0-9,-]{1,24}"
-    "|(?:UNTIL|WKST|BYHOUR|BYMINUTE)=[0-9A-Z]{1,16}|;)+",
+    "|UNTIL=(?:[01][0-9]|20)[0-9TZ]{1,14}|(?:WKST|BYHOUR|BYMINUTE)=[0-9A-Z]{1,2}|;)+",
     re.IGNORECASE,
 )
-_MOST_RULES = 40
+_MOST_RULES = 20
 _OBSERVANCE = re.compile(rb"BEGIN:(?:STANDARD|DAYLIGHT)\r\n.*?END:", re.IGNORECASE | re.DOTALL)
-_OLD_START = re.compile(rb"(DTSTART[^:]*:)(?:0[0-9]{3}|1[0-8][0-9]{2}|19[0-6][0-9])", re.IGNORECASE)
+_OLD_START = re.compile(rb"(DTSTART[^:]*:)[01][0-9]{3}", re.IGNORECASE)
+_ENDED_RULE = re.compile(rb"RRULE:[^\r]*UNTIL=[01][^\r]*\r\n", re.IGNORECASE)
 _ENDLESS_RULE = re.compile(rb"RRULE:(?![^\r]*UNTIL)[^\r]*", re.IGNORECASE)
-# A name is looked for in these years: definitions say how clocks change today.
-_FIRST_YEAR, _LAST_YEAR = 2020, 2037
+# A definition says how clocks change today, so the name is that of the zone with the same changes in this year.
+_YEAR = 2026
 # Some servers write +530.
 _SHORT_OFFSET = re.compile(rb"(TZOFFSET(?:FROM|TO):[+-])([0-9]{3})(?=\r)", re.IGNORECASE)
 # More zones, and longer definitions, are not remembered. Those of programs have at most 8 KiB.
 _MOST = 10
+# Each takes up to 0.1 s.
+_MOST_READ = 50
 _LONGEST = 16 * 1024
 # They come first where several zones have the same time.
 _POPULOUS = (
@@ -52,6 +56,7 @@ class Zones:
         self._can_look_ahead = self._start is not None
         self._definitions: dict[str, Component] = {}
         self._zones: dict[str, tzinfo | None] = {}
+        self._read_before: dict[bytes, tzinfo | None] = {}
 
     def define(self, definition: Component) -> None:
         """Remember a VTIMEZONE, if its name is unknown."""
@@ -79,8 +84,16 @@ class Zones:
         if name not in self._definitions and self._can_look_ahead:
             self._look_ahead()
         if name in self._definitions and name not in self._zones:
-            self._zones[name] = _zone_of(self._definitions[name])
+            definition = self._definitions[name]
+            place = known(definition.text("X-LIC-LOCATION") or "")
+            self._zones[name] = place or self._read(b"\r\n".join(definition.lines))
         return self._zones.get(name)
+
+    def _read(self, definition: bytes) -> tzinfo | None:
+        """Return the zone of a definition. A file of many calendars repeats the same ones."""
+        if definition not in self._read_before and len(self._read_before) < _MOST_READ:
+            self._read_before[definition] = _zone_of(definition)
+        return self._read_before.get(definition)
 
     def _look_ahead(self) -> None:
         """Look once through the whole file, because a definition may come after its use."""
@@ -118,10 +131,13 @@ def _windows_zones() -> dict[str, str]:
 
 
 def name_of(zone: tzinfo, year: int) -> str | None:
-    """Return the IANA name of a zone, or of one with the same time on each day of this year; None if there is none."""
+    """Return the IANA name of a zone, or of one with the same time on each day of a year; None if there is none."""
     if zone is UTC:
         return None
-    return zone.key if isinstance(zone, ZoneInfo) else _equivalent(zone, min(max(year, _FIRST_YEAR), _LAST_YEAR))
+    if isinstance(zone, ZoneInfo):
+        return zone.key
+    # A phone's zone says when summer is, year by year.
+    return _equivalent(zone, year if isinstance(zone, PhoneZone) else _YEAR)
 
 
 @lru_cache(maxsize=256)
@@ -137,23 +153,25 @@ def _equivalent(zone: tzinfo, year: int) -> str | None:
 
 
 def _bounded(observance: re.Match[bytes]) -> bytes:
-    """Let a rule begin in 1970 at the earliest, and end in 2100: Windows' begin in 1601, and each year takes time."""
+    """Let a rule begin in 2000 at the earliest, and end in 2100: Windows' begin in 1601, and each year takes time."""
     text = observance[0]
     if b"RRULE" not in text.upper():
         return text
-    return _ENDLESS_RULE.sub(rb"\g<0>;UNTIL=21000101T000000Z", _OLD_START.sub(rb"\g<1>1970", text))
+    if _ENDED_RULE.search(text):
+        # It ended before: its last change is long past.
+        return _ENDED_RULE.sub(b"", text)
+    return _ENDLESS_RULE.sub(rb"\g<0>;UNTIL=21000101T000000Z", _OLD_START.sub(rb"\g<1>2000", text))
 
 
-def _zone_of(definition: Component) -> tzinfo | None:
-    """Return the zone that a VTIMEZONE means: the place that it names, else what its rules say."""
-    place = known(definition.text("X-LIC-LOCATION") or "")
-    rules = [line.decode(errors="replace") for line in definition.lines if line[:5].upper() == b"RRULE"]
-    if place or len(rules) > _MOST_RULES or not all(map(_RULE.fullmatch, rules)):
-        return place
+def _zone_of(definition: bytes) -> tzinfo | None:
+    """Return the zone that the rules of a VTIMEZONE mean; None if they are not those of a program."""
+    rules = [line.decode(errors="replace") for line in definition.split(b"\r\n") if line[:5].upper() == b"RRULE"]
+    if len(rules) > _MOST_RULES or not all(map(_RULE.fullmatch, rules)):
+        return None
     # Here, for few need it and every start of the service would take a tenth longer.
     from icalendar import Timezone  # noqa: PLC0415
 
-    text = _SHORT_OFFSET.sub(rb"\g<1>0\2", b"\r\n".join(definition.lines))
+    text = _SHORT_OFFSET.sub(rb"\g<1>0\2", definition)
     try:
         rules_ = Timezone.from_ical(_OBSERVANCE.sub(_bounded, text))
         zone: tzinfo = rules_.to_tz(lookup_tzid=False)  # type: ignore[attr-defined]
