@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from app.settings import PROJECT
+from app.tasks.uploads import FILE_BYTES
 from tests.conftest import migrate, new_user_id, settings_for, shared_token
 from tests.deploy.files import DEPLOY
 from tests.deploy.site import NAME, Client, Site, find_nginx, request, serving
@@ -192,7 +193,7 @@ def test_nginx_waits_for_longer_than_the_service_takes() -> None:
 
 def test_nginx_takes_what_the_service_takes() -> None:
     """Bodies, paths and headers are refused by the service, which says why, not by nginx."""
-    assert directive("client_max_body_size") > 1024**2
+    assert directive("client_max_body_size") > FILE_BYTES + 1024**2
     assert "large_client_header_buffers 4 16k;" in (DEPLOY / "nginx.conf").read_text()
     assert max(gunicorn_setting("limit_request_line"), gunicorn_setting("limit_request_field_size")) < 16 * 1024
 
