@@ -37,6 +37,9 @@ test-pgbouncer: $(VENV)/.development ## Run the API's tests with PgBouncer (tran
 	@TEST_PGBOUNCER=1 $(BIN)/pytest --numprocesses $(PROCESSES) $(or $(TESTS),tests/api tests/auth) \
 		--deselect tests/auth/test_revocation_copy.py::test_what_cannot_be_known_is_503
 
+test-citus: $(VENV)/.development ## Run the tests of API, accounts and commands on a Citus cluster; PostgreSQL needs the extension.
+	@TEST_CITUS=1 $(BIN)/pytest --numprocesses $(PROCESSES) $(or $(TESTS),tests/api tests/auth tests/commands)
+
 check: $(VENV)/.development ## Check format, lint, types, the API's description, and the service against it.
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
