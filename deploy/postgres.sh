@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs once, as PostgreSQL's superuser, when its data folder is new: makes the service's role and database.
-# The role owns the database, for it migrates; and it is neither a superuser nor BYPASSRLS, for no row-level security
-# holds these: the service says at /readyz that it will not serve with such a role.
+# Runs once, as PostgreSQL's superuser, when its data folder is new: creates the service's role and database.
+# The role owns the database, because it migrates. It is neither a superuser nor BYPASSRLS, because row-level security
+# does not apply to these, so the service would not be ready with such a role.
 set -eu
 case "$DATABASE_PASSWORD" in
     "" | *[!A-Za-z0-9_-]*)
@@ -11,7 +11,7 @@ case "$DATABASE_PASSWORD" in
         exit 1
         ;;
 esac
-# Not as an argument: these can be read by other processes.
+# Not as an argument, because other processes can read arguments.
 export DATABASE_PASSWORD
 psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --username="${POSTGRES_USER:-postgres}" --dbname=postgres <<'SQL'
 \getenv password DATABASE_PASSWORD

@@ -1,4 +1,4 @@
-"""npm's packages for tests: installed once for each version of a lock, outside the tree.
+"""npm's packages for tests: installed once per version of a lock, outside the tree.
 
 Also a program, for scripts: python3 tests/npm.py FOLDER prints where the packages of a folder's lock are.
 """
@@ -15,23 +15,23 @@ INSTALLING_SECONDS = 300
 
 
 def installed(folder: Path) -> Path:
-    """The `node_modules` that a folder's lock describes. Of many at once, one installs and the others wait."""
+    """Return the `node_modules` that a folder's lock describes. One process installs; others wait for it."""
     lock = folder / "package-lock.json"
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     home = caches / f"tasks-{folder.name.replace('_', '-')}" / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
     modules, draft = home / "node_modules", home / "draft"
     home.mkdir(parents=True, exist_ok=True)
-    # Given back by the kernel, however its holder ends.
+    # The kernel releases it, however its holder stops.
     with (home / "lock").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         if not modules.is_dir():
-            # What somebody left who was killed.
+            # Left over from a process that was killed.
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir()
             for file in (folder / "package.json", lock):
                 shutil.copy(file, draft)
             _install(draft)
-            # Only a whole one ever bears the name.
+            # Only a complete folder gets the name.
             (draft / "node_modules").rename(modules)
             shutil.rmtree(draft)
     return modules

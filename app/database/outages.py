@@ -68,10 +68,10 @@ class DatabaseState:
 
 
 @contextmanager
-def outages(trouble: DatabaseState, writes: bool = True) -> Iterator[None]:
+def outages(state: DatabaseState, writes: bool = True) -> Iterator[None]:
     """Turn temporary failures of the database into DatabaseUnavailable."""
     began_at = time.monotonic()
-    if began_at < (trouble.writes_paused_until if writes else trouble.reads_paused_until):
+    if began_at < (state.writes_paused_until if writes else state.reads_paused_until):
         raise DatabaseUnavailable
     try:
         yield
@@ -89,10 +89,10 @@ def outages(trouble: DatabaseState, writes: bool = True) -> Iterator[None]:
         code, is_locked = getattr(cause, "pgcode", None), _is_locked(cause)
         # Without an SQLSTATE the error came from the driver, not the server.
         if (is_locked or code is None) and time.monotonic() - began_at > PAUSE_SECONDS:
-            trouble.pause_attempts(is_locked, writes)
+            state.pause_attempts(is_locked, writes)
         if code == READ_ONLY:
             # Another host may have taken over.
-            trouble.broken_at = time.monotonic()
+            state.broken_at = time.monotonic()
         detail = f"The database is unavailable: {cause}." if isinstance(cause, FileLost) else None
         raise DatabaseUnavailable(detail) from error
 

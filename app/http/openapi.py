@@ -8,6 +8,7 @@ from marshmallow import Schema, fields, missing
 from marshmallow.validate import OneOf
 from werkzeug.routing import UUIDConverter
 
+from app.http.documents import Document
 from app.http.fields import EXAMPLE_ID, OneOfSchemas, Text
 from app.http.parsing import ERRORS_SHOWN
 from app.http.problems import (
@@ -22,7 +23,6 @@ from app.http.problems import (
     ValidationFailed,
     catalogue,
 )
-from app.http.responses import PlainResponse
 
 VERSION = "0.1.0"
 # The server's own rejections are described only here. If each operation listed them, a generated client would have to
@@ -146,7 +146,7 @@ class Api(flask_smorest.Api):
 
     DEFAULT_ERROR_RESPONSE_NAME = None
 
-    _document: bytes | None = None
+    _document: Document | None = None
 
     def init_app(self, app: Flask, **options: Any) -> None:
         super().init_app(app, **options)
@@ -160,8 +160,8 @@ class Api(flask_smorest.Api):
     def _openapi_json(self) -> Response:
         """Return the document, made only once: making it takes 13 ms, during which no other request runs."""
         if self._document is None:
-            self._document = super()._openapi_json().get_data()
-        return PlainResponse(self._document, content_type="application/json")
+            self._document = Document(super()._openapi_json().get_data(), "application/json")
+        return self._document.response()
 
     def _register_pagination_header(self) -> None:
         """Do nothing: this service pages by cursors."""

@@ -111,10 +111,10 @@ def _importing(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
     statement = _inserting(insert_for_engine, values)
     # A task makes only one next task in its life, so it keeps that one's id.
     kept = {"user_id", "id", "created_at", "next_id", "version"}
-    anew = {name: statement.excluded[name] for name in values.keys() - kept}
-    anew |= {"deleted_at": None, "version": tasks.c.version + 1}
+    restored = {name: statement.excluded[name] for name in values.keys() - kept}
+    restored |= {"deleted_at": None, "version": tasks.c.version + 1}
     return statement.on_conflict_do_update(
-        index_elements=["user_id", "id"], set_=anew, where=tasks.c.deleted_at.is_not(None)
+        index_elements=["user_id", "id"], set_=restored, where=tasks.c.deleted_at.is_not(None)
     ).returning(tasks.c.id)
 
 

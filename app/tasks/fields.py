@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 import orjson
 from marshmallow import ValidationError, fields
 
-from app.database.columns import fold
+from app.database.texts import fold
 from app.http.fields import Text
 from app.tasks import recurrence
 from app.times import is_day, read_day, read_moment
@@ -25,6 +25,10 @@ MAX_TAGS, TAG_CHARACTERS = 20, 50
 ZONE_CHARACTERS = 64
 
 LINE_END = "\n"
+
+# Far enough ahead that no reader finds the example's task overdue; a Monday, as EXAMPLE_RULE has it.
+EXAMPLE_DAY = "2050-03-14"
+EXAMPLE_RULE = "FREQ=WEEKLY;BYDAY=MO,WE,FR"
 
 _SHAPE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
@@ -69,7 +73,7 @@ class Day(fields.String):
     """A calendar day, `YYYY-MM-DD`, in no particular time zone."""
 
     def __init__(self, description: str, **options: Any) -> None:
-        described = {"format": "date", "maxLength": 10, "example": "2026-03-14", "description": description}
+        described = {"format": "date", "maxLength": 10, "example": EXAMPLE_DAY, "description": description}
         super().__init__(allow_none=True, metadata=described, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
@@ -123,7 +127,7 @@ class Rule(Text):
 
     def __init__(self, **options: Any) -> None:
         described = {
-            "example": "FREQ=WEEKLY;BYDAY=MO,WE,FR",
+            "example": EXAMPLE_RULE,
             "description": "An RRULE: how the task repeats. It needs `due_on` or `due_at`.",
         }
         super().__init__(1, recurrence.MAX_CHARACTERS, allow_none=True, metadata=described, **options)
@@ -136,7 +140,7 @@ class Rule(Text):
 
 
 def write_tags(tags: Iterable[str]) -> str:
-    """Return the tags as stored; of tags that differ only in case, keep the first."""
+    """Return the tags as stored; of those that are the same to `fold`, keep the first."""
     kept: dict[str, str] = {}
     for tag in tags:
         kept.setdefault(fold(tag), tag)

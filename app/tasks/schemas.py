@@ -132,7 +132,7 @@ class _WholeTask(TaskFields):
 
 
 class ReadOnly(Schema):
-    """What a client may send back as it got it: it is passed over."""
+    """Read-only fields. Requests may contain them, and they are ignored."""
 
     id = _read_only("uuid")
     completed_at = _read_only("date-time", allow_none=True)
@@ -149,14 +149,15 @@ class TaskIn(_NewTask, ReadOnly):
     """A whole task; what is left out has its default, which is null where none is named."""
 
 
-def _new_id() -> Uuid:
-    return Uuid(metadata={"description": "An id of your own. If left out, the service makes one."})
+def _new_id(**metadata: str) -> Uuid:
+    return Uuid(metadata={"description": "An id of your own. If left out, the service makes one.", **metadata})
 
 
 class NewTask(_NewTask):
     """A task to be created."""
 
-    id = _new_id()
+    # The one that the examples of the other operations name.
+    id = _new_id(example=EXAMPLE_ID)
 
 
 class _Changes(TaskFields):
@@ -292,7 +293,8 @@ class TaskQuery(_Filters):
         validate=OneOf(_SORTS),
         metadata={
             "default": "-created_at",
-            "description": "A leading `-` reverses the order. Tasks without a due date always come last.",
+            "description": "A leading `-` reverses the order. Tasks without a due date always come last. `title` "
+            "compares letters first, without case and accents.",
         },
     )
 
@@ -380,9 +382,9 @@ class BatchIn(Schema):
         validate=Length(1, MAX_OPERATIONS),
         metadata={
             "example": [
-                {"op": "create", "task": {"title": "Buy tea"}},
-                {"op": "update", "id": EXAMPLE_ID, "changes": {"priority": "low", "due_on": None}},
-                {"op": "complete", "id": EXAMPLE_ID},
+                {"op": "create", "task": {"id": EXAMPLE_NEW_ID, "title": "Buy tea"}},
+                {"op": "update", "id": EXAMPLE_NEW_ID, "changes": {"priority": "low", "due_on": None}},
+                {"op": "complete", "id": EXAMPLE_NEW_ID},
             ]
         },
     )
@@ -409,11 +411,7 @@ class BatchOut(Schema):
         required=True,
         metadata={
             "maxItems": MAX_OPERATIONS,
-            "example": [
-                {"id": EXAMPLE_NEW_ID, "etag": '"1"'},
-                {"id": EXAMPLE_ID, "etag": '"3"'},
-                {"id": EXAMPLE_ID, "etag": '"3"'},
-            ],
+            "example": [{"id": EXAMPLE_NEW_ID, "etag": '"1"'}] * 3,
         },
     )
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -25,6 +26,8 @@ from tests.auth.people import Member, another_app, register
 from tests.commands.calling import fail, record, run, succeed
 from tests.conftest import Caller, new_user_id
 from tests.unit.example_tasks import Task, as_read, tasks
+from tests.unit.programs_csv import TODOIST
+from tests.unit.programs_json import GOOGLE
 
 EVERY_FORMAT = pytest.mark.parametrize("name", FORMATS)
 # Those that a client may name.
@@ -427,6 +430,28 @@ def test_faulty_tasks_are_skipped_on_request(app: Flask, ann: Caller) -> None:
     assert (printed.exit_code, printed.stderr) == (1, "")
     assert [fault["line"] for fault in orjson.loads(printed.stdout)["faults"]] == [2, 3]
     assert sorted(task["title"] for task in kept_by(app, ann.user_id)) == ["bread", "tea"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "count", "kinds"),
+    [
+        ("Home.csv", TODOIST, 5, ["note of a project", "INDENT", "RESPONSIBLE", "DATE", "DURATION", "DEADLINE"]),
+        ("Tasks.JSON", GOOGLE, 3, ["parent", "deleted task"]),
+    ],
+    ids=["csv", "json"],
+)
+def test_another_programs_file_needs_no_option(
+    app: Flask, ann: Caller, tmp_path: Path, name: str, text: str, count: int, kinds: list[str]
+) -> None:
+    """The command says what it could not keep; a second import adds nothing."""
+    file = tmp_path / name
+    file.write_text(text)
+    first, again = (run(app, "tasks", "import", "--user", str(ann.user_id), str(file)) for _ in range(2))
+
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    assert first.stdout == f"Found {count} tasks: added {count}, left 0 unchanged.\n"
+    assert again.stdout == f"Found {count} tasks: added 0, left {count} unchanged.\n"
+    assert first.stderr == "".join(f"Left out: {kind} (1).\n" for kind in kinds)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Users are kept apart twice: by what a query names, and by what the database lets it see."""
+"""Users are kept apart twice: by each query's condition, and by the database's row-level security."""
 
 import inspect
 import io
@@ -34,7 +34,7 @@ CHANGE: dict[str, Any] = {"recurrence": "FREQ=DAILY", "due_on": "2026-03-14"}
 
 
 def row(task_id: str | None = None) -> dict[str, Any]:
-    """All that is written of a task."""
+    """Return all stored values of a task."""
     kept = {"next_id": None, "completed_at": None, "created_at": None, "deleted": False}
     return {**kept, **NewTask().load({"title": "x", "id": task_id or str(uuid.uuid4())})}
 
@@ -49,13 +49,13 @@ def creating() -> dict[str, Any]:
 
 
 def delete_long_ago(user_id: str, task_id: str) -> int:
-    """Put a task into the trash of the year 2000; whether it could be."""
+    """Move a task to the trash of the year 2000, and return whether that worked."""
     mine = (tasks.c.user_id == user_id, tasks.c.id == task_id)
     return execute(update(tasks).where(*mine).values(deleted_at="2000-01-01T00:00:00Z"))
 
 
-# Every function that is told whose tasks it is about, called with the user and a task of theirs; and in more than one
-# way, where it does more than one thing.
+# Every function with a user's id, called with the user and one of the user's tasks; in several ways, if it does several
+# things.
 QUERIES: dict[str, Callable[[str, str], Any]] = {
     "queries.create_task": lambda user, _: queries.create_task(
         Identity(user), {"title": "x", "details": None, "completed": False}
@@ -83,7 +83,7 @@ QUERIES: dict[str, Callable[[str, str], Any]] = {
     "transfer.export": lambda user, _: list(transfer.export(user, FORMATS["jsonl"])),
     "transfer.write": lambda user, _: transfer.write(user, checked(), lambda _: None),
     "transfer.write_all": lambda user, _: transfer.write_all(Identity(user), checked()),
-    "listing.count_tasks": lambda user, _: sum(listing.count_tasks(user).values()),
+    "summary.count_tasks": lambda user, _: sum(summary.count_tasks(user).values()),
     "trash.purge": lambda user, task: trash.purge(user) if delete_long_ago(user, task) else "nothing",
 }
 
@@ -109,8 +109,8 @@ def postgresql_engine(postgresql_app: Flask) -> Iterator[Engine]:
 
 
 @pytest.mark.parametrize("statement", ["SELECT id FROM tasks", "UPDATE tasks SET title = 'x' RETURNING id"])
-def test_an_unscoped_statement_sees_no_row(anns: Caller, postgresql_engine: Engine, statement: str) -> None:
-    """Even SQL that never passed through this program's own checks."""
+def test_a_statement_without_a_scope_sees_no_row(anns: Caller, postgresql_engine: Engine, statement: str) -> None:
+    """Even if it bypasses the program's own checks."""
     task = anns.add()
 
     with postgresql_engine.connect() as connection:
@@ -121,10 +121,10 @@ def test_an_unscoped_statement_sees_no_row(anns: Caller, postgresql_engine: Engi
 
 
 @pytest.mark.parametrize("scoped", [False, True], ids=["outside a scope", "in another's scope"])
-def test_an_insert_for_somebody_else_is_refused(
+def test_an_insert_for_another_user_is_rejected(
     anns: Caller, bobs_id: str, postgresql_engine: Engine, scoped: bool
 ) -> None:
-    """Nobody can put a row among another's."""
+    """In every table of users' rows."""
     anns.add()
     row = f"('{anns.user_id}', '{uuid.uuid4()}', 'x', now(), now(), 1)"
     statement = f"INSERT INTO tasks (user_id, id, title, created_at, updated_at, version) VALUES {row}"
@@ -136,8 +136,8 @@ def test_an_insert_for_somebody_else_is_refused(
     assert refused.value.orig.pgcode == INSUFFICIENT_PRIVILEGE
 
 
-def test_many_rows_at_once_outside_the_prefix_are_refused(anns: Caller, postgresql_engine: Engine) -> None:
-    """`executemany` carries no user, and so it fails closed even inside the scope."""
+def test_executemany_is_rejected_even_in_a_scope(anns: Caller, postgresql_engine: Engine) -> None:
+    """It cannot set the user, so it fails closed."""
     anns.add()
     rows = [(anns.user_id, str(uuid.uuid4())) for _ in range(2)]
     statement = (
@@ -160,10 +160,10 @@ def outcome(query: Callable[[str, str], Any], user_id: str, task_id: str) -> Any
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_query_with_a_wrong_user_reaches_nothing(
+def test_a_query_for_a_wrong_user_finds_nothing(
     anns: Caller, bobs_id: str, postgresql_engine: Engine, name: str
 ) -> None:
-    """A fault in a query, inside Bob's scope and about Ann's task, shows and changes nothing."""
+    """In Bob's scope, a query for Ann's task shows and changes nothing."""
     task = anns.add()
 
     with scope(bobs_id):
@@ -174,18 +174,16 @@ def test_a_query_with_a_wrong_user_reaches_nothing(
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_the_same_query_with_the_right_user_reaches_the_task(
-    anns: Caller, postgresql_engine: Engine, name: str
-) -> None:
-    """So it is the scope alone that kept the wrong one out."""
+def test_the_same_query_for_the_right_user_finds_the_task(anns: Caller, postgresql_engine: Engine, name: str) -> None:
+    """So only the scope kept the wrong user out."""
     task = anns.add()
 
     with scope(str(anns.user_id)):
         assert outcome(QUERIES[name], str(anns.user_id), task["id"]) not in ("nothing", [], 0, INSUFFICIENT_PRIVILEGE)
 
 
-def test_nobody_becomes_another_user_within_a_scope(app: Flask) -> None:
-    """What a scope calls can enter the same one, or nobody's; another's is a fault, and changes nothing."""
+def test_a_scope_cannot_become_another_users(app: Flask) -> None:
+    """Code in a scope may enter the same scope or none. Another user's scope is an error, and changes nothing."""
     with scope("ann"):
         with scope("ann"), scope(None):
             pass
@@ -194,8 +192,8 @@ def test_nobody_becomes_another_user_within_a_scope(app: Flask) -> None:
         assert current_user.get() == "ann"
 
 
-def test_a_user_is_not_deleted_within_anothers_scope(app: Flask, ann: Caller) -> None:
-    """Accounts are under no policy of the database, so the scope alone refuses."""
+def test_a_user_cannot_be_deleted_in_anothers_scope(app: Flask, ann: Caller) -> None:
+    """No database policy applies to accounts, so the scope must reject it."""
     task = ann.add()
 
     with app.app_context(), scope("bob"), pytest.raises(AnothersScope):
@@ -205,7 +203,7 @@ def test_a_user_is_not_deleted_within_anothers_scope(app: Flask, ann: Caller) ->
 
 
 def test_a_stream_is_read_in_the_scope_in_which_it_began() -> None:
-    """However it is read: between two pieces, the reader has its own scope."""
+    """Between two pieces, the reader has its own scope."""
     with scope("ann"):
         pieces = in_this_scope(current_user.get() or "" for _ in range(3))
 
@@ -216,7 +214,7 @@ def test_a_stream_is_read_in_the_scope_in_which_it_began() -> None:
 
 
 def test_every_query_is_tried_with_a_wrong_user() -> None:
-    """A new function that is told a user joins the list above."""
+    """A new function with a user's id must join the list above."""
     found = {
         f"{module.__name__.rpartition('.')[2]}.{name}"
         for module in (queries, edits, listing, changes, batch, bulk_queries, summary, transfer, trash)
@@ -225,12 +223,12 @@ def test_every_query_is_tried_with_a_wrong_user() -> None:
         if {"user_id", "identity"} & set(inspect.signature(function).parameters)
     }
 
-    # That one is told what to do as well.
+    # This one also gets the operation.
     assert found - {"queries.for_known_user"} == {name.partition(" ")[0] for name in QUERIES}
 
 
 def test_the_user_is_gone_after_the_message(anns: Caller, postgresql_engine: Engine) -> None:
-    """Nothing stays on the connection, which a pooler lends to somebody else next."""
+    """Otherwise a pooler could lend the connection with it."""
     with postgresql_engine.connect() as connection:
         with scope(str(anns.user_id)):
             assert connection.exec_driver_sql(CURRENT_USER).scalar() == anns.user_id
@@ -242,10 +240,10 @@ def test_the_user_is_gone_after_the_message(anns: Caller, postgresql_engine: Eng
 @pytest.mark.parametrize(
     "around", [nullcontext, transaction, lambda: scope("ann")], ids=["alone", "in one", "in a scope"]
 )
-def test_a_statement_has_a_time_limit_wherever_it_runs(
+def test_every_statement_has_a_time_limit(
     postgresql_engine: Engine, around: Callable[[], AbstractContextManager[None]]
 ) -> None:
-    """Also where it is nobody's: a login, say, whose user is not known yet."""
+    """Also outside a user's scope, such as in a login."""
     with around():
         row = fetch_one(select(func.current_setting("statement_timeout")))
 
@@ -253,7 +251,7 @@ def test_a_statement_has_a_time_limit_wherever_it_runs(
 
 
 def test_the_user_is_gone_after_an_error(anns: Caller, postgresql_engine: Engine) -> None:
-    """A statement that fails takes its setting with it."""
+    """A failed statement takes its setting with it."""
     with postgresql_engine.connect() as connection:
         with scope(str(anns.user_id)), pytest.raises(DBAPIError, match="division by zero"):
             connection.exec_driver_sql("SELECT 1/0")
@@ -263,7 +261,7 @@ def test_the_user_is_gone_after_an_error(anns: Caller, postgresql_engine: Engine
 
 
 def test_the_user_is_gone_after_a_transaction(anns: Caller, postgresql_engine: Engine) -> None:
-    """A connection that served a transaction goes back clean."""
+    """A connection that ran a transaction comes back clean."""
     anns.add()
     with scope(str(anns.user_id)), transaction():
         assert len(fetch_all(select(tasks.c.id))) == 1
@@ -273,8 +271,8 @@ def test_the_user_is_gone_after_a_transaction(anns: Caller, postgresql_engine: E
 
 
 @pytest.mark.parametrize("user_id", ["o'hara", 'a"b', "$$", "%s", "%(app_user)s", "a\\b", "; SELECT 1 --", "ä😀", " x"])
-def test_any_user_id_is_only_itself(postgresql_app: Flask, user_id: str) -> None:
-    """What SQL or its drivers would read as more than text finds its own rows, and those alone."""
+def test_an_unusual_user_id_matches_only_itself(postgresql_app: Flask, user_id: str) -> None:
+    """Text that SQL or drivers could interpret finds only its own rows."""
     caller = Caller(postgresql_app, user_id)
     task = caller.add()
 
@@ -302,14 +300,14 @@ STATEMENTS: dict[str, Executable] = {
 
 @pytest.mark.parametrize("run", [fetch_one, fetch_all, execute])
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_a_statement_outside_a_scope_is_a_fault(app: Flask, run: Callable[..., Any], name: str) -> None:
-    """On both engines, and before it reaches the database."""
+def test_a_statement_outside_a_scope_is_an_error(app: Flask, run: Callable[..., Any], name: str) -> None:
+    """On both engines, before it reaches the database."""
     with app.app_context(), pytest.raises(UnscopedStatement):
         run(STATEMENTS[name])
 
 
 def test_a_scope_ends_with_its_request(app: Flask, ann: Caller) -> None:
-    """The next one to run on this thread starts without a user."""
+    """The next request on this thread starts without a user."""
     ann.add()
 
     with app.app_context(), pytest.raises(UnscopedStatement):

@@ -1,4 +1,4 @@
-"""The trash is emptied while somebody takes a task out of it."""
+"""A task can be restored during a purge."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,15 +14,15 @@ from tests.database.conftest import held_open, wait_until_waiting
 from tests.postgres import Server
 
 
-def test_a_task_that_comes_back_while_the_trash_is_emptied_stays(postgresql_app: Flask, postgresql: Server) -> None:
-    """The purge has chosen it, waits for it, and looks at its age again."""
+def test_a_task_restored_during_a_purge_stays(postgresql_app: Flask, postgresql: Server) -> None:
+    """The purge has selected it, waits for its lock, and checks its age again."""
     caller = Caller(postgresql_app, new_user_id())
     task = caller.add()
     age_task(postgresql_app, caller, task["id"], TRASH_SECONDS + 60, is_deleted=True)
     mine = tasks.c.user_id == caller.user_id
 
     def come_back() -> None:
-        # As an import does it, which takes a task out of the trash whatever its age.
+        # As an import does, which restores a task of any age.
         assert execute(update(tasks).where(mine).values(deleted_at=None)) == 1
 
     def empty_trash() -> int:

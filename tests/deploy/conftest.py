@@ -1,4 +1,4 @@
-"""What the tests of deploy/ share: real processes, and a server that postgres.sh has made ready."""
+"""Shared by the tests of deploy/: real processes, and a server that postgres.sh has prepared."""
 
 import os
 import shutil
@@ -16,10 +16,10 @@ __all__ = ["serve", "start"]
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Cluster]:
-    """A server as its image leaves it to postgres.sh."""
+    """A server as its image prepares it for postgres.sh."""
     with cluster() as made:
         if not shutil.which("psql", path=f"{made.programs}:{os.environ['PATH']}"):
-            pytest.skip("there is no psql beside this PostgreSQL")
+            pytest.skip("there is no psql for this PostgreSQL")
         (made.home / "data" / "pg_hba.conf").write_text(ACCESS)
         made.restart()
         yield made
@@ -27,7 +27,7 @@ def server() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def initialised(server: Cluster) -> Cluster:
-    """With the service's role and its migrated database."""
+    """Such a server with the service's role and its migrated database."""
     done = initialise(server, DATABASE_PASSWORD=PASSWORD)
     assert (done.returncode, done.stderr) == (0, "")
     migrate(url(server))

@@ -1,9 +1,9 @@
-"""Requests of a worker share one thread: what computes for long, or has always more to do, lets the others go on."""
+"""A worker's requests share one thread, so a long or endless one lets the others run."""
 
 import subprocess
 import sys
 
-# A process of its own: what gevent has changed is not to be had back.
+# Its own process, because gevent's changes cannot be undone.
 WORKER = """
 from gevent import monkey
 
@@ -40,8 +40,8 @@ print(*said)
 """
 
 
-def test_one_who_always_has_more_to_do_lets_others_go_on() -> None:
-    """To begin a wait with a deadline must not look like having looked after the others."""
+def test_a_request_that_always_has_more_to_do_lets_others_run() -> None:
+    """Starting a wait with a deadline does not count as a turn for others."""
     ran = subprocess.run([sys.executable, "-c", WORKER], capture_output=True, text=True, check=True)
 
     assert ran.stdout.split() == ["waited", "computed"]
