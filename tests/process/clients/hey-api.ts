@@ -20,7 +20,7 @@ async function main(): Promise<void> {
   });
   const changed = await api.changeTask({
     path,
-    headers: { "If-Match": created.response.headers.get("ETag")! },
+    headers: { "If-Match": created.response!.headers.get("ETag")! },
     body: { ...created.data!, priority: "low", due_on: null },
   });
   const operations: BatchOperation[] = [
@@ -43,7 +43,7 @@ async function main(): Promise<void> {
       changed: [changed.data!.priority, changed.data!.due_on],
       results: batch.data!.results.length,
       imported: [imported.data!.found, imported.data!.kept],
-      deleted: deleted.response.status,
+      deleted: deleted.response!.status,
       absent: absent.error?.code,
       refused: Object.keys(refused.error?.errors ?? {}),
       anonymous: anonymous.status === 401 && anonymous.code === "token_missing",
