@@ -67,6 +67,7 @@ lock: $(VENV)/.development ## Pin the newest versions into the requirements file
 	@$(LOCK) --upgrade requirements.in -o requirements.txt
 	@$(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
 	@$(LOCK) --upgrade benchmarks/requirements.in -o benchmarks/requirements.txt
+	@$(LOCK) --upgrade tests/process/clients/requirements.in -o tests/process/clients/requirements.txt
 
 $(VENV)/.created:
 	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer is needed"; exit 1; }

@@ -24,6 +24,7 @@ from app.tasks.fields import (
     DETAILS_CHARACTERS,
     MAX_TAGS,
     PRIORITIES,
+    PRIORITY,
     TAG_CHARACTERS,
     TITLE_CHARACTERS,
     Day,
@@ -145,7 +146,7 @@ class _NewTask(_WholeTask):
     details = _details()
 
 
-class TaskIn(_NewTask, ReadOnly):
+class TaskReplacement(_NewTask, ReadOnly):
     """A whole task; what is left out has its default, which is null where none is named."""
 
 
@@ -235,7 +236,7 @@ class ListCounts(Schema):
     completed = Count(required=True)
 
 
-class Summary(Schema):
+class TaskSummary(Schema):
     """How many tasks there are. `by_tag` and `by_priority` count open tasks; `by_tag` names the 100 most used."""
 
     open = Count(required=True)
@@ -253,7 +254,7 @@ class _Filters(_PartialSchema):
 
     completed = QueryBoolean(metadata={"description": "`true`: only completed tasks; `false`: only open tasks."})
     priority = fields.List(
-        fields.String(validate=OneOf(PRIORITIES)),
+        fields.String(validate=OneOf(PRIORITIES), metadata=PRIORITY),
         validate=Length(1, len(PRIORITIES)),
         metadata={"description": "Only tasks with this priority, or with one of several."},
     )
@@ -346,8 +347,8 @@ class Completion(Schema):
     completed = Boolean(metadata={"example": True})
 
 
-def _op(*words: str) -> fields.String:
-    return fields.String(required=True, validate=OneOf(words))
+def _op(word: str) -> fields.String:
+    return fields.String(required=True, validate=OneOf([word]))
 
 
 class CreateOperation(Schema):
@@ -361,23 +362,33 @@ class UpdateOperation(Schema):
     changes = fields.Nested(TaskPatch, required=True)
 
 
-class OtherOperation(Schema):
-    op = _op("complete", "reopen", "delete")
+class CompleteOperation(Schema):
+    op = _op("complete")
+    id = Uuid(required=True)
+
+
+class ReopenOperation(Schema):
+    op = _op("reopen")
+    id = Uuid(required=True)
+
+
+class DeleteOperation(Schema):
+    op = _op("delete")
     id = Uuid(required=True)
 
 
 OPERATIONS: Mapping[str, type[Schema]] = {
     "create": CreateOperation,
     "update": UpdateOperation,
-    "complete": OtherOperation,
-    "reopen": OtherOperation,
-    "delete": OtherOperation,
+    "complete": CompleteOperation,
+    "reopen": ReopenOperation,
+    "delete": DeleteOperation,
 }
 
 
-class BatchIn(Schema):
+class BatchRequest(Schema):
     operations = fields.List(
-        OneOfSchemas("op", OPERATIONS),
+        OneOfSchemas("BatchOperation", "op", OPERATIONS),
         required=True,
         validate=Length(1, MAX_OPERATIONS),
         metadata={
@@ -390,7 +401,7 @@ class BatchIn(Schema):
     )
 
 
-class Result(Schema):
+class BatchResult(Schema):
     id = Id()
     etag = fields.String(
         required=True,
@@ -403,11 +414,11 @@ class Result(Schema):
     )
 
 
-class BatchOut(Schema):
+class BatchResponse(Schema):
     """The results, in the order of the operations."""
 
     results = fields.List(
-        fields.Nested(Result),
+        fields.Nested(BatchResult),
         required=True,
         metadata={
             "maxItems": MAX_OPERATIONS,
