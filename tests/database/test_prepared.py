@@ -76,9 +76,10 @@ def test_another_session_gets_the_statement_itself(app: Flask, ann: Caller, take
     if taken:
         # Another client of the pooler has made the name in the session that this one meets.
         ann.post(path)
-        connection = services_of(app).engine.raw_connection()
-        with closing(connection):
-            connection.driver_connection.prepared.clear()
+        connections = services_of(app).database.connections
+        connection = connections.take()
+        connection.driver_connection.prepared.clear()
+        connections.give_back(connection)
     else:
         in_session(app, FORGET)
 
