@@ -1,8 +1,10 @@
 """What is written together is written whole, and what is written at once is not lost."""
 
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -172,6 +174,19 @@ def test_toggles_at_once_lose_nothing(app: Flask, ann: Caller, flips: int, compl
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.headers["ETag"] for answer in answers}) == flips
     assert ann.get(f"/v1/tasks/{task['id']}").json["completed"] is completed
+
+
+def test_a_transaction_on_sqlite_is_the_writer_from_its_beginning(sqlite_url: str, new_app: NewApp) -> None:
+    """Before its first statement: another process that wrote between its read and its write would make it fail."""
+    path = sqlite_url.removeprefix("sqlite:///")
+
+    with (
+        new_app(sqlite_url).app_context(),
+        transaction(),
+        closing(sqlite3.connect(path, timeout=0)) as other,
+        pytest.raises(sqlite3.OperationalError, match="locked"),
+    ):
+        other.execute("BEGIN IMMEDIATE")
 
 
 @pytest.mark.parametrize(
