@@ -4,7 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
@@ -70,6 +70,17 @@ def test_a_transaction_that_fails_leaves_nothing(app: Flask, error: type[BaseExc
         write_and_fail(user_id, error)
 
     assert not exists_for_others(app, user_id)
+
+
+def test_a_refusal_that_is_passed_over_is_no_success(postgresql_app: Flask) -> None:
+    """PostgreSQL rolls back at COMMIT without an error: whoever has not noticed is told."""
+    user_id = new_user_id()
+    with postgresql_app.app_context(), pytest.raises(RuntimeError, match="rolled back"), transaction():
+        add_outside_user(user_id)
+        with suppress(*IntegrityError):
+            execute(users.insert().values(id=user_id, created_at=now()))
+
+    assert not exists_for_others(postgresql_app, user_id)
 
 
 def test_after_a_failed_transaction_each_statement_commits_again(app: Flask) -> None:
