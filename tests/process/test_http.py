@@ -174,6 +174,21 @@ def test_a_chunked_body_that_is_cut_short_is_a_bad_request(
     assert titles(service, token) == []
 
 
+@pytest.mark.parametrize(
+    "body", [BROKEN["size is no number"], CUT_SHORT["behind a chunk"]], ids=["broken", "cut short"]
+)
+def test_a_chunked_body_that_nobody_wants_must_be_whole(
+    service: Service, client: Client, token: str, body: bytes
+) -> None:
+    """Nothing is deleted by a request that may not be what was meant."""
+    task = service.call("POST", "/v1/tasks", token, {"title": "tea"}).body
+    client.send(head("DELETE", f"/v1/tasks/{task['id']}", token, Transfer_Encoding="chunked") + body).end()
+
+    assert client.answer().status == 400
+    assert client.is_closed()
+    assert titles(service, token) == ["tea"]
+
+
 def test_a_sized_body_that_is_cut_short_is_a_bad_request(service: Service, client: Client, token: str) -> None:
     """As a chunked one."""
     client.send(sized(token, TASK[:-1])).end()
