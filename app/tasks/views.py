@@ -10,26 +10,15 @@ from app.http.blueprint import TEXT_FILE, Blueprint, answers_with, raises, takes
 from app.http.problems import NotFound
 from app.http.responses import empty_response, json_response
 from app.tasks import batch, changes, edits, listing, queries, summary, transfer
+from app.tasks.batch_schemas import BatchRequest, BatchResponse
 from app.tasks.file_schemas import ExportQuery, ImportQuery, ImportResult
 from app.tasks.formats import FORMATS
 from app.tasks.idempotency import idempotent
+from app.tasks.list_schemas import ChangesPage, ChangesQuery, SummaryQuery, TaskPage, TaskQuery, TaskSummary
 from app.tasks.preconditions import Precondition, conditional
 from app.tasks.problems import IdTaken, InvalidCursor, ResyncRequired
 from app.tasks.responses import TASK
-from app.tasks.schemas import (
-    BatchRequest,
-    BatchResponse,
-    ChangesPage,
-    ChangesQuery,
-    NewTask,
-    SummaryQuery,
-    Task,
-    TaskPage,
-    TaskPatch,
-    TaskQuery,
-    TaskReplacement,
-    TaskSummary,
-)
+from app.tasks.schemas import NewTask, Task, TaskPatch, TaskReplacement
 from app.tasks.transfer import Checked
 from app.tasks.uploads import checked_file
 from app.turns import turn_for
