@@ -37,6 +37,9 @@ test-pgbouncer: $(VENV)/.development ## Run the API's tests with PgBouncer (tran
 	@TEST_PGBOUNCER=1 $(BIN)/pytest --numprocesses $(PROCESSES) $(or $(TESTS),tests/api tests/auth) \
 		--deselect tests/auth/test_revocation_copy.py::test_without_a_database_and_with_an_old_copy_the_response_is_503
 
+test-citus: $(VENV)/.development ## Run the tests of API, accounts and commands on a Citus cluster; PostgreSQL needs the extension.
+	@TEST_CITUS=1 $(BIN)/pytest --numprocesses $(PROCESSES) $(or $(TESTS),tests/api tests/auth tests/commands)
+
 check: $(VENV)/.development ## Check format, lint, types, the API's description, and the service against it.
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
@@ -64,6 +67,7 @@ lock: $(VENV)/.development ## Pin the newest versions into the requirements file
 	@$(LOCK) --upgrade requirements.in -o requirements.txt
 	@$(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
 	@$(LOCK) --upgrade benchmarks/requirements.in -o benchmarks/requirements.txt
+	@$(LOCK) --upgrade tests/process/clients/requirements.in -o tests/process/clients/requirements.txt
 
 $(VENV)/.created:
 	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer is needed"; exit 1; }

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,10 @@ from werkzeug.test import TestResponse
 from app import create_app
 from app.services import services_of
 from app.settings import read_settings
-from tests.postgres import PGBOUNCER, Server, postgres_server
+from tests.postgres import CITUS, PGBOUNCER, Cluster, Server, postgres_server
 
-# Behind a pooler there is only one engine.
-ENGINES = ("postgresql",) if PGBOUNCER in os.environ else ("sqlite", "postgresql")
+# Behind a pooler, and in a cluster, there is only one.
+ENGINES = ("postgresql",) if {PGBOUNCER, CITUS} & os.environ.keys() else ("sqlite", "postgresql")
 SHARED_SECRET = "a secret that only tests share: 0123456789"
 OWN_SECRET = "a secret that only this service has: 0123456789"
 
@@ -33,7 +34,7 @@ engines_used: dict[str, str] = {}
 def postgresql() -> Iterator[Server]:
     """A real server that has only what this run creates."""
     with postgres_server() as server:
-        pooler = " behind PgBouncer" if PGBOUNCER in os.environ else ""
+        pooler = " behind PgBouncer" if PGBOUNCER in os.environ else " with Citus" if CITUS in os.environ else ""
         engines_used["postgresql"] = server.sql("SHOW server_version")[0][0] + pooler
         yield server
 
@@ -72,6 +73,8 @@ def new_database(engine: str, request: pytest.FixtureRequest, tmp_path_factory: 
 
     else:
         server: Server = request.getfixturevalue("postgresql")
+        if isinstance(server, Cluster):
+            return partial(_make_on_cluster, server)
         filled = server.create_database()
         migrate(server.url(filled))
 
@@ -79,6 +82,16 @@ def new_database(engine: str, request: pytest.FixtureRequest, tmp_path_factory: 
             return server.url(server.create_database(template=filled if migrated else None))
 
     return make
+
+
+def _make_on_cluster(cluster: Cluster, migrated: bool = True) -> str:
+    url = cluster.url(cluster.create_database())
+    if migrated:
+        owner = make_app(migrate(cluster.owners_url(url)))
+        for arguments in (["grant", cluster.service_role], ["distribute", "--shards", "4"]):
+            result = owner.test_cli_runner().invoke(args=["db", *arguments])
+            assert result.exit_code == 0, result.output
+    return url
 
 
 def settings_for(url: str, **changes: str | None) -> dict[str, str]:
@@ -102,11 +115,12 @@ def make_app(url: str, **changes: str | None) -> Flask:
     return create_app(settings)
 
 
-def migrate(url: str) -> None:
+def migrate(url: str) -> str:
     app = make_app(url)
     with app.app_context():
         flask_migrate.upgrade()
         services_of(app).engine.dispose()
+    return url
 
 
 @pytest.fixture

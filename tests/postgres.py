@@ -4,10 +4,11 @@ import importlib.util
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 
 import psycopg2
@@ -20,6 +21,13 @@ GIVEN_URL = "TEST_POSTGRESQL_URL"
 # If set, PgBouncer is between the service and the server, in transaction mode.
 PGBOUNCER = "TEST_PGBOUNCER"
 PGBOUNCER_PORT = 6432
+# Set, it makes the server a cluster of a coordinator and two workers, with Citus, and the service a role of its own.
+CITUS = "TEST_CITUS"
+CITUS_WORKERS = 2
+CITUS_OPTIONS = (
+    "-c shared_preload_libraries=citus -c citus.local_hostname=127.0.0.1 -c wal_level=logical"
+    " -c max_prepared_transactions=200 -c citus.node_conninfo=sslmode=disable"
+)
 PGBOUNCER_INI = """
 [databases]
 * = host={home}
@@ -66,23 +74,57 @@ class Server:
             service = service.set(port=PGBOUNCER_PORT)
         return service.render_as_string(hide_password=False)
 
-    def sql(self, statement: str, database: str | None = None) -> list[tuple]:
-        """Run a statement as the superuser, to whom row-level security does not apply."""
-        with closing(
-            psycopg2.connect(
-                self.admin.set(database=database or self.admin.database).render_as_string(hide_password=False)
-            )
-        ) as connection:
+    def sql(self, statement: str, database: str | None = None, at: URL | None = None) -> list[tuple]:
+        """Run a statement as the superuser, whom row-level security does not hold."""
+        admin = at or self.admin
+        url = admin.set(database=database or admin.database).render_as_string(hide_password=False)
+        with closing(psycopg2.connect(url)) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute(statement)
                 return cursor.fetchall() if cursor.description else []
+
+    def owners_url(self, url: str) -> str:
+        """Where migrations find a database that the service finds at this URL."""
+        return url
 
     def leave(self) -> None:
         """Remove everything of this run."""
         for name in self.databases:
             self.sql(f"DROP DATABASE {name} WITH (FORCE)")
         self.sql(f"DROP ROLE {self.role}")
+
+
+class Cluster(Server):
+    """A coordinator and its workers. The role owns the databases; another one, the service's, only uses their rows."""
+
+    def __init__(self, nodes: list[URL]) -> None:
+        self.nodes = nodes
+        self.service_role = f"{role_of_this_run()}_service"
+        super().__init__(nodes[0])
+        for node in nodes:
+            for role in {self.role, self.service_role} - ({self.role} if node is nodes[0] else set()):
+                self.sql(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'", at=node)
+
+    def create_database(self, template: str | None = None) -> str:
+        """Make an empty database on every machine; its name."""
+        assert template is None
+        name = f"{self.role}_{len(self.databases)}"
+        for node in self.nodes:
+            self.sql(f"CREATE DATABASE {name} OWNER {self.role}", at=node)
+            self.sql("CREATE EXTENSION citus", name, at=node)
+        self.sql(f"SELECT citus_set_coordinator_host('127.0.0.1', {self.nodes[0].port})", name)
+        for worker in self.nodes[1:]:
+            self.sql(f"SELECT citus_add_node('127.0.0.1', {worker.port})", name)
+        self.databases.append(name)
+        return name
+
+    def url(self, database: str) -> str:
+        url = self.admin.set(database=database, username=self.service_role, password=PASSWORD)
+        return url.render_as_string(hide_password=False)
+
+    def owners_url(self, url: str) -> str:
+        return make_url(url).set(username=self.role).render_as_string(hide_password=False)
 
 
 @contextmanager
@@ -96,14 +138,18 @@ def postgres_server() -> Iterator[Server]:
             yield server
         finally:
             server.leave()
+    elif CITUS in os.environ:
+        with ExitStack() as stack:
+            ports = [free_port() for _ in range(1 + CITUS_WORKERS)]
+            yield Cluster([stack.enter_context(_throwaway_server(port)) for port in ports])
     else:
         with _throwaway_server() as url:
             yield Server(url)
 
 
 @contextmanager
-def _throwaway_server() -> Iterator[URL]:
-    """Start a cluster on a unix socket in a temporary folder."""
+def _throwaway_server(citus_port: int | None = None) -> Iterator[URL]:
+    """A server on a unix socket in a temporary folder; one machine of a cluster on a loopback port, too."""
     home = Path(tempfile.mkdtemp(prefix="tasks-pg-"))
     home.chmod(0o755)
     user = _unprivileged_user()
@@ -127,12 +173,17 @@ def _throwaway_server() -> Iterator[URL]:
             "UTF8",
             "--locale=C.UTF-8",
         )
-        # It may lose everything in a power cut, because its data is not used after the run.
-        options = f"-k {home} -c listen_addresses= -c fsync=off -c max_connections=400"
+        # It may lose everything in a power cut, for nothing in it outlives the run.
+        options = f"-k {home} -c fsync=off -c max_connections=400"
+        if citus_port:
+            options += f" -p {citus_port} -c listen_addresses=127.0.0.1 {CITUS_OPTIONS}"
+        else:
+            options += " -c listen_addresses="
         _run(home, user, programs / "pg_ctl", "-D", data, "-w", "-l", home / "server.log", "-o", options, "start")
         try:
             with _pooler(home, user) if PGBOUNCER in os.environ else nullcontext():
-                yield URL.create("postgresql", "admin", database="postgres", query={"host": str(home)})
+                here = {"host": "127.0.0.1", "port": citus_port} if citus_port else {"query": {"host": str(home)}}
+                yield URL.create("postgresql", "admin", database="postgres", **here)
         finally:
             _run(home, user, programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
     finally:
@@ -151,8 +202,8 @@ def _pooler(home: Path, user: str | None) -> Iterator[None]:
         # It does not run as root.
         running = subprocess.Popen([program, "pgbouncer.ini"], stdout=log, stderr=log, cwd=home, user=user)
         try:
-            socket = home / f".s.PGSQL.{PGBOUNCER_PORT}"
-            until(lambda: socket.exists() or running.poll() is not None, "pgbouncer")
+            at = home / f".s.PGSQL.{PGBOUNCER_PORT}"
+            until(lambda: at.exists() or running.poll() is not None, "pgbouncer")
             if running.returncode is not None:
                 log.seek(0)
                 raise RuntimeError(f"pgbouncer did not start: {log.read()}")
@@ -160,6 +211,12 @@ def _pooler(home: Path, user: str | None) -> Iterator[None]:
         finally:
             running.terminate()
             running.wait(LONGEST_WAIT_SECONDS)
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as placeholder:
+        placeholder.bind(("127.0.0.1", 0))
+        return int(placeholder.getsockname()[1])
 
 
 def role_of_this_run() -> str:

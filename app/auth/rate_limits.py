@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from flask import request
-from sqlalchemy import bindparam, case, delete, literal, or_, update
+from sqlalchemy import Integer, bindparam, case, delete, literal, or_, select, update
 
 from app.auth.addresses import fold
 from app.auth.models import login_attempts
 from app.auth.problems import RateLimited
 from app.database import execute, fetch_one
-from app.database.columns import from_now, now
+from app.database.columns import from_now, is_older, now
 from app.database.engines import both_engines, for_engine
 from app.services import services
 
@@ -37,16 +37,17 @@ def _count_attempt(insert_for_engine: Any) -> Any:
     statement = insert_for_engine(login_attempts).values(started_at=now(), count=1)
     # A window that begins in the future dates from before the clock was set back. A small difference is allowed,
     # because two attempts at once have different times.
+    here, new = login_attempts.c, statement.excluded
     is_over = or_(
-        login_attempts.c.started_at <= from_now(-bindparam("window")),
-        login_attempts.c.started_at > from_now(literal(CLOCK_SECONDS)),
+        is_older(here.started_at, bindparam("window", type_=Integer()), new.started_at),
+        is_older(new.started_at, literal(CLOCK_SECONDS), here.started_at),
     )
     again = {
-        "count": case((is_over, 1), else_=login_attempts.c.count + 1),
-        "started_at": case((is_over, now()), else_=login_attempts.c.started_at),
+        "count": case((is_over, 1), else_=here.count + 1),
+        "started_at": case((is_over, new.started_at), else_=here.started_at),
     }
     return statement.on_conflict_do_update(index_elements=["key"], set_=again).returning(
-        login_attempts.c.count.label("attempts"), login_attempts.c.started_at, now().label("counted_at")
+        here.count.label("attempts"), here.started_at
     )
 
 
@@ -54,6 +55,7 @@ _count = both_engines(_count_attempt)
 _take_back = (
     update(login_attempts).where(login_attempts.c.key == bindparam("of_key")).values(count=login_attempts.c.count - 1)
 )
+_clock = select(now().label("now"))
 _clear = delete(login_attempts).where(login_attempts.c.started_at < from_now(literal(-FAILURES_SECONDS)))
 
 
@@ -80,11 +82,17 @@ def count_attempt(key: str, most: int, window: int) -> None:
     row = fetch_one(for_engine(_count), {"key": key, "window": window})
     assert row is not None
     if row.attempts > most:
-        passed = datetime.fromisoformat(row.counted_at) - datetime.fromisoformat(row.started_at)
+        passed = datetime.fromisoformat(_read_clock()) - datetime.fromisoformat(row.started_at)
         # An attempt that waited for a row lock may have begun before the window did.
         raise RateLimited(min(window, max(1, math.ceil(window - passed.total_seconds()))))
     if row.attempts == 1 and secrets.randbelow(CLEANUP_ONE_IN) == 0:
         execute(_clear)
+
+
+def _read_clock() -> str:
+    row = fetch_one(_clock)
+    assert row is not None
+    return str(row.now)
 
 
 def _email_key(email: str) -> str:

@@ -42,7 +42,7 @@ class Password(Text):
         **options: Any,
     ) -> None:
         metadata = {"format": "password", "example": example, "description": description}
-        super().__init__(least, LONGEST, load_only=True, metadata=metadata, **options)
+        super().__init__(least, LONGEST, metadata=metadata, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         return unicodedata.normalize("NFC", super()._deserialize(value, attr, data, **kwargs))
@@ -74,13 +74,13 @@ class Credentials(Schema):
     password = Password(required=True)
 
 
-def _refresh_token(**options: Any) -> Text:
+def _refresh_token() -> Text:
     described = {"pattern": REFRESH_PATTERN, "example": EXAMPLE_REFRESH_TOKEN}
-    return Text(1, REFRESH_TOKEN_CHARACTERS, required=True, metadata=described, **options)
+    return Text(1, REFRESH_TOKEN_CHARACTERS, required=True, metadata=described)
 
 
-class Refresh(Schema):
-    refresh_token = _refresh_token(load_only=True)
+class RefreshRequest(Schema):
+    refresh_token = _refresh_token()
 
 
 class AccountPatch(Schema):
@@ -174,7 +174,7 @@ class Tokens(Schema):
     refresh_expires_in = _seconds(MAX_REFRESH_TOKEN_SECONDS, example=2_592_000)
 
 
-class Registered(Tokens):
+class RegistrationResult(Tokens):
     user = fields.Nested(User, required=True)
 
 
@@ -186,5 +186,5 @@ class Session(Schema):
     current = fields.Boolean(required=True, metadata={"description": "Whether this request's token belongs to it."})
 
 
-class Sessions(Schema):
+class SessionList(Schema):
     items = fields.List(fields.Nested(Session), required=True, metadata={"maxItems": MAX_SESSIONS})

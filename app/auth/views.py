@@ -12,11 +12,11 @@ from app.auth.schemas import (
     AccountDeletion,
     AccountPatch,
     Credentials,
-    Refresh,
-    Registered,
+    RefreshRequest,
     Registration,
+    RegistrationResult,
     Session,
-    Sessions,
+    SessionList,
     Tokens,
     User,
     read_profile,
@@ -41,7 +41,7 @@ SESSION_FIELDS = tuple(Session().fields)[:-1]
 @accounts.post("/register")
 @raises(EmailTaken, RateLimited, DatabaseUnavailable)
 @accounts.arguments(Registration)
-@accounts.response(201, Registered)
+@accounts.response(201, RegistrationResult)
 def register(registration: dict[str, Any]) -> Response:
     """Create an account and sign in."""
     password_hash = services().passwords.hash(registration["password"])
@@ -66,7 +66,7 @@ def login(credentials: dict[str, Any]) -> Response:
 
 @accounts.post("/refresh")
 @raises(TokenMalformed, TokenRevoked, RateLimited, DatabaseUnavailable)
-@accounts.arguments(Refresh)
+@accounts.arguments(RefreshRequest)
 @accounts.response(200, Tokens)
 def refresh_tokens(body: dict[str, str]) -> Response:
     """Exchange a refresh token for new tokens."""
@@ -94,7 +94,7 @@ def logout() -> Response:
 @me.get("/sessions")
 @authenticated
 @raises(RateLimited)
-@me.response(200, Sessions)
+@me.response(200, SessionList)
 def list_sessions() -> Response:
     """List the caller's sessions, newest first."""
     rows = sessions.list_sessions(g.identity.user_id)

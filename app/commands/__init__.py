@@ -1,8 +1,9 @@
 """The commands of `flask`, besides serving."""
 
 from flask import Flask
+from flask_migrate.cli import db
 
-from app.commands import doctor, errors, examples, purge, seed, tasks, users
+from app.commands import database, doctor, errors, examples, purge, seed, tasks, users
 
 
 def init_app(app: Flask) -> None:
@@ -15,4 +16,7 @@ def init_app(app: Flask) -> None:
         errors.errors,
     ):
         app.cli.add_command(command)
+    for command in (database.grant, database.distribute):
+        # Flask-Migrate's own group.
+        db.add_command(command)
     examples.add_examples()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, DateTime, Dialect, MetaData, String, Text, Uuid, cast
+from sqlalchemy import Boolean, ColumnElement, Date, DateTime, Dialect, MetaData, String, Text, Uuid, null
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -65,9 +65,6 @@ class Day(TypeDecorator[str]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(String(10) if dialect.name == "sqlite" else Date())
 
-    def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        return cast(column, Text)
-
 
 class now(FunctionElement[str]):
     """The database's clock. SQLAlchemy's `func.now()` has only whole seconds on SQLite."""
@@ -96,6 +93,53 @@ def _postgresql_from_now(element: from_now, compiler: SQLCompiler, **options: An
 @compiles(from_now, "sqlite")
 def _sqlite_from_now(element: from_now, compiler: SQLCompiler, **options: Any) -> str:
     return f"from_now({compiler.process(element.clauses, **options)})"
+
+
+class now_if(FunctionElement[str]):
+    """The database's clock if a condition holds, else another time; that time must be NULL if the condition holds.
+
+    It is for an UPDATE on PostgreSQL: Citus accepts no clock inside a CASE or COALESCE there, because its machines'
+    clocks differ.
+    """
+
+    type = Timestamp()
+    inherit_cache = True
+
+    def __init__(self, condition: ColumnElement[bool], otherwise: ColumnElement[Any] | None = None) -> None:
+        super().__init__(condition, null() if otherwise is None else otherwise)
+
+
+@compiles(now_if)
+def _postgresql_now_if(element: now_if, compiler: SQLCompiler, **options: Any) -> str:
+    # LEAST and GREATEST ignore NULL.
+    condition, otherwise = (compiler.process(clause, **options) for clause in element.clauses)
+    limit = f"CASE WHEN {condition} THEN timestamptz 'infinity' ELSE timestamptz '-infinity' END"
+    return f"NULLIF(GREATEST(LEAST(now(), {limit}), {otherwise}), timestamptz '-infinity')"
+
+
+@compiles(now_if, "sqlite")
+def _sqlite_now_if(element: now_if, compiler: SQLCompiler, **options: Any) -> str:
+    condition, otherwise = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"CASE WHEN {condition} THEN now() ELSE {otherwise} END"
+
+
+class is_older(FunctionElement[bool]):
+    """Whether a time is at least so many seconds before another one: is_older(time, seconds, other)."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(is_older)
+def _postgresql_is_older(element: is_older, compiler: SQLCompiler, **options: Any) -> str:
+    time, seconds, other = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{other} - {time} >= make_interval(secs => {seconds})"
+
+
+@compiles(is_older, "sqlite")
+def _sqlite_is_older(element: is_older, compiler: SQLCompiler, **options: Any) -> str:
+    time, seconds, other = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{time} <= moved({other}, -({seconds}))"
 
 
 # Canonical text on SQLite, so that an id is read as it was written.

@@ -54,6 +54,7 @@ def _prepare(connection: psycopg2.extensions.connection, record: ConnectionPoolE
     """Make a new connection read times and UUIDs as the API's text."""
     record.info[MADE_AT] = time.monotonic()
     psycopg2.extensions.register_type(_TIMESTAMP, connection)
+    psycopg2.extensions.register_type(_DATE, connection)
     # An unregistered type is returned as the server's text, without a call into Python.
     connection.string_types.pop(UUID, None)
 
@@ -70,6 +71,10 @@ def _read_timestamp(text: str | None, _cursor: object) -> str | None:
 
 # Without a time zone, as _in_utc() in columns.py makes them.
 _TIMESTAMP = psycopg2.extensions.new_type((1114,), "TIMESTAMP", _read_timestamp)
+
+
+# The server's text is YYYY-MM-DD. A CAST to text depends on the session, which Citus refuses in RETURNING.
+_DATE = psycopg2.extensions.new_type((1082,), "DATE", psycopg2.extensions.UNICODE)
 
 
 class _Connection(psycopg2.extensions.connection):

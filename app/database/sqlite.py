@@ -123,6 +123,10 @@ class _Cursor(sqlite3.Cursor):
             time.sleep(SQLITE_RETRY_SECONDS)
 
 
+def _moved(time: str, seconds: float) -> str:
+    return rfc3339(datetime.fromisoformat(time) + timedelta(seconds=seconds))
+
+
 def _prepare(connection: _Connection, record: ConnectionPoolEntry) -> None:
     """Give SQLite PostgreSQL's features: durability, foreign keys, a clock, and letters beyond ASCII."""
     record.info[MADE_AT] = time.monotonic()
@@ -136,6 +140,7 @@ def _prepare(connection: _Connection, record: ConnectionPoolEntry) -> None:
     connection.set_progress_handler(connection.is_over, SQLITE_STEPS)
     connection.create_function("now", 0, connection.from_now)
     connection.create_function("from_now", 1, connection.from_now)
+    connection.create_function("moved", 2, _moved, deterministic=True)
     connection.create_function("compose", 1, _on_text(compose), deterministic=True)
     connection.create_function("sort_key", 1, _on_text(key_for_sorting), deterministic=True)
     connection.create_function("fold", 1, _on_text(fold), deterministic=True)

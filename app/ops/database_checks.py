@@ -11,11 +11,12 @@ from sqlalchemy import literal, select
 
 from app.auth.claims import LEEWAY_SECONDS
 from app.database import db, fetch_one, scope
+from app.database.cluster import is_cluster
 from app.database.columns import now
 from app.database.outages import outages
 from app.database.texts import folded
 from app.ops.checks import Finding
-from app.ops.health import require_isolation, require_newest_migration
+from app.ops.health import require_distribution, require_isolation, require_newest_migration
 from app.ops.isolation_probe import find_leak
 from app.settings import Settings
 
@@ -61,6 +62,14 @@ def check_isolation(_settings: Settings) -> Finding:
             "isolation", "failed", leak, "Stop the service. Check the tables' policies and the role's rights."
         )
     return Finding("isolation", "ok", "A task written as one user was invisible to another (and was rolled back).")
+
+
+def check_cluster(_settings: Settings) -> Finding:
+    """Check that a cluster's tables are distributed."""
+    if db.on_sqlite or not is_cluster():
+        return Finding("cluster", "ok", "There is none: one machine has all rows.")
+    require_distribution()
+    return Finding("cluster", "ok", "Citus: every table is where it belongs.")
 
 
 def check_pooler(_settings: Settings) -> Finding:
@@ -114,7 +123,13 @@ def check_letters(_settings: Settings) -> Finding:
 
 # If one of these fails, the others mean nothing.
 FIRST: tuple[Callable[[Settings], Finding], ...] = (check_database, check_migrations)
-THEN: tuple[Callable[[Settings], Finding], ...] = (check_isolation, check_pooler, check_clock, check_letters)
+THEN: tuple[Callable[[Settings], Finding], ...] = (
+    check_isolation,
+    check_cluster,
+    check_pooler,
+    check_clock,
+    check_letters,
+)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from psycopg2.errors import InsufficientPrivilege
 from sqlalchemy import String, column, func, literal, or_, select, table
 
 from app.database import db, fetch_all, fetch_one
+from app.database.cluster import is_cluster, misplaced
 from app.database.columns import OWNED, metadata
 from app.database.outages import NOT_MIGRATED
 from app.http.blueprint import Blueprint, raises
@@ -36,7 +37,7 @@ LINKS = {
 OWN_ROWS = "(user_id = current_setting('app.user_id'::text, true))"
 
 
-class Service(Schema):
+class ServiceInfo(Schema):
     name = fields.String(required=True, validate=OneOf(["tasks"]))
     version = Text(1, 50, required=True, metadata={"example": VERSION})
     links = fields.Dict(
@@ -47,19 +48,19 @@ class Service(Schema):
     )
 
 
-class Status(Schema):
+class HealthStatus(Schema):
     status = fields.String(required=True, validate=OneOf(["ok"]))
 
 
 @blueprint.get("/")
-@blueprint.response(200, Service)
+@blueprint.response(200, ServiceInfo)
 def show_service() -> Response:
     """Show the service's name, version and links."""
     return json_response({"name": "tasks", "version": VERSION, "links": LINKS})
 
 
 @blueprint.get("/healthz")
-@blueprint.response(200, Status)
+@blueprint.response(200, HealthStatus)
 def check_health() -> Response:
     """Check that the process is running, without asking the database."""
     return json_response({"status": "ok"})
@@ -67,11 +68,10 @@ def check_health() -> Response:
 
 @blueprint.get("/readyz")
 @raises(DatabaseUnavailable)
-@blueprint.response(200, Status)
+@blueprint.response(200, HealthStatus)
 def check_readiness() -> Response:
-    """Check that the database responds, is at the newest migration and isolates users."""
-    require_newest_migration()
-    require_isolation()
+    """Check that the database responds, is at the newest migration, isolates users, and is distributed if a cluster."""
+    require_ready()
     return json_response({"status": "ok"})
 
 
@@ -79,10 +79,16 @@ def warn_unless_ready(app: Flask) -> None:
     """Write a line where requests cannot be served, or users are not kept apart: for a worker that has just started."""
     try:
         with app.app_context():
-            require_newest_migration()
-            require_isolation()
+            require_ready()
     except DatabaseUnavailable as problem:
         logger.warning("not ready: %s", problem.detail)
+
+
+def require_ready() -> None:
+    """Raise DatabaseUnavailable with the fix, unless every request can be served."""
+    require_newest_migration()
+    require_isolation()
+    require_distribution()
 
 
 @lru_cache
@@ -112,7 +118,8 @@ def require_isolation() -> None:
     row = fetch_one(select(*(func.row_security_active(literal(name)) for name in owned)))
     if row is None or not all(row):
         raise DatabaseUnavailable(
-            "The database role can see every user's rows: use one that is not a superuser and has no BYPASSRLS."
+            "The database role can see every user's rows: use one that is not a superuser, has no BYPASSRLS, and does "
+            "not own the tables after `flask db grant`."
         )
     columns = [column(name, String) for name in ("tablename", "qual", "with_check")]
     policies = fetch_all(
@@ -122,3 +129,9 @@ def require_isolation() -> None:
     )
     if sorted(map(tuple, policies)) != [(name, OWN_ROWS, OWN_ROWS) for name in owned]:
         raise DatabaseUnavailable("The policies that isolate users differ from those of `flask db upgrade`.")
+
+
+def require_distribution() -> None:
+    """Raise DatabaseUnavailable if a table of a cluster lies on one machine only, or on the wrong ones."""
+    if not db.on_sqlite and is_cluster() and (names := misplaced()):
+        raise DatabaseUnavailable(f"Tables that are not distributed: {', '.join(names)}. Run `flask db distribute`.")

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Text,
+    and_,
     bindparam,
     case,
     cast,
@@ -21,8 +22,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSON
 
-from app.database import execute, fetch_all
-from app.database.columns import now
+from app.database import fetch_all, fetch_tuples
+from app.database.columns import now, now_if
 from app.database.engines import for_engine
 from app.database.statements import Row
 from app.tasks.models import TASK, WRITABLE, tasks
@@ -87,8 +88,10 @@ def _adding(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
 def _updating(sent: Mapping[str, Any]) -> Any:
     values = {
         **{name: sent[name] for name in WRITTEN},
-        "completed_at": case((sent["completed"], func.coalesce(sent["completed_at"], now()))),
-        "deleted_at": case((sent["deleted"], now())),
+        "completed_at": now_if(
+            and_(sent["completed"], sent["completed_at"].is_(None)), case((sent["completed"], sent["completed_at"]))
+        ),
+        "deleted_at": now_if(sent["deleted"]),
         "updated_at": now(),
         "version": tasks.c.version + 1,
     }
@@ -112,7 +115,7 @@ def _importing(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
     restored |= {"deleted_at": None, "version": tasks.c.version + 1}
     return statement.on_conflict_do_update(
         index_elements=["user_id", "id"], set_=restored, where=tasks.c.deleted_at.is_not(None)
-    )
+    ).returning(tasks.c.id)
 
 
 _insert_of = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
@@ -135,7 +138,8 @@ def import_tasks(user_id: str, new: Sequence[Mapping[str, Any]]) -> int:
     """Add the tasks whose id is free or in the trash, and return their number. The first one with an id counts."""
     # PostgreSQL cannot update a row twice in one statement.
     first = {task["id"]: task for task in reversed(new)}
-    return execute(for_engine(_import), _parameters(user_id, [*reversed(first.values())]))
+    # Rows, because Citus counts those that stayed unchanged, too.
+    return len(fetch_tuples(for_engine(_import), _parameters(user_id, [*reversed(first.values())])))
 
 
 def update_tasks(user_id: str, changed: Sequence[Mapping[str, Any]]) -> list[Row]:

@@ -19,6 +19,7 @@ NOTHING: Described = MappingProxyType({})
 
 # In order of rank.
 PRIORITIES = ("none", "low", "medium", "high")
+PRIORITY: Described = MappingProxyType({"component": "Priority", "enum": list(PRIORITIES), "example": "high"})
 TITLE_CHARACTERS = 200
 DETAILS_CHARACTERS = 10_000
 MAX_TAGS, TAG_CHARACTERS = 20, 50
@@ -37,8 +38,7 @@ class Priority(fields.String):
     """One of the four words, stored as its rank."""
 
     def __init__(self, *, metadata: Described = NOTHING, **options: Any) -> None:
-        described = {"enum": list(PRIORITIES), "example": "high"}
-        super().__init__(metadata={**described, **metadata}, **options)
+        super().__init__(metadata={**PRIORITY, **metadata}, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         try:

@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, delete, literal, select, update
 
 from app.auth.identity import Identity
 from app.database import execute, fetch_one, transaction
-from app.database.columns import from_now, now
+from app.database.columns import from_now, is_older, now
 from app.database.engines import both_engines, for_engine
 from app.http.blueprint import raises, takes, the_request
 from app.http.problems import ValidationFailed
@@ -29,15 +29,15 @@ REPLAYED_HEADERS = ("Location", "ETag")
 
 _KEY = re.compile(r"[!-~]{1,255}")
 _this_key = (idempotency_keys.c.user_id == bindparam("of_user"), idempotency_keys.c.key == bindparam("of_key"))
-# The clock is read once, not for each row.
-_is_old = idempotency_keys.c.created_at <= select(from_now(literal(-KEPT_SECONDS))).scalar_subquery()
 
 
 def _claim_key(insert_for_engine: Any) -> Any:
     """Build the upsert that claims a free key. A second request waits here until the first has committed or failed."""
     statement = insert_for_engine(idempotency_keys).values(created_at=now())
-    renewed = {"request_hash": statement.excluded.request_hash, "created_at": now(), "answer": None}
-    return statement.on_conflict_do_update(index_elements=["user_id", "key"], set_=renewed, where=_is_old).returning(
+    new = statement.excluded
+    again = {"request_hash": new.request_hash, "created_at": new.created_at, "answer": None}
+    is_old = is_older(idempotency_keys.c.created_at, literal(KEPT_SECONDS), new.created_at)
+    return statement.on_conflict_do_update(index_elements=["user_id", "key"], set_=again, where=is_old).returning(
         idempotency_keys.c.key
     )
 
@@ -45,7 +45,11 @@ def _claim_key(insert_for_engine: Any) -> Any:
 _claim = both_engines(_claim_key)
 _find = select(idempotency_keys.c.request_hash, idempotency_keys.c.answer).where(*_this_key)
 _keep = update(idempotency_keys).where(*_this_key).values(answer=bindparam("kept_answer"))
-_clear = delete(idempotency_keys).where(idempotency_keys.c.user_id == bindparam("of_user"), _is_old)
+# The clock is read once, not for each row.
+_clear = delete(idempotency_keys).where(
+    idempotency_keys.c.user_id == bindparam("of_user"),
+    idempotency_keys.c.created_at <= select(from_now(literal(-KEPT_SECONDS))).scalar_subquery(),
+)
 
 
 def idempotent(view: Callable[..., Response]) -> Callable[..., Response]:

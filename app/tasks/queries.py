@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Text,
     Update,
+    and_,
     bindparam,
     case,
     cast,
@@ -26,7 +27,7 @@ from app.auth.identity import Identity
 from app.auth.problems import TokenRevoked
 from app.auth.queries import add_outside_user
 from app.database import IntegrityError, fetch_one, violation
-from app.database.columns import now
+from app.database.columns import now, now_if
 from app.database.execution import NOTHING
 from app.database.statements import Row
 from app.http.problems import NotFound
@@ -53,7 +54,11 @@ _writing = (
 _ASSIGNMENTS: dict[str, dict[str, Any]] = {
     **{name: {name: bindparam(name)} for name in WRITABLE},
     "recurrence": {"recurrence": bindparam("recurrence"), "skipped_time": None},
-    "completed": {"completed_at": case((_completed, func.coalesce(tasks.c.completed_at, now())))},
+    "completed": {
+        "completed_at": now_if(
+            and_(_completed, tasks.c.completed_at.is_(None)), case((_completed, tasks.c.completed_at))
+        )
+    },
 }
 
 _create = (
@@ -65,9 +70,7 @@ _create = (
 _get = select(*TASK).where(*_task_of_user).execution_options(**_PREPARED)
 # Completing a recurring task takes more than one statement.
 _recurs_not = tasks.c.recurrence.is_(None)
-_toggling = (
-    _writing.where(_recurs_not).values(completed_at=case((tasks.c.completed_at.is_(None), now()))).returning(*TASK)
-)
+_toggling = _writing.where(_recurs_not).values(completed_at=now_if(tasks.c.completed_at.is_(None))).returning(*TASK)
 _deleting = _writing.values(deleted_at=now()).returning(*TASK)
 # A task outside the trash is only read. A second statement would be too late: it could be in the trash again.
 _is_live = tasks.c.deleted_at.is_(None)
@@ -76,7 +79,7 @@ _restoring = (
     .where(*_task, or_(_is_live, IN_TRASH))
     .values(
         deleted_at=None,
-        updated_at=case((_is_live, tasks.c.updated_at), else_=now()),
+        updated_at=now_if(tasks.c.deleted_at.is_not(None), case((_is_live, tasks.c.updated_at))),
         version=case((_is_live, tasks.c.version), else_=tasks.c.version + 1),
     )
     .returning(*TASK)

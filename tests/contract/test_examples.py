@@ -1,6 +1,7 @@
 """Every body in the OpenAPI document has a valid example that the service accepts."""
 
 import json
+from io import BytesIO
 from pathlib import Path
 
 from jsonschema_rs import Draft202012Validator
@@ -105,7 +106,9 @@ def execute(ann, name):
     body = {}
     for media_type, described in [*operation.get("requestBody", {}).get("content", {}).items()][:1]:
         example = described["example"]
-        body = {"data": example if isinstance(example, str) else json.dumps(example), "content_type": media_type}
+        body = {"data": json.dumps(example), "content_type": media_type}
+        if media_type == "multipart/form-data":
+            body["data"] = {field: (BytesIO(text.encode()), "tasks.jsonl") for field, text in example.items()}
     return ann.call(method, path.format(**ids), query_string=query, **body)
 
 

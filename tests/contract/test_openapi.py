@@ -176,6 +176,19 @@ def test_every_response_is_documented(document):
         assert "content" not in responses.get("204", {}), (method, path)
 
 
+def test_each_type_has_a_name(document):
+    """Generators call a type after its component: an error by its status, and words that several fields share."""
+    schemas = document["components"]["schemas"]
+    for name, response in document["components"]["responses"].items():
+        assert response["content"]["application/problem+json"]["schema"] == {"$ref": f"#/components/schemas/{name}"}
+    shared = [[*node["enum"]] for node in nodes(document["components"]) if len(node.get("enum", [])) > 1]
+    assert [words for words in shared if shared.count(words) > 1] == []
+    mapping = schemas["BatchOperation"]["discriminator"]["mapping"]
+    assert {word: resolve(document, {"$ref": mapping[word]})["properties"]["op"]["enum"] for word in mapping} == {
+        word: [word] for word in mapping
+    }
+
+
 def test_every_parameter_is_documented(document):
     """Each name in a path as required, and each parameter with a schema."""
     for path, method, operation in operations(document):

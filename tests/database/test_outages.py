@@ -169,6 +169,19 @@ def test_a_write_on_a_stale_connection_is_503_at_most_once(outage: Outage) -> No
     assert second.status_code == 201
 
 
+def test_a_write_whose_connection_breaks_is_tried_once(outage: Outage) -> None:
+    """The server ends the connection in the middle of it. A sequence counts on, whatever is rolled back."""
+    outage.caller.add()
+    end = "BEGIN PERFORM nextval('tries'); PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END"
+    outage.server.sql("CREATE SEQUENCE tries", outage.name)
+    definer = "LANGUAGE plpgsql SECURITY DEFINER"
+    outage.server.sql(f"CREATE FUNCTION fail() RETURNS trigger {definer} AS $$ {end} $$", outage.name)
+    outage.server.sql("CREATE TRIGGER failing BEFORE INSERT ON tasks EXECUTE FUNCTION fail()", outage.name)
+
+    assert is_unavailable(outage.caller.post("/v1/tasks", json={"title": "tea"}))
+    assert outage.server.sql("SELECT last_value FROM tries", outage.name) == [(1,)]
+
+
 def test_a_read_only_server_is_503_only_for_writers(outage: Outage) -> None:
     """As during a failover: reads work."""
     outage.caller.add()

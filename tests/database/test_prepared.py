@@ -76,9 +76,10 @@ def test_another_session_gets_the_whole_statement(app: Flask, ann: Caller, taken
     if taken:
         # Another client of the pooler has prepared the name in this session.
         ann.post(path)
-        connection = services_of(app).engine.raw_connection()
-        with closing(connection):
-            connection.driver_connection.prepared.clear()
+        connections = services_of(app).database.connections
+        connection = connections.take()
+        connection.driver_connection.prepared.clear()
+        connections.give_back(connection)
     else:
         in_session(app, FORGET)
 

@@ -1,8 +1,10 @@
 """A transaction is all or nothing, and concurrent writes are not lost."""
 
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
@@ -68,6 +70,17 @@ def test_a_failed_transaction_leaves_no_data(app: Flask, error: type[BaseExcepti
         write_and_fail(user_id, error)
 
     assert not exists_for_others(app, user_id)
+
+
+def test_a_refusal_that_is_passed_over_is_no_success(postgresql_app: Flask) -> None:
+    """PostgreSQL rolls back at COMMIT without an error: whoever has not noticed is told."""
+    user_id = new_user_id()
+    with postgresql_app.app_context(), pytest.raises(RuntimeError, match="rolled back"), transaction():
+        add_outside_user(user_id)
+        with suppress(*IntegrityError):
+            execute(users.insert().values(id=user_id, created_at=now()))
+
+    assert not exists_for_others(postgresql_app, user_id)
 
 
 def test_after_a_failed_transaction_statements_commit_again(app: Flask) -> None:
@@ -172,6 +185,19 @@ def test_concurrent_toggles_lose_nothing(app: Flask, ann: Caller, flips: int, co
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.headers["ETag"] for answer in answers}) == flips
     assert ann.get(f"/v1/tasks/{task['id']}").json["completed"] is completed
+
+
+def test_a_transaction_on_sqlite_is_the_writer_from_its_beginning(sqlite_url: str, new_app: NewApp) -> None:
+    """Before its first statement: another process that wrote between its read and its write would make it fail."""
+    path = sqlite_url.removeprefix("sqlite:///")
+
+    with (
+        new_app(sqlite_url).app_context(),
+        transaction(),
+        closing(sqlite3.connect(path, timeout=0)) as other,
+        pytest.raises(sqlite3.OperationalError, match="locked"),
+    ):
+        other.execute("BEGIN IMMEDIATE")
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,19 @@ def test_a_truncated_chunked_body_is_a_bad_request(service: Service, client: Cli
     assert titles(service, token) == []
 
 
+@pytest.mark.parametrize(
+    "body", [BROKEN["size is no number"], CUT_SHORT["behind a chunk"]], ids=["broken", "cut short"]
+)
+def test_an_unused_chunked_body_must_be_whole(service: Service, client: Client, token: str, body: bytes) -> None:
+    """A request that is cut short deletes nothing."""
+    task = service.call("POST", "/v1/tasks", token, {"title": "tea"}).body
+    client.send(head("DELETE", f"/v1/tasks/{task['id']}", token, Transfer_Encoding="chunked") + body).end()
+
+    assert client.answer().status == 400
+    assert client.is_closed()
+    assert titles(service, token) == ["tea"]
+
+
 def test_a_truncated_sized_body_is_a_bad_request(service: Service, client: Client, token: str) -> None:
     """Like a chunked one."""
     client.send(sized(token, TASK[:-1])).end()

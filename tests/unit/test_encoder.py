@@ -22,7 +22,7 @@ from app.tasks import listing, queries
 from app.tasks.fields import write_tags
 from app.tasks.models import tasks
 from app.tasks.responses import TASK, USER_TASK, Encoder
-from app.tasks.schemas import Task, TaskIn, UserTask
+from app.tasks.schemas import Task, TaskReplacement, UserTask
 from app.times import rfc3339
 from tests.conftest import new_user_id
 
@@ -74,7 +74,7 @@ def new_row(app: Flask) -> NewRow:
     def make(task: dict[str, Any], **columns: str) -> Row:
         user_id = new_user_id()
         with app.app_context(), scope(user_id):
-            row = queries.create_task(Identity(user_id), TaskIn().load(task))
+            row = queries.create_task(Identity(user_id), TaskReplacement().load(task))
             if columns:
                 execute(update(tasks).where(tasks.c.user_id == user_id).values(columns))
             return queries.get_task(user_id, row.id)

@@ -1,0 +1,51 @@
+"""Where each table lies in a Citus cluster: a user's rows together on one machine."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import String, Table, cast, column, func, select, table
+
+from app.database.columns import metadata
+from app.database.execution import fetch_all, fetch_one
+
+# Each machine has a copy, because every process reads all users' revocations twice a second. If they were distributed,
+# one lost machine would stop everybody.
+COPIED = frozenset({"revocations"})
+# More than machines, so that some can be moved to a new one.
+SHARDS = 128
+
+_partitions = table("pg_dist_partition", column("logicalrelid"), column("partmethod", String), schema="pg_catalog")
+# Citus's words for a table whose rows are spread by their hash, and for one that is copied.
+_BY_HASH, _NOT_SPREAD = "h", "n"
+
+
+def is_cluster() -> bool:
+    """Return whether the database has Citus."""
+    row = fetch_one(select((func.to_regclass("pg_catalog.pg_dist_partition")).is_not(None).label("found")))
+    return row is not None and bool(row.found)
+
+
+def misplaced() -> list[str]:
+    """Return the tables that do not lie where they belong; only a cluster has the catalogue for it."""
+    name, method = (cast(_partitions.c[each], String) for each in ("logicalrelid", "partmethod"))
+    rows = fetch_all(select(name.label("name"), method.label("method")))
+    found = {row.name.rpartition(".")[2]: row.method for row in rows}
+    return [each.name for each in metadata.sorted_tables if found.get(each.name) != _method(each)]
+
+
+def distributing(shards: int = SHARDS) -> Iterator[tuple[str, str]]:
+    """Yield each table and the statement that puts it into its place, in an order that their foreign keys allow."""
+    for each in metadata.sorted_tables:
+        yield each.name, _distributing(each, shards)
+
+
+def _method(each: Table) -> str:
+    return _NOT_SPREAD if each.name in COPIED else _BY_HASH
+
+
+def _distributing(each: Table, shards: int) -> str:
+    if each.name in COPIED:
+        return f"SELECT create_reference_table('{each.name}')"
+    by = next(iter(each.primary_key)).name
+    if by == "user_id":
+        return f"SELECT create_distributed_table('{each.name}', '{by}', colocate_with => 'users')"
+    return f"SELECT create_distributed_table('{each.name}', '{by}', colocate_with => 'none', shard_count => {shards})"
