@@ -63,7 +63,7 @@ def test_an_encoded_text_has_line_breaks() -> None:
         (b"SUMMARY:K\xe4se", "not UTF-8. Save the file as UTF-8"),
         (b"SUMMARY;CHARSET=x-unknown:K\xe4se", "not UTF-8"),
         (b"SUMMARY;CHARSET=rot13:K\xe4se", "not UTF-8"),
-        (b"SUMMARY;ENCODING=BASE64:x", "no base64"),
+        (b"SUMMARY;ENCODING=BASE64:x", "not base64"),
     ],
 )
 def test_a_text_that_cannot_be_decoded_is_a_fault_of_its_task(line: bytes, reason: str) -> None:
@@ -152,13 +152,13 @@ def test_a_file_of_events_is_refused() -> None:
     ("text", "line", "reason"),
     [
         ("", 1, "END:VCALENDAR"),
-        ('{"title": "a"}\n', 1, "no iCalendar file"),
+        ('{"title": "a"}\n', 1, "not an iCalendar file"),
         ("BEGIN:VCALENDAR\nVERSION:2.0\n", 2, "END:VCALENDAR"),
         ("BEGIN:VCALENDAR\nBEGIN:VTODO\nSUMMARY:a\n", 3, "END:VTODO"),
         ("BEGIN:VCALENDAR\nBEGIN:VTODO\nBEGIN:VALARM\nEND:VTODO\n", 4, "END:VTODO"),
         ("BEGIN:VCALENDAR\nBEGIN:VTODO\nSUMMARY\nEND:VTODO\n", 3, "NAME:value"),
         ("BEGIN:VCALENDAR\nBEGIN:VTODO\nDUE:tomorrow\nEND:VTODO\n", 3, "20260314"),
-        ("BEGIN:VCALENDAR\nBEGIN:VTODO\nDUE:20260230\nEND:VTODO\n", 3, "no such day"),
+        ("BEGIN:VCALENDAR\nBEGIN:VTODO\nDUE:20260230\nEND:VTODO\n", 3, "does not exist"),
         ("BEGIN:VCALENDAR\nBEGIN:VTODO\nDUE;TZID=Mars/Base:20260314T090000\nEND:VTODO\n", 3, "Mars/Base"),
         (f"BEGIN:VCALENDAR\nBEGIN:VTODO\nDUE;TZID={'/a' * 9_999}:20260314T090000\nEND:VTODO\n", 3, "unknown"),
         ("BEGIN:VCALENDAR\nBEGIN:VTODO\nDUE;TZID=Europe:20260314T090000\nEND:VTODO\n", 3, "unknown"),

@@ -38,7 +38,7 @@ _DEEPEST = 8
 # Bytes of a line that are read at once.
 _CHUNK = 8 * 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_NO_CALENDAR = "This is no iCalendar file: it does not start with BEGIN:VCALENDAR."
+_NO_CALENDAR = "This is not an iCalendar file: it does not start with BEGIN:VCALENDAR."
 
 
 class _Line(NamedTuple):
@@ -90,7 +90,7 @@ class Component:
         found = _PROPERTY.fullmatch(line.content)
         if not found:
             start = line.content[:40].decode(errors="replace")
-            raise Unreadable(line.number, f"This is no iCalendar property: {start!r}. Write NAME:value.")
+            raise Unreadable(line.number, f"This is not an iCalendar property: {start!r}. Write NAME:value.")
         self._properties[line.name].append(Property(line.number, *decode(line.number, found[1], found[2])))
 
     def all(self, name: str) -> list[Property]:
@@ -150,7 +150,7 @@ class _Splitter:
         """Raise Unreadable if the file ends early, or has only events."""
         if self._open or not number:
             missing = self._open[-1] if self._open else "VCALENDAR"
-            raise Unreadable(max(number, 1), f"The file ends early: there is no END:{missing}. Export it again.")
+            raise Unreadable(max(number, 1), f"The file ends early: END:{missing} is missing. Export it again.")
         if self._first_event and not self._has_tasks:
             fix = "Export the tasks themselves, for example as CSV."
             raise Unreadable(self._first_event, f"This calendar has events, and no tasks (VTODO). {fix}")

@@ -117,7 +117,7 @@ def _priority(found: Property | None) -> str:
         return "none"
     priority = _PRIORITIES.get(found.value.strip())
     if not priority:
-        raise Unreadable(found.line, "This is no priority. Write 1 (high) to 9 (low), or 0 for none.")
+        raise Unreadable(found.line, "This is not a priority. Write 1 (high) to 9 (low), or 0 for none.")
     return priority
 
 

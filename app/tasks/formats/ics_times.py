@@ -71,7 +71,7 @@ class Clock:
     def _read(self, found: Property, value: str, floating: tzinfo) -> Time:
         moment = _MOMENT.fullmatch(value.strip())
         if not moment:
-            raise Unreadable(found.line, "This is no date or time. Write it as 20260314 or 20260314T092653Z.")
+            raise Unreadable(found.line, "This is not a date or time. Write it as 20260314 or 20260314T092653Z.")
         zone = UTC if moment[7] or moment[4] is None else self._zones.of(found, floating)
         try:
             if moment[4] is None:
@@ -80,7 +80,7 @@ class Clock:
             year, month, day, hour, minute, second = map(int, moment.group(1, 2, 3, 4, 5, 6))
             return datetime(year, month, day, hour, minute, min(second, 59), tzinfo=zone)
         except ValueError as error:
-            raise Unreadable(found.line, f"There is no such day or time ({error}). Correct it.") from error
+            raise Unreadable(found.line, f"This day or time does not exist ({error}). Correct it.") from error
 
 
 def written(time: datetime) -> str:
@@ -104,7 +104,7 @@ def _after(start: Time, found: Property) -> Time:
     """Return the time a duration after another. Days are counted on the clock; hours are exact (section 3.3.6)."""
     duration = _DURATION.fullmatch(found.value.strip())
     if not duration:
-        raise Unreadable(found.line, "This is no duration. Write it as P1D or PT1H30M.")
+        raise Unreadable(found.line, "This is not a duration. Write it as P1D or PT1H30M.")
     parts = {name: int(number) for name, number in duration.groupdict(default="0").items()}
     due = start + timedelta(weeks=parts.pop("weeks"), days=parts.pop("days"))
     if not isinstance(due, datetime):

@@ -40,7 +40,7 @@ def decode(line: int, parameters: bytes, value: bytes) -> tuple[str, str]:
     except (UnicodeDecodeError, LookupError) as error:
         raise Unreadable(line, NOT_UTF8) from error
     except binascii.Error as error:
-        raise Unreadable(line, "This is no base64. Export the file again.") from error
+        raise Unreadable(line, "This is not base64. Export the file again.") from error
 
 
 class PhoneZone(tzinfo):
