@@ -25,7 +25,7 @@ from app.http.problems import (
     catalogue,
 )
 
-VERSION = "0.1.0"
+VERSION = "1.0.0"
 # The server's own rejections are described only here. If each operation listed them, a generated client would have to
 # treat the body of every error as optional.
 DESCRIPTION = """Tasks for many users. Each user sees only their own.

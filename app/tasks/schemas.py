@@ -27,7 +27,6 @@ from app.tasks.fields import (
     Zone,
     write_tags,
 )
-from app.tasks.formats.records import FIELDS
 from app.tasks.schedule import normalize, refuse_two_dues
 
 EXAMPLE_NEW_ID = "0199b1f3-8d4f-7b52-8e6c-3a7d9f1b5c28"
@@ -152,9 +151,12 @@ class TaskPatch(_Changes, ReadOnly):
     details = _details()
 
 
-class _AnsweredTask(Schema):
+class Task(Schema):
+    """A task as `/v1` returns it."""
+
     id = Id()
     title = _title(required=True)
+    details = _details(required=True)
     completed = fields.Boolean(required=True)
     completed_at = Time("When it was completed.", allow_none=True, example=None)
     priority = Priority(required=True)
@@ -166,15 +168,6 @@ class _AnsweredTask(Schema):
     created_at = Time("By the database's clock.")
     updated_at = Time("By the database's clock.")
     user_id = _user_id()
-
-
-class Task(_AnsweredTask):
-    """A task as `/v1` returns it."""
-
-    class Meta:
-        fields = FIELDS
-
-    details = _details(required=True)
 
 
 class NewUserTask(_WholeTask):
@@ -190,11 +183,11 @@ class UserTaskPatch(_Changes, ReadOnly):
     description = _details(attribute="details")
 
 
-class UserTask(_AnsweredTask):
+class UserTask(Task):
     """A task as `/api/{user_id}` returns it: `description` for `details`."""
 
     class Meta:
-        fields = tuple("description" if name == "details" else name for name in FIELDS)
+        fields = tuple("description" if name == "details" else name for name in Task._declared_fields)
 
     description = _details(required=True, attribute="details")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.settings import PROJECT
 from tests.api.support.calls import (
     BATCH,
     CHANGES,
@@ -294,3 +295,11 @@ def assert_fits(document, value, schema):
         assert_fits(document, inner, schema["items"])
     assert value in schema.get("enum", [value])
     assert value == schema.get("const", value)
+
+
+def test_the_changelog_begins_with_this_version(document):
+    """Its date is that of the release."""
+    changelog = (PROJECT / "CHANGELOG.md").read_text()
+    newest, *_ = re.findall(r"^## \[([0-9.]+)\] - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)
+
+    assert newest == document["info"]["version"]
