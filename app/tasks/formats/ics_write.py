@@ -29,7 +29,7 @@ def write(tasks: Iterable[Task]) -> Iterator[bytes]:
 
 
 def _lines(task: Task, zone: str, local: str) -> Iterator[str]:
-    carried = {field: carry(task[field]) for field, carry in CARRIED.items()}
+    carried = {field: kind.carry(task[field]) for field, kind in CARRIED.items()}
     yield "BEGIN:VTODO"
     yield f"UID:{task['id']}"
     yield f"DTSTAMP:{_utc(task['updated_at'])}"
