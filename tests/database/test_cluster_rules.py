@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import ForeignKeyConstraint, PrimaryKeyConstraint, Table, Text, UniqueConstraint, inspect
 
+from app.database.cluster import distributing
 from app.database.columns import OWNED, metadata
 from app.services import services_of
 from app.settings import PROJECT
@@ -177,3 +178,28 @@ def forbidden_in(tree: ast.Module) -> list[str]:
     spoken = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in spoken]
     return [text for text in texts if isinstance(text, str) and FORBIDDEN_SQL.search(text)]
+
+
+PLACE = re.compile(
+    r"SELECT create_(?:reference_table\('\w+'\)"
+    r"|distributed_table\('\w+', '(\w+)', colocate_with => '(\w+)'(?:, shard_count => \d+)?\))"
+)
+
+
+def test_every_table_has_a_place_in_a_cluster() -> None:
+    """Copied to all machines, or spread: by the user next to the user's rows, or by the column of its look-ups."""
+    places = {name: PLACE.fullmatch(statement).groups() for name, statement in distributing()}
+
+    assert places.keys() == metadata.tables.keys()
+    assert [name for name, (column, _) in places.items() if column is None] == ["revocations"]
+    for name, (column, together) in places.items():
+        if column:
+            assert column == next(iter(metadata.tables[name].primary_key.columns)).name
+            assert together == ("users" if column == "user_id" else "none")
+
+
+def test_users_are_distributed_before_their_rows() -> None:
+    """The other tables are placed next to them."""
+    names = [name for name, _ in distributing()]
+
+    assert all(names.index("users") < names.index(table.name) for table in OF_ONE_USER if table.name != "revocations")

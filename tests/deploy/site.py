@@ -99,7 +99,7 @@ class Site:
     def _site(self) -> str:
         text = (DEPLOY / "nginx.conf").read_text()
         changes = {
-            "server 127.0.0.1:8000;": f"server 127.0.0.1:{self.service.port};",
+            "server 127.0.0.1:8000 ": f"server 127.0.0.1:{self.service.port} ",
             "listen 80;": f"listen 127.0.0.1:{self.plain_port};",
             "listen [::]:80;": "",
             "listen 443 ssl http2;": f"listen 127.0.0.1:{self.port} ssl http2;",

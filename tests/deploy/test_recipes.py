@@ -1,4 +1,4 @@
-"""README.md's recipes for databases work: backups, Neon, a failover, and tables in a cluster."""
+"""README.md's recipes for databases work: backups, Neon, and a failover."""
 
 import re
 import subprocess
@@ -6,7 +6,6 @@ from contextlib import closing
 
 import psycopg2
 
-from app.database.columns import metadata
 from app.services import services_of
 from tests.conftest import Caller, make_app, migrate, new_user_id
 from tests.deploy.database import PASSWORD, READY, client_environment, readiness, url
@@ -95,19 +94,3 @@ def test_neons_url_keeps_its_options() -> None:
 
     assert (options["sslmode"], options["connect_timeout"]) == ("require", "5")
     assert options["host"].partition(".")[0].endswith("-pooler")
-
-
-def test_every_table_has_a_place_in_a_cluster() -> None:
-    """By user, together with the user's other rows, otherwise by the column of its look-ups."""
-    calls = re.findall(
-        r"create_distributed_table\('(\w+)', '(\w+)'(?:, colocate_with => '(\w+)')?\)", blocks("sql", "A cluster")[0]
-    )
-    by_user = {name for name, table in metadata.tables.items() if "user_id" in table.primary_key.columns}
-    alone = {
-        name: next(iter(metadata.tables[name].primary_key.columns)).name for name in metadata.tables.keys() - by_user
-    }
-
-    assert calls[0] == ("users", alone.pop("users"), "")
-    assert set(calls[1:]) == {(name, "user_id", "users") for name in by_user} | {
-        (name, key, "none") for name, key in alone.items()
-    }
