@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.tasks.formats.ics_rules import series
-from app.tasks.formats.ics_times import Span
+from app.tasks.formats.icalendar.rules import series
+from app.tasks.formats.icalendar.times import Span
 from app.tasks.recurrence import canonical, following
 from tests.unit.ics_files import calendar, the_record
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.tasks.formats.ics_vcalendar import rule as without_vcalendar
+from app.tasks.formats.icalendar.vcalendar import rule as without_vcalendar
 from tests.unit.ics_files import calendar, the_record
 
 

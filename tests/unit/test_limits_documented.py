@@ -44,7 +44,7 @@ NO_LIMITS = {
     "app.settings.MAX_REFRESH_TOKEN_SECONDS",
     "app.settings_parsers.SECRET_BYTES",
     "app.tasks.cursors.CHECKSUM_BYTES",
-    "app.tasks.formats.ics_values.MAX_LINE",
+    "app.tasks.formats.icalendar.values.MAX_LINE",
     "app.tasks.transfer.PIECE_BYTES",
 }
 

@@ -4,9 +4,9 @@ import re
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
-from app.tasks.formats import ics_vcalendar
-from app.tasks.formats.ics_lines import Component, Property
-from app.tasks.formats.ics_zones import Zones, known
+from app.tasks.formats.icalendar import vcalendar
+from app.tasks.formats.icalendar.lines import Component, Property
+from app.tasks.formats.icalendar.zones import Zones, known
 from app.tasks.formats.records import Unreadable
 
 Time = date | datetime
@@ -32,7 +32,7 @@ class Clock:
         self._zones = zones
         # A time without a zone, which Nextcloud writes, is in the task's own, or in the calendar's, or in UTC.
         names = (todo.text("X-TASKS-TIME-ZONE"), todo.calendar.get("X-WR-TIMEZONE"))
-        offset = ics_vcalendar.zone(todo.calendar.get("TZ", ""), todo.calendar.get("DAYLIGHT", ""))
+        offset = vcalendar.zone(todo.calendar.get("TZ", ""), todo.calendar.get("DAYLIGHT", ""))
         self.floating: tzinfo = next(filter(None, (known(name) for name in names if name)), offset or UTC)
 
     def time(self, found: Property, value: str | None = None) -> Time:

@@ -12,11 +12,11 @@ from uuid import UUID, uuid5
 from app.http import strict_json
 from app.http.strict_json import NotJson
 from app.tasks.formats.fitting import fit
-from app.tasks.formats.ics_lines import Component, Property, components
-from app.tasks.formats.ics_rules import series
-from app.tasks.formats.ics_times import Clock, Span, day_of, in_zone_of, written
-from app.tasks.formats.ics_values import is_exact, unescape
-from app.tasks.formats.ics_zones import Zones, name_of
+from app.tasks.formats.icalendar.lines import Component, Property, components
+from app.tasks.formats.icalendar.rules import series
+from app.tasks.formats.icalendar.times import Clock, Span, day_of, in_zone_of, written
+from app.tasks.formats.icalendar.values import is_exact, unescape
+from app.tasks.formats.icalendar.zones import Zones, name_of
 from app.tasks.formats.records import Record, Records, Task, Unreadable
 
 _CATEGORY = re.compile(r"(?:\\.|[^,])+", re.DOTALL)

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from app.tasks import recurrence
-from app.tasks.formats.ics_times import Span, Time, day_of, in_zone_of
-from app.tasks.formats.ics_vcalendar import rule as without_vcalendar
+from app.tasks.formats.icalendar.times import Span, Time, day_of, in_zone_of
+from app.tasks.formats.icalendar.vcalendar import rule as without_vcalendar
 from app.tasks.occurrences import next_day
 from app.tasks.years import WEEKDAYS, Parts
 

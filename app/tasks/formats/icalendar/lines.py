@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import IO, NamedTuple
 
-from app.tasks.formats.ics_values import unescape
-from app.tasks.formats.ics_vcalendar import NOT_UTF8, decode
+from app.tasks.formats.icalendar.values import unescape
+from app.tasks.formats.icalendar.vcalendar import NOT_UTF8, decode
 from app.tasks.formats.records import MAX_RECORD_BYTES, Unreadable
 
 # A name, parameters whose values may be quoted, and a value (RFC 5545, section 3.1). In vCalendar 1.0, a parameter may

@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import IO
 from zoneinfo import ZoneInfo
 
-from app.tasks.formats.ics_lines import Component, Property, components
-from app.tasks.formats.ics_values import unescape
-from app.tasks.formats.ics_vcalendar import PhoneZone
+from app.tasks.formats.icalendar.lines import Component, Property, components
+from app.tasks.formats.icalendar.values import unescape
+from app.tasks.formats.icalendar.vcalendar import PhoneZone
 from app.tasks.formats.records import Unreadable
 
 _ZONE = re.compile(r';TZID=(?:"([^"]*)"|([^";]*))', re.IGNORECASE)

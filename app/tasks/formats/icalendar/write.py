@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from app.tasks.formats.ics_values import CARRIED, escape, fold
+from app.tasks.formats.icalendar.values import CARRIED, escape, fold
 from app.tasks.formats.records import Task
 
 _BEGIN = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Tasks API//Export//EN\r\n"
