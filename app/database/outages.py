@@ -26,6 +26,8 @@ PAUSE_SECONDS = 1
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 LOCK_NOT_AVAILABLE = "55P03"
 READ_ONLY = "25006"
+# Citus has no code of its own for a machine that was lost during a transaction.
+INTERNAL_ERROR, MACHINE_LOST = "XX000", "failure on connection marked as essential"
 SQLITE_OUTAGES = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -114,5 +116,7 @@ def _is_outage(error: BaseException | None) -> bool:
     code = getattr(error, "pgcode", None)
     if code is None:
         return isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
+    if code == INTERNAL_ERROR:
+        return str(error).startswith(MACHINE_LOST)
     # Lost connection, rolled back transaction (deadlock), lack of resources, operator intervention, disk failure.
     return code[:2] in ("08", "40", "53", "57", "58") or code in (LOCK_NOT_AVAILABLE, READ_ONLY)

@@ -194,17 +194,30 @@ def test_a_read_only_server_is_503_only_for_writers(outage: Outage) -> None:
     assert is_unavailable(ann.post("/v1/tasks", json={"title": "tea"}))
 
 
-@pytest.mark.parametrize("code", ["40P01", "40001", "53100", "53200", "57014", "58030", "55P03", "25006"])
-def test_a_temporary_failure_is_503(outage: Outage, code: str) -> None:
-    """A deadlock, a serialization conflict, a full disk or memory: the request may succeed later."""
-    task = outage.caller.add()
-    fail = f"BEGIN RAISE EXCEPTION 'failing' USING ERRCODE = '{code}'; END"
+def fail_updates(outage: Outage, code: str, message: str) -> None:
+    """Make the database reject every change of a task."""
+    fail = f"BEGIN RAISE EXCEPTION '{message}' USING ERRCODE = '{code}'; END"
     outage.server.sql(f"CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ {fail} $$", outage.name)
     outage.server.sql("CREATE TRIGGER failing BEFORE UPDATE ON tasks EXECUTE FUNCTION fail()", outage.name)
+
+
+@pytest.mark.parametrize("code", ["40P01", "40001", "53100", "53200", "57014", "58030", "55P03", "25006", "XX000"])
+def test_a_temporary_failure_is_503(outage: Outage, code: str) -> None:
+    """A deadlock, a serialization conflict, a full disk or memory, a lost machine: the request may succeed later."""
+    task = outage.caller.add()
+    fail_updates(outage, code, "failure on connection marked as essential: 192.0.2.1:5432")
 
     assert is_unavailable(outage.caller.patch(f"/v1/tasks/{task['id']}", json={"title": "late"}))
     outage.server.sql("DROP TRIGGER failing ON tasks", outage.name)
     assert outage.caller.post(f"/v1/tasks/{task['id']}/toggle").status_code == 200
+
+
+def test_a_fault_of_the_database_is_not_503(outage: Outage) -> None:
+    """A repeated request would fail again."""
+    task = outage.caller.add()
+    fail_updates(outage, "XX000", "cache lookup failed for type 16401")
+
+    assert outage.caller.patch(f"/v1/tasks/{task['id']}", json={"title": "late"}).status_code == 500
 
 
 def test_a_row_locked_for_too_long_is_503(outage: Outage) -> None:
