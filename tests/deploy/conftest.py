@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import migrate
-from tests.deploy.database import ACCESS, PASSWORD, initialise, url
+from app.services import services_of
+from tests.commands.calling import succeed
+from tests.conftest import make_app, migrate
+from tests.deploy.database import ACCESS, OWNER_PASSWORD, PASSWORD, initialise, url
 from tests.process.conftest import serve, start
 from tests.reliability.cluster import Cluster, cluster
 
@@ -27,8 +29,10 @@ def server() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def initialised(server: Cluster) -> Cluster:
-    """Such a server with the service's role and its migrated database."""
-    done = initialise(server, DATABASE_PASSWORD=PASSWORD)
+    """Such a server with the two roles and the migrated database."""
+    done = initialise(server, OWNER_PASSWORD=OWNER_PASSWORD, DATABASE_PASSWORD=PASSWORD)
     assert (done.returncode, done.stderr) == (0, "")
-    migrate(url(server))
+    owner = make_app(migrate(url(server, username="tasks_owner", password=OWNER_PASSWORD)))
+    succeed(owner, "db", "grant", "tasks")
+    services_of(owner).engine.dispose()
     return server

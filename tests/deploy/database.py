@@ -12,6 +12,7 @@ from tests.deploy.files import DEPLOY
 from tests.reliability.cluster import Cluster
 
 PASSWORD = "0123456789abcdef-_"
+OWNER_PASSWORD = "fedcba9876543210-_"
 # It requires passwords, unlike in other tests; only the local superuser needs none.
 ACCESS = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
 READY = (200, {"status": "ok"})

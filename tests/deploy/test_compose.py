@@ -21,9 +21,9 @@ from tests.unit.test_limits_documented import gunicorn_setting
 TEXT = (DEPLOY / "compose.yaml").read_text()
 EXAMPLE = (DEPLOY / ".env.example").read_text()
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-REQUIRED = ["POSTGRES_PASSWORD", "DATABASE_PASSWORD", "AUTH_SECRET"]
+REQUIRED = ["POSTGRES_PASSWORD", "OWNER_PASSWORD", "DATABASE_PASSWORD", "AUTH_SECRET"]
 # Variables of PostgreSQL, not of the service.
-NOT_OURS = {"POSTGRES_PASSWORD", "POSTGRES_INITDB_ARGS", "DATABASE_PASSWORD"}
+NOT_OURS = {"POSTGRES_PASSWORD", "POSTGRES_INITDB_ARGS", "OWNER_PASSWORD", "DATABASE_PASSWORD"}
 # The image and compose.yaml set these.
 DECIDED = {"HOST", "PORT", "DATABASE_URL"}
 FILLED_IN = dict.fromkeys(REQUIRED, "0123456789abcdef0123456789abcdef")
@@ -64,16 +64,17 @@ def test_all_data_is_in_volumes() -> None:
 
 
 def test_the_service_waits_for_its_schema() -> None:
-    """One other service migrates it once, through the pooler."""
-    migrating = [name for name, service in SERVICES.items() if "upgrade" in service.get("command", [])]
+    """One other service migrates it once, as the owner of the tables, and lets the service's role use them."""
+    migrating = [name for name, service in SERVICES.items() if "upgrade" in str(service.get("command"))]
 
     assert migrating == ["migrate"]
-    assert SERVICES["migrate"]["command"] == ["flask", "db", "upgrade"]
+    assert SERVICES["migrate"]["command"] == ["sh", "-c", "flask db upgrade && flask db grant tasks"]
+    assert "//tasks_owner:${OWNER_PASSWORD" in SERVICES["migrate"]["environment"]["DATABASE_URL"]
     assert SERVICES["migrate"]["restart"] == "no"
     assert SERVICES["tasks"]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
 
 
-@pytest.mark.parametrize(("service", "other"), [("migrate", "pgbouncer"), ("pgbouncer", "postgres")])
+@pytest.mark.parametrize(("service", "other"), [("migrate", "postgres"), ("pgbouncer", "postgres")])
 def test_a_service_waits_for_healthy_dependencies(service: str, other: str) -> None:
     """Not only for started ones."""
     assert SERVICES[service]["depends_on"][other] == {"condition": "service_healthy"}
@@ -84,7 +85,8 @@ def test_the_migration_uses_the_services_image() -> None:
     """With the same settings, and built once."""
     tasks, migrate_ = SERVICES["tasks"], SERVICES["migrate"]
 
-    assert (tasks["image"], tasks["environment"]) == (migrate_["image"], migrate_["environment"])
+    own = {"DATABASE_URL": migrate_["environment"]["DATABASE_URL"]}
+    assert (tasks["image"], tasks["environment"] | own) == (migrate_["image"], migrate_["environment"])
     assert [name for name, service in SERVICES.items() if service.get("build")] == ["migrate", "pgbouncer"]
 
 
@@ -121,7 +123,7 @@ def test_every_setting_reaches_the_service() -> None:
     passed_on = SERVICES["tasks"]["environment"].keys() - {"DATABASE_URL"}
 
     assert passed_on == SETTINGS - DECIDED
-    assert named_in(EXAMPLE) == passed_on | {"POSTGRES_PASSWORD", "DATABASE_PASSWORD", "PORT"}
+    assert named_in(EXAMPLE) == passed_on | {"POSTGRES_PASSWORD", "OWNER_PASSWORD", "DATABASE_PASSWORD", "PORT"}
 
 
 def test_the_service_accepts_the_examples_values(tmp_path: Path) -> None:

@@ -6,14 +6,16 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg2
 import pytest
 from sqlalchemy.engine import make_url
 
-from tests.conftest import migrate
-from tests.deploy.database import PASSWORD, READY, initialise, readiness, url
+from tests.commands.calling import succeed
+from tests.conftest import make_app, migrate
+from tests.deploy.database import OWNER_PASSWORD, PASSWORD, READY, initialise, readiness, url
 from tests.deploy.files import COMPOSE, DEPLOY
 from tests.process.conftest import free_port
 from tests.reliability.cluster import Cluster
@@ -29,7 +31,7 @@ def test_the_role_has_only_the_login_attribute(initialised: Cluster) -> None:
 
 
 def test_the_service_is_ready_with_this_role(initialised: Cluster) -> None:
-    """The role owns its database, so it can migrate, and row-level security applies to it."""
+    """Row-level security applies to it."""
     assert readiness(url(initialised)) == READY
 
 
@@ -42,7 +44,7 @@ def test_only_the_given_password_works(initialised: Cluster) -> None:
 @pytest.mark.parametrize("password", ["", "with space", "a/b", "p@ss", "100%", "it's", 'a"b', "naïve"])
 def test_a_password_that_would_break_the_url_is_rejected(server: Cluster, password: str) -> None:
     """The error names it, with the fix."""
-    done = initialise(server, DATABASE_PASSWORD=password)
+    done = initialise(server, OWNER_PASSWORD=OWNER_PASSWORD, DATABASE_PASSWORD=password)
 
     assert done.returncode == 1
     assert done.stderr.startswith("DATABASE_PASSWORD ")
@@ -54,7 +56,7 @@ def test_a_missing_password_is_an_error(server: Cluster) -> None:
     done = initialise(server)
 
     assert done.returncode != 0
-    assert "DATABASE_PASSWORD" in done.stderr
+    assert "OWNER_PASSWORD" in done.stderr
 
 
 @pytest.mark.parametrize("script", ["postgres.sh", "pgbouncer.sh"])
@@ -123,16 +125,23 @@ def test_the_service_is_ready_behind_the_pooler(pooled: str) -> None:
         psycopg2.connect(make_url(pooled).set(password="wrong").render_as_string(hide_password=False))
 
 
-def test_migrations_run_through_the_pooler(initialised: Cluster, pooled: str) -> None:
-    """Like the migration service, with the newest schema and with none."""
-    migrate(pooled)
+def test_the_service_cannot_change_its_tables(pooled: str) -> None:
+    """Whoever takes over the service cannot switch the isolation off."""
+    with closing(psycopg2.connect(pooled)) as connection, pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        connection.cursor().execute("ALTER TABLE tasks DISABLE ROW LEVEL SECURITY")
+
+
+def test_another_upgrade_needs_no_other_rights(initialised: Cluster) -> None:
+    """Each `up` runs the migration service again, with the newest schema or with none."""
+    owner = url(initialised, username="tasks_owner", password=OWNER_PASSWORD)
     admin = initialised.server
     admin.sql("DROP SCHEMA public CASCADE", "tasks")
-    admin.sql("CREATE SCHEMA public AUTHORIZATION tasks", "tasks")
+    admin.sql("CREATE SCHEMA public AUTHORIZATION tasks_owner", "tasks")
 
-    migrate(pooled)
+    for _ in range(2):
+        succeed(make_app(migrate(owner)), "db", "grant", "tasks")
 
-    assert readiness(pooled) == READY
+    assert readiness(url(initialised)) == READY
 
 
 @pytest.mark.usefixtures("pooled")

@@ -10,7 +10,7 @@ FILES = {path.name: path.read_text() for path in DEPLOY.iterdir() if path.name !
 # Variables of PostgreSQL's image and client, a part of DATABASE_URL, and other words in capitals.
 NO_SETTINGS = {
     "POSTGRES_PASSWORD", "POSTGRES_USER", "POSTGRES_INITDB_ARGS", "ON_ERROR_STOP",
-    "DATABASE_PASSWORD",
+    "DATABASE_PASSWORD", "OWNER_PASSWORD",
     "CURRENT_USER", "AF_INET", "AF_UNIX",
 }  # fmt: skip
 
