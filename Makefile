@@ -1,12 +1,12 @@
-# `make` alone lists what there is.
+# `make` alone lists the targets.
 PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11,$(shell command -v $(python) >/dev/null && \
 	$(python) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
 VENV ?= .venv
-# One more than processors, for many tests wait for processes of their own.
+# One more than processors, because many tests wait for their own processes.
 PROCESSES ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 BIN := $(VENV)/bin
-# The lock names all that is needed. pip before 23.3 takes `coverage[toml]` for another package than the pinned one and
-# looks for its newest release; so none may look for anything.
+# The lock names all packages. pip before 23.3 confuses `coverage[toml]` with another package than the pinned one and
+# looks for its newest release, so pip must not look for anything.
 PIP_INSTALL = bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command 'make lock' --quiet
@@ -20,22 +20,25 @@ run: $(VENV)/.runtime ## Install, migrate and serve on http://127.0.0.1:8000.
 
 test: test-service test-reliability ## Run all tests, on SQLite and PostgreSQL.
 
-test-service: $(VENV)/.development ## Run all tests but those that take servers down.
-	@# Given out a few at a time, or one process would be left with the slow ones.
+test-service: $(VENV)/.development ## Run all tests except those that take servers down.
+	@# A few at a time; otherwise one process would end up with the slow ones.
 	@$(BIN)/pytest --numprocesses $(PROCESSES) --maxschedchunk 10 $(COVERAGE) --ignore tests/reliability
 
-# Watching each line makes the tests take a third more, so only this target and CI do.
+# Measuring coverage makes the tests take a third longer, so only this target and CI do it.
 coverage: COVERAGE = --cov --cov-report term
-coverage: test-service ## Run the same tests as test-service, and print which lines they reach.
+coverage: test-service ## Run the tests of test-service, and print the lines that they reach.
 
-test-reliability: $(VENV)/.development ## Stop, freeze and restart real servers under load, and compare.
-	@# Most of it is waiting: two files at a time take half as long.
+test-reliability: $(VENV)/.development ## Stop, freeze and restart real servers under load, and compare the data.
+	@# They mostly wait: two files at a time take half as long.
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile tests/reliability
 
 test-pgbouncer: $(VENV)/.development ## Run the API's tests with PgBouncer (transaction mode) in front of PostgreSQL.
-	@# Without the outage after which everything must work at once: PgBouncer waits a second before it tries again.
+	@# Except an outage after which everything must work at once: PgBouncer waits a second before it retries.
 	@TEST_PGBOUNCER=1 $(BIN)/pytest --numprocesses $(PROCESSES) $(or $(TESTS),tests/api tests/auth) \
-		--deselect tests/auth/test_revocation_copy.py::test_what_cannot_be_known_is_503
+		--deselect tests/auth/test_revocation_copy.py::test_without_a_database_and_with_an_old_copy_the_response_is_503
+
+test-citus: $(VENV)/.development ## Run the tests of API, accounts and commands on a Citus cluster; PostgreSQL needs the extension.
+	@TEST_CITUS=1 $(BIN)/pytest --numprocesses $(PROCESSES) $(or $(TESTS),tests/api tests/auth tests/commands)
 
 check: $(VENV)/.development ## Check format, lint, types, the API's description, and the service against it.
 	@$(BIN)/ruff format --check
@@ -53,17 +56,18 @@ format: $(VENV)/.development ## Format the code and fix what the linter can.
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/ruff format
 
-docs: $(VENV)/.development ## Write docs/openapi.json and docs/errors.md anew.
+docs: $(VENV)/.development ## Generate docs/openapi.json and docs/errors.md again.
 	@LOCAL_AUTH=on $(BIN)/flask openapi write docs/openapi.json
 	@$(BIN)/flask errors write docs/errors.md
 
-bench: $(VENV)/.runtime $(VENV)-bench/.installed ## Measure the service beside its peers (a quarter of an hour), into docs/performance.md.
+bench: $(VENV)/.runtime $(VENV)-bench/.installed ## Measure the service and its peers (a quarter of an hour), into docs/performance.md.
 	@$(VENV)-bench/bin/python -m benchmarks --venv $(VENV) --write
 
 lock: $(VENV)/.development ## Pin the newest versions into the requirements files.
 	@$(LOCK) --upgrade requirements.in -o requirements.txt
 	@$(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
 	@$(LOCK) --upgrade benchmarks/requirements.in -o benchmarks/requirements.txt
+	@$(LOCK) --upgrade tests/process/clients/requirements.in -o tests/process/clients/requirements.txt
 
 $(VENV)/.created:
 	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer is needed"; exit 1; }

@@ -85,19 +85,19 @@ def worker_exit(server, _worker):
 
 
 def child_exit(server, worker):
-    """A worker has ended, by itself or not: it takes no connections, and has none."""
+    """Forget the connections of a worker that has ended, also if it crashed."""
     sharing.forget(worker.age)
     if counts := server.app.wsgi().extensions.get("metrics"):
         counts.free_slot(worker.metrics_slot)
 
 
 def on_reload(_server):
-    """SIGHUP: workers are replaced; the settings stay."""
+    """Log that SIGHUP replaces the workers; the settings stay."""
     logger.info("reloading: new workers replace the old ones")
 
 
 def on_exit(_server):
-    """The first process ends: nobody asks for what was counted any more."""
+    """Delete the metrics when the first process ends."""
     logger.info("stopped")
     if settings.metrics:
         shutil.rmtree(os.environ[FOLDER], ignore_errors=True)
@@ -108,11 +108,11 @@ def when_ready(server):
     # Everything loaded by now stays: collections should not visit it, and their marks should not copy its pages.
     gc.collect()
     gc.freeze()
-    # A list of tasks makes some hundred objects that soon disappear: searching them for cycles is wasted time.
+    # A list of tasks makes some hundred objects that soon disappear: searching them for cycles wastes time.
     gc.set_threshold(10_000)
     for name, meant in misspelt():
         server.log.warning("%s is not a setting, and is ignored: did you mean %s?", name, meant)
-    # Where it listens, whoever said so.
+    # The real address, wherever it was set.
     base = str(server.LISTENERS[0])
     logger.info("version %s serves on %s: %s, workers=%d", VERSION, base, settings.database_url.drivername, workers)
     if not isinstance(formatter(settings), TextFormatter):

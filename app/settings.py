@@ -1,4 +1,4 @@
-"""The environment, read once, as one frozen and validated object."""
+"""Read the environment once, into one frozen and validated object."""
 
 import os
 import secrets
@@ -19,13 +19,13 @@ PROJECT = Path(__file__).resolve().parent.parent
 INSTANCE = PROJECT / "instance"
 SECRET_FILE = "auth_secret"
 
-# Revocations are kept for this long: afterwards they would refuse no living token any more.
+# Revocations are kept for this long, because afterwards no valid token is left.
 MAX_ACCESS_TOKEN_SECONDS = 86_400
 MAX_REFRESH_TOKEN_SECONDS = 31_536_000
 # For tokens that another issuer signs.
 MAX_OUTSIDE_TOKEN_SECONDS = 31_536_000
 
-# How alike two names are of which one is misspelt: HOSTNAME and HOST are not.
+# The similarity from which a name counts as misspelt: HOSTNAME is too different from HOST.
 NEARLY = 0.9
 
 # As AUTH_ISSUER or AUTH_AUDIENCE: that claim is not compared.
@@ -40,7 +40,7 @@ class SettingsError(Exception):
 
 
 def setting(parser: Callable[[str], Any], default: str | None = None, *, absent: Any = None, variable: str = "") -> Any:
-    """Declare a field of Settings: how its variable is parsed, and its text, or its value, where that is not set.
+    """Declare a field of Settings: the parser of its variable, and its text or value if that is not set.
 
     The variable is named like the field, in capitals, unless `variable` says otherwise.
     """
@@ -50,7 +50,7 @@ def setting(parser: Callable[[str], Any], default: str | None = None, *, absent:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be set from outside. Secrets stay out of its `repr`."""
+    """All settings. Secrets are not in its `repr`."""
 
     database_url: URL = setting(parse.database_url)  # noqa: RUF009 (it is a field)
     auth_secrets: tuple[str, ...] = setting(parse.secret_list, absent=(), variable="AUTH_SECRET")
@@ -87,9 +87,9 @@ def variables() -> dict[str, Field[Any]]:
 
 @cache
 def load_settings() -> Settings:
-    """The settings of this process, as they were at its start: `.env` beside the project, overruled by the environment.
+    """Return the settings of this process as at its start, from `.env` in the project and the environment, which wins.
 
-    gunicorn asks again when it reloads, but the application stays as it was loaded, and is to fit its server.
+    gunicorn asks again when it reloads, but the application stays as it was loaded and must match its server.
     """
     file = {name: value for name, value in dotenv_values(PROJECT / ".env").items() if value is not None}
     return read_settings(file | dict(os.environ), makes_secret=not _is_command())
@@ -103,14 +103,14 @@ def misspelt() -> list[tuple[str, str]]:
 
 
 def _is_command() -> bool:
-    """Whether this is `flask` with anything but `run`. Flask says so in the environment."""
+    """Return whether this is `flask` with anything except `run`. Flask says so in the environment."""
     return os.environ.get("FLASK_RUN_FROM_CLI") == "true" and "run" not in sys.argv
 
 
 def read_settings(environment: Mapping[str, str], instance: Path = INSTANCE, makes_secret: bool = True) -> Settings:
-    """Validate an environment. `instance` is the folder for what the service keeps itself.
+    """Validate an environment. `instance` is the folder for the service's own files.
 
-    A process that serves may make a secret. The service would not know a secret that a command made.
+    A serving process may create a secret. It would not know a secret that a command created.
     """
     values = {one.name: _read(environment, one.metadata, variable) for variable, one in variables().items()}
     values["database_url"] = values["database_url"] or _kept_file(instance)
@@ -125,7 +125,7 @@ def read_settings(environment: Mapping[str, str], instance: Path = INSTANCE, mak
         raise SettingsError("AUTH_AUDIENCE_CLAIM is set, but not AUTH_AUDIENCE: set it to what that claim must say")
     if not (settings.local_auth or settings.better_auth_secrets or settings.auth_jwks_url):
         raise SettingsError(
-            "LOCAL_AUTH is off and nobody else may sign: set BETTER_AUTH_SECRET or AUTH_JWKS_URL, or LOCAL_AUTH=on"
+            "LOCAL_AUTH is off and no other issuer is set: set BETTER_AUTH_SECRET or AUTH_JWKS_URL, or LOCAL_AUTH=on"
         )
     return settings
 
@@ -155,7 +155,7 @@ def _kept_file(instance: Path) -> URL:
 
 
 def _kept_secret(instance: Path, makes_secret: bool) -> tuple[str, ...]:
-    """The secret in this folder; the first process that serves and finds none writes one (mode 0600)."""
+    """Return the secret in this folder. The first serving process that finds none creates one (mode 0600)."""
     path = instance / SECRET_FILE
     try:
         if not path.exists():

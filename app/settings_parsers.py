@@ -1,4 +1,4 @@
-"""Parsers of settings: from the text of a variable to its value, or a ValueError that says what it must be."""
+"""Parse settings: turn a variable's text into its value, or raise a ValueError that says what it must be."""
 
 import re
 import socket
@@ -19,7 +19,7 @@ SECRET_BYTES = 32
 # RFC 9110, section 5.6.2.
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
-# Apps in a web view have schemes of their own (capacitor, ionic, tauri), and so do extensions of browsers.
+# Apps in a web view (capacitor, ionic, tauri) and browser extensions have their own schemes.
 _ORIGIN = re.compile(r"(?!ftp:|file:)[a-z][a-z0-9+.-]*://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
@@ -94,10 +94,10 @@ def database_url(text: str) -> URL:
         url = make_url(text)
     except (ArgumentError, ValueError) as error:
         raise ValueError("must be a URL such as postgresql://user:password@host:5432/name") from error
-    # A password may hold a ? as it is, and an option without a value is none to SQLAlchemy.
+    # A password may contain a raw ?. SQLAlchemy drops an option without a value.
     query = (text if url.username is None else text.partition("@")[2]).partition("?")[2]
     if url.drivername in ("postgres", "postgresql", "postgresql+psycopg2"):
-        # SQLAlchemy 2.1 takes another driver for a bare postgresql://.
+        # SQLAlchemy 2.1 uses another driver for a bare postgresql://.
         for name, value in parse_qsl(query, keep_blank_values=True):
             _require_option(name, value)
         return url.set(drivername="postgresql+psycopg2")

@@ -1,1 +1,1 @@
-"""How fast the service is, measured beside what one would build instead. `python -m benchmarks --help`."""
+"""Measure the service and its peers. `python -m benchmarks --help`."""

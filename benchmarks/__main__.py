@@ -1,4 +1,4 @@
-"""Measures, prints the tables, and with --write puts them into docs/performance.md."""
+"""Measure, print the tables, and write them into docs/performance.md with --write."""
 
 import argparse
 import logging
@@ -19,7 +19,7 @@ SERVICE, EMBEDDED = "the service", "the service on SQLite"
 
 
 class Run(NamedTuple):
-    """What is asked for, and what there is for it."""
+    """The options, the PostgreSQL cluster and the folder of one run."""
 
     options: argparse.Namespace
     cluster: Cluster
@@ -37,7 +37,7 @@ class Run(NamedTuple):
 
 
 def measure_comparison(run: Run) -> dict[str, str]:
-    """As much as each can do: two tables."""
+    """Measure everything at full load: two tables."""
     contenders = [Contender(SERVICE, run.service, run.on_postgresql(run.service, "service"))]
     contenders += [
         Contender(peer.name, peer, run.on_postgresql(peer, f"peer_{number}")) for number, peer in enumerate(peers())
@@ -77,7 +77,7 @@ PARTS: dict[str, Callable[[Run], dict[str, str]]] = {
 def main() -> None:
     options = read_options()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    # So that what was started is stopped then too.
+    # SystemExit stops what was started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("benchmarks: stopped"))
     wrk.check_installed()
     sections = {}
@@ -93,12 +93,12 @@ def main() -> None:
 
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9, help="%(default)s by default; at least 5 say something")
-    parser.add_argument("--seconds", type=int, default=3, help="of each load, %(default)s by default")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="leave the other parts out")
-    parser.add_argument("--write", action="store_true", help="into docs/performance.md as well")
+    parser.add_argument("--rounds", type=int, default=9, help="default: %(default)s; fewer than 5 are not reliable")
+    parser.add_argument("--seconds", type=int, default=3, help="seconds of each load; default: %(default)s")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="measure only these parts")
+    parser.add_argument("--write", action="store_true", help="also write the tables into docs/performance.md")
     parser.add_argument(
-        "--venv", type=Path, default=PROJECT / ".venv", help="where the service is installed, .venv by default"
+        "--venv", type=Path, default=PROJECT / ".venv", help="where the service is installed; default: .venv"
     )
     options = parser.parse_args()
     options.venv = options.venv.absolute()
@@ -106,7 +106,7 @@ def read_options() -> argparse.Namespace:
 
 
 def provenance(run: Run, *, with_peers: bool) -> str:
-    """Where and when a part's figures come from."""
+    """Return when and on what the figures were measured."""
     rounds, seconds = run.options.rounds, run.options.seconds
     on = f"PostgreSQL {run.cluster.version}, Python {machine.python(run.options.venv)}"
     lines = [

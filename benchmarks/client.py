@@ -1,8 +1,8 @@
-"""Clients that send at their own pace, in a process of its own: `python -m benchmarks.client` reads what to send.
+"""Clients that send at a given pace, in a separate process: `python -m benchmarks.client` reads the plan.
 
-Standard input is JSON: `port`, `requests` (the text of one for each connection), `period` (seconds from one request of
-a connection to its next; 0: as soon as the answer is there) and `count` (requests of a connection). Standard output is
-JSON as well: for each request the milliseconds until its answer was there, or null if that was no success.
+Standard input is JSON: `port`, `requests` (the text of one per connection), `period` (seconds between a connection's
+requests; 0: send as soon as the response is there) and `count` (requests per connection). Standard output is JSON too:
+for each request the milliseconds until its response, or null if that was not a success.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ ANSWER_SECONDS = 30
 
 
 async def send_all(port: int, requests: list[str], period: float, count: int) -> list[float | None]:
-    """Open all connections, and only then begin; their first requests are spread over one period."""
+    """Open all connections, then begin; their first requests are spread over one period."""
     connections = await asyncio.gather(*(asyncio.open_connection("127.0.0.1", port) for _ in requests))
     begin = asyncio.get_running_loop().time()
     each = await asyncio.gather(
@@ -33,7 +33,7 @@ async def _send(
     clock = asyncio.get_running_loop().time
     try:
         for _ in range(count):
-            # What the last answer kept waiting counts from when it was due.
+            # A request delayed by the response before counts from when it was due.
             is_late = bool(period and answers and clock() > due)
             await asyncio.sleep(due - clock())
             started = due if is_late else clock()
@@ -49,7 +49,7 @@ async def _send(
 
 
 async def _read_answer(reader: asyncio.StreamReader) -> bool:
-    """Read one answer to its end; whether it is a success."""
+    """Read one response to its end, and return whether it is a success."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     length = head.partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0]
     await reader.readexactly(int(length))

@@ -1,4 +1,4 @@
-"""The service against its peers, and its two databases against each other: as much as each can do."""
+"""Compare the service with its peers, and its two databases with each other, at full load."""
 
 import json
 import logging
@@ -23,7 +23,7 @@ wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.body = '{json.dumps(BODY)}'
 """
-# One task after the other, so that no two requests wait for the same row.
+# One task after the other, so that two requests rarely wait for the same row.
 TOGGLE = """
 local paths, next = {%s}, 0
 request = function()
@@ -35,19 +35,19 @@ OPERATIONS = ("get one", "list 100", "create", "toggle")
 
 
 class Contender(NamedTuple):
-    """A server in the comparison, under the name that the tables have for it."""
+    """A server in the comparison, with its name in the tables."""
 
     name: str
     program: Program
     database_url: str
 
 
-# By operation and name, one for each round.
+# By operation and name, one per round.
 Outcomes = dict[str, dict[str, list[Outcome]]]
 
 
 def compare(contenders: list[Contender], rounds: int, seconds: int) -> Outcomes:
-    """Measure all of them round by round, so that a slow minute of the machine hits all alike."""
+    """Measure all contenders round by round, so that a slow minute of the machine affects all alike."""
     outcomes: Outcomes = {operation: {one.name: [] for one in contenders} for operation in OPERATIONS}
     with ExitStack() as stack:
         servers = [(one.name, stack.enter_context(running(one.program, one.database_url))) for one in contenders]
@@ -63,7 +63,7 @@ def compare(contenders: list[Contender], rounds: int, seconds: int) -> Outcomes:
 
 
 def fill(server: Server) -> dict[str, Load]:
-    """Give the reader tasks; what to send for each operation."""
+    """Give the reader tasks, and return the load for each operation."""
     server.wait(tasks_of(READER), READER)
     ids = [server.call("POST", tasks_of(READER), READER, BODY)["id"] for _ in range(TASKS)]
     paths = ", ".join(f'"{tasks_of(READER)}/{task_id}/complete"' for task_id in ids)
@@ -86,12 +86,12 @@ def _measure_round(
 
 
 def middle(outcomes: list[Outcome]) -> Outcome:
-    """The median of each figure."""
+    """Return the median of each figure."""
     return Outcome(*map(median, zip(*outcomes, strict=True)))
 
 
 def ratios(ours: list[Outcome], theirs: list[Outcome]) -> Outcome:
-    """How often our figures contain theirs: the medians of the rounds' ratios."""
+    """Return the medians of the rounds' ratios of our figures to theirs."""
     return middle(
         [
             Outcome(*(our / max(their, 1e-9) for our, their in zip(*pair, strict=True)))

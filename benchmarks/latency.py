@@ -1,4 +1,4 @@
-"""What one person notices, and what many at once do: answers' times at a given pace, not as many as possible."""
+"""Measure response times at the pace of people, for one user and for many."""
 
 import json
 import logging
@@ -12,20 +12,20 @@ from benchmarks.servers import Program, running, tasks_of, token
 TASKS, LISTS = 1000, 200
 USERS, TASKS_EACH = 100, 10
 CONNECTIONS, CONNECTIONS_PERIOD, CONNECTIONS_REQUESTS = 1000, 2.0, 10
-# Of one user with one request a second and of a hundred, in turns, several times.
+# Per turn; turns with one user and with a hundred alternate, a request per second each.
 PACED_SECONDS = 5
 BODY = json.dumps({"title": "Buy tea", "description": "Green, and not too much of it"})
 
 
 class Times(NamedTuple):
-    """Milliseconds until the answer."""
+    """Milliseconds until the response."""
 
     median: float
     slowest_twentieth: float  # 95 % are faster
 
 
 class Figures(NamedTuple):
-    """What is measured."""
+    """All measured times."""
 
     create: Times
     list_thousand: Times
@@ -36,7 +36,7 @@ class Figures(NamedTuple):
 
 
 def measure(program: Program, database_url: str, rounds: int) -> Figures:
-    """Measure a server of its own, which nobody else uses meanwhile."""
+    """Measure a separate server that has no other load."""
     users = [f"user-{number}" for number in range(USERS)]
     with running(program, database_url) as server:
         server.wait(tasks_of("one"), "one")
@@ -65,14 +65,14 @@ def measure(program: Program, database_url: str, rounds: int) -> Figures:
 
 
 def send(port: int, requests: list[str], period: float = 0.0, count: int = 1) -> list[float | None]:
-    """Have a client in a process of its own send each request again and again, on a connection for each."""
+    """Let a client in a separate process send each request repeatedly, each on its own connection."""
     plan = {"port": port, "requests": requests, "period": period, "count": count}
     answers: list[float | None] = json.loads(run(sys.executable, "-m", "benchmarks.client", say=json.dumps(plan)))
     return answers
 
 
 def request(method: str, user: str) -> str:
-    """A request for a user's tasks, or for one more, as it goes over the wire."""
+    """Return a request that lists a user's tasks or creates one, as it is sent."""
     lines = [f"{method} {tasks_of(user)} HTTP/1.1", "Host: 127.0.0.1", f"Authorization: Bearer {token(user)}"]
     if method == "GET":
         return "\r\n".join([*lines, "", ""])

@@ -1,4 +1,4 @@
-"""On what a run was measured."""
+"""Describe the machine and versions of a run."""
 
 import os
 import platform
@@ -36,19 +36,19 @@ def today() -> str:
 
 
 def processor() -> str:
-    """The processor's model, and how many cores there are."""
+    """Return the processor's model and the number of cores."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return f"{models[0] if models else platform.machine()}, {os.cpu_count()} cores"
 
 
 def python(venv: Path) -> str:
-    """The version of a virtual environment's Python."""
+    """Return the version of a virtual environment's Python."""
     return _ask(venv, "import platform; print(platform.python_version())")
 
 
 def packages(venv: Path, names: tuple[str, ...]) -> str:
-    """The versions of packages in a virtual environment."""
+    """Return the versions of packages in a virtual environment."""
     return _ask(venv, ASK, *names)
 
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL for one run. It waits for the disk at each commit, as it does where it is installed."""
+"""Start a PostgreSQL for one run. It waits for the disk at each commit, as in production."""
 
 import os
 import shutil
@@ -11,12 +11,12 @@ from benchmarks.processes import run
 from benchmarks.servers import free_port
 
 ADMIN, ROLE = "bench", "app"
-# Room for every server's pool, and for the tables in memory.
+# Enough connections for every server's pool, and enough memory for the tables.
 OPTIONS = "-c listen_addresses=127.0.0.1 -c max_connections=300 -c shared_buffers=256MB"
 
 
 class Cluster:
-    """A cluster on a loopback port, and a role in it that is no superuser and owns its databases."""
+    """A cluster on a loopback port, with a role that is not a superuser and owns its databases."""
 
     def __init__(self, home: Path) -> None:
         self.home, self.port, self.programs = home, free_port(), find_programs()
@@ -36,7 +36,7 @@ class Cluster:
         self._run("pg_ctl", "-D", str(self.home / "data"), "-m", "immediate", "stop")
 
     def create_database(self, name: str) -> str:
-        """Make an empty database; its URL."""
+        """Create an empty database, and return its URL."""
         self._run("createdb", *self._address, "-O", ROLE, name)
         return f"postgresql://{ROLE}@127.0.0.1:{self.port}/{name}"
 
@@ -54,7 +54,7 @@ class Cluster:
 
 @contextmanager
 def throwaway_cluster() -> Iterator[Cluster]:
-    """Starts a cluster in a temporary folder (TMPDIR says on which disk), and takes it away."""
+    """Start a cluster in a temporary folder (TMPDIR sets the disk), and remove it afterwards."""
     with tempfile.TemporaryDirectory(prefix="tasks-bench-pg-") as home:
         cluster = Cluster(Path(home))
         cluster.start()
@@ -65,10 +65,10 @@ def throwaway_cluster() -> Iterator[Cluster]:
 
 
 def find_programs() -> Path:
-    """The folder with initdb and pg_ctl; the newest, if there are several."""
+    """Return the folder with initdb and pg_ctl, the newest if there are several."""
     installed = Path("/usr/lib/postgresql").glob("*/bin/initdb")
     if newest := sorted(installed, key=lambda path: int(path.parent.parent.name)):
         return newest[-1].parent
     if on_path := shutil.which("initdb"):
         return Path(on_path).resolve().parent
-    raise SystemExit("benchmarks: there is no PostgreSQL to measure with (Debian: apt-get install postgresql)")
+    raise SystemExit("benchmarks: PostgreSQL is not installed (Debian: apt-get install postgresql)")

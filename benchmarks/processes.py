@@ -1,4 +1,4 @@
-"""Programs that are run, and what processes cost by the kernel's books (Linux)."""
+"""Run programs, and read the processor time and memory of processes from the kernel (Linux)."""
 
 import os
 import subprocess
@@ -16,8 +16,8 @@ def run(
     folder: Path = PROJECT,
     say: str = "",
 ) -> str:
-    """Run a program to its end, which must be a success; what it printed."""
-    # Into a file, for a server that it leaves behind would hold a pipe open.
+    """Run a program that must succeed, and return its output."""
+    # Into a file, because a server that it leaves running would hold a pipe open.
     with tempfile.TemporaryFile("w+") as output:
         done = subprocess.run(
             command, input=say, stdout=output, stderr=output, text=True, cwd=folder, env=env, user=user, check=False
@@ -30,11 +30,11 @@ def run(
 
 
 def processor_seconds(group: int) -> float:
-    """Time that a group of processes has computed so far, children that have ended and were waited for included."""
+    """Return the processor time of a group of processes, including children that have ended and were waited for."""
     ticks = 0
     for stat in PROC.glob("[0-9]*/stat"):
         try:
-            # Behind the name: state, parent, group; and from the twelfth on user, system, and both of the children.
+            # After the name: state, parent, group; from the twelfth on: user and system time, both for children too.
             fields = stat.read_text().rpartition(")")[2].split()
         except OSError:
             continue
@@ -44,12 +44,12 @@ def processor_seconds(group: int) -> float:
 
 
 def children(process: int) -> list[int]:
-    """The processes that this one has started."""
+    """Return the processes that this one started."""
     return [int(child) for child in (PROC / f"{process}/task/{process}/children").read_text().split()]
 
 
 def proportional_mib(process: int) -> float:
-    """Memory of a process; of a page that several share, its part (PSS)."""
+    """Return a process's memory, with its share of pages that several processes use (PSS)."""
     lines = (PROC / f"{process}/smaps_rollup").read_text().splitlines()
     kib = next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
     return kib / 1024

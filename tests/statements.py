@@ -1,4 +1,4 @@
-"""What the service sends to its database, seen at either driver: SQLAlchemy's events know nothing of it."""
+"""Record the statements that the service sends, at both drivers: SQLAlchemy's events do not see them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ Note = Callable[[Any, str], None]
 
 @contextmanager
 def each_statement(note: Note) -> Iterator[None]:
-    """Tell `note` of each statement and its cursor before it is sent, as it is without its user."""
+    """Call `note` with each statement and its cursor before it is sent, without the user's scope."""
     with pytest.MonkeyPatch.context() as patch:
         for cursor in (_ScopedCursor, _Cursor):
             patch.setattr(cursor, "execute", _noting(note, cursor.execute))
@@ -33,13 +33,13 @@ def _noting(note: Note, execute: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def messages(app: Flask) -> Iterator[list[str]]:
-    """What an app sends to its database meanwhile. In autocommit, each is a transaction of its own."""
+    """Record the statements that an app sends meanwhile. In autocommit, each is its own transaction."""
     sent: list[str] = []
 
     def note(cursor: Any, statement: str) -> None:
         if isinstance(cursor, psycopg2.extensions.cursor):
             assert cursor.connection.autocommit, "BEGIN and COMMIT would be messages too"
-        # Each process reads what was revoked every half second, whatever the request is.
+        # Each process reads revocations every half second, during any request.
         if is_sent_by(app) and not reads_revocations(statement):
             sent.append(statement)
 
@@ -48,10 +48,10 @@ def messages(app: Flask) -> Iterator[list[str]]:
 
 
 def is_sent_by(app: Flask) -> bool:
-    """Whether the statement that is just noted is this app's: no query runs outside its app's context."""
+    """Return whether the current statement is this app's: no query runs outside its app's context."""
     return has_app_context() and current_app == app
 
 
 def reads_revocations(statement: str) -> bool:
-    """Whether this is how a process learns what was revoked."""
+    """Return whether the statement reads revocations."""
     return "AS read_at" in statement or (statement.startswith("SELECT") and "FROM revocations" in statement)

@@ -1,15 +1,15 @@
-"""Waiting for what happens elsewhere: in another thread, another process or a server."""
+"""Wait for events elsewhere: in another thread, another process or a server."""
 
 import time
 from collections.abc import Callable
 from typing import Any
 
-# Only reached when something is broken.
+# Only reached if something is broken.
 LONGEST_WAIT_SECONDS = 60
 
 
 def until(condition: Callable[[], Any], what: str) -> Any:
-    """Ask again and again; the first answer that is true."""
+    """Repeat a call until its result is true, and return that."""
     end = time.monotonic() + LONGEST_WAIT_SECONDS
     while time.monotonic() < end:
         if result := condition():

@@ -8,4 +8,4 @@ from app.settings import Settings
 def init_app(api: Api, settings: Settings) -> None:
     if settings.local_auth:
         api.register_blueprint(views.accounts)
-    api.register_blueprint(views.caller)
+    api.register_blueprint(views.me)

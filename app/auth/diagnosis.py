@@ -3,20 +3,15 @@
 This module decides nothing, and clients must not see its output: it is for operators, who know the settings.
 """
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from jwt.utils import base64url_decode
 
 from app.auth import queries
 from app.auth.claims import USER_ID_CHARACTERS
-from app.auth.explanations import EXPLANATIONS, Explanation, UnverifiedToken, moment
+from app.auth.explanations import Explanation, UnverifiedToken, explain, moment
 from app.auth.identity import LOCAL_USER_PREFIX, Identity
-from app.auth.problems import KeysUnavailable, TokenMalformed, TokenRefused, TokenRevoked
+from app.auth.problems import KeysUnavailable, TokenRefused, TokenRevoked
 from app.auth.revocation import Revocations
-from app.auth.verifier import Issuer, Verifier
+from app.auth.verifier import Verifier
 from app.settings import Settings
 
 ISSUERS = {
@@ -40,10 +35,10 @@ class Diagnosis:
 
 def diagnose(token: str, settings: Settings, verifier: Verifier, revocations: Revocations) -> Diagnosis:
     """Judge a token like one of a request, and explain the verdict."""
-    header, claims = (_part(token, index) for index in (0, 1))
-    issuer = _issuer(verifier, header)
+    seen = UnverifiedToken.read(token, settings, verifier)
+    issuer = seen.issuer
     who = ISSUERS[issuer.setting] if issuer else None
-    claimed = claims.get(issuer.user_id_claim if issuer else "sub")
+    claimed = seen.claims.get(issuer.user_id_claim if issuer else "sub")
     # A lone surrogate cannot be printed.
     claimed = claimed[:USER_ID_CHARACTERS].encode(errors="replace").decode() if isinstance(claimed, str) else None
     try:
@@ -52,19 +47,8 @@ def diagnose(token: str, settings: Settings, verifier: Verifier, revocations: Re
     except TokenRevoked as problem:
         return Diagnosis(False, problem.code, identity.user_id, who, *_why_revoked(identity))
     except (TokenRefused, KeysUnavailable) as problem:
-        reason, fix = EXPLANATIONS[problem.code](UnverifiedToken(token, header, claims, issuer, settings))
-        # Where the verifier says more than always, nobody knows better.
-        is_specific = problem.detail != type(problem).detail and not isinstance(problem, TokenMalformed)
-        said = problem.detail if is_specific else reason
-        return Diagnosis(False, problem.code, claimed, who, said, fix)
-    return Diagnosis(True, None, identity.user_id, who, f"It is valid until {moment(claims['exp'])}.", None)
-
-
-def _issuer(verifier: Verifier, header: Mapping[str, Any]) -> Issuer | None:
-    try:
-        return verifier.issuer_of(header)
-    except TokenRefused:
-        return None
+        return Diagnosis(False, problem.code, claimed, who, *explain(problem, seen))
+    return Diagnosis(True, None, identity.user_id, who, f"It is valid until {moment(seen.claims['exp'])}.", None)
 
 
 def _why_revoked(identity: Identity) -> Explanation:
@@ -74,12 +58,3 @@ def _why_revoked(identity: Identity) -> Explanation:
     if user is None and identity.user_id.startswith(LOCAL_USER_PREFIX):
         return "It has been revoked: its account was deleted.", "Register again."
     return "It has been revoked: its session has ended, or its user has signed out everywhere.", "Sign in again."
-
-
-def _part(token: str, index: int) -> dict[str, Any]:
-    """Decode a part of the token without verifying it."""
-    try:
-        part = json.loads(base64url_decode(token.split(".")[index].encode()))
-    except (ValueError, IndexError, RecursionError):
-        return {}
-    return part if isinstance(part, dict) else {}

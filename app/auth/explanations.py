@@ -5,14 +5,18 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from jwt.utils import base64url_decode
 
 from app.auth.claims import LEEWAY_SECONDS, PARTS_OF_AN_ENCRYPTED_TOKEN, TOKEN_CHARACTERS
 from app.auth.jwks import ALGORITHMS
-from app.auth.problems import TokenMalformed
+from app.auth.problems import KeysUnavailable, TokenMalformed, TokenRefused
 from app.auth.tokens import ACCESS_TOKEN_TYPE, RefreshToken
-from app.auth.verifier import Issuer
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.auth.verifier import Issuer, Verifier
 
 PARTS_OF_A_JWT = 3
 # So much of what a token says is shown.
@@ -30,8 +34,25 @@ class UnverifiedToken:
     header: Mapping[str, Any]
     claims: Mapping[str, Any]
     # The issuer that judges it, if there is one.
-    issuer: Issuer | None
+    issuer: "Issuer | None"
     settings: Settings
+
+    @classmethod
+    def read(cls, token: str, settings: Settings, verifier: "Verifier") -> "UnverifiedToken":
+        header, claims = (_part(token, index) for index in (0, 1))
+        try:
+            issuer = verifier.issuer_of(header)
+        except TokenRefused:
+            issuer = None
+        return cls(token, header, claims, issuer, settings)
+
+
+def explain(problem: TokenRefused | KeysUnavailable, seen: UnverifiedToken) -> Explanation:
+    """Return why the verifier refused a token, with the values that differ, and the fix. Neither holds the token."""
+    reason, fix = EXPLANATIONS[problem.code](seen)
+    # Where the verifier says more than always, nothing here says more.
+    is_specific = problem.detail != type(problem).detail and not isinstance(problem, TokenMalformed)
+    return problem.detail if is_specific else reason, fix
 
 
 Explain = Callable[[UnverifiedToken], Explanation]
@@ -185,6 +206,15 @@ EXPLANATIONS: Mapping[str, Explain] = {
     "token_claim": _claim,
     "keys_unavailable": _keys,
 }
+
+
+def _part(token: str, index: int) -> dict[str, Any]:
+    """Decode a part of the token without verifying it."""
+    try:
+        part = json.loads(base64url_decode(token.split(".")[index].encode()))
+    except (ValueError, IndexError, RecursionError):
+        return {}
+    return part if isinstance(part, dict) else {}
 
 
 def _is_refresh_token(token: str) -> bool:

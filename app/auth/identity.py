@@ -9,6 +9,8 @@ from typing import Any
 from flask import g, request
 
 from app import database
+from app.auth.claims import claims_of
+from app.auth.explanations import UnverifiedToken, explain
 from app.auth.problems import KeysUnavailable, TokenMalformed, TokenMissing, TokenRefused, UserIdMismatch
 from app.http.blueprint import raises, the_request
 from app.http.problems import DatabaseUnavailable
@@ -43,7 +45,7 @@ def authenticated(view: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         shared, here = services(), g._get_current_object()
-        identity = here.identity = shared.verifier.verify(_bearer_token())
+        identity = here.identity = _verify(_bearer_token())
         note_user(identity.user_id)
         revocations = shared.revocations
         if here.get("path_user_id", identity.user_id) != identity.user_id:
@@ -55,6 +57,20 @@ def authenticated(view: Callable[..., Any]) -> Callable[..., Any]:
             return view(*args, **kwargs)
 
     return raises(TokenRefused, KeysUnavailable, DatabaseUnavailable, needs_token=True)(wrapper)
+
+
+def _verify(token: str) -> Identity:
+    shared = services()
+    try:
+        return shared.verifier.verify(token)
+    except TokenRefused as problem:
+        problem.reason, _ = explain(problem, UnverifiedToken.read(token, shared.settings, shared.verifier))
+        raise
+
+
+def token_claims() -> dict[str, Any]:
+    """Return all claims of the token of an authenticated request; the remembered identity does not keep them."""
+    return claims_of(_bearer_token())
 
 
 def take_user_from_path(endpoint: str | None, values: dict[str, Any] | None) -> None:

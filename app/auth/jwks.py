@@ -212,7 +212,7 @@ def read_keys(document: Any) -> list[PublishedKey]:
     for member in members:
         if (key := read_key(member)) is not None:
             keys += [PublishedKey(name, member.get("kid"), key) for name in fitting_algorithms(member, key)]
-    # Keys of different kinds may share a kid (RFC 7517, section 4.5). Of two for one algorithm, nobody knows which.
+    # Keys of different kinds may share a kid (RFC 7517, section 4.5). Two for one algorithm are ambiguous.
     of_one_name: dict[tuple[str, str | None], list[PublishedKey]] = {}
     for published in keys:
         of_one_name.setdefault((published.algorithm, published.kid), []).append(published)

@@ -31,7 +31,7 @@ COMMON = Path(__file__).with_name("common_passwords.txt")
 
 
 def is_common(password: str) -> bool:
-    """Whether it is among the first that somebody would try, whatever its case."""
+    """Return whether it is one of the most common passwords, in any case."""
     return password.lower() in _common()
 
 

@@ -15,14 +15,15 @@ class TokenRefused(Problem):
         super().__init__(detail)
         challenge = 'Bearer realm="tasks"'
         if self.error:
-            challenge += f', error="{self.error}", error_description="{self.code}: {self.title}"'
+            _, _, reason = self.title.partition(": ")
+            challenge += f', error="{self.error}", error_description="{self.code}: {reason}"'
         self.headers = {"WWW-Authenticate": challenge}
 
 
 class TokenMissing(TokenRefused):
     """The request has no bearer token."""
 
-    code, title = "token_missing", "A token is needed"
+    code, title = "token_missing", "Unauthorized: a token is needed"
     detail = "Send the header Authorization: Bearer <token>."
     # RFC 6750: no error code if the client did not try to authenticate.
     error = None
@@ -31,7 +32,7 @@ class TokenMissing(TokenRefused):
 class TokenMalformed(TokenRefused):
     """The bearer token is not a JWT (RFC 7519), or is longer than 8 KiB."""
 
-    code, title = "token_malformed", "The token is not a JWT"
+    code, title = "token_malformed", "Unauthorized: the token is not a JWT"
     detail = (
         "Send a signed JWT of three parts. A session or refresh token is not a JWT: exchange it for an access token."
     )
@@ -40,63 +41,63 @@ class TokenMalformed(TokenRefused):
 class TokenSignature(TokenRefused):
     """The signature does not match the token and any of the issuer's keys."""
 
-    code, title = "token_signature", "The signature does not match"
+    code, title = "token_signature", "Unauthorized: the signature does not match"
     detail = "Sign in again. If every token is rejected, the issuer and this service use different keys."
 
 
 class TokenAlgorithm(TokenRefused):
     """No issuer that this service trusts uses the token's algorithm."""
 
-    code, title = "token_algorithm", "No trusted issuer uses this algorithm"
+    code, title = "token_algorithm", "Unauthorized: no trusted issuer uses this algorithm"
     detail = "Check the token's alg header, and that the service is configured for the issuer that signed it."
 
 
 class TokenExpired(TokenRefused):
     """The token has expired."""
 
-    code, title = "token_expired", "The token has expired"
+    code, title = "token_expired", "Unauthorized: the token has expired"
     detail = "Get a new access token and send the request again."
 
 
 class TokenNotYetValid(TokenRefused):
     """The token is not valid yet, or its issue time is in the future."""
 
-    code, title = "token_not_yet_valid", "The token is not valid yet"
+    code, title = "token_not_yet_valid", "Unauthorized: the token is not valid yet"
     detail = "Wait until the times in nbf and iat. If they have passed, check the issuer's clock."
 
 
 class TokenIssuer(TokenRefused):
     """The token's `iss` is not the expected issuer."""
 
-    code, title = "token_issuer", "The token is from another issuer"
+    code, title = "token_issuer", "Unauthorized: the token is from another issuer"
     detail = "Use a token whose iss claim names the issuer that this service expects."
 
 
 class TokenAudience(TokenRefused):
     """The token's `aud` does not name this service."""
 
-    code, title = "token_audience", "The token is for another service"
+    code, title = "token_audience", "Unauthorized: the token is for another service"
     detail = "Use a token whose aud claim names this service."
 
 
 class TokenClaim(TokenRefused):
     """A claim or a header is missing, or its value is not allowed."""
 
-    code, title = "token_claim", "A claim is missing or wrong"
+    code, title = "token_claim", "Unauthorized: a claim is missing or wrong"
     detail = "The token needs a numeric exp and a valid user id (sub). A typ header must be JWT or at+jwt."
 
 
 class TokenRevoked(TokenRefused):
     """The token is valid, but its session has ended or its user was disabled or deleted."""
 
-    code, title = "token_revoked", "The token has been revoked"
+    code, title = "token_revoked", "Unauthorized: the token has been revoked"
     detail = "Sign in again."
 
 
 class InvalidCredentials(Problem):
     """The address is unknown, or the password is wrong."""
 
-    status, code, title = 401, "invalid_credentials", "Wrong e-mail address or password"
+    status, code, title = 401, "invalid_credentials", "Unauthorized: wrong e-mail address or password"
     detail = "Check the address and the password, and try again."
 
 

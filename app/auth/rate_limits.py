@@ -31,7 +31,7 @@ REQUESTS_SECONDS = 60
 CLOCK_SECONDS = 30
 # On average, one new window in this many deletes the old ones.
 CLEANUP_ONE_IN = 100
-# Many more than are added between two deletions, and few enough for a request.
+# Many more than are added between two deletions, but few enough for a request.
 CLEANUP_ROWS = 1_000
 
 _PORT = re.compile(r"^(?:\[(.*)\]|([0-9.]+))(?::[0-9]+)?$")

@@ -1,9 +1,10 @@
 """The request and response schemas of the account operations."""
 
 import unicodedata
+from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
 from app.auth.claims import TOKEN_CHARACTERS, USER_ID_CHARACTERS, USER_ID_PATTERN
 from app.auth.passwords import LONGEST, SHORTEST, is_common
@@ -15,6 +16,7 @@ from app.settings import MAX_ACCESS_TOKEN_SECONDS, MAX_REFRESH_TOKEN_SECONDS
 EMAIL_CHARACTERS = 254
 NAME_CHARACTERS = 100
 
+EXAMPLE_PASSWORD, EXAMPLE_NEW_PASSWORD = "correct horse battery", "battery staple horse"
 EXAMPLE_ACCESS_TOKEN = "header.claims.signature"
 EXAMPLE_REFRESH_TOKEN = f"{EXAMPLE_USER_ID}~{EXAMPLE_ID}~0~{'family'.ljust(22, '_')}~{'secret'.ljust(43, '_')}"
 
@@ -36,11 +38,11 @@ class Password(Text):
         self,
         least: int = 1,
         description: str = "As typed; nothing is trimmed.",
-        example: str = "correct horse battery",
+        example: str = EXAMPLE_PASSWORD,
         **options: Any,
     ) -> None:
         metadata = {"format": "password", "example": example, "description": description}
-        super().__init__(least, LONGEST, load_only=True, metadata=metadata, **options)
+        super().__init__(least, LONGEST, metadata=metadata, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         return unicodedata.normalize("NFC", super()._deserialize(value, attr, data, **kwargs))
@@ -72,13 +74,13 @@ class Credentials(Schema):
     password = Password(required=True)
 
 
-def _refresh_token(**options: Any) -> Text:
+def _refresh_token() -> Text:
     described = {"pattern": REFRESH_PATTERN, "example": EXAMPLE_REFRESH_TOKEN}
-    return Text(1, REFRESH_TOKEN_CHARACTERS, required=True, metadata=described, **options)
+    return Text(1, REFRESH_TOKEN_CHARACTERS, required=True, metadata=described)
 
 
-class Refresh(Schema):
-    refresh_token = _refresh_token(load_only=True)
+class RefreshRequest(Schema):
+    refresh_token = _refresh_token()
 
 
 class AccountPatch(Schema):
@@ -86,7 +88,7 @@ class AccountPatch(Schema):
 
     name = Text(1, NAME_CHARACTERS, trimmed=True, allow_none=True, metadata={"example": "Ann"})
     password = Password(description="The present one.")
-    new_password = NewPassword(example="battery staple horse")
+    new_password = NewPassword(example=EXAMPLE_NEW_PASSWORD)
 
     @validates_schema
     def both_passwords(self, changes: dict[str, Any], **_: Any) -> None:
@@ -98,7 +100,8 @@ class AccountPatch(Schema):
 class AccountDeletion(Schema):
     """The password, which is needed to delete an account of this service."""
 
-    password = Password()
+    # The example of AccountPatch comes before.
+    password = Password(example=EXAMPLE_NEW_PASSWORD)
 
 
 class User(Schema):
@@ -113,10 +116,47 @@ class User(Schema):
         EMAIL_CHARACTERS,
         required=True,
         allow_none=True,
-        metadata={"description": "null for a user of another issuer.", "example": "ann@example.com"},
+        metadata={
+            "description": "For a user of another issuer: the `email` of the token, unless its `email_verified` is "
+            "false. null if there is none.",
+            "example": "ann@example.com",
+        },
     )
-    name = Text(1, NAME_CHARACTERS, required=True, allow_none=True, metadata={"example": "Ann"})
+    name = Text(
+        1,
+        NAME_CHARACTERS,
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The name given here. Without one, for a user of another issuer: the `name` of the token.",
+            "example": "Ann",
+        },
+    )
     created_at = Time("null before the user's first write.", allow_none=True)
+
+
+class _Profile(Schema):
+    """What a token says of its user."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    email = Email()
+    name = Text(1, NAME_CHARACTERS, trimmed=True)
+
+
+_profile = _Profile()
+
+
+def read_profile(claims: Mapping[str, Any]) -> dict[str, str]:
+    """Return the `name` and `email` among a token's claims, each if it is valid; no address that is not verified."""
+    # Some issuers write booleans as text.
+    unverified = claims.get("email_verified") in (False, "false")
+    try:
+        found = _profile.load(claims)
+    except ValidationError as error:
+        found = error.valid_data
+    return {name: value for name, value in found.items() if name != "email" or not unverified}
 
 
 def _seconds(most: int, example: int) -> fields.Integer:
@@ -134,7 +174,7 @@ class Tokens(Schema):
     refresh_expires_in = _seconds(MAX_REFRESH_TOKEN_SECONDS, example=2_592_000)
 
 
-class Registered(Tokens):
+class RegistrationResult(Tokens):
     user = fields.Nested(User, required=True)
 
 
@@ -146,5 +186,5 @@ class Session(Schema):
     current = fields.Boolean(required=True, metadata={"description": "Whether this request's token belongs to it."})
 
 
-class Sessions(Schema):
+class SessionList(Schema):
     items = fields.List(fields.Nested(Session), required=True, metadata={"maxItems": MAX_SESSIONS})

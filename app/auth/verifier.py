@@ -1,4 +1,4 @@
-"""From a token to an identity, or to the reason why not.
+"""Turn a token into an identity, or raise the reason why it is rejected.
 
 The token's header only picks one issuer from a fixed table; that issuer's own keys and list of algorithms judge it
 (RFC 8725, sections 3.1 and 3.8).
@@ -27,9 +27,9 @@ Header = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """Who may sign: with which keys, and what its tokens must say. A None is not compared."""
+    """An issuer's keys and the values that its tokens must have. None is not compared."""
 
-    # The setting that trusts it.
+    # The setting that enables it.
     setting: str
     algorithms: Collection[str]
     keys: Callable[[str, str | None], Sequence[Any]]
@@ -37,18 +37,18 @@ class Issuer:
     audience: str | None
     audience_claim: str
     user_id_claim: str
-    # The longest life of a token that is believed, in seconds: what is revoked is remembered for as long.
+    # The maximum lifetime of its tokens in seconds. Revocations are remembered for the same time.
     longest_life: int
     is_local: bool = False
 
     def judges(self, algorithm: object, kind: str) -> bool:
-        """Whether tokens with this `alg` and `typ` are this issuer's to judge: no two issuers share both."""
+        """Return whether this issuer judges tokens with this `alg` and `typ`. No two issuers share both."""
         if algorithm == "HS256" and self.is_local is not (kind == ACCESS_TOKEN_TYPE):
             return False
         return algorithm in self.algorithms
 
     def identify(self, token: str, header: Header) -> tuple[Identity, float]:
-        """Whom the token proves, and until when."""
+        """Read the user and the expiry time from a verified token."""
         kid = header.get("kid")
         if not isinstance(kid, str | None):
             raise problems.TokenMalformed
@@ -57,12 +57,12 @@ class Issuer:
         claims = read_claims(token, self.keys(algorithm, kid), algorithm, self.issuer, audience)
         if self.audience is not None and audience is None and claims.get(self.audience_claim) != self.audience:
             raise problems.TokenAudience
-        # Required whichever claim names the user: without `sub` it is some other kind of token under the same secret.
+        # Always required: without `sub` it is another kind of token under the same secret.
         read_user_id(claims, "sub")
         user_id = read_user_id(claims, self.user_id_claim)
         if user_id.startswith(LOCAL_USER_PREFIX) is not self.is_local:
-            # Nobody outside can become a local account.
-            raise problems.TokenClaim(f"The token's {self.user_id_claim} is no user id of this issuer.")
+            # Another issuer's token must not become a local account.
+            raise problems.TokenClaim(f"The token's {self.user_id_claim} is not a user id of this issuer.")
         if claims["exp"] - claims.get("iat", time.time()) > self.longest_life:
             raise problems.TokenClaim(
                 f"The token lives too long: at most {self.longest_life} seconds from its iat, or from now, to its exp."
@@ -72,7 +72,7 @@ class Issuer:
 
 
 class Verifier:
-    """The table of issuers, made once from the settings, and the tokens that were verified lately."""
+    """The issuers, made once from the settings, and recently verified tokens."""
 
     def __init__(self, settings: Settings) -> None:
         self._verified: dict[bytes, tuple[Identity, float]] = {}
@@ -91,23 +91,23 @@ class Verifier:
                 Issuer("BETTER_AUTH_SECRET", ["HS256"], keys, _compared(issuer), _compared(audience), *outside)
             )
         if settings.auth_jwks_url:
-            # What Better Auth signs, unless it is told otherwise.
+            # Better Auth's default values.
             origin = "{0.scheme}://{0.netloc}".format(urlsplit(settings.auth_jwks_url))
             self._key_set = KeySet(settings.auth_jwks_url, on_change=self._forget)
             issuer, audience = _compared(issuer or origin), _compared(audience or origin)
             self._issuers.append(Issuer("AUTH_JWKS_URL", ALGORITHMS, self._key_set.find, issuer, audience, *outside))
 
     def start(self) -> None:
-        """In a new process: begin to fetch what the first token may need."""
+        """In a new process, start to fetch the keys that the first token may need."""
         if self._key_set:
             self._key_set.start()
 
     def verify(self, token: str) -> Identity:
-        """The identity that a token proves; raises TokenRefused, which says why not, or KeysUnavailable."""
+        """Return the identity that a token proves. Raise TokenRefused with the reason, or KeysUnavailable."""
         if len(token) > TOKEN_CHARACTERS:
             raise problems.TokenMalformed
         if self._key_set:
-            # Whichever tokens come: one that is remembered asks for no key.
+            # Renew the keys here too, because remembered tokens do not look up a key.
             self._key_set.keep_fresh()
         digest = hashlib.sha256(token.encode()).digest()
         verified = self._verified
@@ -122,9 +122,9 @@ class Verifier:
         return identity
 
     def issuer_of(self, header: Header) -> Issuer:
-        """Who judges a token with this header; TokenAlgorithm where nobody does, TokenClaim where nobody may."""
+        """Return the issuer for a token with this header. Raise TokenAlgorithm if none fits, TokenClaim for `crit`."""
         if "crit" in header:
-            # RFC 7515, section 4.1.11: an extension that must be understood, and is not.
+            # RFC 7515, section 4.1.11: reject an extension that must be understood but is not.
             raise problems.TokenClaim("The token's header has crit, which this service does not know.")
         kind = header.get("typ", "JWT")
         kind = kind.lower().removeprefix("application/") if isinstance(kind, str) else None
@@ -136,7 +136,7 @@ class Verifier:
         raise problems.TokenAlgorithm
 
     def _forget(self) -> None:
-        """Begin anew, since a key may be gone. Who verifies just now still remembers into the old dictionary."""
+        """Forget all tokens, because a key may be gone. A verification under way still writes to the old dictionary."""
         self._verified = {}
 
 
@@ -145,7 +145,7 @@ def _compared(expected: str | None) -> str | None:
 
 
 def _secrets(secrets: tuple[str, ...]) -> Callable[[str, str | None], Sequence[str]]:
-    """All of them verify, whatever `kid` says: it only picks from published keys."""
+    """Return all keys: `kid` selects only among published keys."""
     return lambda _algorithm, _kid: secrets
 
 

@@ -5,20 +5,21 @@ from typing import Any
 from flask import Response, g
 
 from app.auth import queries, rate_limits, sessions
-from app.auth.identity import authenticated
+from app.auth.identity import authenticated, token_claims
 from app.auth.problems import EmailTaken, InvalidCredentials, RateLimited, TokenMalformed, TokenRevoked
 from app.auth.rate_limits import limit_client
 from app.auth.schemas import (
     AccountDeletion,
     AccountPatch,
     Credentials,
-    Refresh,
-    Registered,
+    RefreshRequest,
     Registration,
+    RegistrationResult,
     Session,
-    Sessions,
+    SessionList,
     Tokens,
     User,
+    read_profile,
 )
 from app.auth.tokens import RefreshToken, token_answer
 from app.http.blueprint import Blueprint, raises
@@ -29,8 +30,8 @@ from app.services import services
 accounts = Blueprint(
     "accounts", __name__, url_prefix="/v1/auth", description="Register and sign in with the service's own accounts."
 )
-caller = Blueprint("caller", __name__, url_prefix="/v1/auth", description="The caller, and the caller's sessions.")
-for blueprint in (accounts, caller):
+me = Blueprint("caller", __name__, url_prefix="/v1/auth", description="The caller, and the caller's sessions.")
+for blueprint in (accounts, me):
     blueprint.before_request(limit_client)
 
 USER_FIELDS = tuple(User().fields)
@@ -40,13 +41,13 @@ SESSION_FIELDS = tuple(Session().fields)[:-1]
 @accounts.post("/register")
 @raises(EmailTaken, RateLimited, DatabaseUnavailable)
 @accounts.arguments(Registration)
-@accounts.response(201, Registered)
+@accounts.response(201, RegistrationResult)
 def register(registration: dict[str, Any]) -> Response:
     """Create an account and sign in."""
     password_hash = services().passwords.hash(registration["password"])
     seconds = services().settings.refresh_token_seconds
     user, refresh = queries.register(registration["email"], password_hash, registration.get("name"), seconds)
-    return _with_tokens(201, refresh, user=_user(user))
+    return _with_tokens(201, refresh, user=_fields(USER_FIELDS, user))
 
 
 @accounts.post("/login")
@@ -65,7 +66,7 @@ def login(credentials: dict[str, Any]) -> Response:
 
 @accounts.post("/refresh")
 @raises(TokenMalformed, TokenRevoked, RateLimited, DatabaseUnavailable)
-@accounts.arguments(Refresh)
+@accounts.arguments(RefreshRequest)
 @accounts.response(200, Tokens)
 def refresh_tokens(body: dict[str, str]) -> Response:
     """Exchange a refresh token for new tokens."""
@@ -77,10 +78,10 @@ def refresh_tokens(body: dict[str, str]) -> Response:
     return _with_tokens(200, renewed)
 
 
-@caller.post("/logout")
+@me.post("/logout")
 @authenticated
 @raises(RateLimited)
-@caller.response(204)
+@me.response(204)
 def logout() -> Response:
     """End this token's session. For a user of another issuer, reject all tokens issued until now."""
     user_id, session_id = g.identity.user_id, g.identity.session_id
@@ -90,10 +91,10 @@ def logout() -> Response:
     return empty_response()
 
 
-@caller.get("/sessions")
+@me.get("/sessions")
 @authenticated
 @raises(RateLimited)
-@caller.response(200, Sessions)
+@me.response(200, SessionList)
 def list_sessions() -> Response:
     """List the caller's sessions, newest first."""
     rows = sessions.list_sessions(g.identity.user_id)
@@ -101,10 +102,10 @@ def list_sessions() -> Response:
     return json_response({"items": [{**_fields(SESSION_FIELDS, row), "current": row.id == current} for row in rows]})
 
 
-@caller.delete("/sessions/<id:session_id>")
+@me.delete("/sessions/<id:session_id>")
 @authenticated
 @raises(NotFound, RateLimited)
-@caller.response(204)
+@me.response(204)
 def end_session(session_id: str) -> Response:
     """End one session."""
     ended = sessions.end_session(g.identity.user_id, session_id)
@@ -114,10 +115,10 @@ def end_session(session_id: str) -> Response:
     return empty_response()
 
 
-@caller.delete("/sessions")
+@me.delete("/sessions")
 @authenticated
 @raises(RateLimited)
-@caller.response(204)
+@me.response(204)
 def end_sessions() -> Response:
     """End all sessions, including this one. For a user of another issuer, reject all tokens issued until now."""
     user = g.identity
@@ -127,20 +128,20 @@ def end_sessions() -> Response:
     return empty_response()
 
 
-@caller.get("/me")
+@me.get("/me")
 @authenticated
 @raises(RateLimited)
-@caller.response(200, User)
+@me.response(200, User)
 def get_me() -> Response:
     """Show the caller."""
-    return json_response(_user(queries.find_user(g.identity.user_id)))
+    return json_response(_me())
 
 
-@caller.patch("/me")
+@me.patch("/me")
 @authenticated
 @raises(InvalidCredentials, RateLimited)
-@caller.arguments(AccountPatch)
-@caller.response(200, User)
+@me.arguments(AccountPatch)
+@me.response(200, User)
 def change_me(changes: dict[str, Any]) -> Response:
     """Change the caller's name or password. A new password ends the other sessions."""
     if "new_password" in changes:
@@ -149,14 +150,14 @@ def change_me(changes: dict[str, Any]) -> Response:
         services().revocations.add(queries.change_password(user, password_hash, g.identity.session_id))
     if "name" in changes:
         queries.name_user(g.identity, changes["name"])
-    return json_response(_user(queries.find_user(g.identity.user_id)))
+    return json_response(_me())
 
 
-@caller.delete("/me")
+@me.delete("/me")
 @authenticated
 @raises(InvalidCredentials, RateLimited)
-@caller.arguments(AccountDeletion, location="optional_json", required=False)
-@caller.response(204)
+@me.arguments(AccountDeletion, location="optional_json", required=False)
+@me.response(204)
 def delete_me(farewell: dict[str, str]) -> Response:
     """Delete the caller, with all tasks and sessions. An account of this service must give its password."""
     verified_hash = None
@@ -205,11 +206,17 @@ def _renew_hash(user: Any, password: str) -> Any:
     return user
 
 
-def _user(row: Any) -> dict[str, str | None]:
-    """Return a user as JSON. A user of another issuer has no row before the first write; an account always has one."""
-    if row is None and g.identity.is_local:
-        raise TokenRevoked
-    return _fields(USER_FIELDS, row or (g.identity.user_id, None, None, None))
+def _me() -> dict[str, str | None]:
+    """Return the caller as JSON. Another issuer's user has no row before the first write; an account always has one."""
+    identity = g.identity
+    row = queries.find_user(identity.user_id)
+    if identity.is_local:
+        if row is None:
+            raise TokenRevoked
+        return _fields(USER_FIELDS, row)
+    user = _fields(USER_FIELDS, row or (identity.user_id, None, None, None))
+    profile = read_profile(token_claims())
+    return {name: profile.get(name) if value is None else value for name, value in user.items()}
 
 
 def _fields(names: tuple[str, ...], row: Any) -> dict[str, Any]:

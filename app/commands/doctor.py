@@ -134,8 +134,8 @@ def _read_token() -> str:
     """Read the token from standard input, without a header name, `Bearer` or white space around it."""
     if standard_input().isatty():
         click.echo("Paste the token and press Enter:", err=True)
-        octets = sys.stdin.buffer.readline(ROOM_FOR_A_TOKEN)
+        data = sys.stdin.buffer.readline(ROOM_FOR_A_TOKEN)
     else:
-        octets = sys.stdin.buffer.read(ROOM_FOR_A_TOKEN)
-    token = octets.decode(errors="replace").strip()
+        data = sys.stdin.buffer.read(ROOM_FOR_A_TOKEN)
+    token = data.decode(errors="replace").strip()
     return token.removeprefix("Authorization:").strip().removeprefix("Bearer ").strip()

@@ -28,7 +28,7 @@ from app.database.statements import Row
 from app.http.strict_json import on_one_line
 from app.services import services
 from app.settings import MAX_ACCESS_TOKEN_SECONDS
-from app.tasks.listing import count_tasks
+from app.tasks.summary import count_tasks
 
 FIELDS = ("id", "email", "name", "created_at", "disabled_at")
 # The last columns may be wider than this.

@@ -142,48 +142,8 @@ def _sqlite_is_older(element: is_older, compiler: SQLCompiler, **options: Any) -
     return f"{time} <= moved({other}, -({seconds}))"
 
 
-class folded(FunctionElement[str]):
-    """Text for comparing without case in every alphabet; the two Greek small sigmas count as one letter."""
-
-    type = Text()
-    inherit_cache = True
-
-
-@compiles(folded)
-def _postgresql_folded(element: folded, compiler: SQLCompiler, **options: Any) -> str:
-    # A column with the collation "C" would fold only ASCII.
-    return f"""replace(lower({compiler.process(element.clauses, **options)} COLLATE "default"), 'ς', 'σ')"""
-
-
-@compiles(folded, "sqlite")
-def _sqlite_folded(element: folded, compiler: SQLCompiler, **options: Any) -> str:
-    return f"fold({compiler.process(element.clauses, **options)})"
-
-
-class folded_ascii(FunctionElement[str]):
-    """Text for comparing with ASCII without case; all other letters stay unchanged."""
-
-    type = Text()
-    inherit_cache = True
-
-
-@compiles(folded_ascii)
-def _postgresql_folded_ascii(element: folded_ascii, compiler: SQLCompiler, **options: Any) -> str:
-    return f'lower({compiler.process(element.clauses, **options)} COLLATE "C")'
-
-
-@compiles(folded_ascii, "sqlite")
-def _sqlite_folded_ascii(element: folded_ascii, compiler: SQLCompiler, **options: Any) -> str:
-    return f"lower({compiler.process(element.clauses, **options)})"
-
-
 # Canonical text on SQLite, so that an id is read as it was written.
 Id = Uuid(as_uuid=False).with_variant(String(36), "sqlite")
 
 # Ordered by code point on both engines, whatever the database's locale.
 PlainText = Text().with_variant(Text(collation="C"), "postgresql")
-
-
-def fold(text: str) -> str:
-    """Fold text for comparing without case, like the SQL function `folded`."""
-    return text.lower().replace("ς", "σ")

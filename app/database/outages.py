@@ -26,6 +26,8 @@ PAUSE_SECONDS = 1
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 LOCK_NOT_AVAILABLE = "55P03"
 READ_ONLY = "25006"
+# Citus has no code of its own for a machine that was lost during a transaction.
+INTERNAL_ERROR, MACHINE_LOST = "XX000", "failure on connection marked as essential"
 SQLITE_OUTAGES = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -68,10 +70,10 @@ class DatabaseState:
 
 
 @contextmanager
-def outages(trouble: DatabaseState, writes: bool = True) -> Iterator[None]:
+def outages(state: DatabaseState, writes: bool = True) -> Iterator[None]:
     """Turn temporary failures of the database into DatabaseUnavailable."""
     began_at = time.monotonic()
-    if began_at < (trouble.writes_paused_until if writes else trouble.reads_paused_until):
+    if began_at < (state.writes_paused_until if writes else state.reads_paused_until):
         raise DatabaseUnavailable
     try:
         yield
@@ -89,10 +91,10 @@ def outages(trouble: DatabaseState, writes: bool = True) -> Iterator[None]:
         code, is_locked = getattr(cause, "pgcode", None), _is_locked(cause)
         # Without an SQLSTATE the error came from the driver, not the server.
         if (is_locked or code is None) and time.monotonic() - began_at > PAUSE_SECONDS:
-            trouble.pause_attempts(is_locked, writes)
+            state.pause_attempts(is_locked, writes)
         if code == READ_ONLY:
             # Another host may have taken over.
-            trouble.broken_at = time.monotonic()
+            state.broken_at = time.monotonic()
         detail = f"The database is unavailable: {cause}." if isinstance(cause, FileLost) else None
         raise DatabaseUnavailable(detail) from error
 
@@ -114,5 +116,7 @@ def _is_outage(error: BaseException | None) -> bool:
     code = getattr(error, "pgcode", None)
     if code is None:
         return isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
+    if code == INTERNAL_ERROR:
+        return str(error).startswith(MACHINE_LOST)
     # Lost connection, rolled back transaction (deadlock), lack of resources, operator intervention, disk failure.
     return code[:2] in ("08", "40", "53", "57", "58") or code in (LOCK_NOT_AVAILABLE, READ_ONLY)

@@ -13,9 +13,9 @@ from urllib.parse import quote
 from sqlalchemy import Dialect, Engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from app.database.columns import fold
 from app.database.connections import CHECK, MADE_AT
 from app.database.scopes import STATEMENT_SECONDS, takes_its_time
+from app.database.texts import compose, fold, key_for_sorting
 from app.times import rfc3339
 from app.turns import give_way
 
@@ -141,6 +141,8 @@ def _prepare(connection: _Connection, record: ConnectionPoolEntry) -> None:
     connection.create_function("now", 0, connection.from_now)
     connection.create_function("from_now", 1, connection.from_now)
     connection.create_function("moved", 2, _moved, deterministic=True)
+    connection.create_function("compose", 1, _on_text(compose), deterministic=True)
+    connection.create_function("sort_key", 1, _on_text(key_for_sorting), deterministic=True)
     connection.create_function("fold", 1, _on_text(fold), deterministic=True)
     connection.create_function("strpos", 2, _on_text(lambda text, part: text.find(part) + 1), deterministic=True)
 

@@ -24,7 +24,8 @@ from app.http.problems import Problem
 
 View = Callable[..., Any]
 
-FILE = {"type": "string", "format": "binary"}
+# A file of text. With the format `binary`, clients would promise bytes and then decode text.
+TEXT_FILE = {"type": "string"}
 
 
 class Blueprint(flask_smorest.Blueprint):
@@ -126,13 +127,15 @@ def takes(*headers: str, also: tuple[int, ...] = ()) -> Callable[[View], View]:
     return decorator
 
 
-def takes_file(media_types: Mapping[str, str], limit: int) -> Callable[[View], View]:
-    """Document an operation whose body is a file of one of these types, each with an example, or a form with one."""
-    file = {**FILE, "maxLength": limit}
-    content: dict[str, Any] = {name: {"schema": file, "example": example} for name, example in media_types.items()}
+def takes_file(description: str, example: str, limit: int) -> Callable[[View], View]:
+    """Document an operation whose body is a form with one file, or the file itself, as the description says.
+
+    The document has no media types of the file: generated clients can send it only as one that they know.
+    """
+    file = {"type": "string", "format": "binary", "maxLength": limit}
     form = {"type": "object", "properties": {"file": file}, "required": ["file"], "additionalProperties": False}
-    content["multipart/form-data"] = {"schema": form, "example": {"file": next(iter(media_types.values()))}}
-    body = {"required": True, "content": content}
+    content = {"multipart/form-data": {"schema": form, "example": {"file": example}}}
+    body = {"required": True, "description": description, "content": content}
 
     def decorator(view: View) -> View:
         view.__dict__.setdefault("_apidoc", {})["file"] = body

@@ -117,8 +117,8 @@ class QueryInteger(fields.Integer):
 class OneOfSchemas(fields.Field[Any]):
     """An object validated by one of several schemas, chosen by a discriminator field."""
 
-    def __init__(self, discriminator: str, schemas: Mapping[str, type[Schema]]) -> None:
-        super().__init__()
+    def __init__(self, component: str, discriminator: str, schemas: Mapping[str, type[Schema]]) -> None:
+        super().__init__(metadata={"component": component})
         self.discriminator = discriminator
         self.schemas = {word: schema() for word, schema in schemas.items()}
 

@@ -8,6 +8,7 @@ from marshmallow import Schema, fields, missing
 from marshmallow.validate import OneOf
 from werkzeug.routing import UUIDConverter
 
+from app.http.documents import Document
 from app.http.fields import EXAMPLE_ID, OneOfSchemas, Text
 from app.http.parsing import ERRORS_SHOWN
 from app.http.problems import (
@@ -16,15 +17,15 @@ from app.http.problems import (
     BadRequest,
     InternalError,
     MalformedJson,
+    MethodNotAllowed,
     PayloadTooLarge,
     Problem,
     UnsupportedMediaType,
     ValidationFailed,
     catalogue,
 )
-from app.http.responses import PlainResponse
 
-VERSION = "0.1.0"
+VERSION = "1.0.0"
 # The server's own rejections are described only here. If each operation listed them, a generated client would have to
 # treat the body of every error as optional.
 DESCRIPTION = """Tasks for many users. Each user sees only their own.
@@ -130,7 +131,11 @@ class ProblemDetails(Schema):
     errors = fields.Dict(
         keys=fields.String(),
         values=fields.List(Text(1, 1_000), metadata={"maxItems": 10}),
-        metadata={"maxProperties": ERRORS_SHOWN, "description": "Field → what is wrong with it."},
+        metadata={
+            "component": "FieldErrors",
+            "maxProperties": ERRORS_SHOWN,
+            "description": "Field → what is wrong with it.",
+        },
     )
 
 
@@ -146,11 +151,10 @@ class Api(flask_smorest.Api):
 
     DEFAULT_ERROR_RESPONSE_NAME = None
 
-    _document: bytes | None = None
+    _document: Document | None = None
 
     def init_app(self, app: Flask, **options: Any) -> None:
         super().init_app(app, **options)
-        self.ma_plugin.converter.add_attribute_function(_one_of_schemas)
         self.spec.components.security_scheme(BEARER, BEARER_SCHEME)
         app.url_map.converters["id"] = IdConverter
         self.register_converter(
@@ -160,8 +164,8 @@ class Api(flask_smorest.Api):
     def _openapi_json(self) -> Response:
         """Return the document, made only once: making it takes 13 ms, during which no other request runs."""
         if self._document is None:
-            self._document = super()._openapi_json().get_data()
-        return PlainResponse(self._document, content_type="application/json")
+            self._document = Document(super()._openapi_json().get_data(), "application/json")
+        return self._document.response()
 
     def _register_pagination_header(self) -> None:
         """Do nothing: this service pages by cursors."""
@@ -173,17 +177,33 @@ class Api(flask_smorest.Api):
         for name, (description, pattern) in HEADERS.items():
             schema = {"type": "string", "pattern": pattern, "maxLength": _most_characters(name)}
             self.spec.components.header(name, {"description": description, "schema": schema}, lazy=True)
-        for status in {problem.status for problem in catalogue()}:
-            problems = [problem for problem in catalogue() if problem.status == status]
-            codes = [problem.code for problem in problems]
-            its_own = {"properties": {"status": {"const": status}, "code": {"enum": codes}}}
-            examples = {problem.code: {"value": example_of_problem(problem)} for problem in problems}
-            response = {
-                "description": f"One of {', '.join(f'`{code}`' for code in codes)}.",
-                "headers": headers_named(*ON_EVERY_ANSWER, *ON_STATUS.get(status, ())),
-                "content": {CONTENT_TYPE: {"schema": {"allOf": [ProblemDetails, its_own]}, "examples": examples}},
-            }
-            self.spec.components.response(response_name(status), response, lazy=True)
+        # Before the first schema is described.
+        for describe in (_one_of_schemas, _reference):
+            self.ma_plugin.converter.add_attribute_function(describe)
+        # Generators name a type after its component.
+        self.spec.components.schema("ProblemDetails", schema=ProblemDetails)
+        # No operation answers a method that it does not have.
+        for status in sorted({problem.status for problem in catalogue()} - {MethodNotAllowed.status}):
+            self._register_problem(status, [problem for problem in catalogue() if problem.status == status])
+
+    def _register_problem(self, status: int, problems: list[type[Problem]]) -> None:
+        codes = [problem.code for problem in problems]
+        name = response_name(status)
+        # `enum`, not `const`: some generators cannot narrow a property to a constant.
+        narrowed = {
+            "status": {"type": "integer", "format": "int32", "minimum": status, "maximum": status, "enum": [status]},
+            "code": {"type": "string", "enum": codes},
+        }
+        # Two parts, because some generators read only the part of an `allOf` that has one.
+        parts = ["ProblemDetails", {"type": "object", "properties": narrowed, "required": [*narrowed]}]
+        self.spec.components.schema(name, {"allOf": parts}, lazy=True)
+        examples = {problem.code: {"value": example_of_problem(problem)} for problem in problems}
+        response = {
+            "description": f"One of {', '.join(f'`{code}`' for code in codes)}.",
+            "headers": headers_named(*ON_EVERY_ANSWER, *ON_STATUS.get(status, ())),
+            "content": {CONTENT_TYPE: {"schema": name, "examples": examples}},
+        }
+        self.spec.components.response(name, response, lazy=True)
 
 
 def _one_of_schemas(converter: Any, field: Any, **_: Any) -> dict[str, Any]:
@@ -195,6 +215,19 @@ def _one_of_schemas(converter: Any, field: Any, **_: Any) -> dict[str, Any]:
         "oneOf": [{"$ref": reference} for reference in dict.fromkeys(mapping.values())],
         "discriminator": {"propertyName": field.discriminator, "mapping": mapping},
     }
+
+
+def _reference(converter: Any, field: Any, ret: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Describe a field that has the metadata `component` once, under that name: generators make one type of it."""
+    name = field.metadata.get("component")
+    if not name:
+        return {}
+    described = {word: ret.pop(word) for word in [*ret] if word != "description"}
+    components = converter.spec.components
+    if name not in components.schemas:
+        components.schema(name, described)
+    reference: dict[str, Any] = components.get_ref("schema", name)
+    return reference
 
 
 def headers_named(*names: str) -> dict[str, str]:

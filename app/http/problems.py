@@ -26,6 +26,8 @@ class Problem(Exception):
     title: ClassVar[str]
     # The next step for the client. Never a stack trace, SQL, a token, or whether another user's data exists.
     detail: str
+    # What only the log says: more than a client may know.
+    reason: str | None = None
 
     def __init__(
         self, detail: str | None = None, *, errors: Errors | None = None, headers: dict[str, str] | None = None
@@ -41,7 +43,7 @@ class Problem(Exception):
         return type(self)(self.detail, errors=errors or {path: [self.detail]}, headers=self.headers)
 
     def response(self) -> Response:
-        note_problem(self.code)
+        note_problem(self.code, self.reason)
         body: dict[str, Any] = {
             "type": f"{ERRORS_PAGE}#{self.code}",
             "title": self.title,

@@ -26,11 +26,19 @@ logger = logging.getLogger("tasks.request")
 # Keys of the WSGI environment.
 REQUEST_ID = "tasks.request_id"
 PROBLEM = "tasks.problem"
+REASON = "tasks.reason"
 USER = "tasks.user"
 REFUSED_ORIGIN = "tasks.refused_origin"
 
 # What a line has where it is known. The address is that of the client, behind trusted proxies too.
-_PERHAPS = (("client", "REMOTE_ADDR"), ("user", USER), ("code", PROBLEM), ("refused_origin", REFUSED_ORIGIN))
+_PERHAPS = (
+    ("client", "REMOTE_ADDR"),
+    ("user", USER),
+    ("code", PROBLEM),
+    ("reason", REASON),
+    ("refused_origin", REFUSED_ORIGIN),
+)
+REASON_CHARACTERS = 400
 
 # Visible ASCII, because it goes into headers and log lines unchanged.
 _FIT = re.compile(r"[!-~]{1,128}")
@@ -47,7 +55,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.wsgi_app = Requests(app.wsgi_app, settings.cors_origins)  # type: ignore[method-assign]
 
 
-def tell(app: Flask, count: Count) -> None:
+def set_counter(app: Flask, count: Count) -> None:
     """Call `count` for each response from now on."""
     around = app.wsgi_app
     assert isinstance(around, Requests)
@@ -64,9 +72,11 @@ def note_user(user_id: str) -> None:
     request.environ[USER] = user_id
 
 
-def note_problem(code: str) -> None:
-    """Note the problem's code for this request's log line."""
+def note_problem(code: str, reason: str | None) -> None:
+    """Note the problem's code for this request's log line, and a reason that a client may not know."""
     request.environ[PROBLEM] = code
+    if reason:
+        request.environ[REASON] = reason[:REASON_CHARACTERS]
 
 
 class Requests:

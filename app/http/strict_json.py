@@ -26,7 +26,7 @@ def loads(text: bytes) -> Any:
 
 
 def _is_utf8(text: bytes) -> bool:
-    """Whether it looks like it: ASCII in UTF-16 is UTF-8 too, with NULs."""
+    """Return whether a text is probably UTF-8: ASCII in UTF-16 is also valid UTF-8, with NULs."""
     try:
         return "\x00" not in text.decode()
     except UnicodeDecodeError:

@@ -12,8 +12,9 @@ from sqlalchemy import literal, select
 from app.auth.claims import LEEWAY_SECONDS
 from app.database import db, fetch_one, scope
 from app.database.cluster import is_cluster
-from app.database.columns import folded, now
+from app.database.columns import now
 from app.database.outages import outages
+from app.database.texts import folded
 from app.ops.checks import Finding
 from app.ops.health import require_distribution, require_isolation, require_newest_migration
 from app.ops.isolation_probe import find_leak

@@ -1,12 +1,14 @@
 """/docs: the interactive description and the catalogue of errors. This service serves every asset itself."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import flask_swagger_ui
-from flask import Blueprint, Response, abort, render_template, send_from_directory
+from flask import Blueprint, Response, abort, render_template
 from markupsafe import Markup, escape
 
+from app.http.documents import Document
 from app.http.openapi import VERSION
 from app.http.problems import Problem, catalogue
 from app.services import services
@@ -22,6 +24,7 @@ FOLDERS = {
     "docs.js": OWN,
     "icon.svg": OWN,
 }
+MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 # Even if an attacker injects text into a page, it runs only these scripts and calls only this service.
 POLICY = (
@@ -46,7 +49,13 @@ def show_docs() -> str:
 def send_asset(name: str) -> Response:
     if name not in FOLDERS:
         abort(404)
-    return send_from_directory(FOLDERS[name], name)
+    return _asset(name).response()
+
+
+@cache
+def _asset(name: str) -> Document:
+    file = FOLDERS[name] / name
+    return Document(file.read_bytes(), f"{MEDIA_TYPES[file.suffix]}; charset=utf-8")
 
 
 @blueprint.get("/errors")

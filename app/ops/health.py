@@ -43,7 +43,7 @@ PURGED = {
 }
 
 
-class Service(Schema):
+class ServiceInfo(Schema):
     name = fields.String(required=True, validate=OneOf(["tasks"]))
     version = Text(1, 50, required=True, metadata={"example": VERSION})
     links = fields.Dict(
@@ -54,19 +54,19 @@ class Service(Schema):
     )
 
 
-class Status(Schema):
+class HealthStatus(Schema):
     status = fields.String(required=True, validate=OneOf(["ok"]))
 
 
 @blueprint.get("/")
-@blueprint.response(200, Service)
+@blueprint.response(200, ServiceInfo)
 def show_service() -> Response:
     """Show the service's name, version and links."""
     return json_response({"name": "tasks", "version": VERSION, "links": LINKS})
 
 
 @blueprint.get("/healthz")
-@blueprint.response(200, Status)
+@blueprint.response(200, HealthStatus)
 def check_health() -> Response:
     """Check that the process is running, without asking the database."""
     return json_response({"status": "ok"})
@@ -74,7 +74,7 @@ def check_health() -> Response:
 
 @blueprint.get("/readyz")
 @raises(DatabaseUnavailable)
-@blueprint.response(200, Status)
+@blueprint.response(200, HealthStatus)
 def check_readiness() -> Response:
     """Check that the database responds, is at the newest migration, isolates users, and is distributed if a cluster."""
     require_ready()

@@ -1,5 +1,6 @@
 """The format of log lines: text on a terminal, otherwise JSON."""
 
+import json
 import logging
 import sys
 from datetime import UTC, datetime
@@ -13,7 +14,11 @@ from app.settings import Settings
 from app.times import rfc3339
 
 # The attributes that a record may have besides its message.
-EXTRAS = ("request_id", "method", "path", "status", "milliseconds", "client", "user", "code", "refused_origin")
+EXTRAS = (
+    *("request_id", "method", "path", "status", "milliseconds", "client", "user", "code", "reason", "refused_origin"),
+)
+# Those that are sentences.
+SENTENCES = ("reason",)
 
 
 class JsonFormatter(logging.Formatter):
@@ -36,7 +41,7 @@ class TextFormatter(logging.Formatter):
     """Format a record for people: time, level, message, and the other attributes as name=value."""
 
     def format(self, record: logging.LogRecord) -> str:
-        extras = "".join(f" {name}={_word(vars(record)[name])}" for name in EXTRAS if name in vars(record))
+        extras = "".join(f" {name}={_value(name, vars(record)[name])}" for name in EXTRAS if name in vars(record))
         line = f"{_time(record)} {record.levelname:<7} {_printable(record.getMessage())}{extras}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
@@ -56,6 +61,10 @@ def configure(settings: Settings) -> None:
     tasks = logging.getLogger("tasks")
     tasks.handlers, tasks.propagate = [handler], False
     tasks.setLevel(settings.log_level.upper())
+
+
+def _value(name: str, value: object) -> str:
+    return _printable(json.dumps(value, ensure_ascii=False)) if name in SENTENCES else _word(value)
 
 
 def _word(value: object) -> str:

@@ -123,9 +123,9 @@ def init_app(app: Flask) -> None:
     connections = services_of(app).database.connections
     counts = Counts([problem.code for problem in catalogue()], lambda: connections.in_use)
     app.extensions["metrics"] = counts
-    requests.tell(app, counts.add)
+    requests.set_counter(app, counts.add)
 
 
 def show_metrics() -> Response:
-    """For whoever watches the service; it names no user and no task."""
+    """Show the metrics for monitoring. They name no user and no task."""
     return Response(current_app.extensions["metrics"].page(), content_type=CONTENT_TYPE_PLAIN_0_0_4)

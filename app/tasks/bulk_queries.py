@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSON
 
-from app.database import execute, fetch_all
+from app.database import fetch_all, fetch_tuples
 from app.database.columns import now, now_if
 from app.database.engines import for_engine
 from app.database.statements import Row
@@ -111,11 +111,11 @@ def _importing(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
     statement = _inserting(insert_for_engine, values)
     # A task makes only one next task in its life, so it keeps that one's id.
     kept = {"user_id", "id", "created_at", "next_id", "version"}
-    anew = {name: statement.excluded[name] for name in values.keys() - kept}
-    anew |= {"deleted_at": None, "version": tasks.c.version + 1}
+    restored = {name: statement.excluded[name] for name in values.keys() - kept}
+    restored |= {"deleted_at": None, "version": tasks.c.version + 1}
     return statement.on_conflict_do_update(
-        index_elements=["user_id", "id"], set_=anew, where=tasks.c.deleted_at.is_not(None)
-    )
+        index_elements=["user_id", "id"], set_=restored, where=tasks.c.deleted_at.is_not(None)
+    ).returning(tasks.c.id)
 
 
 _insert_of = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
@@ -138,7 +138,8 @@ def import_tasks(user_id: str, new: Sequence[Mapping[str, Any]]) -> int:
     """Add the tasks whose id is free or in the trash, and return their number. The first one with an id counts."""
     # PostgreSQL cannot update a row twice in one statement.
     first = {task["id"]: task for task in reversed(new)}
-    return execute(for_engine(_import), _parameters(user_id, [*reversed(first.values())]))
+    # Rows, because Citus counts those that stayed unchanged, too.
+    return len(fetch_tuples(for_engine(_import), _parameters(user_id, [*reversed(first.values())])))
 
 
 def update_tasks(user_id: str, changed: Sequence[Mapping[str, Any]]) -> list[Row]:

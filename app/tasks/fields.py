@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 import orjson
 from marshmallow import ValidationError, fields
 
-from app.database.columns import fold
+from app.database.texts import fold
 from app.http.fields import Text
 from app.tasks import recurrence
 from app.times import is_day, read_day, read_moment
@@ -19,12 +19,17 @@ NOTHING: Described = MappingProxyType({})
 
 # In order of rank.
 PRIORITIES = ("none", "low", "medium", "high")
+PRIORITY: Described = MappingProxyType({"component": "Priority", "enum": list(PRIORITIES), "example": "high"})
 TITLE_CHARACTERS = 200
 DETAILS_CHARACTERS = 10_000
 MAX_TAGS, TAG_CHARACTERS = 20, 50
 ZONE_CHARACTERS = 64
 
 LINE_END = "\n"
+
+# Far enough ahead that no reader finds the example's task overdue; a Monday, as EXAMPLE_RULE has it.
+EXAMPLE_DAY = "2050-03-14"
+EXAMPLE_RULE = "FREQ=WEEKLY;BYDAY=MO,WE,FR"
 
 _SHAPE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
@@ -33,8 +38,7 @@ class Priority(fields.String):
     """One of the four words, stored as its rank."""
 
     def __init__(self, *, metadata: Described = NOTHING, **options: Any) -> None:
-        described = {"enum": list(PRIORITIES), "example": "high"}
-        super().__init__(metadata={**described, **metadata}, **options)
+        super().__init__(metadata={**PRIORITY, **metadata}, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         try:
@@ -69,7 +73,7 @@ class Day(fields.String):
     """A calendar day, `YYYY-MM-DD`, in no particular time zone."""
 
     def __init__(self, description: str, **options: Any) -> None:
-        described = {"format": "date", "maxLength": 10, "example": "2026-03-14", "description": description}
+        described = {"format": "date", "maxLength": 10, "example": EXAMPLE_DAY, "description": description}
         super().__init__(allow_none=True, metadata=described, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
@@ -123,7 +127,7 @@ class Rule(Text):
 
     def __init__(self, **options: Any) -> None:
         described = {
-            "example": "FREQ=WEEKLY;BYDAY=MO,WE,FR",
+            "example": EXAMPLE_RULE,
             "description": "An RRULE: how the task repeats. It needs `due_on` or `due_at`.",
         }
         super().__init__(1, recurrence.MAX_CHARACTERS, allow_none=True, metadata=described, **options)
@@ -136,7 +140,7 @@ class Rule(Text):
 
 
 def write_tags(tags: Iterable[str]) -> str:
-    """Return the tags as stored; of tags that differ only in case, keep the first."""
+    """Return the tags as stored; of those that are the same to `fold`, keep the first."""
     kept: dict[str, str] = {}
     for tag in tags:
         kept.setdefault(fold(tag), tag)

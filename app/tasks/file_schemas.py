@@ -49,17 +49,17 @@ class ImportQuery(Schema):
     )
 
 
-class Fault(Schema):
+class ImportFault(Schema):
     line = Count(required=True, metadata={"example": 3})
     detail = Text(1, 100_000, required=True, metadata={"example": "title: Must not be blank."})
 
 
-class LeftOut(Schema):
+class ImportOmission(Schema):
     kind = Text(1, 200, required=True, metadata={"example": "VALARM"})
     count = Count(required=True)
 
 
-class Imported(Schema):
+class ImportResult(Schema):
     """The result of an import. `found` is the sum of `added`, `kept` and `skipped`."""
 
     found = Count(required=True, metadata={"example": 4})
@@ -67,12 +67,12 @@ class Imported(Schema):
     kept = Count(required=True, metadata={"example": 1, "description": "Tasks that were there already."})
     skipped = Count(required=True, metadata={"example": 1, "description": "Faulty tasks."})
     faults = fields.List(
-        fields.Nested(Fault),
+        fields.Nested(ImportFault),
         required=True,
         metadata={"maxItems": MAX_FAULTS, "description": "The first faulty tasks, each by the line where it begins."},
     )
     left_out = fields.List(
-        fields.Nested(LeftOut),
+        fields.Nested(ImportOmission),
         required=True,
         metadata={"maxItems": MAX_FAULTS, "description": "What tasks of this service cannot keep, by kind."},
     )

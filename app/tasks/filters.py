@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Text, and_, bindparam, cast, func, literal, or_, select
 
-from app.database.columns import Day, Timestamp, folded, folded_ascii, now
+from app.database.columns import Day, Timestamp, now
+from app.database.texts import compose, folded, folded_ascii
 from app.tasks.fields import LINE_END, PRIORITIES, line_of
 from app.tasks.models import IN_TRASH, tasks
 from app.times import rfc3339
@@ -71,10 +72,11 @@ def read(query: Mapping[str, Any]) -> dict[str, Any]:
     found |= {name: True for name, value in (("completed", True), ("pending", False)) if value in wanted}
     if "priority" in query:
         found["priorities"] = "".join(sorted({str(PRIORITIES.index(word)) for word in query["priority"]}))
-    for number, tag in enumerate(query.get("tag", ())):
+    for number, tag in enumerate(map(compose, query.get("tag", ()))):
         found[f"tag_ascii_{number}" if tag.isascii() else f"tag_{number}"] = line_of(tag) + LINE_END
     if "q" in query:
-        found["q_ascii" if query["q"].isascii() else "q"] = query["q"]
+        part = compose(query["q"])
+        found["q_ascii" if part.isascii() else "q"] = part
     for name in ("due_before", "due_after"):
         if name in query:
             found[name if "T" in query[name] else f"{name}_day"] = query[name]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Integer, Select, asc, bindparam, desc, func, select, tuple_, union_all
 
 from app.database import fetch_one, fetch_tuples
+from app.database.texts import sort_key
 from app.tasks import cursors, filters
 from app.tasks.cursors import is_id
 from app.tasks.fields import PRIORITIES
@@ -125,10 +126,12 @@ def _rows(names: frozenset[str], sort: str, begin: str | None) -> Select[Any]:
     order = desc if descending else asc
     rows = bindparam("rows", type_=Integer())
     page = select(*LISTED).where(*_wanted(names)).limit(rows)
-    with_value, without = page.order_by(order(column), order(tasks.c.id)), page.order_by(order(tasks.c.id))
+    place = (*_place(column, column), tasks.c.id)
+    with_value, without = page.order_by(*map(order, place)), page.order_by(order(tasks.c.id))
     after_id = bindparam("after_id", type_=tasks.c.id.type)
     if begin == "values":
-        here, there = tuple_(column, tasks.c.id), tuple_(bindparam("after_value", type_=column.type), after_id)
+        after_value = bindparam("after_value", type_=column.type)
+        here, there = tuple_(*place), tuple_(*_place(column, after_value), after_id)
         with_value = with_value.where(here < there if descending else here > there)
     if not column.nullable:
         return with_value
@@ -144,6 +147,15 @@ def _rows(names: frozenset[str], sort: str, begin: str | None) -> Select[Any]:
     return select(*both.c).order_by(value.is_(None), order(value), order(both.c.id)).limit(rows)
 
 
+def _place(column: ColumnElement[Any], value: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:
+    """Return what decides, before the id, where a value of this column stands in a list sorted by it."""
+    if column is not tasks.c.title:
+        return (value,)
+    # Letters first, case and accents only among the same letters. A cursor's key is computed once, not for each row.
+    key = sort_key(value)
+    return (key if value is column else select(key).scalar_subquery(), value)
+
+
 @lru_cache(maxsize=256)
 def _count(names: frozenset[str]) -> Select[Any]:
     return select(func.count().label("total")).select_from(tasks).where(*_wanted(names))
@@ -151,18 +163,3 @@ def _count(names: frozenset[str]) -> Select[Any]:
 
 def _wanted(names: frozenset[str]) -> list[ColumnElement[bool]]:
     return [tasks.c.user_id == bindparam("of_user"), *(filters.condition(name) for name in sorted(names))]
-
-
-_kept = tasks.c.deleted_at.is_(None)
-_count_by_state = select(
-    func.count().filter(_kept, tasks.c.completed_at.is_(None)).label("open"),
-    func.count().filter(_kept, tasks.c.completed_at.is_not(None)).label("completed"),
-    func.count().filter(~_kept).label("in_trash"),
-).where(tasks.c.user_id == bindparam("of_user"))
-
-
-def count_tasks(user_id: str) -> dict[str, int]:
-    """Return the numbers of a user's tasks: open, completed, and in the trash."""
-    counted = fetch_one(_count_by_state, {"of_user": user_id})
-    assert counted is not None
-    return dict(counted._asdict())

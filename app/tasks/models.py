@@ -63,9 +63,9 @@ tasks = Table(
     PrimaryKeyConstraint("user_id", "id"),
     ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
     # Each costs a write some 8 µs in the database; without it, a page in this order reads all of the user's tasks.
+    # A page by title does: row-level security allows no search in an index of sort keys.
     _index(NOT_DELETED, "created_at"),
     _index(NOT_DELETED, "priority"),
-    _index(NOT_DELETED, "title"),
     _index(DUE, "due"),
     _index(DELETED, "deleted_at"),
     # For the list of changes, which includes the trash.

@@ -55,8 +55,8 @@ def export(user_id: str, format_: Format) -> Iterator[bytes]:
 
 
 def example(format_: Format) -> str:
-    """Return a file with one task."""
-    return b"".join(format_.write([example_of(Task)])).decode()
+    """Return a file with one task, as text."""
+    return b"".join(format_.write([example_of(Task)])).decode("utf-8-sig")
 
 
 @dataclass

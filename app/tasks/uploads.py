@@ -31,6 +31,7 @@ MEDIA_TYPES = {
     "text/tab-separated-values": "csv",
     "text/calendar": "ics",
 }
+BODY = f"A form with one file, or the file itself as one of: {', '.join(f'`{kind}`' for kind in MEDIA_TYPES)}."
 NO_FORMAT = f"The format is not clear. Add ?format= with one of: {', '.join(READERS)}."
 
 
@@ -50,8 +51,7 @@ def checked_file(view: View) -> View:
                 raise _refusal(checked.faults)
             return view(*args, **kwargs, checked=checked)
 
-    examples = {kind: transfer.example(FORMATS[name]) for kind, name in MEDIA_TYPES.items()}
-    return takes_file(examples, FILE_BYTES)(wrapper)
+    return takes_file(BODY, transfer.example(FORMATS["jsonl"]), FILE_BYTES)(wrapper)
 
 
 @contextmanager

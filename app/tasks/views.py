@@ -6,30 +6,19 @@ from flask import Response, g, stream_with_context
 
 from app.auth.identity import authenticated
 from app.database import in_this_scope
-from app.http.blueprint import FILE, Blueprint, answers_with, raises, takes
+from app.http.blueprint import TEXT_FILE, Blueprint, answers_with, raises, takes
 from app.http.problems import NotFound
 from app.http.responses import empty_response, json_response
 from app.tasks import batch, changes, edits, listing, queries, summary, transfer
-from app.tasks.file_schemas import ExportQuery, Imported, ImportQuery
+from app.tasks.batch_schemas import BatchRequest, BatchResponse
+from app.tasks.file_schemas import ExportQuery, ImportQuery, ImportResult
 from app.tasks.formats import FORMATS
 from app.tasks.idempotency import idempotent
+from app.tasks.list_schemas import ChangesPage, ChangesQuery, SummaryQuery, TaskPage, TaskQuery, TaskSummary
 from app.tasks.preconditions import Precondition, conditional
 from app.tasks.problems import IdTaken, InvalidCursor, ResyncRequired
 from app.tasks.responses import TASK
-from app.tasks.schemas import (
-    BatchIn,
-    BatchOut,
-    ChangesPage,
-    ChangesQuery,
-    NewTask,
-    Summary,
-    SummaryQuery,
-    Task,
-    TaskIn,
-    TaskPage,
-    TaskPatch,
-    TaskQuery,
-)
+from app.tasks.schemas import NewTask, Task, TaskPatch, TaskReplacement
 from app.tasks.transfer import Checked
 from app.tasks.uploads import checked_file
 from app.turns import turn_for
@@ -55,7 +44,7 @@ def list_tasks(query: dict[str, Any]) -> Response:
 @blueprint.get("/summary")
 @authenticated
 @blueprint.arguments(SummaryQuery, location="query")
-@blueprint.response(200, Summary)
+@blueprint.response(200, TaskSummary)
 def summarize_tasks(query: dict[str, Any]) -> Response:
     """Count tasks: open, completed, overdue, due today, in the trash, by tag and by priority."""
     return json_response(summary.summarize(g.identity.user_id, query.get("time_zone")))
@@ -85,7 +74,7 @@ def get_task(task_id: str) -> Response:
 @blueprint.put("/<id:task_id>")
 @authenticated
 @conditional
-@blueprint.arguments(TaskIn)
+@blueprint.arguments(TaskReplacement)
 @blueprint.response(200, Task, headers=("ETag",))
 def replace_task(task: dict[str, Any], task_id: str, precondition: Precondition) -> Response:
     """Replace one task. A field left out of the body is reset to its default."""
@@ -133,9 +122,9 @@ def restore_task(task_id: str) -> Response:
 @blueprint.post("/batch")
 @authenticated
 @raises(NotFound, IdTaken)
-@blueprint.arguments(BatchIn, location="batch")
+@blueprint.arguments(BatchRequest, location="batch")
 @idempotent
-@blueprint.response(200, BatchOut, headers=("Idempotent-Replay",))
+@blueprint.response(200, BatchResponse, headers=("Idempotent-Replay",))
 def run_batch(work: dict[str, Any]) -> Response:
     """Run up to 100 operations: all of them, or none."""
     return json_response({"results": batch.run(g.identity, work["operations"])})
@@ -164,7 +153,7 @@ def list_changes(query: dict[str, Any]) -> Response:
 @blueprint.get("/export")
 @authenticated
 @blueprint.arguments(ExportQuery, location="query")
-@blueprint.response(200, FILE, content_type="application/jsonl", headers=("Content-Disposition",))
+@blueprint.response(200, TEXT_FILE, content_type="application/jsonl", headers=("Content-Disposition",))
 @answers_with({format_.media_type: transfer.example(format_) for format_ in FORMATS.values()})
 def export_tasks(query: dict[str, Any]) -> Response:
     """Download all tasks except those in the trash, as a file that `flask tasks import` can read."""
@@ -179,7 +168,7 @@ def export_tasks(query: dict[str, Any]) -> Response:
 @blueprint.arguments(ImportQuery, location="query")
 @checked_file
 @idempotent
-@blueprint.response(200, Imported, headers=("Idempotent-Replay",))
+@blueprint.response(200, ImportResult, headers=("Idempotent-Replay",))
 def import_tasks(checked: Checked) -> Response:
     """Add the tasks of a file, such as an export or another program's: all of them, or none.
 

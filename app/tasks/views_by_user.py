@@ -14,10 +14,11 @@ from app.http.problems import NotFound
 from app.http.responses import empty_response, json_response
 from app.tasks import edits, listing, queries
 from app.tasks.idempotency import idempotent
+from app.tasks.list_schemas import MAX_ARRAY, USER_SORTS, UserTaskQuery
 from app.tasks.preconditions import Precondition, conditional
 from app.tasks.problems import IdTaken
 from app.tasks.responses import USER_TASK
-from app.tasks.schemas import MAX_ARRAY, USER_SORTS, Completion, NewUserTask, UserTask, UserTaskPatch, UserTaskQuery
+from app.tasks.schemas import Completion, NewUserTask, UserTask, UserTaskPatch
 from app.turns import turn_for
 
 blueprint = Blueprint(

@@ -1,1 +1,1 @@
-"""What the service is compared with: the measured part of /api/{user_id}/tasks, in other hands."""
+"""The peers: the measured part of /api/{user_id}/tasks, as others would build it."""

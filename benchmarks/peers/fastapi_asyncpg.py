@@ -1,4 +1,4 @@
-"""The fast choice: FastAPI and asyncpg, without an ORM. Its tables are the other peer's."""
+"""The fast choice: FastAPI and asyncpg, without an ORM. It uses the other peer's tables."""
 
 import os
 from collections.abc import AsyncIterator
@@ -44,14 +44,14 @@ app = FastAPI(lifespan=open_pool)
 
 
 class TaskIn(BaseModel):
-    """What a client sends."""
+    """A task as a client sends it."""
 
     title: str = Field(min_length=1, max_length=200)
     description: str | None = Field(default=None, max_length=1000)
 
 
 class TaskOut(TaskIn):
-    """What a client gets."""
+    """A task as a client gets it."""
 
     id: UUID
     user_id: str
@@ -61,7 +61,7 @@ class TaskOut(TaskIn):
 
 
 async def read_token(user_id: str, credentials: Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())]) -> str:
-    """The id of the user who calls, which is the one in the path."""
+    """Return the calling user's id, which must be the one in the path."""
     try:
         claims = jwt.decode(credentials.credentials, SECRET, algorithms=["HS256"], options={"require": ["exp", "sub"]})
     except jwt.PyJWTError as error:
@@ -101,5 +101,5 @@ async def get_task(caller: Caller, task_id: UUID) -> dict[str, Any]:
 
 @app.patch("/api/{user_id}/tasks/{task_id}/complete", response_model=TaskOut)
 async def complete_task(caller: Caller, task_id: UUID) -> dict[str, Any]:
-    """Turn one task around."""
+    """Toggle one task."""
     return await fetch_one(COMPLETE, task_id, caller)

@@ -1,4 +1,4 @@
-"""The usual choice: FastAPI, SQLModel and psycopg2, put together as their documentation teaches it."""
+"""The usual choice: FastAPI, SQLModel and psycopg2, as in their documentation."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -24,14 +24,14 @@ def now() -> datetime:
 
 
 class TaskIn(SQLModel):
-    """What a client sends."""
+    """A task as a client sends it."""
 
     title: str = Field(min_length=1, max_length=200)
     description: str | None = Field(default=None, max_length=1000)
 
 
 class Task(TaskIn, table=True):
-    """A row."""
+    """A row of tasks."""
 
     __tablename__ = "peer_tasks"
     __table_args__ = (Index("peer_tasks_user_id_created_at_idx", "user_id", "created_at"),)
@@ -44,7 +44,7 @@ class Task(TaskIn, table=True):
 
 
 class TaskOut(TaskIn):
-    """What a client gets."""
+    """A task as a client gets it."""
 
     id: UUID
     user_id: str
@@ -59,7 +59,7 @@ def open_session() -> Iterator[Session]:
 
 
 def read_token(credentials: Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())]) -> str:
-    """The id of the user who calls."""
+    """Return the calling user's id."""
     try:
         claims = jwt.decode(credentials.credentials, SECRET, algorithms=["HS256"], options={"require": ["exp", "sub"]})
     except jwt.PyJWTError as error:
@@ -113,7 +113,7 @@ def get_task(user_id: str, task_id: UUID, session: Database, caller: Caller) -> 
 
 @app.patch("/api/{user_id}/tasks/{task_id}/complete", response_model=TaskOut)
 def complete_task(user_id: str, task_id: UUID, session: Database, caller: Caller) -> Task:
-    """Turn one task around."""
+    """Toggle one task."""
     refuse_others(user_id, caller)
     task = find(session, caller, task_id)
     task.completed = not task.completed
@@ -121,5 +121,5 @@ def complete_task(user_id: str, task_id: UUID, session: Database, caller: Caller
 
 
 if __name__ == "__main__":
-    # Makes the tables, for the other peer as well.
+    # Create the tables, also for the other peer.
     SQLModel.metadata.create_all(engine)

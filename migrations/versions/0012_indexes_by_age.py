@@ -11,7 +11,7 @@ down_revision = "0011"
 branch_labels = None
 depends_on = None
 
-# A task that is not in the trash is in no index more.
+# A task that is not in the trash is in none of them.
 COLUMNS = {
     "tasks": ("deleted_at", sa.text("deleted_at IS NOT NULL")),
     "idempotency_keys": ("created_at", None),
@@ -22,8 +22,8 @@ COLUMNS = {
 
 
 @contextmanager
-def beside_writes() -> Iterator[dict[str, bool]]:
-    """Yield the option with which PostgreSQL lets writes go on. It works only outside a transaction."""
+def without_blocking_writes() -> Iterator[dict[str, bool]]:
+    """Yield the option that lets PostgreSQL write meanwhile. It works only outside a transaction."""
     if op.get_bind().dialect.name != "postgresql":
         yield {}
         return
@@ -32,7 +32,7 @@ def beside_writes() -> Iterator[dict[str, bool]]:
 
 
 def upgrade() -> None:
-    with beside_writes() as option:
+    with without_blocking_writes() as option:
         for table, (column, where) in COLUMNS.items():
             index = f"{table}_{column}_idx"
             # An interrupted upgrade leaves an index that is not valid.
@@ -41,6 +41,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    with beside_writes() as option:
+    with without_blocking_writes() as option:
         for table, (column, _) in COLUMNS.items():
             op.drop_index(f"{table}_{column}_idx", table, if_exists=True, **option)

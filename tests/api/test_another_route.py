@@ -1,4 +1,4 @@
-"""A route that is yet to come can use what those that are there use: no decorator counts on another's body or path."""
+"""New routes can use the existing decorators: none depends on another route's body or path."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ blueprint = Blueprint("copies", __name__, url_prefix="/v1/tasks")
 @idempotent
 @blueprint.response(201, Task, headers=("Location",))
 def copy_task(task_id: str) -> Response:
-    """Make a task with the same title. There is no body."""
+    """Create a task with the same title. There is no body."""
     title: Any = queries.get_task(g.identity.user_id, task_id).title
     return TASK.created(queries.create_task(g.identity, {"title": title, "details": None, "completed": False}))
 
@@ -33,16 +33,16 @@ def ann(sqlite_url: str) -> Caller:
     return Caller(app, new_user_id())
 
 
-def test_a_task_lies_where_its_family_keeps_it(ann: Caller) -> None:
-    """Location leads to the new task, whichever route made it."""
+def test_location_is_under_the_familys_path(ann: Caller) -> None:
+    """Location leads to the new task, whichever route created it."""
     made = ann.post(f"/v1/tasks/{ann.add()['id']}/copies")
 
     assert made.status_code == 201
     assert ann.get(made.headers["Location"]).json == made.json
 
 
-def test_a_request_without_a_body_is_done_once_too(ann: Caller) -> None:
-    """The same answer each time, and one new task."""
+def test_a_repeated_request_without_a_body_is_done_once(ann: Caller) -> None:
+    """With a key, each repetition gets the same response, and there is one new task."""
     path, key = f"/v1/tasks/{ann.add()['id']}/copies", {"Idempotency-Key": "one"}
 
     first, again = ann.post(path, headers=key), ann.post(path, headers=key)

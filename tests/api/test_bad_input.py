@@ -1,4 +1,4 @@
-"""Input of every kind, well-meant or not: never a fault of the service, and the same answer on both engines."""
+"""Random input, valid or not, never makes the service fail, and both engines give the same response."""
 
 import gzip
 import json
@@ -68,7 +68,7 @@ header_values = st.text(visible, max_size=30) | st.sampled_from(['""', '"1"', 'W
 
 @pytest.fixture(scope="module")
 def apps(postgresql, tmp_path_factory):
-    """The same service on both engines."""
+    """Return the service on both engines."""
     urls = [
         f"sqlite:///{tmp_path_factory.mktemp('database') / 'tasks.db'}",
         postgresql.url(postgresql.create_database()),
@@ -82,7 +82,7 @@ def apps(postgresql, tmp_path_factory):
 
 
 def told(answer):
-    """What an answer says, but for what the service itself chose: ids, times, cursors and tokens."""
+    """Return a response without the values that the service chose: ids, times, cursors and tokens."""
     with answer:
         content = answer.json if answer.is_json and answer.data else None
         content = content if isinstance(content, dict) else {"items": content}
@@ -92,7 +92,7 @@ def told(answer):
 
 
 def ask_both(apps, call, **options):
-    """What both engines say to one request of the same user about the same task; and that it harmed nothing."""
+    """Send one request of the same user about the same task to both engines, and check that it harmed nothing."""
     user_id, answers = new_user_id(), []
     for app in apps:
         ann = Caller(app, user_id)
@@ -126,8 +126,8 @@ def test_any_query_is_answered_alike(apps, call, query):
 
 @some_more
 @given(query=st.binary(max_size=20), call=st.sampled_from(EVERY_CALL))
-def test_any_octets_of_a_query_are_answered_alike(apps, call, query):
-    """Also those that nobody has encoded."""
+def test_a_query_of_any_bytes_is_answered_alike(apps, call, query):
+    """Also bytes that are not percent-encoded."""
     ask_both(apps, call, environ_overrides={"QUERY_STRING": query.decode("latin-1")})
 
 
@@ -138,7 +138,7 @@ def test_any_octets_of_a_query_are_answered_alike(apps, call, query):
     last=st.sampled_from([b"", str(uuid.uuid4()).encode(), b"%00", b"\xff"]),
 )
 def test_any_path_is_answered_alike(apps, method, segments, last):
-    """Known segments in any order, ids of nothing, and random octets."""
+    """Known path segments in any order, ids of nothing, and random bytes."""
     path = b"/".join([b"", *segments, last]).decode("latin-1")
     ask_both(apps, Call(method, "/"), environ_overrides={"PATH_INFO": path})
 
@@ -149,14 +149,14 @@ def test_any_path_is_answered_alike(apps, method, segments, last):
     headers=st.dictionaries(st.sampled_from(CONDITIONS) | st.sampled_from(HEADERS), header_values, max_size=3),
 )
 def test_any_header_is_answered_alike(apps, call, headers):
-    """Whatever of visible octets stands in it."""
+    """With any visible bytes as its value."""
     ask_both(apps, call, headers=headers)
 
 
 @pytest.mark.one_engine
 @pytest.mark.parametrize("call", [REFRESH, *ON_ME], ids=str)
-def test_the_bodies_about_oneself_are_read_as_strictly(ann, call):
-    """Not one JSON text is 400; the wrong shape, an unknown field or NUL is 422."""
+def test_the_bodies_of_own_account_routes_are_read_strictly(ann, call):
+    """A body that is not one JSON text is 400; a wrong shape, an unknown field or NUL is 422."""
     malformed = {name: body for name, body in MALFORMED.items() if body or call is not DELETE_ME}
     unfit = [[], "x", None, 7, True, {"nonsense": 1}, {**call.body, "Password": "x"}, dict.fromkeys(call.body, "\x00")]
     refused = {name: call(ann, data=body, content_type="application/json") for name, body in malformed.items()}
@@ -168,8 +168,8 @@ def test_the_bodies_about_oneself_are_read_as_strictly(ann, call):
 
 @pytest.mark.one_engine
 @pytest.mark.parametrize("call", [REFRESH, *ON_ME], ids=str)
-def test_the_bodies_about_oneself_have_the_same_bounds(ann, call):
-    """Their size, however it is sent, their end, and their Content-Type."""
+def test_the_bodies_of_own_account_routes_have_the_same_limits(ann, call):
+    """For their size, however it is sent, for their end, and for their Content-Type."""
     body = json.dumps(call.body).encode()
     short = {"input_stream": BytesIO(body), "environ_overrides": {"CONTENT_LENGTH": "100"}}
 
@@ -183,8 +183,8 @@ def test_the_bodies_about_oneself_have_the_same_bounds(ann, call):
     "number", ["9223372036854775808", "-9223372036854775809", "1" + "0" * 300, "1e308", "0.1", "-0"]
 )
 @pytest.mark.parametrize("field", ["title", "details", "description", "completed"])
-def test_no_number_is_a_text_or_a_truth(apps, field, number):
-    """However large it is; the field is named."""
+def test_a_number_is_neither_a_string_nor_a_boolean(apps, field, number):
+    """The error names the field, however large the number is."""
     for call in (call for call in ON_TASKS if call.path.startswith("/api") or field != "description"):
         body = f'{{"title": "tea", "{field}": {number}}}'.replace('"title": "tea", "title"', '"title"')
         status, content, _ = ask_both(apps, call, data=body, content_type="application/json")
@@ -198,8 +198,8 @@ def test_no_number_is_a_text_or_a_truth(apps, field, number):
     [({}, (400, "malformed_json")), ({"Content-Encoding": "gzip"}, (415, "unsupported_media_type"))],
     ids=["undeclared", "declared"],
 )
-def test_a_packed_body_is_not_unpacked(apps, call, headers, refused):
-    """So a small one cannot become a large one."""
+def test_a_compressed_body_is_not_decompressed(apps, call, headers, refused):
+    """So a small body cannot become a large one."""
     packed = gzip.compress(json.dumps(call.body).encode())
     status, content, _ = ask_both(apps, call, data=packed, content_type="application/json", headers=headers)
 
@@ -214,8 +214,8 @@ def test_a_packed_body_is_not_unpacked(apps, call, headers, refused):
      ("limit=7&%6Cimit=7", "limit"), ("&".join(f"p{n}=1" for n in range(900)), "p899")],
     ids=lambda value: ascii(value)[:20],
 )  # fmt: skip
-def test_an_odd_query_is_refused_by_its_name(apps, call, query, name):
-    """422, and never half of it is taken."""
+def test_an_invalid_query_parameter_is_rejected_by_name(apps, call, query, name):
+    """422, and no part of the query is used."""
     status, content, _ = ask_both(apps, call, environ_overrides={"QUERY_STRING": query})
 
     assert status in ((400, 422) if name is None else (422,))

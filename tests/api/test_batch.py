@@ -1,4 +1,4 @@
-"""POST /v1/tasks/batch: many operations that are done as if one after the other, and all or none."""
+"""POST /v1/tasks/batch does many operations as if one after the other: all or none."""
 
 from uuid import uuid4
 
@@ -20,7 +20,7 @@ def get(caller, task_id):
 
 
 def test_each_kind_of_operation_is_done(ann):
-    """Results stand in the operations' order, each with the task's id and its ETag; null for what is deleted."""
+    """Results have the operations' order, each with the task's id and ETag, or null if it was deleted."""
     changed, completed, reopened, deleted = (ann.add(completed=number == 2)["id"] for number in range(4))
     results = run(
         ann,
@@ -43,7 +43,7 @@ def test_each_kind_of_operation_is_done(ann):
 
 
 def test_an_etag_of_a_batch_is_the_tasks_own(ann):
-    """Good for If-Match, and the same for each operation on the task."""
+    """It is valid for If-Match, and the same for each operation on the task."""
     task_id = ann.add()["id"]
     first, second, new = run(ann, update(task_id, title="a"), op("complete", task_id), create())
 
@@ -55,7 +55,7 @@ def test_an_etag_of_a_batch_is_the_tasks_own(ann):
 
 
 def test_a_task_can_be_created_changed_and_deleted_in_one_batch(ann):
-    """It has been there: it is in the trash, and can be restored as it was."""
+    """The task is then in the trash, and can be restored unchanged."""
     task_id = str(uuid4())
     results = run(
         ann, create(id=task_id), update(task_id, title="milk"), op("complete", task_id), op("delete", task_id)
@@ -68,8 +68,8 @@ def test_a_task_can_be_created_changed_and_deleted_in_one_batch(ann):
     assert (restored.status_code, restored.json["title"], restored.json["completed"]) == (200, "milk", True)
 
 
-def test_a_batch_counts_as_one_write_of_each_task(ann):
-    """One moment, one version, however many operations there were."""
+def test_a_batch_is_one_write_of_each_task(ann):
+    """However many operations there are, a task gets one time and one version."""
     task = ann.add()
     new = str(uuid4())
     run(ann, *(update(task["id"], title=str(number)) for number in range(50)), create(id=new), op("complete", new))
@@ -79,8 +79,8 @@ def test_a_batch_counts_as_one_write_of_each_task(ann):
     assert get(ann, new).json["completed_at"] == get(ann, new).json["created_at"]
 
 
-def test_an_update_that_names_nothing_writes_nothing(ann):
-    """As PATCH with an empty object."""
+def test_an_update_without_changes_writes_nothing(ann):
+    """Like PATCH with an empty object."""
     task = ann.add()
 
     assert run(ann, update(task["id"])) == [{"id": task["id"], "etag": '"1"'}]
@@ -88,7 +88,7 @@ def test_an_update_that_names_nothing_writes_nothing(ann):
 
 
 def test_completing_again_keeps_the_time_and_reopening_forgets_it(ann):
-    """In one batch as in one request after the other."""
+    """In one batch, as in one request after the other."""
     first, second = ann.add(completed=True), ann.add(completed=True)
     run(ann, op("complete", first["id"]), op("reopen", second["id"]), op("complete", second["id"]))
 
@@ -96,8 +96,8 @@ def test_completing_again_keeps_the_time_and_reopening_forgets_it(ann):
     assert get(ann, second["id"]).json["completed_at"] > second["completed_at"]
 
 
-def test_everything_that_can_be_written_of_a_task_is_written(ann):
-    """By a creation and by a change, with nothing lost on the way to the database."""
+def test_a_batch_can_write_all_fields_of_a_task(ann):
+    """A creation and a change store all of them without loss."""
     rich = {
         "title": 'a "quoted" \\ {"json": [1]} 🍵',
         "details": "\x01\n\t\x7f\u2028 'x' %s {}",
@@ -119,7 +119,7 @@ def test_everything_that_can_be_written_of_a_task_is_written(ann):
 
 @pytest.mark.parametrize("count", [1, MOST])
 def test_up_to_a_hundred_operations_are_done(ann, count):
-    """In their order."""
+    """And have their results in the same order."""
     titles = [str(number) for number in range(count)]
     results = run(ann, *(create(title=title) for title in titles))
 
@@ -129,8 +129,8 @@ def test_up_to_a_hundred_operations_are_done(ann, count):
 
 
 @pytest.mark.parametrize("operation", ["complete", "update"])
-def test_a_recurring_task_that_is_completed_makes_its_next_one(ann, operation):
-    """Once in its life, however often it is completed, and not in the results, which are the operations' own."""
+def test_completing_a_recurring_task_creates_its_next_one(ann, operation):
+    """Only once, however often it is completed. It is not in the results, which belong to the operations."""
     task = ann.add(due_on="2026-03-14", recurrence="FREQ=DAILY;COUNT=3", tags=["home"])
     complete = {"complete": op("complete", task["id"]), "update": update(task["id"], completed=True)}[operation]
     for _ in range(2):
@@ -142,8 +142,8 @@ def test_a_recurring_task_that_is_completed_makes_its_next_one(ann, operation):
     assert (following["completed"], following["tags"]) == (False, ["home"])
 
 
-def test_a_recurring_task_made_and_completed_in_one_batch_makes_its_next_one(ann):
-    """Also where it is deleted after that; where the rule is taken away first, it does not."""
+def test_creating_and_completing_a_recurring_task_in_one_batch_creates_its_next_one(ann):
+    """Also if the batch deletes it afterwards, but not if the batch removes the rule first."""
     recurring = {"due_on": "2026-03-14", "recurrence": "FREQ=DAILY"}
     kept, gone, tamed = (str(uuid4()) for _ in range(3))
     run(
@@ -157,8 +157,8 @@ def test_a_recurring_task_made_and_completed_in_one_batch_makes_its_next_one(ann
     assert sorted(following) == sorted([kept, gone])
 
 
-def test_the_first_write_of_an_unknown_user_can_be_a_batch(app):
-    """With a key and without; one that is refused leaves no user either way."""
+def test_a_new_users_first_write_can_be_a_batch(app):
+    """With or without a key. A rejected batch creates no user."""
     for headers in ({}, {"Idempotency-Key": "k"}):
         caller = Caller(app, new_user_id())
         assert_problem(
@@ -169,8 +169,8 @@ def test_the_first_write_of_an_unknown_user_can_be_a_batch(app):
         assert set(tasks_of(caller)) == {result["id"] for result in results}
 
 
-def test_a_batch_that_is_sent_again_with_its_key_is_done_once(ann):
-    """The answer is the first one's, whatever became of the tasks; another body is refused."""
+def test_a_repeated_batch_with_its_key_is_done_once(ann):
+    """The repetition gets the first response, even if the tasks have changed since. Another body is rejected."""
     body, headers = {"operations": [create(), create()]}, {"Idempotency-Key": "key"}
     first = BATCH(ann, json=body, headers=headers)
     assert ann.delete(f"/v1/tasks/{first.json['results'][0]['id']}").status_code == 204
@@ -184,8 +184,8 @@ def test_a_batch_that_is_sent_again_with_its_key_is_done_once(ann):
     assert_problem(other, 422, "idempotency_key_reused")
 
 
-def test_an_id_has_no_case(ann):
-    """Answers have it in small letters."""
+def test_ids_in_a_batch_ignore_case(ann):
+    """Responses have them in small letters."""
     results = run(ann, create(id=ID.upper()), update(ID.upper(), title="x"), op("complete", ID))
 
     assert [result["id"] for result in results] == [ID] * 3

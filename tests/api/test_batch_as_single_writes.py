@@ -1,4 +1,4 @@
-"""A batch leaves what its operations would leave as requests of their own, one after the other."""
+"""A batch has the same effect as its operations in separate requests, one after the other."""
 
 from uuid import uuid4
 
@@ -19,7 +19,7 @@ SCHEDULES = [{"due_on": None}, {"recurrence": "FREQ=WEEKLY"}, {"due_at": "2026-0
 
 
 def operation_of(name, number, variant, ids):
-    """An operation on one of a few ids, which may exist or not."""
+    """Draw an operation on one of a few ids, which may exist or not."""
     task_id = ids[number]
     match name:
         case "create":
@@ -32,7 +32,7 @@ def operation_of(name, number, variant, ids):
 
 
 def alone(caller, operation):
-    """The same as a request of its own."""
+    """Send the same operation as its own request."""
     path = f"/v1/tasks/{operation.get('id')}"
     match operation["op"]:
         case "create":
@@ -46,7 +46,7 @@ def alone(caller, operation):
 
 
 def state_of(caller, ids):
-    """What there is and what is in the trash, but for what tells when it was done and by whom."""
+    """Return the live and deleted tasks, without their times and their user."""
     return [
         sorted(((task["id"] if task["id"] in ids else None, without_times(task)) for task in tasks.values()), key=str)
         for tasks in (tasks_of(caller), trash_of(caller))
@@ -62,8 +62,8 @@ def without_times(task):
 @given(batches=st.lists(OPERATIONS, min_size=1, max_size=3))
 @example([[("create", 0, 0), ("delete", 0, 0)], [("create", 0, 0)]])
 @example([[("create recurring", 0, 0)], [("complete", 0, 0), ("reopen", 0, 0), ("complete", 0, 0), ("delete", 0, 0)]])
-def test_a_batch_is_its_operations_one_after_the_other(app, batches):
-    """It leaves what they leave, and is refused where the first of them is that is refused."""
+def test_a_batch_equals_its_operations_one_after_the_other(app, batches):
+    """It leaves the same tasks, and fails at the first operation that would fail."""
     ids = [str(uuid4()) for _ in range(4)]
     at_once, one_by_one = Caller(app, new_user_id()), Caller(app, new_user_id())
     for batch in batches:

@@ -1,4 +1,4 @@
-"""What a batch may cost the others: little to compute, and never much at once."""
+"""A batch costs other requests little: it computes little, and never for long at once."""
 
 import time
 from itertools import pairwise
@@ -13,7 +13,7 @@ from tests.api.support.batches import create, op, run
 from tests.conftest import Caller
 
 MOST = 100
-# By a day of the week that the interval never meets, by a month, by week numbers, and by what is only in other years.
+# By a weekday that the interval never meets, by a month, by week numbers, and by values only in other years.
 NEVER = {
     "weekday": lambda number: f"FREQ=DAILY;INTERVAL={7 * (40 + number)};BYMONTHDAY={number % 28 + 1};BYDAY=TU",
     "month": lambda number: f"FREQ=MONTHLY;INTERVAL={2 * (number + 1)};BYMONTH=2;BYMONTHDAY={number % 28 + 1}",
@@ -22,7 +22,7 @@ NEVER = {
 }
 # 30 ms on one machine, where searching day by day took 700.
 WHOLE_SECONDS = 0.25
-# Between two moments at which others can go on.
+# Between two moments at which others can run.
 STRETCH_SECONDS = 0.05
 
 
@@ -31,8 +31,8 @@ def ids_of(results: list[dict[str, Any]]) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", NEVER)
-def test_rules_that_never_come_cost_little(ann: Caller, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many as fit into a batch, each of its own; and between two of them others can go on."""
+def test_a_batch_of_rules_without_a_match_costs_little(ann: Caller, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With as many different rules as fit into a batch. Others can run between any two of them."""
     rules = [NEVER[kind](number) for number in range(MOST)]
     gave_way: list[float] = []
     for module in (fields, batch):
@@ -46,7 +46,7 @@ def test_rules_that_never_come_cost_little(ann: Caller, kind: str, monkeypatch: 
         gave_way.append(time.thread_time())
         return gave_way[-1] - gave_way[0], max(after - before for before, after in pairwise(gave_way))
 
-    # Beside other work a processor's time counts for more than it is; the least of some is what it costs.
+    # Other load inflates processor time, so take the minimum of some measurements.
     costs = [cost() for _ in range(3)]
 
     assert len(gave_way) > MOST

@@ -1,4 +1,4 @@
-"""Batches that are refused: the operation at fault is named by its index, and nothing of any is done."""
+"""A rejected batch names the index of the faulty operation, and does nothing."""
 
 from uuid import uuid4
 
@@ -19,8 +19,8 @@ ID = "0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17"
     [[], [create()] * (MOST + 1), None, {}, "x", 7, [None], ["x"], [[]], [[create()]]],
     ids=lambda v: str(v)[:20],
 )
-def test_what_is_no_list_of_1_to_100_operations_is_refused(ann, operations):
-    """422, and nothing is done."""
+def test_a_batch_must_be_a_list_of_1_to_100_operations(ann, operations):
+    """Otherwise 422, and nothing is done."""
     answer = BATCH(ann, json={"operations": operations})
 
     assert_problem(answer, 422, "validation_error")
@@ -31,8 +31,8 @@ def test_what_is_no_list_of_1_to_100_operations_is_refused(ann, operations):
 @pytest.mark.parametrize(
     ("body", "field"), [({}, "operations"), ({"operations": [create()], "x": 1}, "x"), ([], "body")]
 )
-def test_a_body_with_other_members_is_refused(ann, body, field):
-    """A typo never passes for success."""
+def test_a_batch_with_unknown_members_is_rejected(ann, body, field):
+    """A typo is never accepted silently."""
     assert_problem(BATCH(ann, json=body), 422, "validation_error", field)
     assert tasks_of(ann) == {}
 
@@ -47,7 +47,7 @@ MISFITS = {
     "op of another type": ({"op": ["create"], "task": CREATE["task"]}, "op"),
     "null op": ({"op": None}, "op"),
     "create without a task": ({"op": "create"}, "task"),
-    "create with an id beside": ({**CREATE, "id": ID}, "id"),
+    "create with an id next to the task": ({**CREATE, "id": ID}, "id"),
     "create with changes": ({**CREATE, "changes": {}}, "changes"),
     "update without an id": ({"op": "update", "changes": {}}, "id"),
     "update without changes": ({"op": "update", "id": ID}, "changes"),
@@ -81,7 +81,7 @@ MISFITS = {
 }
 
 
-def test_an_operation_that_does_not_fit_is_named(ann):
+def test_an_invalid_operation_is_named(ann):
     """By its index and the path within it; nothing is done."""
     task, begin = ann.add(id=ID), [create(), op("complete", ID)]
     answers = {name: BATCH(ann, json={"operations": [*begin, misfit]}) for name, (misfit, _) in MISFITS.items()}
@@ -93,7 +93,7 @@ def test_an_operation_that_does_not_fit_is_named(ann):
     assert tasks_of(ann) == {ID: task}
 
 
-def test_every_operation_that_does_not_fit_is_named(ann):
+def test_all_invalid_operations_are_named(ann):
     """All at once, not one after the other."""
     answer = BATCH(ann, json={"operations": [create(title=""), create(), {"op": "delete"}]})
 
@@ -124,7 +124,7 @@ FAILURES = {
 
 @pytest.fixture
 def filled(ann):
-    """What FAILURES name: ids by their words."""
+    """Return the ids that FAILURES name by words."""
     ids = {name: ann.add()["id"] for name in ("task", "trashed", "deleted", "changed")}
     ids["recurring"] = ann.add(due_on="2026-03-14", recurrence="FREQ=DAILY")["id"]
     assert ann.delete(f"/v1/tasks/{ids['trashed']}").status_code == 204
@@ -132,7 +132,7 @@ def filled(ann):
 
 
 def named(value, ids):
-    """An operation with its placeholders filled in."""
+    """Return an operation with its placeholders replaced."""
     if isinstance(value, dict):
         return {name: named(inner, ids) for name, inner in value.items()}
     return ids[value[1:-1]] if isinstance(value, str) and value[:1] == "{" else value
@@ -141,7 +141,7 @@ def named(value, ids):
 @pytest.mark.both_engines
 @pytest.mark.parametrize(("last", "status", "code", "path"), FAILURES.values(), ids=list(FAILURES))
 def test_a_failing_operation_is_named_and_nothing_is_done(ann, filled, last, status, code, path):
-    """As if the batch had never been sent: no task, no field, no time and no version is another."""
+    """Nothing changes: no task, field, time or version."""
     before = belongings(ann, filled)
     done = [
         op("delete", "{deleted}"),
@@ -164,8 +164,8 @@ def belongings(ann, ids):
 
 @pytest.mark.both_engines
 @pytest.mark.parametrize("name", ["update", "complete", "reopen", "delete"])
-def test_a_foreign_task_looks_absent_in_a_batch(ann, bob, name):
-    """Byte for byte but for the request id; a foreign id is free for a task of one's own."""
+def test_another_users_task_looks_absent_in_a_batch(ann, bob, name):
+    """The response is the same byte for byte, except for the request id. A creation may use another user's id."""
     anns = ann.add(title="Ann's")
     operations = [
         [{**op(name, task_id), **({"changes": {"title": "x"}} if name == "update" else {})}]
@@ -184,12 +184,12 @@ def test_a_foreign_task_looks_absent_in_a_batch(ann, bob, name):
 @pytest.mark.parametrize(
     ("failing", "status"), [(op("delete", ID), 404), (create(title=""), 422), (create(id="{task}"), 409)], ids=str
 )
-def test_a_batch_that_fails_does_not_use_up_its_key(ann, filled, failing, status):
-    """The key is free for the mended batch."""
+def test_a_failed_batch_does_not_use_up_its_key(ann, filled, failing, status):
+    """The key is free for the corrected batch."""
     headers = {"Idempotency-Key": "key"}
     answers = [BATCH(ann, json={"operations": [create(), named(failing, filled)]}, headers=headers) for _ in range(2)]
-    results = run(ann, create(title="mended"), headers=headers)
+    results = run(ann, create(title="corrected"), headers=headers)
 
     assert [answer.status_code for answer in answers] == [status, status]
     assert next(iter(answers[0].json["errors"])).startswith("operations.1")
-    assert [task["title"] for task in tasks_of(ann).values()].count("mended") == len(results) == 1
+    assert [task["title"] for task in tasks_of(ann).values()].count("corrected") == len(results) == 1

@@ -1,4 +1,4 @@
-"""Request bodies: one JSON text of the right size and type, or a reason why not."""
+"""A request body is one JSON text of the right size and type, otherwise an error says why not."""
 
 import gzip
 import json
@@ -84,8 +84,8 @@ MISFIT, UNSUPPORTED = (422, "validation_error"), (415, "unsupported_media_type")
 
 
 @EVERY_BODY
-def test_what_is_not_one_json_text_is_malformed(ann, call):
-    """400 for each, and nothing is written."""
+def test_a_body_that_is_not_one_json_text_is_malformed(ann, call):
+    """400 in each case, and nothing is written."""
     task = ann.add()
     bodies = {name: body for name, body in MALFORMED.items() if body or call is not COMPLETE}
     answers = {name: call(ann, task["id"], data=body, content_type="application/json") for name, body in bodies.items()}
@@ -95,14 +95,14 @@ def test_what_is_not_one_json_text_is_malformed(ann, call):
 
 
 @pytest.mark.both_engines
-def test_complete_without_a_body_is_a_toggle(ann):
-    """Which is not malformed, whatever the Content-Type promises."""
+def test_complete_without_a_body_toggles(ann):
+    """An empty body is valid there, with any Content-Type."""
     assert COMPLETE(ann, ann.add()["id"], data=b"", content_type="application/json").status_code == 200
 
 
 @EVERY_BODY
-def test_json_that_is_no_object_does_not_fit(ann, call):
-    """It parses, so it is 422."""
+def test_json_that_is_not_an_object_is_422(ann, call):
+    """It parses, so it is not 400."""
     task = ann.add()
     answers = {body: call(ann, task["id"], data=body, content_type="application/json") for body in NO_OBJECTS}
 
@@ -111,8 +111,8 @@ def test_json_that_is_no_object_does_not_fit(ann, call):
 
 
 @EVERY_BODY
-def test_an_unknown_field_is_refused_by_its_name(ann, call):
-    """Whatever its name is."""
+def test_an_unknown_field_is_rejected_by_name(ann, call):
+    """For any name."""
     task_id = ann.add()["id"]
     answers = {name: call(ann, task_id, json={**call.body, name: "x"}) for name in UNKNOWN}
 
@@ -131,8 +131,8 @@ def test_an_unknown_field_is_refused_by_its_name(ann, call):
     ],
     ids=str,
 )
-def test_nul_characters_are_refused(ann, call, field):
-    """422 in each text, never a 500."""
+def test_nul_characters_are_rejected(ann, call, field):
+    """422 in every text field, never 500."""
     task_id, texts = ann.add()["id"], ["\x00", "password\x00", "a\x00b@example.com"]
     answers = {text: call(ann, task_id, json={**call.body, field: text}) for text in texts}
 
@@ -141,8 +141,8 @@ def test_nul_characters_are_refused(ann, call, field):
 
 
 @EVERY_BODY
-def test_a_body_that_is_not_declared_as_json_is_refused(ann, call):
-    """415, whatever the body holds."""
+def test_a_body_that_is_not_declared_as_json_is_rejected(ann, call):
+    """415 for any content."""
     task_id, body = ann.add()["id"], json.dumps(call.body)
     answers = {declared: call(ann, task_id, data=body, content_type=declared) for declared in NOT_JSON}
 
@@ -154,8 +154,8 @@ def test_a_body_that_is_not_declared_as_json_is_refused(ann, call):
 @pytest.mark.parametrize(
     "content_type", ["application/json; charset=utf-8", "Application/JSON", "application/json;x=y"]
 )
-def test_json_has_parameters_and_no_case(ann, call, content_type):
-    """Media types are compared without either (RFC 9110, section 8.3.1)."""
+def test_the_json_media_type_may_have_parameters_and_any_case(ann, call, content_type):
+    """Comparison ignores both (RFC 9110, section 8.3.1)."""
     answer = call(ann, ann.add()["id"], data=json.dumps(call.body), content_type=content_type)
 
     assert answer.status_code == success(call)
@@ -163,8 +163,8 @@ def test_json_has_parameters_and_no_case(ann, call, content_type):
 
 @pytest.mark.both_engines
 @EVERY_TASK_BODY
-def test_a_body_of_the_largest_size_is_read(ann, call):
-    """128 KiB, a batch 1 MiB, announced or chunked, and not one byte less."""
+def test_a_body_of_the_maximum_size_is_accepted(ann, call):
+    """128 KiB, or 1 MiB for a batch, announced or chunked."""
     body = json.dumps(call.body).encode().ljust(largest(call))
     announced = call(ann, ann.add()["id"], data=body, content_type="application/json")
     chunks = call(ann, ann.add()["id"], **chunked(body))
@@ -173,7 +173,7 @@ def test_a_body_of_the_largest_size_is_read(ann, call):
 
 
 @EVERY_BODY
-def test_a_larger_body_is_refused_however_it_is_sent(ann, call):
+def test_a_larger_body_is_rejected_however_it_is_sent(ann, call):
     """413, announced or chunked, and nothing is written."""
     task = ann.add()
     body = json.dumps(call.body).encode().ljust(largest(call) + 1)
@@ -186,8 +186,8 @@ def test_a_larger_body_is_refused_however_it_is_sent(ann, call):
 
 @EVERY_BODY
 @pytest.mark.parametrize("sent", [b"", b'{"title": "tea"', b'{"title": "tea"}'])
-def test_a_body_shorter_than_announced_is_a_bad_request(ann, call, sent):
-    """Even where what came is good JSON: the rest is missing."""
+def test_a_body_shorter_than_announced_is_400(ann, call, sent):
+    """Even if the part that arrived is valid JSON."""
     task = ann.add()
     short = {"input_stream": BytesIO(sent), "environ_overrides": {"CONTENT_LENGTH": "100"}}
 
@@ -196,8 +196,8 @@ def test_a_body_shorter_than_announced_is_a_bad_request(ann, call, sent):
 
 
 @EVERY_UNREAD_BODY
-def test_a_body_that_nobody_wants_has_the_same_limit(ann, call):
-    """413, announced or chunked, before anything is done; within the limit it is passed over."""
+def test_an_unused_body_has_the_same_maximum_size(ann, call):
+    """A larger one is 413, announced or chunked, before anything is done. A smaller one is ignored."""
     task = ann.add()
 
     for options in ({"data": b" " * (LARGEST + 1)}, chunked(b" " * (LARGEST + 1)), chunked(b" " * LARGEST * 9)):
@@ -207,8 +207,8 @@ def test_a_body_that_nobody_wants_has_the_same_limit(ann, call):
 
 @EVERY_UNREAD_BODY
 @pytest.mark.parametrize("sent", [b"", b"{}"])
-def test_a_body_that_nobody_wants_must_be_whole(ann, call, sent):
-    """What is cut short may not be what was meant: 400, and nothing is done."""
+def test_an_unused_body_must_be_complete(ann, call, sent):
+    """A request that is cut short may differ from what was meant: 400, and nothing is done."""
     task = ann.add()
     short = {"input_stream": BytesIO(sent), "environ_overrides": {"CONTENT_LENGTH": "100"}}
 
@@ -218,8 +218,8 @@ def test_a_body_that_nobody_wants_must_be_whole(ann, call, sent):
 
 @EVERY_BODY
 @pytest.mark.parametrize("pack", [gzip.compress, bytes], ids=["compressed", "as it is"])
-def test_a_compressed_body_is_refused(ann, call, pack):
-    """415, whether or not it is what the header says, and nothing is written."""
+def test_a_compressed_body_is_rejected(ann, call, pack):
+    """415, whether or not the body matches the header, and nothing is written."""
     task, codings = ann.add(), ["gzip", "deflate", "gzip, identity", "nonsense"]
     packed = {"data": pack(json.dumps(call.body).encode()), "content_type": "application/json"}
     answers = {coding: call(ann, task["id"], **packed, headers={"Content-Encoding": coding}) for coding in codings}
@@ -229,8 +229,8 @@ def test_a_compressed_body_is_refused(ann, call, pack):
 
 
 @pytest.mark.both_engines
-def test_the_longest_details_fit_in_their_longest_spelling(ann):
-    """10,000 characters of two escapes each are a body within the limit."""
+def test_the_longest_details_fit_into_a_body_in_their_longest_encoding(ann):
+    """10,000 characters of two escapes each are within the limit."""
     answer = ann.post(
         "/v1/tasks", data=json.dumps({"title": "tea", "details": "🍵" * 10_000}), content_type="application/json"
     )
@@ -247,7 +247,7 @@ def largest(call):
 
 
 def chunked(body):
-    """Options that send a body without a length, as gunicorn passes on a chunked one."""
+    """Return options that send a body without a length, as gunicorn passes on a chunked one."""
     return {
         "input_stream": BytesIO(body),
         "content_type": "application/json",

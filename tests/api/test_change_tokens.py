@@ -1,4 +1,4 @@
-"""The tokens of /v1/tasks/changes: whose they are, what they say, and how long they are good."""
+"""The tokens of /v1/tasks/changes: their user, their content, and their lifetime."""
 
 import pytest
 
@@ -29,8 +29,8 @@ NOW, ID = "2026-03-14T09:26:53.589793Z", "0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17"
     ],
 )
 @pytest.mark.parametrize("limit", [1, 2], ids=["within a run", "between runs"])
-def test_a_damaged_token_is_refused(ann, limit, damage):
-    """Cut, grown, turned around, or no token at all."""
+def test_a_damaged_token_is_rejected(ann, limit, damage):
+    """If it is cut, extended or reversed, and if it was never a token."""
     ann.add()
     ann.add()
     token = changes(ann, limit=limit)["next"]
@@ -39,8 +39,8 @@ def test_a_damaged_token_is_refused(ann, limit, damage):
 
 
 @pytest.mark.parametrize("place", [0, 12, 40, -1])
-def test_one_other_letter_damages_a_token(ann, place):
-    """At any place."""
+def test_changing_one_letter_damages_a_token(ann, place):
+    """At any position."""
     letters = list(changes(ann)["next"])
     for letter in set("aA0-_") - {letters[place]}:
         letters[place] = letter
@@ -48,8 +48,8 @@ def test_one_other_letter_damages_a_token(ann, place):
 
 
 @pytest.mark.parametrize("limit", [1, 2], ids=["within a run", "between runs"])
-def test_a_token_belongs_to_its_user(ann, bob, limit):
-    """Somebody else's is refused as a damaged one is."""
+def test_another_users_token_is_rejected(ann, bob, limit):
+    """With the same error as a damaged one."""
     ann.add()
     ann.add()
     token = changes(ann, limit=limit)["next"]
@@ -59,8 +59,8 @@ def test_a_token_belongs_to_its_user(ann, bob, limit):
 
 
 @pytest.mark.parametrize("sort", ["created_at", "-created_at", "updated_at", "title"])
-def test_a_cursor_of_a_list_is_no_token(ann, sort):
-    """Nor is a token a cursor of a list."""
+def test_a_list_cursor_is_not_a_token(ann, sort):
+    """Nor is a token a list cursor."""
     ann.add()
     ann.add()
     cursor = LIST(ann, query_string={"limit": 1, "sort": sort}).json["next_cursor"]
@@ -77,8 +77,8 @@ def test_a_cursor_of_a_list_is_no_token(ann, sort):
     ["2026-02-30T00:00:00.000000Z", ID, None, True], [NOW, ID, NOW, None], [NOW, ID, NOW, 1], [[NOW], ID, NOW, True],
     {"time": NOW}, [[[[]]]], [10**18, 10**18, 10**18, 10**18], ["\x00", ID, None, True], [NOW, ID, "now()", False],
 ], ids=str)  # fmt: skip
-def test_a_made_up_token_of_the_wrong_shape_is_refused(ann, values):
-    """The checksum is no signature: whoever knows how it is made can say anything."""
+def test_a_forged_token_of_the_wrong_shape_is_rejected(ann, values):
+    """The checksum is not a signature, so anybody can forge tokens."""
     ann.add()
     token = cursors.encode(values, ann.user_id, "changes")
 
@@ -88,8 +88,8 @@ def test_a_made_up_token_of_the_wrong_shape_is_refused(ann, values):
 @pytest.mark.parametrize("position", [LONG_AGO, FAR_FUTURE, NOW])
 @pytest.mark.parametrize("began", [LONG_AGO, FAR_FUTURE, None])
 @pytest.mark.parametrize("is_whole", [True, False])
-def test_a_made_up_token_of_any_time_is_answered(ann, position, began, is_whole):
-    """Its maker's own tasks, or 410; never a fault."""
+def test_a_forged_token_with_any_time_is_answered(ann, position, began, is_whole):
+    """With the caller's own tasks, or 410; the service never fails."""
     ann.add()
     token = cursors.encode([position, ID, began, is_whole], ann.user_id, "changes")
     answer = CHANGES(ann, query_string={"since": token})
@@ -103,8 +103,8 @@ def test_a_made_up_token_of_any_time_is_answered(ann, position, began, is_whole)
 @pytest.mark.parametrize(
     ("days", "status"), [(TRASH_DAYS - 1, 200), (TRASH_DAYS - 0.01, 200), (TRASH_DAYS, 410), (400, 410)]
 )
-def test_a_token_older_than_the_trash_asks_to_begin_anew(ann, days, status):
-    """What was deleted since could be forgotten; before that, the token is good."""
+def test_a_token_older_than_the_trash_requires_a_new_start(ann, days, status):
+    """Deletions since then may be forgotten. A younger token is accepted."""
     task = ann.add()
     answer = CHANGES(ann, query_string={"since": aged(changes(ann)["next"], ann, days=days)})
 
@@ -117,8 +117,8 @@ def test_a_token_older_than_the_trash_asks_to_begin_anew(ann, days, status):
 
 
 @pytest.mark.parametrize("days", [1, 29])
-def test_a_token_is_good_however_old_the_tasks_are(app, ann, days):
-    """An account that nobody touched for a year needs no new beginning, also within its pages."""
+def test_a_tokens_age_does_not_depend_on_the_tasks_age(app, ann, days):
+    """An account that was unused for a year needs no new start, also between its pages."""
     for _ in range(4):
         age_task(app, ann, ann.add()["id"], 400 * DAY)
     replica = Replica(ann, limit=2)
@@ -131,8 +131,8 @@ def test_a_token_is_good_however_old_the_tasks_are(app, ann, days):
     assert replica.read_to_the_end() == 1
 
 
-def test_a_run_that_is_left_lying_is_as_old_as_what_it_has_not_told(app, ann):
-    """Its first page was in time; what was deleted behind that page can be forgotten by the time of its second."""
+def test_a_token_of_an_unfinished_run_is_as_old_as_the_runs_start(app, ann):
+    """Its first page was in time, but deletions behind that page can be forgotten before the second."""
     ids = [ann.add()["id"] for _ in range(3)]
     replica = Replica(ann, limit=1)
     replica.read_to_the_end()
@@ -142,15 +142,15 @@ def test_a_run_that_is_left_lying_is_as_old_as_what_it_has_not_told(app, ann):
     replica.token = aged(replica.token, ann, days=29)
     assert replica.read_page()
     assert replica.tasks.keys() == set(ids[1:])
-    # Three days later the trash has forgotten them.
+    # Three days later the trash no longer has them.
     forget(app, ann, *ids)
     later = CHANGES(ann, query_string={"since": aged(replica.token, ann, days=3)})
 
     assert_problem(later, 410, "resync_required")
 
 
-def test_who_begins_anew_after_410_has_the_servers_state(app, ann):
-    """Dropping what does not come again."""
+def test_a_client_that_starts_again_after_410_has_the_servers_tasks(app, ann):
+    """If it drops the tasks that are not listed again."""
     kept, forgotten = ann.add(), ann.add()
     replica = Replica(ann)
     replica.read_to_the_end()
@@ -158,13 +158,13 @@ def test_who_begins_anew_after_410_has_the_servers_state(app, ann):
     forget(app, ann, forgotten["id"])
     assert_problem(CHANGES(ann, query_string={"since": aged(replica.token, ann, days=31)}), 410, "resync_required")
 
-    anew = Replica(ann)
-    anew.read_to_the_end()
-    assert anew.tasks == tasks_of(ann) == {kept["id"]: kept}
+    restarted = Replica(ann)
+    restarted.read_to_the_end()
+    assert restarted.tasks == tasks_of(ann) == {kept["id"]: kept}
 
 
-def test_what_was_written_late_is_told_by_the_next_run(app, ann):
-    """A transaction that began before a run and ended behind its position, in a run that took an hour."""
+def test_a_slow_write_appears_in_the_next_run(app, ann):
+    """Its transaction began before an hour-long run and committed behind the run's position."""
     late, *_ = (ann.add() for _ in range(3))
     replica = Replica(ann, limit=1)
     assert replica.read_page()
@@ -177,8 +177,8 @@ def test_what_was_written_late_is_told_by_the_next_run(app, ann):
     assert replica.tasks == tasks_of(ann)
 
 
-def test_a_token_can_be_used_again(ann):
-    """An answer that got lost on the way is there a second time."""
+def test_a_token_can_be_used_twice(ann):
+    """If a response is lost, the same request gets it again."""
     ann.add()
     since = changes(ann)["next"]
     ann.add()
@@ -188,8 +188,8 @@ def test_a_token_can_be_used_again(ann):
     assert changes(ann, first["next"])["changed"] == changes(ann, second["next"])["changed"]
 
 
-def test_tokens_of_a_run_do_not_tire(ann):
-    """Hundreds of runs one after the other, each from the token of the last."""
+def test_tokens_keep_working_over_many_runs(ann):
+    """Hundreds of runs, each with the token of the last."""
     replica = Replica(ann, limit=7)
     for number in range(100):
         task = ann.add(title=str(number))

@@ -1,4 +1,4 @@
-"""GET /v1/tasks/changes: a client that applies every page in order has exactly the server's state."""
+"""A client that applies all pages of GET /v1/tasks/changes in order has exactly the server's tasks."""
 
 from uuid import uuid4
 
@@ -13,8 +13,8 @@ from tests.api.support.replicas import Replica, changes, delete, tasks_of
 from tests.conftest import Caller, new_user_id
 
 
-def test_without_a_token_everything_is_told_from_the_beginning(ann):
-    """Live tasks whole, oldest change first; of those in the trash the ids alone."""
+def test_without_a_token_all_tasks_are_listed(ann):
+    """Live tasks completely, oldest change first; tasks in the trash only by id."""
     first, second, third = (ann.add(title=title, details="x") for title in ("tea", "milk", "sugar"))
     delete(ann, second["id"])
     touched = ann.patch(f"/v1/tasks/{first['id']}", json={"tags": ["home"], "due_on": "2026-03-14"})
@@ -28,7 +28,7 @@ def test_without_a_token_everything_is_told_from_the_beginning(ann):
 
 @pytest.mark.parametrize("is_known", [True, False], ids=["known user", "unknown user"])
 def test_an_account_without_tasks_has_no_changes(app, is_known):
-    """An empty answer, whose token is good for what comes."""
+    """The response is empty, and its token is valid for later changes."""
     caller = Caller(app, new_user_id())
     if is_known:
         forget(app, caller, caller.add()["id"])
@@ -58,8 +58,8 @@ def send(ann, *operations):
 
 
 @pytest.mark.parametrize("write", WRITES)
-def test_every_write_is_told_since_the_token_before_it(ann, write):
-    """Whole, as the task is now."""
+def test_every_write_since_the_token_is_listed(ann, write):
+    """With the complete task as it is now."""
     task = ann.add()
     replica = Replica(ann)
     replica.read_to_the_end()
@@ -75,8 +75,8 @@ def test_every_write_is_told_since_the_token_before_it(ann, write):
     (lambda ann, task_id: ann.delete(f"/api/{ann.user_id}/tasks/{task_id}"), 204),
     (lambda ann, task_id: send(ann, op("delete", task_id)), 200),
 ], ids=["alone", "by user", "in a batch"])  # fmt: skip
-def test_a_deleted_task_is_told_by_its_id(ann, delete_it, status):
-    """And by nothing else of it; a restored one comes back whole."""
+def test_a_deleted_task_is_listed_by_its_id(ann, delete_it, status):
+    """And by no other field. A restored task is listed completely."""
     task, since = ann.add(title="secret"), changes(ann)["next"]
     assert delete_it(ann, task["id"]).status_code == status
     gone = CHANGES(ann, query_string={"since": since})
@@ -88,8 +88,8 @@ def test_a_deleted_task_is_told_by_its_id(ann, delete_it, status):
     assert (restored.status_code, back["changed"], back["deleted"]) == (200, [restored.json], [])
 
 
-def test_the_next_occurrence_is_a_change_too(ann):
-    """Nobody named it in a request."""
+def test_the_next_occurrence_is_listed_as_a_change(ann):
+    """Although no request named it."""
     task = ann.add(due_on="2026-03-14", recurrence="FREQ=DAILY")
     since = changes(ann)["next"]
     assert ann.post(f"/v1/tasks/{task['id']}/toggle").status_code == 200
@@ -98,8 +98,8 @@ def test_the_next_occurrence_is_a_change_too(ann):
     assert sorted(task["due_on"] for task in found["changed"]) == ["2026-03-14", "2026-03-15"]
 
 
-def test_an_empty_change_is_none(app, ann):
-    """PATCH with no fields, and a refused request, leave nothing to tell."""
+def test_a_write_without_changes_is_not_listed(app, ann):
+    """Such as PATCH with no fields, and a rejected request."""
     task = ann.add()
     age_task(app, ann, task["id"], 3600)
     since = changes(ann)["next"]
@@ -115,7 +115,7 @@ def test_an_empty_change_is_none(app, ann):
     (3, 1, [1, 1, 1]), (3, 2, [2, 1]), (3, 3, [3]), (3, 4, [3]), (4, 2, [2, 2]), (0, 1, [0]), (3, 1_000, [3])
 ])  # fmt: skip
 def test_pages_are_as_long_as_the_limit(ann, tasks_made, limit, sizes):
-    """`has_more` on all but the last, which is never empty but where all is."""
+    """All except the last have `has_more`, and the last is empty only if there is nothing at all."""
     made = [ann.add()["id"] for _ in range(tasks_made)]
     found = [changes(ann, limit=limit)]
     while found[-1]["has_more"]:
@@ -125,8 +125,8 @@ def test_pages_are_as_long_as_the_limit(ann, tasks_made, limit, sizes):
     assert [task["id"] for page in found for task in page["changed"]] == made
 
 
-def test_a_page_counts_what_was_deleted(ann):
-    """The limit is one for both lists."""
+def test_the_limit_includes_deleted_tasks(ann):
+    """It applies to both lists together."""
     ids = [ann.add()["id"] for _ in range(4)]
     delete(ann, *ids[:2])
     first = changes(ann, limit=3)
@@ -137,8 +137,8 @@ def test_a_page_counts_what_was_deleted(ann):
     assert (second["changed"], second["deleted"], second["has_more"]) == ([], ids[1:2], False)
 
 
-def test_the_largest_page_holds_a_thousand(ann):
-    """Which is the default, too. A hundred at a time were written in one moment, so ids alone tell them apart."""
+def test_the_largest_page_has_a_thousand_tasks(ann):
+    """It is also the default. A hundred tasks share each time here, so only ids order them."""
     for _ in range(11):
         assert send(ann, *[create()] * 100).status_code == 200
     replicas = [Replica(ann), Replica(ann, limit=99)]
@@ -149,8 +149,8 @@ def test_the_largest_page_holds_a_thousand(ann):
 
 
 @pytest.mark.parametrize("limit", ["0", "1001", "-1", "x", "", "1.5", "1_0", " 7", "9" * 30])
-def test_a_limit_beyond_a_thousand_is_refused(ann, limit):
-    """Or below one, or no integer."""
+def test_a_limit_outside_1_to_1000_is_rejected(ann, limit):
+    """So is one that is not an integer."""
     assert_problem(CHANGES(ann, query_string={"limit": limit}), 422, "validation_error", "limit")
 
 
@@ -159,8 +159,8 @@ def test_a_limit_beyond_a_thousand_is_refused(ann, limit):
     [("cursor=x", "cursor"), ("completed=true", "completed"), ("limit=1&limit=2", "limit"), ("since=", "since"),
      ("since=a&since=b", "since"), ("since=" + "A" * 2_001, "since"), ("since=%00", "since")],
 )  # fmt: skip
-def test_a_query_that_does_not_fit_is_refused(ann, query, field):
-    """A typo never passes for success."""
+def test_an_invalid_query_is_rejected(ann, query, field):
+    """A typo is never accepted silently."""
     assert_problem(CHANGES(ann, query_string=query), 422, "validation_error", field)
 
 
@@ -169,7 +169,7 @@ EVENTS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 20)), max_siz
 
 
 class Writer:
-    """Writes in ways that are drawn at random."""
+    """Return random kinds of writes."""
 
     def __init__(self, caller):
         self.caller = caller
@@ -195,19 +195,19 @@ class Writer:
         assert answer.status_code in (200, 204, 404), answer.text
 
     def batch(self, task_id, number):
-        """Two new tasks, one of them deleted, and another way to write an old one."""
+        """Create two tasks, delete one of them, and change an old one in some way."""
         new, gone = str(uuid4()), str(uuid4())
         self.ids += [new, gone]
         operations = [create(id=new), create(id=gone), op("delete", gone), op("complete", new)]
         old = [*(op(name, task_id) for name in ("complete", "reopen", "delete")), update(task_id, details="x")]
-        # Every other time without the old one, since all is lost where that is in the trash.
+        # Half of the time without the old task, because the whole write fails if that is in the trash.
         return operations + ([old[number // 2 % 4]] if number % 2 else [])
 
 
 @settings(max_examples=20, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(limit=st.integers(1, 4), before=EVENTS, between=st.lists(EVENTS, max_size=8))
-def test_a_client_that_applies_every_page_has_the_servers_state(app, limit, before, between):
-    """Whatever is written between its pages. So has one that stopped at any page and goes on much later."""
+def test_a_client_that_applies_every_page_has_the_servers_tasks(app, limit, before, between):
+    """Whatever is written between its pages. So does one that stops at any page and continues much later."""
     ann = Caller(app, new_user_id())
     writer, replica, stopped = Writer(ann), Replica(ann, limit), []
     for event in before:

@@ -1,6 +1,7 @@
-"""Pages of /v1/tasks: every task once, while rows come and go; a cursor belongs to one list."""
+"""Pages of /v1/tasks show every task once while others come and go. A cursor belongs to one list."""
 
 import string
+from operator import itemgetter
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from app.tasks import cursors
 from tests.api.support.calls import LIST, LIST_BY_USER, assert_problem, page
+from tests.api.support.lists import by_title
 from tests.conftest import Caller, new_user_id
 
 SORTS = ["created_at", "-created_at", "updated_at", "-updated_at", "title", "-title"]
@@ -15,7 +17,7 @@ CURSOR_LETTERS = string.ascii_letters + string.digits + "-_"
 
 
 def walk(caller, **query):
-    """All pages from the first to the last, as lists of tasks."""
+    """Return all pages from the first to the last, as lists of tasks."""
     tasks, cursor = page(caller, **query)
     yield tasks
     while cursor:
@@ -24,7 +26,7 @@ def walk(caller, **query):
 
 
 def cursor_of(caller, **query):
-    """A good cursor, for a list of two tasks at least."""
+    """Return a valid cursor of a list with two tasks or more."""
     _, cursor = page(caller, limit=1, **query)
     assert cursor
     return cursor
@@ -33,7 +35,7 @@ def cursor_of(caller, **query):
 @pytest.mark.parametrize("limit", [1, 3, 7, 8, 200])
 @pytest.mark.parametrize("sort", SORTS)
 def test_pages_show_every_task_once_and_in_order(ann, sort, limit):
-    """Whatever the sort and the size of a page; ties go by id, in the same direction."""
+    """For any sort and page size. Ties are ordered by id, in the same direction."""
     made = [ann.add(title=title) for title in ("b", "a", "b", "Z", "ä", "\x01" * 200, "b")]
     for task in made[::2]:
         assert ann.post(f"/v1/tasks/{task['id']}/toggle").status_code == 200
@@ -41,7 +43,8 @@ def test_pages_show_every_task_once_and_in_order(ann, sort, limit):
 
     shown = [task for tasks in pages for task in tasks]
     name = sort.removeprefix("-")
-    in_order = sorted(shown, key=lambda task: (task[name], task["id"]), reverse=sort.startswith("-"))
+    value = by_title if name == "title" else itemgetter(name)
+    in_order = sorted(shown, key=lambda task: (value(task), task["id"]), reverse=sort.startswith("-"))
     assert shown == in_order
     assert sorted(task["id"] for task in shown) == [task["id"] for task in made]
     assert [len(tasks) for tasks in pages[:-1]] == [limit] * (len(pages) - 1)
@@ -64,8 +67,8 @@ def test_lists_are_newest_first_and_fifty_at_a_time(ann):
     titles=st.lists(st.sampled_from("abc"), min_size=2, max_size=7),
     events=st.lists(st.tuples(st.sampled_from(["add", "delete"]), st.integers(0, 9)), max_size=6),
 )
-def test_pages_neither_skip_nor_repeat_while_rows_come_and_go(app, sort, limit, titles, events):
-    """A task that is there all the time is shown exactly once; no other is shown twice."""
+def test_pages_neither_skip_nor_repeat_while_tasks_come_and_go(app, sort, limit, titles, events):
+    """A task that exists all the time is shown exactly once, and no other more than once."""
     ann = Caller(app, new_user_id())
     there = [ann.add(title=title)["id"] for title in titles]
     shown = []
@@ -89,7 +92,7 @@ def test_pages_neither_skip_nor_repeat_while_rows_come_and_go(app, sort, limit, 
     ids=str,
 )
 def test_a_cursor_belongs_to_its_sort_and_filters(ann, other):
-    """With others it is refused, in both directions; with another limit it is good."""
+    """With others it is rejected, in both directions. Another limit is accepted."""
     ann.add()
     ann.add()
     cursor = cursor_of(ann)
@@ -101,8 +104,8 @@ def test_a_cursor_belongs_to_its_sort_and_filters(ann, other):
 
 
 @pytest.mark.parametrize("call", [LIST, LIST_BY_USER], ids=str)
-def test_a_cursor_belongs_to_its_user(ann, bob, call):
-    """Somebody else's is refused."""
+def test_another_users_cursor_is_rejected(ann, bob, call):
+    """A cursor belongs to its user."""
     ann.add()
     ann.add()
 
@@ -128,8 +131,8 @@ def test_a_cursor_belongs_to_its_user(ann, bob, call):
         lambda cursor: "null",
     ],
 )
-def test_a_damaged_cursor_is_refused(ann, damage):
-    """Cut, grown, turned around, or no cursor at all."""
+def test_a_damaged_cursor_is_rejected(ann, damage):
+    """If it is cut, extended or reversed, and if it was never a cursor."""
     ann.add()
     ann.add()
 
@@ -137,8 +140,8 @@ def test_a_damaged_cursor_is_refused(ann, damage):
 
 
 @pytest.mark.parametrize("place", [0, 12, 40, -1])
-def test_one_other_letter_damages_a_cursor(ann, place):
-    """At any place, the last included, which holds fewer bits."""
+def test_changing_one_letter_damages_a_cursor(ann, place):
+    """At any position, including the last, which has fewer bits."""
     ann.add()
     ann.add()
     letters = list(cursor_of(ann))
@@ -164,8 +167,8 @@ def test_one_other_letter_damages_a_cursor(ann, place):
     ],
     ids=str,
 )
-def test_a_forged_cursor_is_refused(ann, position):
-    """Its checksum is no secret, so what it holds is read as strictly as any input."""
+def test_a_forged_cursor_is_rejected(ann, position):
+    """Anybody can compute its checksum, so its content is checked like any input."""
     cursor = cursors.encode(position, ann.user_id, "-created_at", {"live": True})
 
     assert_problem(LIST(ann, query_string={"cursor": cursor}), 422, "invalid_cursor")

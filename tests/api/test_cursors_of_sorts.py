@@ -1,4 +1,4 @@
-"""Cursors of every sort: each belongs to one list, and holds nothing that a task could not have."""
+"""Cursors of every sort: each belongs to one list, and has only values that a task can have."""
 
 import base64
 from typing import Any
@@ -47,8 +47,8 @@ def cursor_of(caller: Caller, **query: Any) -> str:
 
 @EITHER_LIST
 @EVERY_SORT
-def test_a_cursor_with_another_sort_is_refused(ann: Caller, call: Call, sort: str) -> None:
-    """Its own direction turned around included."""
+def test_a_cursor_with_another_sort_is_rejected(ann: Caller, call: Call, sort: str) -> None:
+    """Also with the same sort in the other direction."""
     add_at_once(ann, {}, {}, {})
     cursor = cursor_of(ann, sort=sort)
 
@@ -61,8 +61,8 @@ def test_a_cursor_with_another_sort_is_refused(ann: Caller, call: Call, sort: st
 
 
 @EITHER_LIST
-def test_a_cursor_with_other_filters_is_refused(ann: Caller, call: Call) -> None:
-    """One more, one less, or another value."""
+def test_a_cursor_with_other_filters_is_rejected(ann: Caller, call: Call) -> None:
+    """With one more, one less, or another value."""
     days = ("2001-01-01", "2001-01-02", "9997-01-01", "9997-01-02", None, None)
     for task_id in add_at_once(ann, *({"tags": ["a", "b", "t"], "due_on": day} for day in days))[4:]:
         remove(ann, task_id)
@@ -89,10 +89,10 @@ def test_a_cursor_with_other_filters_is_refused(ann: Caller, call: Call) -> None
     ],
     ids=str,
 )
-def test_another_spelling_of_the_same_list_has_the_same_cursors(
+def test_the_same_list_spelled_differently_has_the_same_cursors(
     ann: Caller, call: Call, one: Task, other: Task
 ) -> None:
-    """What is asked for counts, not how."""
+    """A cursor depends on the meaning of the query, not its spelling."""
     for title in "abc":
         ann.add(title=title, due_on="2026-03-14")
     cursor = cursor_of(ann, sort="created_at", **one)
@@ -102,8 +102,8 @@ def test_another_spelling_of_the_same_list_has_the_same_cursors(
 
 @EITHER_LIST
 @pytest.mark.parametrize("sort", WRONG_VALUES)
-def test_a_cursor_with_a_value_of_another_type_is_refused(ann: Caller, call: Call, sort: str) -> None:
-    """Its checksum is no secret, so what it holds is read as strictly as any input."""
+def test_a_cursor_with_a_value_of_another_type_is_rejected(ann: Caller, call: Call, sort: str) -> None:
+    """Anybody can compute its checksum, so its content is checked like any input."""
     add_at_once(ann, {}, {})
     for sign in ("", "-"):
         for value in WRONG_VALUES[sort]:
@@ -118,8 +118,8 @@ NO_IDS += [[f"{{{AN_ID}}}"]]
 
 @pytest.mark.one_engine
 @EVERY_SORT
-def test_a_cursor_without_the_id_of_one_task_is_refused(ann: Caller, sort: str) -> None:
-    """Of whatever sort, however good its value."""
+def test_a_cursor_without_a_task_id_is_rejected(ann: Caller, sort: str) -> None:
+    """For every sort, even with a valid value."""
     value = {"priority": 1, "title": "tea"}.get(sort.removeprefix("-"), A_TIME)
     made = {str(rest): cursors.encode([value, *rest], ann.user_id, sort, {"live": True}) for rest in NO_IDS}
     answers = {rest: LIST(ann, query_string={"sort": sort, "cursor": cursor}) for rest, cursor in made.items()}
@@ -150,8 +150,8 @@ def test_a_cursor_without_the_id_of_one_task_is_refused(ann: Caller, sort: str) 
     ],
     ids=lambda text: str(text[:12] + b"%d" % len(text)),
 )
-def test_a_cursor_that_holds_any_json_is_refused(ann: Caller, call: Call, text: bytes) -> None:
-    """Numbers and nesting beyond any use included: what can be read but not written is no fault of the service."""
+def test_a_cursor_with_other_json_is_rejected(ann: Caller, call: Call, text: bytes) -> None:
+    """Also with huge numbers and deep nesting, which can be parsed but not encoded."""
     cursor = base64.urlsafe_b64encode(bytes(cursors.CHECKSUM_BYTES) + text).rstrip(b"=").decode()
 
     for sort in NAMES:
@@ -174,8 +174,8 @@ def test_a_cursor_that_holds_any_json_is_refused(ann: Caller, call: Call, text: 
     ],
     ids=ascii,
 )
-def test_any_position_is_one_to_go_on_from(ann: Caller, call: Call, sort: str, value: Any, shown: bool) -> None:
-    """Whether or not there ever was a task: one before all is followed by all, one behind all by none."""
+def test_a_cursor_may_have_any_position(ann: Caller, call: Call, sort: str, value: Any, shown: bool) -> None:
+    """Even if no task was ever there: from before all tasks it lists all, from behind all none."""
     add_at_once(ann, {"priority": "low"}, {"priority": "low"})
     cursor = cursors.encode([value, "00000000-0000-0000-0000-000000000000"], ann.user_id, sort, {"live": True})
 

@@ -1,4 +1,4 @@
-"""When a task is due: on a day, which stays that day everywhere, or at a moment, which is the same everywhere."""
+"""A task is due on a day, which is the same day everywhere, or at a moment, which is the same moment everywhere."""
 
 import time
 from datetime import datetime, timedelta
@@ -50,7 +50,7 @@ NO_MOMENTS = [
 
 
 def is_due_at(caller, moment):
-    """Whether a list of tasks that are due at this very moment shows one."""
+    """Return whether a list of tasks that are due at this moment shows one."""
     around = [rfc3339(datetime.fromisoformat(moment) + timedelta(microseconds=step)) for step in (-1, 1)]
     answer = caller.get("/v1/tasks", query_string={"due_after": around[0], "due_before": around[1]})
     assert answer.status_code == 200
@@ -59,7 +59,7 @@ def is_due_at(caller, moment):
 
 @pytest.fixture
 def in_honolulu(monkeypatch):
-    """Let the process believe that it is there."""
+    """Set the process's own time zone."""
     monkeypatch.setenv("TZ", HONOLULU)
     time.tzset()
     yield
@@ -70,15 +70,15 @@ def in_honolulu(monkeypatch):
 @EVERY_WRITE
 @pytest.mark.parametrize("day", [DAY, "2024-02-29", "2000-02-29", "1000-01-01", "1582-10-10", "9998-12-31"])
 def test_due_on_is_a_day(ann, write, day):
-    """Of the years 1000 to 9998, in the calendar of today."""
+    """From year 1000 to 9998, in the Gregorian calendar."""
     task = written(ann, write, due_on=day)
 
     assert (task["due_on"], task["due_at"]) == (day, None)
 
 
 @EVERY_WRITE
-def test_due_on_that_is_no_day_is_refused(ann, write):
-    """No such day, another way of writing it, a year beyond, or another type."""
+def test_due_on_must_be_a_day(ann, write):
+    """A nonexistent day, another format, a year outside the range and another type are rejected."""
     assert_refused(ann, write, "due_on", NO_DAYS)
 
 
@@ -86,15 +86,15 @@ def test_due_on_that_is_no_day_is_refused(ann, write):
     "zone", [None, AUCKLAND, HONOLULU, "Pacific/Kiritimati", "Pacific/Pago_Pago", "Africa/Monrovia"]
 )
 @SOME_WRITES
-def test_due_on_stays_that_day_in_every_zone(ann, write, zone):
-    """Even the one that a zone has skipped."""
+def test_due_on_stays_the_same_day_in_every_zone(ann, write, zone):
+    """Even in a zone that skipped this day."""
     days = ["1000-01-01", "2011-12-30", "9998-12-31"]
 
     assert [written(ann, write, due_on=day, time_zone=zone)["due_on"] for day in days] == days
 
 
-def test_due_on_stays_that_day_when_the_zone_changes(ann):
-    """Written in Auckland, read in Honolulu."""
+def test_due_on_stays_the_same_day_when_the_zone_changes(ann):
+    """Such as from Auckland to Honolulu."""
     path = f"/v1/tasks/{ann.add(due_on=DAY, time_zone=AUCKLAND)['id']}"
     moved, unset = (ann.patch(path, json={"time_zone": zone}) for zone in (HONOLULU, None))
 
@@ -103,8 +103,8 @@ def test_due_on_stays_that_day_when_the_zone_changes(ann):
 
 
 @EVERY_WRITE
-def test_due_on_stays_that_day_wherever_the_service_runs(ann, in_honolulu, write):
-    """Its own clock's zone has no say, nor in the end of the day."""
+def test_due_on_does_not_depend_on_the_services_own_zone(ann, in_honolulu, write):
+    """Neither the day nor its end does."""
     task = written(ann, write, due_on=DAY, time_zone=AUCKLAND)
 
     assert (time.tzname[0], task["due_on"]) == ("HST", DAY)
@@ -122,24 +122,24 @@ def test_due_on_stays_that_day_wherever_the_service_runs(ann, in_honolulu, write
         ("2026-03-28", BERLIN, "2026-03-28T22:59:59.999999Z"),
         ("2026-03-29", BERLIN, "2026-03-29T21:59:59.999999Z"),
         ("2026-10-25", BERLIN, "2026-10-25T22:59:59.999999Z"),
-        # Clocks go back at the day's end, and it has its last hour twice.
+        # Clocks go back at the day's end, so its last hour occurs twice.
         ("2026-10-31", "America/Havana", "2026-11-01T03:59:59.999999Z"),
         ("2026-04-04", "America/Santiago", "2026-04-05T03:59:59.999999Z"),
-        # A day that was not: it ends where it would have begun.
+        # A skipped day: it ends where it would have begun.
         ("2011-12-30", "Pacific/Apia", "2011-12-30T09:59:59.999999Z"),
         ("9998-12-30", HONOLULU, "9998-12-31T09:59:59.999999Z"),
     ],
 )
 @SOME_WRITES
-def test_due_on_ends_with_that_day_in_the_zone(ann, write, day, zone, end):
-    """For lists; summer time counts, and no zone means UTC."""
+def test_due_on_ends_with_the_day_in_the_tasks_zone(ann, write, day, zone, end):
+    """In lists too, with daylight saving time; without a zone, in UTC."""
     written(ann, write, due_on=day, time_zone=zone)
 
     assert is_due_at(ann, end)
 
 
-def test_due_on_ends_anew_when_the_zone_changes(ann):
-    """Also where the change names nothing else, and both ways."""
+def test_due_on_ends_at_another_time_when_the_zone_changes(ann):
+    """Also if the change names nothing else, in both directions."""
     path = f"/v1/tasks/{ann.add(due_on=DAY)['id']}"
     for zone, end in ((AUCKLAND, "10:59:59.999999Z"), (None, "23:59:59.999999Z")):
         assert ann.patch(path, json={"time_zone": zone}).status_code == 200
@@ -174,8 +174,8 @@ KEPT = {
 
 
 @SOME_WRITES
-def test_due_at_is_a_time_kept_in_utc_with_microseconds(ann, write):
-    """Any offset is taken, and any number of digits; those beyond six are cut off. What is answered is taken again."""
+def test_due_at_is_stored_in_utc_with_microseconds(ann, write):
+    """Any offset and number of digits is accepted; digits beyond six are cut. The response's value is accepted too."""
     tasks = {sent: written(ann, write, due_at=sent) for sent in KEPT}
     again = {sent: written(ann, write, due_at=task["due_at"]) for sent, task in tasks.items()}
 
@@ -186,15 +186,15 @@ def test_due_at_is_a_time_kept_in_utc_with_microseconds(ann, write):
 
 
 @EVERY_WRITE
-def test_due_at_that_is_no_time_is_refused(ann, write):
-    """A naive one, no such time, another way of writing it, a year beyond, or another type."""
+def test_due_at_must_be_a_time_with_an_offset(ann, write):
+    """A naive or nonexistent time, another format, a year outside the range and another type are rejected."""
     assert_refused(ann, write, "due_at", NO_MOMENTS)
 
 
 @pytest.mark.parametrize("zone", [None, AUCKLAND, HONOLULU])
 @EVERY_WRITE
 def test_due_at_is_the_same_moment_in_every_zone(ann, in_honolulu, write, zone):
-    """The zone says nothing about a time that has its offset."""
+    """The zone does not change a time that has an offset."""
     task = written(ann, write, due_at="2026-03-14T09:26:53+02:00", time_zone=zone)
 
     assert task["due_at"] == "2026-03-14T07:26:53.000000Z"
@@ -202,8 +202,8 @@ def test_due_at_is_the_same_moment_in_every_zone(ann, in_honolulu, write, zone):
 
 
 @EVERY_WRITE
-def test_values_for_both_dues_in_one_body_are_refused(ann, write):
-    """Whichever comes first in it; `due_at` is named."""
+def test_due_on_and_due_at_in_one_body_are_rejected(ann, write):
+    """In either order; the error names `due_at`."""
     for body in ({"due_on": DAY}, {"due_on": DAY, "recurrence": RULE}):
         assert_refused(ann, write, "due_at", [MOMENT], **body)
     task = ann.add()
@@ -217,18 +217,18 @@ def test_values_for_both_dues_in_one_body_are_refused(ann, write):
     [{"due_on": DAY, "due_at": None}, {"due_on": None, "due_at": MOMENT}, {"due_on": None, "due_at": None}],
     ids=str,
 )
-def test_null_for_one_due_beside_a_value_for_the_other_is_taken(ann, write, fields):
-    """As is null for both."""
+def test_null_for_one_due_next_to_a_value_for_the_other_is_accepted(ann, write, fields):
+    """So is null for both."""
     assert written(ann, write, **fields).items() >= fields.items()
 
 
 @pytest.mark.parametrize("recurrence", [None, RULE])
 @pytest.mark.parametrize(("before", "after"), [("due_on", "due_at"), ("due_at", "due_on")])
-@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside null"])
-def test_a_value_for_one_due_clears_the_other(ann, recurrence, before, after, beside):
-    """Whether or not the body says so; a rule stays."""
+@pytest.mark.parametrize("with_null", [False, True], ids=["alone", "with null"])
+def test_a_value_for_one_due_clears_the_other(ann, recurrence, before, after, with_null):
+    """Whether or not the body says so. A rule stays."""
     task = ann.add(**{before: DUES[before]}, recurrence=recurrence)
-    answer = CHANGE(ann, task["id"], json={after: DUES[after], **({before: None} if beside else {})})
+    answer = CHANGE(ann, task["id"], json={after: DUES[after], **({before: None} if with_null else {})})
 
     assert answer.status_code == 200
     expected = {before: None, after: DUES[after], "updated_at": answer.json["updated_at"]}
@@ -237,8 +237,8 @@ def test_a_value_for_one_due_clears_the_other(ann, recurrence, before, after, be
 
 @pytest.mark.parametrize(("due", "other"), [("due_on", "due_at"), ("due_at", "due_on")])
 @pytest.mark.parametrize("recurrence", [None, RULE])
-def test_null_for_one_due_leaves_the_other(ann, due, other, recurrence):
-    """It takes away nothing but itself."""
+def test_null_for_one_due_keeps_the_other(ann, due, other, recurrence):
+    """It clears only its own field."""
     task = ann.add(**{due: DUES[due]}, recurrence=recurrence)
     answer = CHANGE(ann, task["id"], json={other: None})
 

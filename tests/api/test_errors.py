@@ -1,10 +1,11 @@
-"""Errors: one shape everywhere, whatever goes wrong; and the headers of every answer."""
+"""All errors have one shape, and all responses the right headers."""
 
 import re
 from uuid import uuid4
 
 import pytest
 
+from app.http.problems import catalogue
 from tests.api.support.calls import (
     CREATE,
     CREATE_BY_USER,
@@ -35,6 +36,7 @@ REFUSED = {
     "422": lambda ann: CREATE(ann, json={}),
     "422, cursor": lambda ann: LIST(ann, query_string="cursor=x"),
 }
+TITLE_OF_A_401 = re.compile(r"Unauthorized: [a-z].{5,60}")
 NO_PATHS = [
     "/nowhere", "/v1", "/v1/", "/v1/task", "/v1/tasks/", "/v1//tasks", "//v1/tasks", "///v1/tasks", "/v1/tasks//",
     "/v1/tasks/%2F", "/V1/tasks", "/v1/Tasks", "/v1/tasks;a=b", "/v1/tasks%20", "/v1/tasks%00", "/v1/tasks%FF",
@@ -48,9 +50,19 @@ NO_IDS += ["-1"]
 EVERY_REFUSAL = pytest.mark.parametrize("refuse", REFUSED.values(), ids=list(REFUSED))
 
 
+def test_the_title_of_every_401_begins_with_unauthorized(anonymous):
+    """For clients and people that look for the word of RFC 9110, section 15.5.2."""
+    titles = [problem.title for problem in catalogue() if problem.status == 401]
+
+    assert titles
+    assert [title for title in titles if not TITLE_OF_A_401.fullmatch(title)] == []
+    answer = anonymous.get("/v1/tasks")
+    assert (answer.status_code, answer.json["title"]) == (401, "Unauthorized: a token is needed")
+
+
 @EVERY_REFUSAL
-def test_every_error_has_the_one_shape(ann, refuse):
-    """RFC 9457, with a code for programs; `errors` only where a field is at fault."""
+def test_every_error_has_the_same_shape(ann, refuse):
+    """RFC 9457 with a code for programs, and `errors` only if a field is wrong."""
     answer = refuse(ann)
 
     assert_problem(answer, answer.status_code, answer.json["code"])
@@ -63,8 +75,8 @@ def test_every_error_has_the_one_shape(ann, refuse):
 
 
 @EVERY_REFUSAL
-def test_the_type_of_an_error_leads_to_its_explanation(ann, refuse):
-    """A relative URL, whose anchor is in the published page."""
+def test_the_type_of_an_error_links_to_its_explanation(ann, refuse):
+    """A relative URL with an anchor in the published page."""
     answer = refuse(ann)
     path, _, anchor = answer.json["type"].partition("#")
     explanation = ann.get(path)
@@ -75,8 +87,8 @@ def test_the_type_of_an_error_leads_to_its_explanation(ann, refuse):
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_path_that_is_not_one_is_absent(ann, method):
-    """404 without a redirect: trailing and double slashes, other letters, odd octets."""
+def test_a_path_that_does_not_match_exactly_is_404(ann, method):
+    """Without a redirect: trailing and double slashes, other case, odd bytes."""
     task_id = ann.add()["id"]
     paths = {path: path.format(user=ann.user_id, id=task_id) for path in NO_PATHS}
     answers = {path: ann.call(method, "/", **raw(filled)) for path, filled in paths.items()}
@@ -85,8 +97,8 @@ def test_a_path_that_is_not_one_is_absent(ann, method):
     assert [path for path in NO_PATHS if "Location" in answers[path].headers] == []
 
 
-def test_an_empty_path_is_no_redirect(ann):
-    """Nor is it sent to a place that the Host header names."""
+def test_an_empty_path_is_not_redirected(ann):
+    """Not even to the place that the Host header names."""
     answer = ann.get("/", **raw(""), headers={"Host": "evil.example"})
 
     assert answer.status_code in (200, 404)
@@ -95,8 +107,8 @@ def test_an_empty_path_is_no_redirect(ann):
 
 @pytest.mark.both_engines
 @pytest.mark.parametrize("call", [*ON_ONE_TASK, *ON_ONE_TASK_BY_USER], ids=str)
-def test_an_id_that_is_no_uuid_is_absent(ann, call):
-    """Only the canonical form is one. On both engines: where any other got through, each would answer in its way."""
+def test_an_id_that_is_not_a_canonical_uuid_is_404(ann, call):
+    """On both engines, because they would treat other forms differently."""
     known = ann.add()["id"]
     ids = {form: form.format(id=known, hex=known.replace("-", "")) for form in NO_IDS}
     answers = {form: call(ann, task_id) for form, task_id in ids.items()}
@@ -121,8 +133,8 @@ def test_an_id_that_is_no_uuid_is_absent(ann, call):
         ("BREW", "/v1/tasks", {"GET", "HEAD", "POST"}),
     ],
 )
-def test_another_method_is_refused_with_those_that_work(ann, method, path, allowed):
-    """405, and Allow (RFC 9110, section 15.5.6)."""
+def test_an_unsupported_method_is_405_with_allow(ann, method, path, allowed):
+    """Allow lists the supported methods (RFC 9110, section 15.5.6)."""
     answer = ann.call(method, path.format(user=ann.user_id, id=uuid4()))
 
     assert_problem(answer, 405, "method_not_allowed")
@@ -135,8 +147,8 @@ def test_another_method_is_refused_with_those_that_work(ann, method, path, allow
      Call("GET", "/"), Call("GET", "/healthz"), Call("GET", "/readyz")],
     ids=str,
 )  # fmt: skip
-def test_an_unknown_parameter_is_refused_by_every_operation(ann, call):
-    """Also by those that take none; nothing is written."""
+def test_every_operation_rejects_an_unknown_parameter(ann, call):
+    """Also operations without parameters; nothing is written."""
     task, queries = ann.add(), ["nonsense=1", "nonsense", "nonsense=1&nonsense=2", "nonsense=%00"]
     answers = {query: call(ann, task["id"], query_string=query) for query in queries}
 
@@ -149,8 +161,8 @@ SECRET = "SELECT password FROM users"
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyError, MemoryError, RecursionError, TimeoutError, UnicodeError])
-def test_an_unexpected_exception_is_told_without_its_reason(new_database, error):
-    """500 in the one shape; the trace is for the log."""
+def test_an_unexpected_exception_is_500_without_its_reason(new_database, error):
+    """In the usual shape; the trace is in the log."""
     app = make_app(new_database())
 
     @app.get("/failing")
@@ -165,8 +177,8 @@ def test_an_unexpected_exception_is_told_without_its_reason(new_database, error)
 
 @pytest.mark.parametrize("request_id", ["a", "7f3a-ü".encode().hex(), "!~", "x" * 128, "<script>", '{"a":1}'])
 @pytest.mark.parametrize("path", ["/healthz", "/nowhere", "/v1/tasks", "/docs"])
-def test_a_fit_request_id_is_kept(ann, request_id, path):
-    """1 to 128 visible ASCII characters, on successes and on errors."""
+def test_a_valid_request_id_is_kept(ann, request_id, path):
+    """1 to 128 visible ASCII characters, on successes and errors."""
     answer = ann.get(path, headers={"X-Request-ID": request_id})
 
     assert answer.status_code in (200, 404)
@@ -174,8 +186,8 @@ def test_a_fit_request_id_is_kept(ann, request_id, path):
 
 
 @pytest.mark.parametrize("request_id", ["", " ", "a b", "x" * 129, "ü", "a\tb", "a\x7f", None], ids=ascii)
-def test_an_unfit_request_id_is_replaced(ann, request_id):
-    """Each request then gets one of its own."""
+def test_an_invalid_request_id_is_replaced(ann, request_id):
+    """Each such request gets a new one."""
     headers = {} if request_id is None else {"X-Request-ID": request_id}
     first, second = (ann.get("/nowhere", headers=headers) for _ in range(2))
 
@@ -186,8 +198,8 @@ def test_an_unfit_request_id_is_replaced(ann, request_id):
 
 
 @EVERY_REFUSAL
-def test_no_error_is_stored(ann, refuse):
-    """Errors are as private as what they are about."""
+def test_errors_are_not_stored_by_caches(ann, refuse):
+    """Errors are as private as the data they are about."""
     answer = refuse(ann)
 
     assert answer.status_code >= 400

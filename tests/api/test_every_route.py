@@ -1,4 +1,4 @@
-"""Rules about all routes, as the app has them: no list of routes can be forgotten here but that of the open ones."""
+"""Rules for all routes, read from the app: the only list here is that of the open routes."""
 
 import re
 from uuid import uuid4
@@ -10,7 +10,7 @@ from tests.conftest import new_user_id
 
 pytestmark = pytest.mark.one_engine
 
-# Whatever is not here needs a token.
+# All other routes need a token.
 OPEN = {
     "GET /",
     "GET /healthz",
@@ -27,7 +27,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 def routes(app):
-    """Every method of every route, by the name that OPEN uses."""
+    """Return every method of every route, by the name that OPEN uses."""
     return {
         f"{method} {rule.rule}": (method, rule)
         for rule in app.url_map.iter_rules()
@@ -47,12 +47,12 @@ def path_of(rule, user_id=None, task_id=None):
 
 
 def test_the_open_routes_exist(app):
-    """The list names nothing that is gone."""
+    """The list names only existing routes."""
     assert routes(app).keys() >= OPEN
 
 
-def test_every_other_route_asks_for_a_token_first(app, anonymous):
-    """An anonymous request is told nothing else, however invalid it is."""
+def test_every_other_route_requires_a_token_first(app, anonymous):
+    """An anonymous request gets no other error, however invalid it is."""
     closed = {name: route for name, route in routes(app).items() if name not in OPEN}
     assert closed
     for method, rule in closed.values():
@@ -63,8 +63,8 @@ def test_every_other_route_asks_for_a_token_first(app, anonymous):
             assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_head_asks_for_a_token_where_get_does(app, anonymous):
-    """A HEAD request is a GET request without its body, in this too."""
+def test_head_requires_a_token_where_get_does(app, anonymous):
+    """Because a HEAD request is a GET request without a body."""
     for name, (method, rule) in routes(app).items():
         if method == "GET" and name not in OPEN:
             answer = anonymous.call("HEAD", path_of(rule))
@@ -73,8 +73,8 @@ def test_head_asks_for_a_token_where_get_does(app, anonymous):
 
 
 @pytest.mark.parametrize("token", ["nonsense", "a.b.c", ""])
-def test_every_other_route_refuses_a_bad_token(app, anonymous, token):
-    """A bad token is no better than none."""
+def test_every_other_route_rejects_a_bad_token(app, anonymous, token):
+    """Like a missing one."""
     for name, (method, rule) in routes(app).items():
         if name not in OPEN:
             answer = anonymous.call(method, path_of(rule), headers={"Authorization": f"Bearer {token}"})
@@ -82,7 +82,7 @@ def test_every_other_route_refuses_a_bad_token(app, anonymous, token):
 
 
 def test_the_open_routes_ignore_tokens(app, ann, anonymous):
-    """They answer alike to everybody, with a bad token too."""
+    """They give everybody the same response, also with a bad token."""
     for name in OPEN:
         method, rule = routes(app)[name]
         bad_token = {"Authorization": "Bearer nonsense"}
@@ -99,8 +99,8 @@ def test_the_open_routes_ignore_tokens(app, ann, anonymous):
 
 
 @pytest.mark.both_engines
-def test_head_answers_as_get_without_a_body(app, ann):
-    """Wherever GET works, with the same status and headers."""
+def test_head_is_answered_like_get_without_a_body(app, ann):
+    """On every GET route, with the same status and headers."""
     task_id = ann.add()["id"]
     for method, rule in routes(app).values():
         if method == "GET":
@@ -112,8 +112,8 @@ def test_head_answers_as_get_without_a_body(app, ann):
             head.close()
 
 
-def test_every_known_path_refuses_other_methods(app, ann):
-    """405, and Allow names exactly the methods that its routes have."""
+def test_every_path_rejects_other_methods(app, ann):
+    """405, and Allow names exactly the methods of its routes."""
     methods = {}
     for rule in app.url_map.iter_rules():
         methods.setdefault(rule.rule, (rule, set()))[1].update(rule.methods)
@@ -125,8 +125,8 @@ def test_every_known_path_refuses_other_methods(app, ann):
 
 
 @pytest.mark.both_engines
-def test_every_answer_carries_its_request_id_and_is_private(app, ann):
-    """With `no-store` where it could hold a token."""
+def test_every_response_has_its_request_id_and_is_private(app, ann):
+    """It says `no-store` if it could contain a token."""
     task_id = ann.add()["id"]
     for method, rule in routes(app).values():
         with ann.call(method, path_of(rule, ann.user_id, task_id)) as answer:
@@ -136,5 +136,5 @@ def test_every_answer_carries_its_request_id_and_is_private(app, ann):
 
 
 def headers_of(answer):
-    """But for those that differ from one request to the next."""
+    """Return the headers without those that differ between requests."""
     return {name: value for name, value in answer.headers if name not in ("X-Request-ID", "Date")}

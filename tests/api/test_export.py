@@ -1,4 +1,4 @@
-"""GET /v1/tasks/export: all of the caller's tasks as one file, a page at a time."""
+"""GET /v1/tasks/export returns all of the caller's tasks as one file, page by page."""
 
 import io
 import json
@@ -39,11 +39,11 @@ MEDIA_TYPES = {
 }
 EMPTY = {
     "jsonl": r"",
-    "csv": r'"id","title",[^\n]*\r\n',
+    "csv": r'\ufeff"id","title",[^\n]*\r\n',
     "ics": r"BEGIN:VCALENDAR\r\n(?!BEGIN)[^\0]*END:VCALENDAR\r\n",
 }
 
-# Something in every field, and what a format could trip over.
+# Something in every field, and characters that could break a format.
 OF_ALL_KINDS: list[Task] = [
     {"title": "tea"},
     {"title": '=1+1, "quoted"; and \\n', "details": "", "priority": "high"},
@@ -66,7 +66,7 @@ def export(caller: Caller, name: str = "jsonl", buffered: bool = True) -> TestRe
 
 
 def tasks_in(answer: TestResponse, name: str = "jsonl") -> list[Task]:
-    """What a file holds, as an import reads it."""
+    """Return a file's tasks as an import reads them."""
     return [task for _, task in read_all(FORMATS[name], io.BytesIO(answer.data))]
 
 
@@ -75,7 +75,7 @@ def by_id(tasks: list[Task]) -> list[Task]:
 
 
 def fill(app: Flask, caller: Caller, count: int, **fields: Any) -> None:
-    """Give somebody many tasks at once."""
+    """Create many tasks for a user at once."""
     caller.add()
     made = (ImportedTask().load({"title": f"Task {number}", **fields}) for number in range(count - 1))
     new = [{**task, "id": f"{number:08}-0000-4000-8000-000000000000"} for number, task in enumerate(made)]
@@ -85,15 +85,15 @@ def fill(app: Flask, caller: Caller, count: int, **fields: Any) -> None:
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> int:
-    """How many tasks are read at once, and each sent as soon as it is written."""
+    """Set the page size: that many tasks are read at once, and sent as soon as they are encoded."""
     monkeypatch.setattr(transfer, "PAGE", 2)
     monkeypatch.setattr(transfer, "PIECE_BYTES", 1)
     return 2
 
 
 @EVERY_FORMAT
-def test_a_file_says_what_it_is(ann: Caller, name: str) -> None:
-    """A browser saves it under a name; how long it becomes is not known when it begins."""
+def test_a_file_has_its_type_and_name(ann: Caller, name: str) -> None:
+    """A browser saves it under that name. Its length is unknown when it begins."""
     ann.add()
     answer = export(ann, name)
 
@@ -102,7 +102,7 @@ def test_a_file_says_what_it_is(ann: Caller, name: str) -> None:
     assert "Content-Length" not in answer.headers
 
 
-def test_the_format_is_json_lines_unless_named(ann: Caller) -> None:
+def test_the_default_format_is_json_lines(ann: Caller) -> None:
     """With the same headers."""
     ann.add()
     unnamed, named = EXPORT(ann, buffered=True), export(ann)
@@ -114,20 +114,20 @@ def test_the_format_is_json_lines_unless_named(ann: Caller) -> None:
 
 
 @pytest.mark.parametrize("query", ["format=xml", "format=", "format=CSV", "format=csv&format=csv", "format=text/csv"])
-def test_an_unknown_format_is_refused(ann: Caller, query: str) -> None:
-    """As a fault of the parameter."""
+def test_an_unknown_format_is_rejected(ann: Caller, query: str) -> None:
+    """The error names the parameter."""
     assert_problem(EXPORT(ann, query_string=query), 422, "validation_error", "format")
 
 
 @pytest.mark.parametrize("query", ["fromat=csv", "limit=5", "cursor=x", "completed=true"])
-def test_an_unknown_parameter_is_refused(ann: Caller, query: str) -> None:
-    """An export is of all tasks: no filter passes for one."""
+def test_export_rejects_an_unknown_parameter(ann: Caller, query: str) -> None:
+    """An export has all tasks, so a filter must not seem to work."""
     assert_problem(EXPORT(ann, query_string=query), 422, "validation_error", query.partition("=")[0])
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_it_is_read_only(ann: Caller, method: str) -> None:
-    """And no task of the id `export`."""
+def test_export_is_read_only(ann: Caller, method: str) -> None:
+    """And `export` is not read as a task's id."""
     answer = ann.call(method, EXPORT.path)
 
     assert answer.status_code in (404, 405)
@@ -135,26 +135,26 @@ def test_it_is_read_only(ann: Caller, method: str) -> None:
 
 
 @EVERY_FORMAT
-def test_all_tasks_of_the_caller_are_in_it(ann: Caller, name: str) -> None:
-    """Each with every field, as the API shows it."""
+def test_an_export_has_all_of_the_callers_tasks(ann: Caller, name: str) -> None:
+    """Each with all fields, as in the API."""
     made = [ann.add(**task) for task in OF_ALL_KINDS]
 
     assert by_id(tasks_in(export(ann, name), name)) == by_id([as_read(task) for task in made])
 
 
-def test_a_line_of_json_lines_is_a_task_of_the_api(ann: Caller) -> None:
-    """With all its fields in their order, those that an import passes over included."""
+def test_a_line_of_json_lines_is_a_task_as_in_the_api(ann: Caller) -> None:
+    """With all its fields in order, also those that an import ignores."""
     made = [ann.get(f"/v1/tasks/{ann.add(**task)['id']}") for task in OF_ALL_KINDS]
 
     assert {*json.loads(made[0].data)} == TASK_FIELDS
-    # Not the octets: what some readers take for the end of a line is escaped.
+    # Characters that some readers take for a line end are escaped.
     found = [json.loads(line, object_pairs_hook=list) for line in export(ann).text.splitlines()]
     assert found == [json.loads(answer.data, object_pairs_hook=list) for answer in made]
 
 
 @EVERY_FORMAT
-def test_nobody_elses_tasks_are_in_it(ann: Caller, bob: Caller, name: str) -> None:
-    """Nor anything that they say."""
+def test_an_export_has_no_other_users_tasks(ann: Caller, bob: Caller, name: str) -> None:
+    """Nor any of their text."""
     ann.add(title="secret of Ann", tags=["hidden"])
     own = bob.add()
     answer = export(bob, name)
@@ -164,7 +164,7 @@ def test_nobody_elses_tasks_are_in_it(ann: Caller, bob: Caller, name: str) -> No
 
 
 @EVERY_FORMAT
-def test_the_trash_is_not_in_it(ann: Caller, name: str) -> None:
+def test_an_export_excludes_the_trash(ann: Caller, name: str) -> None:
     """Until a task is restored."""
     kept, thrown = ann.add(), ann.add(title="thrown away")
     remove(ann, thrown["id"])
@@ -176,8 +176,8 @@ def test_the_trash_is_not_in_it(ann: Caller, name: str) -> None:
 
 @EVERY_FORMAT
 @pytest.mark.parametrize("is_known", [True, False], ids=["known user", "unknown user"])
-def test_an_account_without_tasks_is_a_file_without_tasks(ann: Caller, name: str, is_known: bool) -> None:
-    """An empty file of its format, which an import takes."""
+def test_an_account_without_tasks_exports_an_empty_file(ann: Caller, name: str, is_known: bool) -> None:
+    """In its format, so that an import accepts it."""
     if is_known:
         remove(ann, ann.add()["id"])
     answer = export(ann, name)
@@ -188,8 +188,8 @@ def test_an_account_without_tasks_is_a_file_without_tasks(ann: Caller, name: str
 
 @pytest.mark.parametrize("count", range(6))
 @EVERY_FORMAT
-def test_every_page_is_in_it_once(app: Flask, ann: Caller, small_pages: int, name: str, count: int) -> None:
-    """Oldest first; whether or not the last page is full."""
+def test_an_export_has_every_task_once(app: Flask, ann: Caller, small_pages: int, name: str, count: int) -> None:
+    """Oldest first, whether or not the last page is full."""
     made = [ann.add(title=f"tea {number}") for number in range(count)]
     with messages(app) as sent:
         found = tasks_in(export(ann, name), name)
@@ -199,8 +199,8 @@ def test_every_page_is_in_it_once(app: Flask, ann: Caller, small_pages: int, nam
 
 
 @pytest.mark.usefixtures("small_pages")
-def test_tasks_of_one_moment_are_in_it_once(ann: Caller) -> None:
-    """Made in one transaction, they share their times, over several pages."""
+def test_tasks_with_equal_times_are_exported_once(ann: Caller) -> None:
+    """They were created in one transaction, and take several pages."""
     ids = add_at_once(ann, *({"title": f"tea {number}"} for number in range(7)))
     found = [task["id"] for task in tasks_in(export(ann))]
 
@@ -209,8 +209,8 @@ def test_tasks_of_one_moment_are_in_it_once(ann: Caller) -> None:
 
 @pytest.mark.usefixtures("small_pages")
 @pytest.mark.parametrize("at_once", [True, False], ids=["at once", "one by one"])
-def test_tasks_with_any_id_are_in_it(ann: Caller, at_once: bool) -> None:
-    """A client may bring its own, the first and the last that there are included."""
+def test_tasks_with_any_id_are_exported(ann: Caller, at_once: bool) -> None:
+    """Also with the lowest and highest client-made ids."""
     ids = ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"]
     ids += ["80000000-0000-4000-8000-000000000000", "00000000-0000-0000-0000-000000000001"]
     if at_once:
@@ -222,8 +222,8 @@ def test_tasks_with_any_id_are_in_it(ann: Caller, at_once: bool) -> None:
 
 
 @EVERY_FORMAT
-def test_head_is_the_head_alone(app: Flask, ann: Caller, name: str) -> None:
-    """GET's headers, for no more than its first page."""
+def test_head_of_an_export_has_no_body(app: Flask, ann: Caller, name: str) -> None:
+    """It has GET's headers, and reads only the first page."""
     ann.add()
     get = export(ann, name)
     with messages(app) as sent:
@@ -237,7 +237,7 @@ def test_head_is_the_head_alone(app: Flask, ann: Caller, name: str) -> None:
 
 @contextmanager
 def streamed(caller: Caller, name: str = "jsonl") -> Iterator[Iterator[bytes]]:
-    """An answer that is read piece by piece."""
+    """Return a response that is read piece by piece."""
     answer = export(caller, name, buffered=False)
     pieces: Any = answer.response
     try:
@@ -247,8 +247,8 @@ def streamed(caller: Caller, name: str = "jsonl") -> Iterator[Iterator[bytes]]:
 
 
 @pytest.mark.usefixtures("small_pages")
-def test_a_page_is_read_when_it_is_sent(app: Flask, ann: Caller) -> None:
-    """Not before: the file is never kept as a whole."""
+def test_a_page_is_read_only_when_it_is_sent(app: Flask, ann: Caller) -> None:
+    """So the file is never in memory as a whole."""
     for _ in range(8):
         ann.add()
     counts: list[int] = []
@@ -259,14 +259,14 @@ def test_a_page_is_read_when_it_is_sent(app: Flask, ann: Caller) -> None:
 
 
 @pytest.mark.usefixtures("small_pages")
-def test_who_leaves_is_read_nothing_more_for(app: Flask, ann: Caller) -> None:
-    """Whatever has been asked of the database by then; no connection is held meanwhile."""
+def test_nothing_more_is_read_after_the_client_has_left(app: Flask, ann: Caller) -> None:
+    """Nor is a connection held meanwhile."""
     for _ in range(8):
         ann.add()
     with messages(app) as sent:
         with streamed(ann) as pieces:
             assert next(pieces)
-            # Reading what was revoked takes a connection too, now and then.
+            # Reading revocations also needs a connection now and then.
             until(lambda: services_of(app).database.connections.in_use == 0, "a pool at rest")
         assert len(list(pieces)) == 0
 
@@ -277,7 +277,7 @@ def test_who_leaves_is_read_nothing_more_for(app: Flask, ann: Caller) -> None:
 def test_memory_does_not_grow_with_the_number_of_tasks(
     app: Flask, ann: Caller, bob: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ten times as many take as much."""
+    """Ten times as many tasks use the same memory."""
     monkeypatch.setattr(transfer, "PAGE", 50)
     for caller, count in ((ann, 200), (bob, 2_000)):
         fill(app, caller, count, details="x" * 2_000)
@@ -287,7 +287,7 @@ def test_memory_does_not_grow_with_the_number_of_tasks(
 
 
 def peak_of_reading(caller: Caller) -> int:
-    """Of the memory, while a file is read and thrown away."""
+    """Return the peak of memory while a file is read and thrown away."""
     with streamed(caller) as pieces:
         tracemalloc.start()
         try:
@@ -298,8 +298,8 @@ def peak_of_reading(caller: Caller) -> int:
 
 
 @pytest.mark.usefixtures("small_pages")
-def test_each_of_two_readers_gets_their_own(ann: Caller, bob: Caller) -> None:
-    """Whose pages are read in turns, beside other requests of theirs."""
+def test_each_of_two_readers_gets_their_own_tasks(ann: Caller, bob: Caller) -> None:
+    """Even if their pages are read in turns, between other requests of theirs."""
     mine = {caller: [caller.add()["id"] for _ in range(5)] for caller in (ann, bob)}
     in_turns = Barrier(2)
 
@@ -321,8 +321,8 @@ def lines_of(data: bytes) -> list[Task]:
 
 
 @pytest.mark.usefixtures("small_pages")
-def test_what_changes_meanwhile_is_in_it_as_it_was_or_as_it_is(ann: Caller) -> None:
-    """Nothing that stays is left out or doubled; what is deleted before its page is not in it."""
+def test_a_task_changed_during_an_export_is_in_it_once(ann: Caller) -> None:
+    """As it was or as it is. A task deleted before its page is read is not in it."""
     made = [ann.add(title=f"tea {number}") for number in range(8)]
     with streamed(ann) as pieces:
         data = next(pieces)
@@ -340,7 +340,7 @@ def test_what_changes_meanwhile_is_in_it_as_it_was_or_as_it_is(ann: Caller) -> N
 
 
 def driver_error(app: Flask) -> psycopg2.Error | sqlite3.Error:
-    """What the driver says of a database that has gone."""
+    """Raise the driver's error for a database that has gone."""
     if services_of(app).engine.dialect.name == "postgresql":
         gone: psycopg2.Error = psycopg2.OperationalError("server closed the connection unexpectedly")
         return gone
@@ -351,7 +351,7 @@ def driver_error(app: Flask) -> psycopg2.Error | sqlite3.Error:
 
 @contextmanager
 def failing_pages(app: Flask, after: int) -> Iterator[None]:
-    """A database that goes away once so many pages have been read."""
+    """Let the database go away after this number of pages."""
     read = 0
 
     def note(_cursor: Any, statement: str) -> None:
@@ -366,8 +366,8 @@ def failing_pages(app: Flask, after: int) -> Iterator[None]:
 
 
 @EVERY_FORMAT
-def test_a_database_that_is_away_is_503(app: Flask, ann: Caller, name: str) -> None:
-    """And no file."""
+def test_an_export_without_a_database_is_503(app: Flask, ann: Caller, name: str) -> None:
+    """And has no file."""
     ann.add()
     with failing_pages(app, after=0):
         answer = EXPORT(ann, query_string={"format": name})
@@ -378,8 +378,8 @@ def test_a_database_that_is_away_is_503(app: Flask, ann: Caller, name: str) -> N
     assert len(tasks_in(export(ann, name), name)) == 1
 
 
-def test_a_file_of_one_piece_is_whole_or_503(app: Flask, ann: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many pages it takes: as long as nothing has been sent, there is an answer."""
+def test_a_small_export_is_complete_or_503(app: Flask, ann: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything has been sent, a failure on any page still becomes a 503."""
     monkeypatch.setattr(transfer, "PAGE", 2)
     for _ in range(5):
         ann.add()
@@ -392,8 +392,8 @@ def test_a_file_of_one_piece_is_whole_or_503(app: Flask, ann: Caller, monkeypatc
 
 @EVERY_FORMAT
 @pytest.mark.usefixtures("small_pages")
-def test_a_database_that_goes_away_later_breaks_the_answer_off(app: Flask, ann: Caller, name: str) -> None:
-    """By an error, for the server to close the connection; nothing in the file passes for its end."""
+def test_a_database_failure_later_aborts_the_response(app: Flask, ann: Caller, name: str) -> None:
+    """The server closes the connection, and the file does not look complete."""
     for number in range(5):
         ann.add(title=f"tea {number}")
     data = b""
@@ -406,8 +406,8 @@ def test_a_database_that_goes_away_later_breaks_the_answer_off(app: Flask, ann: 
     assert len(tasks_in(export(ann, name), name)) == 5
 
 
-def test_an_unregistered_user_is_not_made_by_reading(app: Flask) -> None:
-    """Only a write makes the user's row."""
+def test_an_export_does_not_create_its_user(app: Flask) -> None:
+    """Only a write creates the user's row."""
     caller = Caller(app, new_user_id())
     assert export(caller).data == b""
     with messages(app) as sent:

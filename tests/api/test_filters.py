@@ -1,4 +1,4 @@
-"""Filters of both lists, each promise of the contract: completed, priority, tag, q, and the trash."""
+"""The filters of both lists: completed, priority, tag, q and the trash."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy import literal, update
 from app.database import execute, scope
 from app.database.columns import from_now
 from app.tasks.models import TRASH_SECONDS, tasks
-from tests.api.support.calls import LIST_BY_USER, Call
+from tests.api.support.calls import LIST_BY_USER, Call, page
 from tests.api.support.lists import EITHER_LIST, remove, titles
 from tests.conftest import Caller
 
@@ -17,18 +17,21 @@ TRICKY_TAGS = [
     *("tea", "teas", "te", "green tea", "tea,", ",tea", "a,b", "a, b", "a", "b", '"', '"tea"', 'a"b', '","', "'tea'"),
     *("\\", "\\\\", "a\\b", '\\"', "a\nb", "a\\nb", "a\r\nb", "a\rb", "a\tb", "a b", "a\u2028b", "a\x01b", "a\\u0001b"),
     *("[]", "[a]", "{}", "{0}", "null", "true", "7", "%", "%%", "_", "a_b", "*", "a+b", "a&b", "a=b", "a#b", "a/b"),
-    *("$1", ":tag", "%(tag)s", "🍵", "🍵🍵", "👩\u200d👧", "e\u0301", "\xe9", "水", "x" * 49, "x" * 50),
+    *("$1", ":tag", "%(tag)s", "🍵", "🍵🍵", "👩\u200d👧", "\xe9", "水", "x" * 49, "x" * 50),
 ]
-# One written, the other looked for.
+# One is written, the other searched for.
 SAME_BUT_FOR_CASE = "tea:TEA Äpfel:äPFEL čaj:ČAJ чай:ЧАЙ Ёлка:ёЛКА ύδωρ:ΎΔΩΡ οδός:ΟΔΌΣ οδόσ:οδός ΣΣ:ςσ թեյ:ԹԵՅ"
 SAME_BUT_FOR_CASE += " ÿ:Ÿ ß:ẞ straße:STRAẞE İzmir:İZMIR ısı:ısı ǆ:Ǆ 𐐨:𐐀 ⓣⓔⓐ:ⓉⒺⒶ"
-# What lower() does not make the same.
-NOT_THE_SAME = ["ß:ss", "straße:STRASSE", "ı:i", "\xe9:e", "e\u0301:\xe9", "ﬁ:fi", "ｔ:t", "\xb5:u"]
+# One composed, the other not: Latin, kana, Hangul, and signs that stand for a letter.
+SAME_BUT_FOR_CASE += " café:cafe\u0301 ÄPFEL:a\u0308pfel が:か\u3099 한:\u1112\u1161\u11ab \u212b:a\u030a \u212a:k"
+SAME_BUT_FOR_CASE += " İZMİR:I\u0307zmI\u0307r"
+# Words that lower() does not make equal.
+NOT_THE_SAME = ["ß:ss", "straße:STRASSE", "ı:i", "\xe9:e", "e\u0301:e", "ﬁ:fi", "ｔ:t", "\xb5:u"]
 
 
 @EITHER_LIST
-def test_completed_is_true_or_false(ann: Caller, call: Call) -> None:
-    """What is completed and reopened is open."""
+def test_completed_filters_by_true_or_false(ann: Caller, call: Call) -> None:
+    """A task that was completed and reopened is open."""
     ann.add(title="open")
     ann.add(title="done", completed=True)
     reopened = ann.add(title="reopened", completed=True)
@@ -51,8 +54,8 @@ def test_completed_is_true_or_false(ann: Caller, call: Call) -> None:
         ("medium medium", "medium"),
     ],
 )
-def test_priority_is_repeatable_and_means_or(ann: Caller, call: Call, wanted: str, found: str) -> None:
-    """In any order, and twice does not matter; a task that was given none has the priority none."""
+def test_several_priorities_are_alternatives(ann: Caller, call: Call, wanted: str, found: str) -> None:
+    """In any order; repetitions do not matter. A task without a priority has the priority none."""
     for word in ("none", "low", "medium", "high"):
         ann.add(title=word, priority=word)
     ann.add(title="neither")
@@ -61,8 +64,8 @@ def test_priority_is_repeatable_and_means_or(ann: Caller, call: Call, wanted: st
 
 
 @EITHER_LIST
-def test_tag_is_repeatable_and_means_and(ann: Caller, call: Call) -> None:
-    """In any order, with others beside them, and twice does not matter."""
+def test_several_tags_must_all_match(ann: Caller, call: Call) -> None:
+    """In any order, and also with other tags; repetitions do not matter."""
     ann.add(title="0")
     ann.add(title="1", tags=["home"])
     ann.add(title="2", tags=["errands", "home"])
@@ -77,8 +80,8 @@ def test_tag_is_repeatable_and_means_and(ann: Caller, call: Call) -> None:
 
 @EITHER_LIST
 @pytest.mark.parametrize("pair", SAME_BUT_FOR_CASE.split())
-def test_a_tag_is_found_whatever_its_case(ann: Caller, call: Call, pair: str) -> None:
-    """In every alphabet, whichever of the two was written."""
+def test_a_tag_filter_ignores_case(ann: Caller, call: Call, pair: str) -> None:
+    """In every alphabet, in both directions."""
     one, other = pair.split(":")
     ann.add(title="one", tags=["x", one])
     ann.add(title="other", tags=[other, "x"])
@@ -89,9 +92,24 @@ def test_a_tag_is_found_whatever_its_case(ann: Caller, call: Call, pair: str) ->
 
 
 @EITHER_LIST
+@pytest.mark.parametrize("name", ["q", "tag"])
+def test_filters_find_both_forms_of_a_letter(ann: Caller, call: Call, name: str) -> None:
+    """Composed or not, a letter is the same list, whose cursors fit; a letter without the accent is another."""
+    forms = ("caf\xe9", "cafe\u0301")
+    for number, word in enumerate(forms * 2):
+        ann.add(title=str(number), details=word.upper(), tags=[word.title()])
+
+    for one, other in (forms, forms[::-1]):
+        assert titles(ann, call, **{name: one}) == "0 1 2 3"
+        _, cursor = page(ann, limit=2, sort="created_at", **{name: one})
+        assert titles(ann, call, cursor=cursor, **{name: other}) == "2 3"
+    assert titles(ann, call, **{name: "cafe"}) == ""
+
+
+@EITHER_LIST
 @pytest.mark.parametrize("pair", NOT_THE_SAME)
-def test_nothing_but_case_is_ignored(ann: Caller, call: Call, pair: str) -> None:
-    """Accents, ligatures and widths count, in tags and in searches."""
+def test_filters_ignore_only_case(ann: Caller, call: Call, pair: str) -> None:
+    """Accents, ligatures and widths matter, in tags and searches."""
     one, other = pair.split(":")
     ann.add(title="tag", tags=[one])
     ann.add(title="x", details=f"({one})")
@@ -101,8 +119,8 @@ def test_nothing_but_case_is_ignored(ann: Caller, call: Call, pair: str) -> None
 
 
 @EITHER_LIST
-def test_a_tag_may_hold_any_character_and_is_found_whole(ann: Caller, call: Call) -> None:
-    """Commas, quotes, backslashes, line breaks: a tag that is a part of another is no match, nor two of them."""
+def test_a_tag_filter_matches_whole_tags_of_any_characters(ann: Caller, call: Call) -> None:
+    """Commas, quotes, backslashes, line breaks. A part of a tag, or two tags together, do not match."""
     for number, tag in enumerate(TRICKY_TAGS):
         made = ann.add(title=str(number), tags=["first", tag, "last"])
         assert made["tags"] == ["first", tag, "last"]
@@ -115,8 +133,8 @@ def test_a_tag_may_hold_any_character_and_is_found_whole(ann: Caller, call: Call
 
 
 @EITHER_LIST
-def test_changed_tags_are_found_as_they_are_now(ann: Caller, call: Call) -> None:
-    """Not as they were before."""
+def test_a_tag_filter_uses_the_current_tags(ann: Caller, call: Call) -> None:
+    """Not earlier ones."""
     task = ann.add(title="x", tags=["a", "b"])
     assert ann.patch(f"/v1/tasks/{task['id']}", json={"tags": ["B", "c"]}).status_code == 200
 
@@ -125,7 +143,7 @@ def test_changed_tags_are_found_as_they_are_now(ann: Caller, call: Call) -> None
 
 @EITHER_LIST
 def test_q_is_a_substring_of_title_or_details(ann: Caller, call: Call) -> None:
-    """Of one of them, not of both together, and of nothing else that a task holds."""
+    """Of one of them, not across both, and in no other field."""
     ann.add(title="green", details="tea\nleaves", tags=["tag"], time_zone="Asia/Tokyo")
     ann.add(title="teapot")
     ann.add(title="empty", details="")
@@ -141,7 +159,7 @@ def test_q_is_a_substring_of_title_or_details(ann: Caller, call: Call) -> None:
 @EITHER_LIST
 @pytest.mark.parametrize("field", ["title", "details"])
 def test_q_ignores_case_in_every_alphabet(ann: Caller, call: Call, field: str) -> None:
-    """Whichever of the two was written. Some words are parts of others."""
+    """In both directions. Some words are parts of others."""
     pairs = [pair.split(":") for pair in SAME_BUT_FOR_CASE.split()]
     for one, other in pairs:
         words = {"one": f"<{one}>", "other": f"<{other}>"}
@@ -156,8 +174,8 @@ def test_q_ignores_case_in_every_alphabet(ann: Caller, call: Call, field: str) -
 
 @EITHER_LIST
 @pytest.mark.parametrize("part", ["%", "_", "100%", "a_c", "\\", "\\%", "a\\c", "%_", "\\_"])
-def test_percent_and_underscore_are_ordinary_characters(ann: Caller, call: Call, part: str) -> None:
-    """In searches as in tags; so is the backslash."""
+def test_percent_and_underscore_match_only_themselves(ann: Caller, call: Call, part: str) -> None:
+    """In searches and tags; so does the backslash."""
     ann.add(title="plain", details="100 abc a c", tags=["100 abc", "abc"])
     ann.add(title="x", details=f"-{part}-", tags=[part])
 
@@ -166,8 +184,8 @@ def test_percent_and_underscore_are_ordinary_characters(ann: Caller, call: Call,
 
 
 @EITHER_LIST
-def test_deleted_is_the_trash(ann: Caller, bob: Caller, call: Call) -> None:
-    """One's own, without what was restored; without the parameter, or with false, everything else."""
+def test_deleted_lists_the_trash(ann: Caller, bob: Caller, call: Call) -> None:
+    """The caller's own, without restored tasks. With false or no value, the list shows all other tasks."""
     ann.add(title="kept")
     gone, restored = ann.add(title="gone", completed=True), ann.add(title="restored")
     for task in (gone, restored):
@@ -182,8 +200,8 @@ def test_deleted_is_the_trash(ann: Caller, bob: Caller, call: Call) -> None:
 
 
 @EITHER_LIST
-def test_the_trash_ends_after_thirty_days(app: Flask, ann: Caller, call: Call) -> None:
-    """What cannot be restored any more is not shown either."""
+def test_the_trash_shows_thirty_days(app: Flask, ann: Caller, call: Call) -> None:
+    """A task that can no longer be restored is not shown."""
     for title, seconds in (("old", TRASH_SECONDS + 1), ("young", TRASH_SECONDS - 60)):
         task = ann.add(title=title)
         then = from_now(literal(-seconds))
@@ -199,8 +217,8 @@ def test_the_trash_ends_after_thirty_days(app: Flask, ann: Caller, call: Call) -
     [{"tag": ["a", "b"]}, {"priority": ["high", "low"]}, {"tag": ["A", "b"], "q": "t", "priority": ["high"]}],
     ids=str,
 )
-def test_links_keep_every_value_of_a_repeated_filter(ann: Caller, query: dict[str, Any]) -> None:
-    """The next page of a bare array is narrowed by all of them."""
+def test_links_keep_all_values_of_a_repeated_filter(ann: Caller, query: dict[str, Any]) -> None:
+    """So the next page of a bare array has the same filters."""
     for number in range(3):
         ann.add(title=f"t{number}", tags=["a", "b"], priority="high")
     ann.add(title="t3", tags=["a"], priority="none")

@@ -1,4 +1,4 @@
-"""Filters of both lists by the due: times and days, in whatever zone, and what is overdue."""
+"""The filters of both lists by due: times and days in any zone, and overdue tasks."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -10,14 +10,14 @@ from tests.api.support.lists import A_DAY, EITHER_LIST, ENDS, titles
 from tests.conftest import Caller
 
 EVERY_ZONE = pytest.mark.parametrize("zone", ENDS)
-# Wherever the clock stands, the day that it is in the second is over in the first.
+# At any time of the clock, the second zone's day is over in the first.
 EARLIEST_ZONE, LATEST_ZONE = "Pacific/Kiritimati", "Pacific/Pago_Pago"
 
 
 @EITHER_LIST
 @pytest.mark.parametrize("at", ["2026-03-14T09:00:00.000001Z", "2026-03-14T21:00:00.000001+12:00"])
 def test_due_before_and_due_after_a_time_are_exclusive(ann: Caller, call: Call, at: str) -> None:
-    """In whatever zone they are written; to the microsecond; a task without a due is neither."""
+    """In any offset, to the microsecond. A task without a due matches neither."""
     ann.add(title="x", due_at="2026-03-14T11:00:00.000001+02:00")
     ann.add(title="never")
 
@@ -30,7 +30,7 @@ def test_due_before_and_due_after_a_time_are_exclusive(ann: Caller, call: Call, 
 
 @EITHER_LIST
 @EVERY_ZONE
-def test_a_due_on_counts_as_the_end_of_that_day_in_the_tasks_zone(ann: Caller, call: Call, zone: str | None) -> None:
+def test_due_on_counts_as_the_end_of_that_day_in_the_tasks_zone(ann: Caller, call: Call, zone: str | None) -> None:
     """Its last microsecond; without a zone, UTC's."""
     last, next_ = ENDS[zone]
     ann.add(title="x", due_on=A_DAY, time_zone=zone)
@@ -43,8 +43,8 @@ def test_a_due_on_counts_as_the_end_of_that_day_in_the_tasks_zone(ann: Caller, c
 
 @EITHER_LIST
 @EVERY_ZONE
-def test_a_day_is_compared_with_days_whatever_their_zone(ann: Caller, call: Call, zone: str | None) -> None:
-    """A task that is due on that day is neither before nor after it."""
+def test_a_day_is_compared_with_due_on_in_any_zone(ann: Caller, call: Call, zone: str | None) -> None:
+    """A task due on that day is neither before nor after it."""
     ann.add(title="x", due_on=A_DAY, time_zone=zone)
     ann.add(title="never", time_zone=zone)
 
@@ -55,8 +55,8 @@ def test_a_day_is_compared_with_days_whatever_their_zone(ann: Caller, call: Call
 
 
 @EITHER_LIST
-def test_a_day_is_compared_with_times_as_a_day_of_utc(ann: Caller, call: Call) -> None:
-    """From its first to its last microsecond, whatever the task's zone; the days beside it are not in it."""
+def test_a_day_is_compared_with_due_at_as_a_day_of_utc(ann: Caller, call: Call) -> None:
+    """From its first to its last microsecond, whatever the task's zone. The neighbouring days do not match."""
     ann.add(title="before", due_at="2026-03-13T23:59:59.999999Z", time_zone="Pacific/Auckland")
     ann.add(title="begin", due_at="2026-03-14T00:00:00Z", time_zone="Pacific/Honolulu")
     ann.add(title="end", due_at="2026-03-14T23:59:59.999999Z", time_zone="Pacific/Auckland")
@@ -68,8 +68,8 @@ def test_a_day_is_compared_with_times_as_a_day_of_utc(ann: Caller, call: Call) -
 
 
 @EITHER_LIST
-def test_overdue_is_open_and_past_its_due(ann: Caller, call: Call) -> None:
-    """A completed task is never overdue, nor one without a due; reopened, it is again."""
+def test_overdue_matches_open_tasks_past_their_due(ann: Caller, call: Call) -> None:
+    """A completed task or one without a due is never overdue; a reopened one is again."""
     ann.add(title="past", due_at="2001-01-01T00:00:00Z")
     ann.add(title="day", due_on="2001-01-01")
     ann.add(title="future", due_at="9998-01-01T00:00:00Z")
@@ -86,8 +86,8 @@ def test_overdue_is_open_and_past_its_due(ann: Caller, call: Call) -> None:
 
 
 @EITHER_LIST
-def test_a_day_is_overdue_when_it_has_ended_in_the_tasks_zone(ann: Caller, call: Call) -> None:
-    """The same day, in two zones."""
+def test_a_day_is_overdue_after_its_end_in_the_tasks_zone(ann: Caller, call: Call) -> None:
+    """The same day in two zones."""
     today = datetime.now(ZoneInfo(LATEST_ZONE)).date().isoformat()
     ann.add(title="earliest", due_on=today, time_zone=EARLIEST_ZONE)
     task = ann.add(title="latest", due_on=today, time_zone=LATEST_ZONE)
@@ -109,8 +109,8 @@ def test_a_day_is_overdue_when_it_has_ended_in_the_tasks_zone(ann: Caller, call:
         ("9998-12-31", EARLIEST_ZONE),
     ],
 )
-def test_the_first_and_the_last_day_are_days(ann: Caller, call: Call, day: str, zone: str | None) -> None:
-    """They are kept, compared and sorted as any other."""
+def test_the_first_and_last_possible_days_work_like_others(ann: Caller, call: Call, day: str, zone: str | None) -> None:
+    """They are stored, compared and sorted."""
     ann.add(title="x", due_on=day, time_zone=zone)
     ann.add(title="y", due_on=A_DAY)
     before, after = ("x", "") if day < A_DAY else ("", "x")
@@ -127,8 +127,8 @@ def test_the_first_and_the_last_day_are_days(ann: Caller, call: Call, day: str, 
 @pytest.mark.parametrize(
     "value", ["2026-03-14T09:00:00z", "2026-03-14t09:00:00.123456789Z", "2026-03-14 09:00:00-00:00"]
 )
-def test_every_spelling_of_a_time_is_taken(ann: Caller, call: Call, value: str) -> None:
-    """RFC 3339 allows small letters, a space, and as many digits as one likes."""
+def test_a_time_filter_accepts_every_spelling(ann: Caller, call: Call, value: str) -> None:
+    """RFC 3339 allows small letters, a space, and any number of digits."""
     ann.add(title="x", due_at="2026-03-14T09:00:01Z")
 
     assert (titles(ann, call, due_after=value), titles(ann, call, due_before=value)) == ("x", "")

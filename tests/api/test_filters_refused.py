@@ -1,4 +1,4 @@
-"""What no filter takes: other spellings, values that no task could have, and parameters that do not exist."""
+"""Filters reject other spellings, impossible values, and unknown parameters."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ from tests.conftest import Caller
 
 pytestmark = pytest.mark.one_engine
 
-# The other spellings are test_lists.py's.
+# Other spellings are in test_lists.py.
 NO_BOOLEANS = ["yes", "1", "0", "True", "", "on", " true"]
 SINGLE = ["limit=7", "cursor=A", "sort=title", "completed=true", "q=tea", "overdue=true", "deleted=true"]
 SINGLE += ["due_before=2026-03-14", "due_after=2026-03-14"]
 UNKNOWN = ["tags", "tag[]", "tag[0]", "Tag", "priority[]", "due", "due_on", "due-before", "dueBefore", "is_completed"]
-# The names within the service are no parameters.
+# Internal names are not parameters.
 UNKNOWN += ["deleted_at", "live", "pending", "tag_0"]
 
 
@@ -47,7 +47,7 @@ NO_MOMENTS = [
 
 @EITHER_LIST
 @pytest.mark.parametrize("name", ["due_before", "due_after"])
-def test_what_is_no_day_and_no_time_is_refused(ann: Caller, call: Call, name: str) -> None:
+def test_a_due_filter_must_be_a_day_or_a_time(ann: Caller, call: Call, name: str) -> None:
     """The message says what it must be."""
     answers: dict[str, Any] = {value: call(ann, query_string={name: value}) for value, _ in NO_MOMENTS}
 
@@ -57,8 +57,8 @@ def test_what_is_no_day_and_no_time_is_refused(ann: Caller, call: Call, name: st
 
 @EITHER_LIST
 @pytest.mark.parametrize("name", ["completed", "overdue", "deleted"])
-def test_one_and_yes_are_no_booleans(ann: Caller, call: Call, name: str) -> None:
-    """Only the words true and false are."""
+def test_a_boolean_filter_accepts_only_true_and_false(ann: Caller, call: Call, name: str) -> None:
+    """Not 1, yes or other spellings."""
     answers = {value: call(ann, query_string={name: value}) for value in NO_BOOLEANS}
 
     assert {value: refused_fields(answer) for value, answer in answers.items()} == {
@@ -67,8 +67,8 @@ def test_one_and_yes_are_no_booleans(ann: Caller, call: Call, name: str) -> None
 
 
 @EITHER_LIST
-def test_a_parameter_with_a_single_value_is_refused_twice(ann: Caller, call: Call) -> None:
-    """Even with the same value; neither of the two is dropped in silence."""
+def test_a_single_valued_parameter_must_not_be_repeated(ann: Caller, call: Call) -> None:
+    """Even with the same value, so that none is dropped silently."""
     answers = {given: call(ann, query_string=f"{given}&{given}") for given in SINGLE}
 
     named = {given: [given.partition("=")[0]] for given in SINGLE}
@@ -76,8 +76,8 @@ def test_a_parameter_with_a_single_value_is_refused_twice(ann: Caller, call: Cal
 
 
 @EITHER_LIST
-def test_an_unknown_parameter_is_refused(ann: Caller, call: Call) -> None:
-    """A typo never passes for success; the names within the service are no parameters."""
+def test_an_unknown_filter_is_rejected(ann: Caller, call: Call) -> None:
+    """A typo is never accepted silently, and internal names are not parameters."""
     answers = {name: call(ann, query_string={name: "true"}) for name in UNKNOWN}
 
     assert {name: refused_fields(answer) for name, answer in answers.items()} == {name: [name] for name in UNKNOWN}
@@ -95,8 +95,8 @@ NO_VALUES: list[tuple[str, list[str]]] = [
 
 
 @EITHER_LIST
-def test_a_value_that_no_task_could_have_is_refused(ann: Caller, call: Call) -> None:
-    """Also where another value of the same parameter is good. The message names the parameter."""
+def test_a_value_that_no_task_can_have_is_rejected(ann: Caller, call: Call) -> None:
+    """Even next to a valid value of the same parameter. The message names the parameter."""
     answers = [call(ann, query_string={name: values}) for name, values in NO_VALUES]
     told: list[Any] = [refused_fields(answer) for answer in answers]
 
@@ -109,8 +109,8 @@ def test_a_value_that_no_task_could_have_is_refused(ann: Caller, call: Call) -> 
 
 @pytest.mark.both_engines
 @EITHER_LIST
-def test_the_longest_values_are_taken(ann: Caller, call: Call) -> None:
-    """Twenty tags of fifty characters, a search of two hundred: limits count characters, not bytes."""
+def test_the_longest_values_are_accepted(ann: Caller, call: Call) -> None:
+    """Twenty tags of fifty characters, a search of two hundred. Limits count characters, not bytes."""
     tags = [f"{number:02}" + "🍵" * 48 for number in range(20)]
     ann.add(title="x", details="🍵" * 200, tags=tags)
 
@@ -118,7 +118,7 @@ def test_the_longest_values_are_taken(ann: Caller, call: Call) -> None:
 
 
 def refused_fields(answer: TestResponse) -> Any:
-    """The names that a validation error gives; else what the answer is instead."""
+    """Return the names that a validation error lists, otherwise the response."""
     body: Any = answer.json
     told = problem_of(answer)
     return list(body["errors"]) if told == (422, "validation_error") else told

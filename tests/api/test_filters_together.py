@@ -1,4 +1,4 @@
-"""Filters of both lists all together, against a model of what the contract says of a task."""
+"""All combinations of filters of both lists, compared with a model of the documentation."""
 
 import random
 from datetime import UTC, date, datetime, time
@@ -16,7 +16,7 @@ from tests.conftest import Caller, new_user_id
 
 
 class Model:
-    """A task, and what the contract says of it."""
+    """A task, and the documented result for each filter."""
 
     def __init__(self, task: Task, deleted: bool) -> None:
         self.task, self.deleted = task, deleted
@@ -85,7 +85,7 @@ QUERIES = st.fixed_dictionaries(
 
 @pytest.fixture(scope="module")
 def stocked(app: Flask) -> tuple[Caller, list[Model]]:
-    """Somebody with eighty tasks of every kind, beside somebody who has the same."""
+    """Return a user with eighty tasks of every kind. Another user has the same tasks."""
     dice = random.Random(7)
     ann, bob = Caller(app, new_user_id()), Caller(app, new_user_id())
     models = []
@@ -108,10 +108,10 @@ def stocked(app: Flask) -> tuple[Caller, list[Model]]:
 @EITHER_LIST
 @settings(max_examples=25, deadline=None, database=None)
 @given(query=QUERIES, limit=st.sampled_from([5, 50, 200]))
-def test_filters_are_all_combinable(
+def test_filters_can_be_combined(
     stocked: tuple[Caller, list[Model]], call: Call, query: dict[str, Any], limit: int
 ) -> None:
-    """Whatever stands together, exactly the tasks are shown that fit each of them; none of anybody else's."""
+    """Exactly the caller's tasks that match every filter are shown."""
     ann, models = stocked
     found = [task["id"] for task in walk(ann, call, sort="created_at", limit=limit, **query)]
 

@@ -1,4 +1,4 @@
-"""Refusals that lead to their fix: what was sent is named, and so is what to send instead."""
+"""Errors that lead to their fix name what was sent and what to send instead."""
 
 import json
 
@@ -21,8 +21,8 @@ def preflight(caller: Caller, origin: str, headers: str) -> TestResponse:
     return caller.call("OPTIONS", "/v1/tasks", headers=asked)
 
 
-def test_an_etag_that_can_never_match_is_told(ann: Caller) -> None:
-    """A proxy's weak one, and one without its quotation marks; a tag that is merely old is not."""
+def test_an_etag_that_can_never_match_is_explained(ann: Caller) -> None:
+    """A proxy's weak one, or one without quotation marks. A tag that is only old is not explained."""
     task = ann.add()
     details = {}
     for sent in ('W/"1"', "1", '"7"'):
@@ -36,8 +36,8 @@ def test_an_etag_that_can_never_match_is_told(ann: Caller) -> None:
     assert ann.get(f"/v1/tasks/{task['id']}").json == task
 
 
-def test_a_plus_that_became_a_space_is_told(ann: Caller) -> None:
-    """In a query it is one; in a body a space stays what it is."""
+def test_a_plus_that_became_a_space_is_explained(ann: Caller) -> None:
+    """In a query; in a body a space is only a space."""
     in_query = LIST(ann, query_string="due_before=2026-03-14T00:00:00+01:00")
     encoded = LIST(ann, query_string="due_before=2026-03-14T00:00:00%2B01:00")
 
@@ -47,8 +47,8 @@ def test_a_plus_that_became_a_space_is_told(ann: Caller) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-16-le"])
-def test_a_body_that_is_not_utf_8_is_told(ann: Caller, encoding: str) -> None:
-    """And how to send it."""
+def test_a_body_that_is_not_utf_8_is_explained(ann: Caller, encoding: str) -> None:
+    """The error says how to send it."""
     body = json.dumps({"title": "Tée"}, ensure_ascii=False).encode(encoding)
     answer = CREATE(ann, data=body, content_type="application/json")
 
@@ -56,8 +56,8 @@ def test_a_body_that_is_not_utf_8_is_told(ann: Caller, encoding: str) -> None:
     assert "UTF-8" in answer.json["detail"]
 
 
-def test_a_merge_patch_is_a_patch(ann: Caller) -> None:
-    """RFC 7396 says of it what PATCH does here; elsewhere it is another type."""
+def test_patch_accepts_a_merge_patch(ann: Caller) -> None:
+    """RFC 7396 has the same meaning as PATCH here. Other methods reject the type."""
     task = ann.add(details="green")
     body = json.dumps({"details": None})
 
@@ -67,7 +67,7 @@ def test_a_merge_patch_is_a_patch(ann: Caller) -> None:
     assert CREATE(ann, data='{"title": "tea"}', content_type=MERGE_PATCH).status_code == 415
 
 
-def test_a_patch_of_another_type_names_those_that_are_taken(ann: Caller) -> None:
+def test_a_patch_of_another_type_is_told_the_accepted_types(ann: Caller) -> None:
     """RFC 5789, section 2.2."""
     answer = CHANGE(ann, ann.add()["id"], data="{}", content_type="application/json-patch+json")
 
@@ -76,7 +76,7 @@ def test_a_patch_of_another_type_names_those_that_are_taken(ann: Caller) -> None
 
 
 def test_an_app_in_a_web_view_may_call(ann: Caller) -> None:
-    """Its origin has a scheme of its own, and tracing adds headers to each request."""
+    """If its own scheme is listed. Tracing headers are allowed."""
     headers = {"authorization", "traceparent", "baggage", "sentry-trace", "x-trace"}
     answer = preflight(ann, "capacitor://localhost", ", ".join(sorted(headers)))
 

@@ -1,4 +1,4 @@
-"""Idempotency-Key: a creation that is sent again is done once, and answered as the first time."""
+"""With an Idempotency-Key, a repeated creation is done once and gets the first response."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,7 +15,7 @@ BAD_KEYS = ["", " ", "a b", "x" * 256, "ü", "a\tb", "a\x7f", "ключ".encode(
 
 
 def told(answer):
-    """What an answer says, but for what tells a replay from the first."""
+    """Return a response without the parts that differ between a replay and the first."""
     assert answer.status_code == 201, answer.text
     apart = ("X-Request-ID", "Idempotent-Replay")
     return answer.data, sorted(header for header in answer.headers if header[0] not in apart)
@@ -32,8 +32,8 @@ def tasks_of(caller):
 
 
 @EVERY_CREATE
-def test_a_repeated_request_is_answered_alike_and_done_once(ann, create):
-    """Body, Location and ETag are those of the first; only the mark is new."""
+def test_a_repeated_request_gets_the_same_response_and_is_done_once(ann, create):
+    """With the first one's body, Location and ETag, and a mark that it is a replay."""
     first, second, third = (create(ann, headers=KEY) for _ in range(3))
 
     assert told(first) == told(second) == told(third)
@@ -43,8 +43,8 @@ def test_a_repeated_request_is_answered_alike_and_done_once(ann, create):
 
 
 @EVERY_CREATE
-def test_without_a_key_every_request_is_another(ann, create):
-    """Nothing is replayed that was not asked for."""
+def test_without_a_key_each_request_creates_a_task(ann, create):
+    """There is no replay without a key."""
     first, second = create(ann), create(ann)
 
     assert (first.status_code, second.status_code) == (201, 201)
@@ -54,8 +54,8 @@ def test_without_a_key_every_request_is_another(ann, create):
 
 @EVERY_CREATE
 @pytest.mark.parametrize("is_known", [True, False], ids=["known user", "unknown user"])
-def test_fifty_at_once_make_one_task(app, create, is_known):
-    """Fifty equal answers, forty-nine of them marked as replays, also where they are a user's very first writes."""
+def test_fifty_equal_requests_at_once_make_one_task(app, create, is_known):
+    """Fifty equal responses, forty-nine marked as replays, also if they are the user's first writes."""
     user_id = new_user_id()
     if is_known:
         Caller(app, user_id).add()
@@ -80,8 +80,8 @@ def test_fifty_at_once_make_one_task(app, create, is_known):
     ],
     ids=["other task", "other bytes", "other fields"],
 )
-def test_a_key_of_another_body_is_refused(ann, create, other):
-    """Even where the bytes mean the same. The key still answers its own request."""
+def test_a_key_reused_with_another_body_is_rejected(ann, create, other):
+    """Even if the bytes mean the same. The key still works for its own request."""
     first, reused, again = create(ann, headers=KEY), create(ann, headers=KEY, **other), create(ann, headers=KEY)
 
     assert_problem(reused, 422, "idempotency_key_reused")
@@ -90,16 +90,16 @@ def test_a_key_of_another_body_is_refused(ann, create, other):
 
 
 @pytest.mark.parametrize(("one", "other"), [(CREATE, CREATE_BY_USER), (CREATE_BY_USER, CREATE)], ids=str)
-def test_a_key_of_another_path_is_refused(ann, one, other):
-    """The two families are two paths."""
+def test_a_key_reused_on_another_path_is_rejected(ann, one, other):
+    """The two families have different paths."""
     assert one(ann, headers=KEY).status_code == 201
     assert_problem(other(ann, headers=KEY), 422, "idempotency_key_reused")
     assert len(tasks_of(ann)) == 1
 
 
 @EVERY_CREATE
-def test_keys_are_compared_letter_by_letter(ann, create):
-    """No folding, and no wildcards."""
+def test_keys_are_case_sensitive(ann, create):
+    """Without case folding or wildcards."""
     answers = [create(ann, headers={"Idempotency-Key": key}) for key in ("key", "KEY", "k%", "k_y", "key.")]
 
     assert [answer.status_code for answer in answers] == [201] * 5
@@ -108,8 +108,8 @@ def test_keys_are_compared_letter_by_letter(ann, create):
 
 
 @EVERY_CREATE
-def test_a_key_belongs_to_its_user(ann, bob, create):
-    """Another user's same key is another key, with this body or another."""
+def test_two_users_can_use_the_same_key(ann, bob, create):
+    """With the same body or another."""
     anns, bobs = create(ann, headers=KEY), create(bob, headers=KEY, json={"title": "coffee"})
     again = create(bob, headers=KEY, json={"title": "coffee"})
 
@@ -121,8 +121,8 @@ def test_a_key_belongs_to_its_user(ann, bob, create):
 
 @EVERY_CREATE
 @pytest.mark.parametrize("then", ["changed", "deleted"])
-def test_the_first_answer_is_replayed_whatever_became_of_the_task(ann, create, then):
-    """A client that lost the answer learns what it was, and the task stays as it is now."""
+def test_the_first_response_is_replayed_even_if_the_task_changed(ann, create, then):
+    """A client that lost the response gets it, and the task stays as it is now."""
     first = create(ann, headers=KEY)
     path = f"/v1/tasks/{first.json['id']}"
     written = ann.delete(path) if then == "deleted" else ann.patch(path, json={"title": "coffee"})
@@ -145,21 +145,21 @@ def test_the_first_answer_is_replayed_whatever_became_of_the_task(ann, create, t
     ],
     ids=str,
 )  # fmt: skip
-def test_a_failure_is_not_kept(ann, create, refused, status):
-    """The key is free for the mended request, and for a wrong one again."""
+def test_a_failed_request_does_not_use_up_its_key(ann, create, refused, status):
+    """The key is free for the corrected request, and for another wrong one."""
     failures = [create(ann, headers=KEY, **refused) for _ in range(2)]
-    mended = create(ann, headers=KEY)
+    corrected = create(ann, headers=KEY)
 
     assert [answer.status_code for answer in failures] == [status, status]
-    assert (mended.status_code, is_replay(mended)) == (201, False)
-    assert told(create(ann, headers=KEY)) == told(mended)
+    assert (corrected.status_code, is_replay(corrected)) == (201, False)
+    assert told(create(ann, headers=KEY)) == told(corrected)
     assert len(tasks_of(ann)) == 1
 
 
 @EVERY_CREATE
 @pytest.mark.parametrize("key", LEGAL_KEYS)
-def test_any_visible_ascii_is_a_key(ann, create, key):
-    """1 to 255 characters of it."""
+def test_a_key_is_any_visible_ascii(ann, create, key):
+    """Of 1 to 255 characters."""
     first, second = (create(ann, headers={"Idempotency-Key": key}) for _ in range(2))
 
     assert told(first) == told(second)
@@ -168,8 +168,8 @@ def test_any_visible_ascii_is_a_key(ann, create, key):
 
 @EVERY_CREATE
 @pytest.mark.parametrize("key", BAD_KEYS, ids=ascii)
-def test_anything_else_is_refused(ann, create, key):
-    """422 that names the header, and no task."""
+def test_an_invalid_key_is_rejected(ann, create, key):
+    """422 with the header's name, and no task is created."""
     answer = create(ann, headers={"Idempotency-Key": key})
 
     assert_problem(answer, 422, "validation_error", "Idempotency-Key")

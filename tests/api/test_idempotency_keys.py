@@ -1,4 +1,4 @@
-"""What is kept of an Idempotency-Key: for how long, together with its task, and for its user alone."""
+"""How long an Idempotency-Key is stored, and that it is stored with its task and only for its user."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -37,7 +37,7 @@ MENDED = {"sqlite": "DROP TRIGGER failing", "postgresql": "DROP TRIGGER failing 
 
 
 def keys_of(app, user_id):
-    """The keys that are kept for a user."""
+    """Return the stored keys of a user."""
     with app.app_context(), scope(user_id):
         return [
             row.key for row in fetch_all(select(idempotency_keys.c.key).where(idempotency_keys.c.user_id == user_id))
@@ -52,23 +52,23 @@ def age_keys(app, user_id, seconds):
 
 
 @EVERY_CREATE
-def test_a_key_lives_for_24_hours(app, ann, create):
-    """A minute before it still answers; after them it is a new key, for any body, which lives as long again."""
+def test_a_key_is_valid_for_24_hours(app, ann, create):
+    """A minute before that it replays. Afterwards it is a new key for any body, and is valid as long again."""
     first = create(ann, headers=KEY)
     age_keys(app, ann.user_id, DAY - 60)
     replay = create(ann, headers=KEY)
     age_keys(app, ann.user_id, DAY + 1)
-    anew, again = (create(ann, headers=KEY, json={"title": "coffee"}) for _ in range(2))
+    renewed, again = (create(ann, headers=KEY, json={"title": "coffee"}) for _ in range(2))
 
     assert told(replay) == told(first)
-    assert [is_replay(answer) for answer in (replay, anew, again)] == [True, False, True]
-    assert told(again) == told(anew)
+    assert [is_replay(answer) for answer in (replay, renewed, again)] == [True, False, True]
+    assert told(again) == told(renewed)
     assert [task["title"] for task in tasks_of(ann)] == ["coffee", "tea"]
 
 
 @EVERY_CREATE
-def test_an_old_key_is_new_to_one_of_many(app, ann, create):
-    """However many find it expired at once, one makes a task."""
+def test_an_expired_key_makes_one_task_for_many_at_once(app, ann, create):
+    """One request renews it, and the others replay."""
     assert create(ann, headers=KEY).status_code == 201
     age_keys(app, ann.user_id, DAY + 1)
     callers = [Caller(app, ann.user_id) for _ in range(20)]
@@ -80,8 +80,8 @@ def test_an_old_key_is_new_to_one_of_many(app, ann, create):
     assert len(tasks_of(ann)) == 2
 
 
-def test_old_keys_are_cleared_away(app, ann, bob, monkeypatch):
-    """By one in many of their user's next creations with a key, here by each; young ones and another's stay."""
+def test_expired_keys_are_deleted(app, ann, bob, monkeypatch):
+    """By some of their user's next creations with a key, here by each. Newer keys and other users' stay."""
     monkeypatch.setattr(idempotency, "CLEANUP_ONE_IN", 1)
     for caller in (ann, bob):
         assert CREATE(caller, headers={"Idempotency-Key": "old"}).status_code == 201
@@ -95,15 +95,15 @@ def test_old_keys_are_cleared_away(app, ann, bob, monkeypatch):
 
 @pytest.fixture
 def own_app(new_database):
-    """An app on a database that a test may break."""
+    """An app on its own database, which a test may break."""
     app = make_app(new_database())
     yield app
     services_of(app).engine.dispose()
 
 
 @EVERY_CREATE
-def test_a_transaction_that_fails_keeps_neither_task_nor_key(own_app, engine, create):
-    """Whoever repeats the request after a fault makes the task, once."""
+def test_a_failed_transaction_stores_neither_task_nor_key(own_app, engine, create):
+    """So repeating the request after a fault creates the task once."""
     ann = Caller(own_app, new_user_id())
     for statement in FAILING[engine]:
         sql(own_app, statement)
@@ -112,15 +112,15 @@ def test_a_transaction_that_fails_keeps_neither_task_nor_key(own_app, engine, cr
     assert (tasks_of(ann), keys_of(own_app, ann.user_id)) == ([], [])
 
     sql(own_app, MENDED[engine])
-    mended, again = create(ann, headers=KEY), create(ann, headers=KEY)
-    assert told(again) == told(mended)
-    assert (is_replay(mended), is_replay(again), len(tasks_of(ann))) == (False, True, 1)
+    corrected, again = create(ann, headers=KEY), create(ann, headers=KEY)
+    assert told(again) == told(corrected)
+    assert (is_replay(corrected), is_replay(again), len(tasks_of(ann))) == (False, True, 1)
 
 
 @EVERY_CREATE
 @pytest.mark.parametrize("headers", [KEY, {}], ids=["with a key", "without"])
-def test_an_account_that_is_gone_creates_nothing(app, create, headers):
-    """Its token was good when it was made: 401, with a key or without, and no row comes back."""
+def test_a_deleted_account_cannot_create_a_task(app, create, headers):
+    """Its token was valid when it was issued: 401, with or without a key, and no row comes back."""
     with app.app_context():
         user, refresh = queries.register(f"{new_user_id()}@example.com", "no hash", None, DAY)
         token = token_answer(refresh, services_of(app).settings)["access_token"]
@@ -131,20 +131,20 @@ def test_an_account_that_is_gone_creates_nothing(app, create, headers):
 
 
 @EVERY_CREATE
-def test_keys_go_with_their_user(app, ann, create):
-    """Somebody of another issuer who comes back after deleting everything starts afresh."""
+def test_keys_are_deleted_with_their_user(app, ann, create):
+    """A user of another issuer who comes back afterwards starts from zero."""
     first = create(ann, headers=KEY)
     assert ann.delete("/v1/auth/me").status_code == 204
     assert_problem(create(ann, headers=KEY), 401, "token_revoked")
     back = Caller(app, ann.user_id, shared_token(ann.user_id, iat=int(time.time()) + 5))
-    anew = create(back, headers=KEY)
+    renewed = create(back, headers=KEY)
 
-    assert (first.status_code, anew.status_code, is_replay(anew)) == (201, 201, False)
-    assert [task["id"] for task in tasks_of(back)] == [anew.json["id"]]
+    assert (first.status_code, renewed.status_code, is_replay(renewed)) == (201, 201, False)
+    assert [task["id"] for task in tasks_of(back)] == [renewed.json["id"]]
 
 
-def test_keys_are_read_and_written_inside_a_scope_only(app, ann):
-    """On both engines, as tasks are."""
+def test_keys_need_a_scope(app, ann):
+    """On both engines, like tasks."""
     assert CREATE(ann, headers=KEY).status_code == 201
 
     with app.app_context():
@@ -154,8 +154,8 @@ def test_keys_are_read_and_written_inside_a_scope_only(app, ann):
 
 
 @ONLY_POSTGRESQL
-def test_the_database_shows_nobody_anothers_keys(app, ann, bob):
-    """Row-level security: a query that names Ann inside Bob's scope finds and changes nothing."""
+def test_the_database_hides_other_users_keys(app, ann, bob):
+    """Row-level security: a query for Ann's rows in Bob's scope finds and changes nothing."""
     first = CREATE(ann, headers=KEY)
     anns = idempotency_keys.c.user_id == ann.user_id
     with app.app_context(), scope(bob.user_id):
@@ -169,8 +169,8 @@ def test_the_database_shows_nobody_anothers_keys(app, ann, bob):
 
 
 @ONLY_POSTGRESQL
-def test_the_database_takes_no_key_for_another(app, ann, bob):
-    """Nobody can plant an answer that Ann would be given."""
+def test_the_database_rejects_a_key_for_another_user(app, ann, bob):
+    """So a user cannot plant a response for Ann."""
     ann.add()
     row = {"user_id": ann.user_id, "key": "planted", "request_hash": "x", "created_at": now()}
     with app.app_context(), scope(bob.user_id), pytest.raises(psycopg2.Error) as refused:

@@ -20,6 +20,9 @@ from tests.conftest import Caller
 IMPORT = Call("POST", "/v1/tasks/import")
 JSONL = "application/jsonl"
 MEDIA_TYPES = {"jsonl": JSONL, "csv": "text/csv; charset=utf-8", "ics": "text/calendar"}
+TASKWARRIOR = (
+    b'[{"description":"%s","status":"pending","uuid":"0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17","wait":"20260314T090000Z"}]'
+)
 TEA, MILK, FAULTY = b'{"title": "tea"}\n', b'{"title": "milk"}\n', b'{"title": ""}\n'
 
 
@@ -84,6 +87,21 @@ def test_a_file_that_ends_early_is_refused_in_any_case(ann: Caller) -> None:
     assert_problem(answer, 422, "validation_error")
     assert "END:VCALENDAR" in answer.json["errors"]["line 4"][0]
     assert titles(ann) == []
+
+
+def test_another_programs_file_is_imported_once(ann: Caller) -> None:
+    """By its name alone; a later export of the same program adds what is new, and leaves the rest as it is."""
+    first, later = (TASKWARRIOR % title for title in (b"tea", b"coffee"))
+    answers = [
+        send_form(ann, (first, "tasks.json", "application/json")),
+        send(ann, first[:-1] + b"," + later[1:].replace(b"4b17", b"4b18"), "application/json",
+             query_string={"format": "json"}),
+    ]  # fmt: skip
+
+    counts = [(answer.status_code, answer.json["added"], answer.json["kept"]) for answer in answers]
+    assert counts == [(200, 1, 0), (200, 1, 1)]
+    assert answers[0].json["left_out"] == [{"kind": "wait", "count": 1}]
+    assert titles(ann) == ["coffee", "tea"]
 
 
 @pytest.mark.one_engine

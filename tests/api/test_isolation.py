@@ -1,4 +1,4 @@
-"""Users are kept apart: nobody sees, changes or even notices another's tasks."""
+"""Users are kept apart: no user sees, changes or notices another's tasks."""
 
 from uuid import uuid4
 
@@ -11,15 +11,15 @@ EVERY_CALL_ON_ONE_TASK = pytest.mark.parametrize("call", ON_ONE_TASK + ON_ONE_TA
 
 
 def told(answer):
-    """All that an answer tells but its request id."""
+    """Return a response without its request id."""
     assert_problem(answer, 404, "not_found")
     headers = [header for header in answer.headers if header[0] != "X-Request-ID"]
     return headers, answer.data.replace(answer.headers["X-Request-ID"].encode(), b"")
 
 
 @EVERY_CALL_ON_ONE_TASK
-def test_a_foreign_task_looks_absent(ann, bob, call):
-    """Bob cannot tell Ann's task from one that never existed."""
+def test_another_users_task_looks_absent(ann, bob, call):
+    """Bob cannot distinguish Ann's task from one that never existed."""
     anns = ann.add()
 
     assert told(call(bob, uuid4())) == told(call(bob, anns["id"]))
@@ -27,16 +27,16 @@ def test_a_foreign_task_looks_absent(ann, bob, call):
 
 
 @EVERY_CALL_ON_ONE_TASK
-def test_a_foreign_deleted_task_looks_absent(ann, bob, call):
-    """Nor can he tell that there was one."""
+def test_another_users_deleted_task_looks_absent(ann, bob, call):
+    """Bob cannot find out that it existed."""
     anns = ann.add()
 
     assert ann.delete(f"/v1/tasks/{anns['id']}").status_code == 204
     assert told(call(bob, uuid4())) == told(call(bob, anns["id"]))
 
 
-def test_a_head_request_tells_no_more(ann, bob):
-    """The headers of a foreign task's 404 are those of an absent one's."""
+def test_a_head_request_reveals_no_other_users_task(ann, bob):
+    """The headers of its 404 equal those of an absent task."""
     anns = ann.add()
     foreign, absent = (bob.call("HEAD", f"/v1/tasks/{task_id}") for task_id in (anns["id"], uuid4()))
 
@@ -45,8 +45,8 @@ def test_a_head_request_tells_no_more(ann, bob):
 
 
 @EVERY_CALL_ON_ONE_TASK
-def test_a_refused_body_is_no_oracle(ann, bob, call):
-    """A body that does not fit is answered alike, whether somebody has such a task or not."""
+def test_an_invalid_body_does_not_reveal_another_users_task(ann, bob, call):
+    """It gets the same response, whether or not the task exists."""
     anns = ann.add()
     foreign, absent = (call(bob, task_id, query_string="nonsense=1") for task_id in (anns["id"], uuid4()))
 
@@ -56,8 +56,8 @@ def test_a_refused_body_is_no_oracle(ann, bob, call):
 
 
 @pytest.mark.parametrize("query", ["", "completed=true", "completed=false", "q=secret", "sort=title", "limit=1"])
-def test_lists_show_the_callers_tasks_only(ann, bob, query):
-    """Whatever is asked for, no foreign task is shown."""
+def test_lists_show_only_the_callers_tasks(ann, bob, query):
+    """For every query."""
     ann.add(title="secret")
     ann.add(title="secret", completed=True)
     bobs = {bob.add(title="secret")["id"], bob.add(title="secret", completed=True)["id"]}
@@ -70,8 +70,8 @@ def test_lists_show_the_callers_tasks_only(ann, bob, query):
     assert {task["user_id"] for task in shown} == {bob.user_id}
 
 
-def test_the_total_counts_the_callers_tasks_only(ann, bob):
-    """On the first page, on a later one, and on an empty one."""
+def test_the_total_counts_only_the_callers_tasks(ann, bob):
+    """On the first page, a later one, and an empty one."""
     for _ in range(3):
         ann.add()
         bob.add()
@@ -95,8 +95,8 @@ def test_the_total_counts_the_callers_tasks_only(ann, bob):
         ("{}", "{}'--"),
     ],
 )
-def test_user_ids_that_look_alike_are_two_users(app, one, other):
-    """Ids are compared octet for octet: no case folding, trimming, normalisation or patterns."""
+def test_user_ids_that_look_alike_are_different_users(app, one, other):
+    """Ids are compared byte for byte: no case folding, trimming, normalisation or patterns."""
     unique = new_user_id()
     ann, bob = Caller(app, one.format(unique)), Caller(app, other.format(unique))
     task = ann.add()

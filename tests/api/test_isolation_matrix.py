@@ -1,4 +1,4 @@
-"""Every operation, with every way of naming something foreign, by everybody who is not its owner."""
+"""Every operation, with every way of naming another user's data, by every other caller."""
 
 import pytest
 
@@ -25,8 +25,8 @@ from tests.api.support.foreign import (
     made_up_refresh_token,
     make_ann,
     name_foreign,
-    nobody,
     unknown_user,
+    without_token,
 )
 from tests.conftest import Caller
 from tests.contract.test_openapi import operations, parameters, resolve
@@ -35,7 +35,7 @@ ABSENT, MISMATCH, OTHER_CURSOR = (404, "not_found"), (403, "user_id_mismatch"), 
 MISSING, REVOKED = (401, "token_missing"), (401, "token_revoked")
 ONE_TASK = {PATH_ID: ABSENT, TAG: ABSENT}
 
-# What a stranger with a good token is answered. A success is about the stranger's own.
+# The responses to a stranger with a valid token. A success concerns the stranger's own data.
 TABLE = {
     "GET /": {NOTHING: (200, None)},
     "GET /healthz": {NOTHING: (200, None)},
@@ -77,7 +77,7 @@ TABLE = {
     "DELETE /v1/auth/me": {NOTHING: (204, None)},
 }
 CASES = [(operation, way) for operation, row in TABLE.items() for way in row]
-# An account of this service needs its password for that.
+# An account of this service must give its password for that.
 OF_ACCOUNTS = {("DELETE /v1/auth/me", NOTHING): (422, "validation_error")}
 
 TASK, CREDENTIALS = {"title": "tea"}, {"password": "correct horse"}
@@ -99,7 +99,7 @@ BODIES = {
 
 @pytest.fixture(scope="module")
 def document(app):
-    """What the service says that it has."""
+    """Return the operations that the service has."""
     answer = Caller(app).get("/openapi.json")
     assert answer.status_code == 200
     return answer.json
@@ -107,14 +107,14 @@ def document(app):
 
 @pytest.fixture(scope="module")
 def ann(app):
-    """The one whom nobody may reach."""
+    """Ann, whose data others must not reach."""
     ann = make_ann(app)
     ann.seen = ann.belongings()
     return ann
 
 
 def names_in(document, path, operation):
-    """Every name that a request of this operation can give a value to."""
+    """Return all names that a request of this operation can give a value to."""
     content = operation.get("requestBody", {}).get("content", {})
     return {name for _, name in parameters(document, path, operation)} | {
         name for media in content.values() for name in members(document, media["schema"])
@@ -122,30 +122,30 @@ def names_in(document, path, operation):
 
 
 def members(document, schema, above=""):
-    """The fields of a body, those of its fields too, by their whole names."""
+    """Return the full names of a body's fields, including nested ones."""
     schema = resolve(document, schema)
     for word in ("anyOf", "oneOf", "allOf"):
         for inner in schema.get(word, ()):
             yield from members(document, inner, above)
     if "items" in schema:
         yield from members(document, schema["items"], above)
-    # What has no list of its fields could hold any.
+    # A schema without a list of fields could have any.
     assert "object" not in schema.get("type", ()) or "properties" in schema, schema
     for name, inner in schema.get("properties", {}).items():
         if inner.get("readOnly"):
-            # A request's is passed over.
+            # Fields that a request ignores.
             continue
         yield above + name
         yield from members(document, inner, f"{above}{name}.")
 
 
 def is_harmless(name):
-    """Whether it cannot name what is foreign; a field that is none by its whole name is what it is alone."""
+    """Return whether it cannot name another user's data. A field without a row by its full name counts by its own."""
     return name not in NAMED_BY and (name in HARMLESS or name.rpartition(".")[2] in HARMLESS)
 
 
-def test_every_operation_has_a_row_with_each_of_its_ways(document):
-    """An operation, a parameter or a field that is new fails here until somebody has said what it can name."""
+def test_every_operation_has_a_row_with_all_its_fields(document):
+    """A new operation, parameter or field fails here until a row says what it can name."""
     found = {}
     for path, method, operation in operations(document):
         names = names_in(document, path, operation)
@@ -159,26 +159,26 @@ def test_every_operation_has_a_row_with_each_of_its_ways(document):
 
 
 def is_open(document, operation):
-    """Whether it needs no token."""
+    """Return whether an operation needs no token."""
     method, path = operation.split()
     return document["paths"][path][method.lower()]["security"] == []
 
 
 def expected(document, who, operation, way):
     if not is_open(document, operation):
-        if who in (nobody, disabled_user):
-            return MISSING if who is nobody else REVOKED
+        if who in (without_token, disabled_user):
+            return MISSING if who is without_token else REVOKED
         if who is another_account:
             return OF_ACCOUNTS.get((operation, way), TABLE[operation][way])
     return TABLE[operation][way]
 
 
 @pytest.mark.parametrize(
-    "who", [another_user, another_account, unknown_user, disabled_user, nobody], ids=lambda who: who.__name__
+    "who", [another_user, another_account, unknown_user, disabled_user, without_token], ids=lambda who: who.__name__
 )
 @pytest.mark.parametrize(("operation", "way"), CASES)
-def test_nobody_reaches_what_is_foreign(app, document, ann, who, operation, way):
-    """The contract's answer, with nothing of Ann's in it; and everything of hers is as it was."""
+def test_another_users_data_cannot_be_reached(app, document, ann, who, operation, way):
+    """The response is the documented one, has nothing of Ann's, and her data is unchanged."""
     answer = name_foreign(who(app), ann, operation, way, BODIES.get(operation))
 
     status, code = expected(document, who, operation, way)
@@ -186,14 +186,14 @@ def test_nobody_reaches_what_is_foreign(app, document, ann, who, operation, way)
         assert_problem(answer, status, code)
     assert (answer.status_code, answer.headers.get("Idempotent-Replay")) == (status, None), answer.text
     told = f"{answer.headers}{answer.text}"
-    # Whoever chooses the id of another's task is told that id, which is now one of their own, too.
+    # A client that chose the id of another user's task gets that id, which then is also its own.
     assert not [name for name in ann.names() if name in told and (way, name) != (NEW_ID, ann.task_id)]
     before, ann.seen = ann.seen, ann.belongings()
     assert ann.seen == before
 
 
-def test_ann_reaches_what_is_her_own(ann):
-    """So it is the caller alone that made the difference."""
+def test_ann_reaches_her_own_data(ann):
+    """So only the caller made the difference."""
     statuses, bodies, marks = zip(*ann.seen, strict=True)
 
     assert statuses == (201, 201, 200, 200, 200, 200, 200, 200, 200)
@@ -207,8 +207,8 @@ def test_ann_reaches_what_is_her_own(ann):
 
 
 @pytest.mark.parametrize("operation", [operation for operation, way in CASES if way == NEW_ID])
-def test_a_foreign_id_is_free(ann, bob, operation):
-    """Nobody learns from a creation which ids others have: the task is one's own, and Ann's stays hers."""
+def test_another_users_task_id_can_be_used(ann, bob, operation):
+    """A creation does not reveal other users' ids: both have a task with this id."""
     made = name_foreign(bob, ann, operation, NEW_ID, BODIES[operation])
     own = bob.get(f"/v1/tasks/{ann.task_id}")
 
@@ -218,8 +218,8 @@ def test_a_foreign_id_is_free(ann, bob, operation):
     assert ann.seen == ann.belongings()
 
 
-def test_a_made_up_refresh_token_ends_no_session(anonymous):
-    """However much it knows of the session: one that was never given out is not one that was spent."""
+def test_a_forged_refresh_token_ends_no_session(anonymous):
+    """Even if it names the session: a token that was never issued does not count as used."""
     tokens = anonymous.post("/v1/auth/register", json={**CREDENTIALS, "email": "made-up@example.com"}).json
     for _ in range(3):
         renewed = anonymous.post("/v1/auth/refresh", json={"refresh_token": tokens["refresh_token"]})

@@ -1,4 +1,4 @@
-"""Lists of /v1/tasks: filters, and a strict query."""
+"""Lists of /v1/tasks: filters, and strict queries."""
 
 import random
 from urllib.parse import unquote_to_bytes
@@ -24,7 +24,7 @@ EITHER_LIST = pytest.mark.parametrize("call", [LIST, LIST_BY_USER], ids=str)
 )
 @EITHER_LIST
 def test_filters_combine(ann, call, query, wanted):
-    """Each narrows the list; `q` looks into titles and details."""
+    """Each narrows the list. `q` searches titles and details."""
     ann.add(title="tea")
     ann.add(title="done tea", completed=True)
     ann.add(title="coffee", details="rather than tea")
@@ -38,8 +38,8 @@ def test_filters_combine(ann, call, query, wanted):
 @pytest.mark.parametrize(
     "part", ["%", "_", "\\", "%%", "\\%", "a_b", "'", '"', "[a]", "*", "?", "$1", "%(q)s", ":q", "  "]
 )
-def test_no_character_of_a_search_is_special(ann, part):
-    """Only what holds these very characters is found."""
+def test_a_search_has_no_special_characters(ann, part):
+    """Each character matches only itself."""
     found = {ann.add(title=f"x{part}x")["id"], ann.add(details=part)["id"]}
     ann.add(title="axb", details="nothing 100 special")
 
@@ -51,7 +51,7 @@ def test_no_character_of_a_search_is_special(ann, part):
     "pair", ["tea TEA", "Äpfel äPFEL", "ÿ Ÿ", "čaj ČAJ", "ύδωρ ΎΔΩΡ", "οδός ΟΔΌΣ", "чай ЧАЙ", "թեյ ԹԵՅ", "𐐨 𐐀"]
 )
 def test_a_search_ignores_case_in_every_alphabet(ann, field, pair):
-    """Whichever of the two was written and whichever is looked for; the Greek final sigma is a sigma."""
+    """In both directions. The Greek final sigma is a sigma."""
     one, other = pair.split()
     written = {ann.add(**{field: f"x {one} x"})["id"], ann.add(**{field: f"x {other} x"})["id"]}
 
@@ -60,8 +60,8 @@ def test_a_search_ignores_case_in_every_alphabet(ann, field, pair):
 
 
 @pytest.mark.parametrize(("call", "most"), [(LIST, 200), (LIST_BY_USER, 1000)], ids=str)
-def test_the_smallest_and_largest_limits_are_taken(ann, call, most):
-    """The bounds are part of the range."""
+def test_the_smallest_and_largest_limits_are_accepted(ann, call, most):
+    """The range includes its bounds."""
     assert call(ann, query_string={"limit": 1}).status_code == 200
     assert call(ann, query_string={"limit": most}).status_code == 200
     assert_problem(call(ann, query_string={"limit": most + 1}), 422, "validation_error", "limit")
@@ -98,20 +98,20 @@ NO_UTF_8 += ["%c3\xbc", "\xc3%bc"]
 @EITHER_LIST
 @pytest.mark.parametrize("parameter", ["q={}", "{}=1"])
 def test_a_query_that_is_not_utf_8_is_a_bad_request(ann, call, parameter):
-    """Surrogates, overlong forms and cut characters are no text, percent-encoded, as they are, or in part."""
-    queries = [parameter.format(octets) for octets in NO_UTF_8]
+    """Surrogates, overlong forms and cut characters, percent-encoded, raw or in part."""
+    queries = [parameter.format(text) for text in NO_UTF_8]
     answers = {query: call(ann, environ_overrides={"QUERY_STRING": query}) for query in queries}
 
     assert {query: problem_of(answers[query]) for query in queries} == dict.fromkeys(queries, (400, "bad_request"))
 
 
 @EITHER_LIST
-@pytest.mark.parametrize("octets", ["%C3%BC", "\xc3\xbc", "%F0%9F%8D%B5"], ids=ascii)
-def test_a_query_that_is_utf_8_is_read(ann, call, octets):
-    """Percent-encoded, as it must be, or as it is."""
-    ann.add(title=unquote_to_bytes(octets.encode("latin-1")).decode())
+@pytest.mark.parametrize("text", ["%C3%BC", "\xc3\xbc", "%F0%9F%8D%B5"], ids=ascii)
+def test_a_query_that_is_utf_8_is_read(ann, call, text):
+    """Percent-encoded, as it must be, or raw."""
+    ann.add(title=unquote_to_bytes(text.encode("latin-1")).decode())
     ann.add(title="other")
-    answer = call(ann, environ_overrides={"QUERY_STRING": f"q={octets}"})
+    answer = call(ann, environ_overrides={"QUERY_STRING": f"q={text}"})
 
     assert answer.status_code == 200
     assert len(answer.json if call is LIST_BY_USER else answer.json["items"]) == 1
@@ -125,8 +125,8 @@ MISFITS += [f"sort={value}" for value in ORDERS] + ["q=%00", "q=a%00b", *TWICE, 
 
 
 @pytest.mark.one_engine
-def test_a_query_that_does_not_fit_is_refused(ann):
-    """Unknown and repeated parameters, other spellings of numbers and words, NUL: the parameter is named."""
+def test_an_invalid_query_is_rejected(ann):
+    """Unknown and repeated parameters, other spellings of numbers and words, and NUL. The error names the parameter."""
     answers = {query: LIST(ann, query_string=query) for query in MISFITS}
 
     refused = (422, "validation_error")

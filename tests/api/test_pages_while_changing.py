@@ -1,4 +1,4 @@
-"""Pages of /v1/tasks while tasks are made, changed, deleted and restored between them.
+"""Pages of /v1/tasks while tasks are created, changed, deleted and restored between them.
 
 Whatever stays as it was from the first page to the last is shown exactly once, and in its place.
 """
@@ -46,14 +46,14 @@ EVENT = st.one_of(
 
 @dataclass
 class Owner:
-    """Somebody whose tasks come and go; `touched` are those that have been changed since they were made."""
+    """A user whose tasks come and go. `touched` has the tasks that were changed after their creation."""
 
     caller: Caller
     ids: list[str] = field(default_factory=list)
     touched: set[str] = field(default_factory=set)
 
     def do(self, name: str, value: Any) -> None:
-        """One event. What is in the trash can be neither changed nor deleted, and what is not is restored already."""
+        """Draw one event. A task in the trash can only be restored, and others can only be changed or deleted."""
         if name == "make":
             self.ids.append(self.caller.add(**value)["id"])
             return
@@ -65,14 +65,14 @@ class Owner:
         self.touched.add(task_id)
 
     def page(self, **query: Any) -> tuple[list[str], str | None]:
-        """The ids of one page, and the cursor of the next."""
+        """Return the ids of one page, and the cursor of the next."""
         answer = LIST(self.caller, query_string=query)
         assert answer.status_code == 200, answer.text
         body: Any = answer.json
         return [task["id"] for task in body["items"]], body["next_cursor"]
 
     def pages(self, events: list[list[tuple[str, Any]]], **query: Any) -> Iterator[list[str]]:
-        """All pages from the first to the last, with some events between each two of them."""
+        """Return all pages from the first to the last, with some events between any two of them."""
         shown, cursor = self.page(**query)
         yield shown
         for _ in range(MOST_PAGES):
@@ -95,7 +95,7 @@ class Owner:
     deleted=st.lists(st.integers(0, 30), max_size=4),
     events=st.lists(st.lists(EVENT, max_size=3), max_size=6),
 )
-def test_what_stays_as_it_was_is_shown_exactly_once(
+def test_an_unchanged_task_is_shown_exactly_once(
     app: Flask,
     sort: str,
     limit: int,
@@ -105,7 +105,7 @@ def test_what_stays_as_it_was_is_shown_exactly_once(
     deleted: list[int],
     events: list[list[tuple[str, Any]]],
 ) -> None:
-    """It is neither skipped nor repeated, and keeps its place; what came meanwhile is shown once at most."""
+    """It keeps its place. A task that came meanwhile is shown at most once."""
     ann = Owner(Caller(app, new_user_id()))
     ann.ids += add_at_once(ann.caller, *first) + add_at_once(ann.caller, *then)
     for number in deleted:

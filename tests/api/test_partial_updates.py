@@ -1,4 +1,4 @@
-"""A change touches what it names and nothing else; a replacement puts everything else back to its default."""
+"""A change affects only the named fields; a replacement resets all others to their defaults."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -11,7 +11,7 @@ from tests.api.support.calls import CHANGE, CHANGE_BY_USER, CREATE, REPLACE, REP
 from tests.api.test_fields import EVERY_WHOLE, sent_to
 from tests.conftest import Caller, new_user_id
 
-# As the service writes them, so that what is sent is what is answered.
+# In the service's format, so that requests and responses are equal.
 WEEKLY, MONTHLY = "FREQ=WEEKLY;BYDAY=MO,TH", "FREQ=MONTHLY;COUNT=5;BYMONTHDAY=-1"
 DAY, MOMENT = "2026-03-14", "2026-03-14T09:26:53.589793Z"
 DEFAULTS = dict.fromkeys(("details", "due_on", "due_at", "time_zone", "recurrence"))
@@ -48,14 +48,14 @@ TAKING_IT_AWAY = pytest.mark.parametrize(
 
 
 def is_possible(fields):
-    """Whether a schedule's fields fit together."""
+    """Return whether a schedule's fields fit together."""
     return not (fields["due_on"] and fields["due_at"]) and not (
         fields["recurrence"] and not (fields["due_on"] or fields["due_at"])
     )
 
 
 def after(task, changes):
-    """What a task is to become; None where the changes do not fit it."""
+    """Return the expected task, or None if the changes do not fit it."""
     if changes.get("due_on") and changes.get("due_at"):
         return None
     cleared = {other: None for due, other in (("due_on", "due_at"), ("due_at", "due_on")) if changes.get(due)}
@@ -64,7 +64,7 @@ def after(task, changes):
 
 
 def with_times(expected, before, answered):
-    """The same with the times that a write has given it."""
+    """Return the task with the times that its last write set."""
     first = before["completed_at"] or answered["updated_at"]
     return expected | {
         "completed_at": first if expected["completed"] else None,
@@ -73,15 +73,15 @@ def with_times(expected, before, answered):
 
 
 def assert_unchanged(caller, before):
-    """Neither the task nor its version is another."""
+    """Check that neither the task nor its version has changed."""
     now = caller.get(f"/v1/tasks/{before.json['id']}")
     assert (now.status_code, now.json, now.headers["ETag"]) == (200, before.json, before.headers["ETag"])
 
 
 @several
 @given(fields=ANY_WHOLE, changes=ANY_FIELDS, call=st.sampled_from([CHANGE, CHANGE_BY_USER, REPLACE_BY_USER]))
-def test_a_patch_changes_what_it_names_and_nothing_else(app, fields, changes, call):
-    """Whatever the task was: the named fields, the due that a value clears, and the times. Or it is refused."""
+def test_a_patch_changes_only_the_named_fields(app, fields, changes, call):
+    """For any task: these, the due that another value clears, and the times. Or it is rejected."""
     ann, whole = Caller(app, new_user_id()), DEFAULTS | fields
     made = CREATE(ann, json=fields)
     if not is_possible(whole):
@@ -103,8 +103,8 @@ def test_a_patch_changes_what_it_names_and_nothing_else(app, fields, changes, ca
 
 @several
 @given(fields=ANY_WHOLE, replacement=ANY_WHOLE)
-def test_a_put_puts_everything_else_back_to_its_default(app, fields, replacement):
-    """Whatever the task was."""
+def test_a_put_resets_all_other_fields_to_their_defaults(app, fields, replacement):
+    """For any task."""
     ann = Caller(app, new_user_id())
     made = CREATE(ann, json=fields if is_possible(DEFAULTS | fields) else {"title": "tea"})
     assert made.status_code == 201
@@ -119,8 +119,8 @@ def test_a_put_puts_everything_else_back_to_its_default(app, fields, replacement
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_one_named_field_changes_alone(ann, name):
-    """In a task that has something in every field; with `due_on` goes `due_at`, with `completed` its time."""
+def test_a_named_field_changes_alone(ann, name):
+    """In a task with all fields set. Only `due_on` also clears `due_at`, and `completed` sets its time."""
     task = ann.add(**FULL)
     answer = CHANGE(ann, task["id"], json={name: OTHERS[name]})
 
@@ -130,7 +130,7 @@ def test_one_named_field_changes_alone(ann, name):
 
 
 def test_an_empty_patch_changes_nothing(ann):
-    """Of a task that has something in every field: not even `updated_at`, or the version."""
+    """In a task with all fields set: neither `updated_at` nor the version."""
     made = CREATE(ann, json=FULL)
     answer = CHANGE(ann, made.json["id"], json={})
 
@@ -140,8 +140,8 @@ def test_an_empty_patch_changes_nothing(ann):
 
 
 @pytest.mark.parametrize("call", [REPLACE, CHANGE, REPLACE_BY_USER, CHANGE_BY_USER], ids=str)
-def test_what_is_answered_can_be_put_back(ann, call):
-    """The whole task, as the service wrote it."""
+def test_a_response_can_be_sent_back(ann, call):
+    """The whole task as the service returned it."""
     task = ann.add(**FULL)
     answer = call(ann, task["id"], json=sent_to(call, task))
 
@@ -155,8 +155,8 @@ SCHEDULES += [{"due_on": None, "due_at": None, "recurrence": None}, {"title": "c
 
 @pytest.mark.parametrize("changes", SCHEDULES, ids=str)
 @pytest.mark.parametrize("headers", [{"If-Match": '"7"'}, {"If-None-Match": '"1"'}, {"If-Match": 'W/"1"'}], ids=str)
-def test_a_schedule_under_a_stale_tag_is_412_and_nothing_is_written(ann, changes, headers):
-    """As with any other field; a whole task under such a tag is refused too."""
+def test_a_schedule_change_under_a_stale_tag_is_412(ann, changes, headers):
+    """Nothing is written, as for other fields. So is a whole task under such a tag."""
     made = CREATE(ann, json=FULL)
     answers = [
         CHANGE(ann, made.json["id"], json=changes, headers=headers),
@@ -170,8 +170,8 @@ def test_a_schedule_under_a_stale_tag_is_412_and_nothing_is_written(ann, changes
 
 @pytest.mark.parametrize("changes", SCHEDULES, ids=str)
 @pytest.mark.parametrize("tag", ['"1"', "*", '"x", "1"'])
-def test_a_schedule_under_the_right_tag_is_written(ann, changes, tag):
-    """And makes the next version."""
+def test_a_schedule_change_under_the_right_tag_is_written(ann, changes, tag):
+    """And creates the next version."""
     task = ann.add(**FULL)
     answer = CHANGE(ann, task["id"], json=changes, headers={"If-Match": tag})
 
@@ -179,8 +179,8 @@ def test_a_schedule_under_the_right_tag_is_written(ann, changes, tag):
     assert answer.json.items() >= changes.items()
 
 
-def test_a_stale_tag_stands_before_a_schedule_that_does_not_fit(ann):
-    """Whoever has seen another task is not told about this one's due."""
+def test_a_stale_tag_is_reported_before_an_invalid_schedule(ann):
+    """A client that saw an older version is not told about this one's due."""
     task = ann.add(**FULL)
     refused = [
         CHANGE(ann, task["id"], json={"due_on": None, "due_at": None}, headers={"If-Match": tag})
@@ -192,8 +192,8 @@ def test_a_stale_tag_stands_before_a_schedule_that_does_not_fit(ann):
 
 
 @pytest.mark.parametrize("changes", SCHEDULES, ids=str)
-def test_a_schedule_of_nobodys_or_somebody_elses_task_is_404(ann, bob, changes):
-    """Before anything is said about whether it fits."""
+def test_a_schedule_change_of_an_absent_or_other_users_task_is_404(ann, bob, changes):
+    """Before its validity is checked."""
     task = bob.add()
 
     for task_id in (None, task["id"]):
@@ -202,8 +202,8 @@ def test_a_schedule_of_nobodys_or_somebody_elses_task_is_404(ann, bob, changes):
 
 
 @EVERY_DUE
-def test_a_patch_that_takes_the_due_of_a_recurring_task_away_is_refused(ann, due):
-    """422 that names the rule, which the client may put to null beside it."""
+def test_a_patch_must_not_remove_the_due_of_a_recurring_task(ann, due):
+    """422 that names the rule. The client may set the rule to null as well."""
     made = CREATE(ann, json={"title": "tea", **due, "recurrence": WEEKLY})
     nothing = dict.fromkeys(due)
 
@@ -218,8 +218,8 @@ def test_a_patch_that_takes_the_due_of_a_recurring_task_away_is_refused(ann, due
 @EVERY_DUE
 @TAKING_IT_AWAY
 @EVERY_WHOLE
-def test_a_whole_recurring_task_without_a_due_is_refused(ann, write, due, nothing):
-    """On POST and on PUT, whatever the task was."""
+def test_a_recurring_task_needs_a_due(ann, write, due, nothing):
+    """On POST and PUT, for any task."""
     made = CREATE(ann, json={"title": "tea", **due, "recurrence": WEEKLY})
     answer = write(ann, made.json["id"], json={"title": "coffee", "recurrence": WEEKLY, **nothing})
 
@@ -228,8 +228,8 @@ def test_a_whole_recurring_task_without_a_due_is_refused(ann, write, due, nothin
     assert ann.get("/v1/tasks").json["items"] == [made.json]
 
 
-def test_changes_of_different_fields_at_once_are_all_kept(app, ann):
-    """Those that depend on the rest of the task wait for each other, and the others are one statement."""
+def test_concurrent_changes_of_different_fields_are_all_kept(app, ann):
+    """Those that depend on the task wait for each other; the others are one statement."""
     task, ready = ann.add(due_at=MOMENT), Barrier(len(OTHERS))
     with ThreadPoolExecutor(len(OTHERS), initializer=ready.wait) as pool:
         calls = [

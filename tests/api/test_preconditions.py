@@ -1,4 +1,4 @@
-"""If-Match and If-None-Match: a reader is spared what it has, and no update is lost (RFC 9110, section 13)."""
+"""If-Match and If-None-Match: known versions are not sent again, and no update is lost (RFC 9110, section 13)."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -26,7 +26,7 @@ EVERY_READ = pytest.mark.parametrize("read", READS, ids=str)
 FAILED = (412, "precondition_failed")
 EVERY_WRITE = pytest.mark.parametrize("write", WRITES, ids=str)
 
-# Headers about a task in its version 2, whose tag stands for {tag}, after a version 1.
+# Headers about a task in version 2 after a version 1. {tag} is the tag of version 2.
 STRONG = [
     "{tag}",
     "*",
@@ -76,7 +76,7 @@ NEARLY = [
 
 @pytest.fixture
 def task(ann):
-    """A task in its second version, as a GET answers with it."""
+    """A task in its second version, as GET returns it."""
     path = f"/v1/tasks/{ann.add(details='green')['id']}"
     assert ann.patch(path, json={"title": "tea, changed"}).status_code == 200
     answer = ann.get(path)
@@ -85,7 +85,7 @@ def task(ann):
 
 
 def on(task, header, value):
-    """Options that send a condition about the task; a list of values is one header line each."""
+    """Return options with a condition about the task; each value of a list is a header line."""
     values = [each.format(tag=task.headers["ETag"]) for each in ([value] if isinstance(value, str) else value)]
     return {"headers": {header: [each.encode().decode("latin-1") for each in values]}}
 
@@ -95,14 +95,14 @@ def success(write):
 
 
 def assert_unchanged(ann, task):
-    """Neither the task nor its version is another."""
+    """Check that neither the task nor its version has changed."""
     now = ann.get(f"/v1/tasks/{task.json['id']}")
     assert (now.status_code, now.json, now.headers["ETag"]) == (200, task.json, task.headers["ETag"])
 
 
 @EVERY_READ
-def test_a_reader_who_has_this_version_is_told_so(ann, task, read):
-    """304 without a body, with the tag; comparison is weak (section 13.1.2)."""
+def test_a_reader_with_this_version_gets_304(ann, task, read):
+    """Without a body, with the tag. Comparison is weak (section 13.1.2)."""
     values = [*STRONG, *WEAK, ["{tag}"], ['"x"', "W/{tag}"]]
     answers = {str(value): read(ann, task.json["id"], **on(task, "If-None-Match", value)) for value in values}
 
@@ -116,8 +116,8 @@ def test_a_reader_who_has_this_version_is_told_so(ann, task, read):
 
 
 @EVERY_READ
-def test_a_reader_of_another_version_gets_this_one(ann, task, read):
-    """What is no tag of this version, or no tag at all, spares nothing."""
+def test_a_reader_with_another_version_gets_the_task(ann, task, read):
+    """So does one with another version's tag, or with an invalid tag."""
     answers = {value: read(ann, task.json["id"], **on(task, "If-None-Match", value)) for value in OTHERS + NEARLY}
 
     assert {value: answer.status_code for value, answer in answers.items()} == dict.fromkeys(answers, 200)
@@ -126,8 +126,8 @@ def test_a_reader_of_another_version_gets_this_one(ann, task, read):
 
 @EVERY_WRITE
 @pytest.mark.parametrize("value", [*STRONG, ['"x"', "{tag}"]], ids=str)
-def test_a_write_to_the_wanted_version_succeeds(ann, task, write, value):
-    """One tag of a list is enough, over several lines too; `*` is any version."""
+def test_a_write_to_the_required_version_succeeds(ann, task, write, value):
+    """One tag of a list is enough, also over several lines. `*` is any version."""
     answer = write(ann, task.json["id"], **on(task, "If-Match", value))
 
     assert answer.status_code == success(write)
@@ -135,7 +135,7 @@ def test_a_write_to_the_wanted_version_succeeds(ann, task, write, value):
 
 @pytest.mark.parametrize("write", [write for write in WRITES if write is not EMPTY_PATCH], ids=str)
 def test_a_list_of_tags_may_be_long(app, ann, task, write):
-    """Thousands of them on many lines are one value of one statement, which finds the last among them."""
+    """Thousands of tags on many lines are one value of one statement, and the last one still matches."""
     again_and_again, all_others = ", ".join(['"1"'] * 1_000), ", ".join(f'"{n}"' for n in range(3, 1_000))
     lines = [*[again_and_again] * 50, *[all_others] * 10]
 
@@ -145,15 +145,15 @@ def test_a_list_of_tags_may_be_long(app, ann, task, write):
 
     assert (refused.status_code, found.status_code // 100) == (412, 2)
     statements = [statement for statement in sent if "tasks" in statement]
-    # The refused one reads the task, to tell why.
+    # The rejected one also reads the task to find the reason.
     assert len(statements) == 2 + 1
-    # The list is no part of their text.
+    # The statement's text does not contain the list.
     assert max(map(len, statements)) < len(again_and_again)
 
 
 @EVERY_WRITE
-def test_a_write_to_another_version_is_refused(ann, task, write):
-    """412, and nothing is written: comparison is strong (section 13.1.1), and what is no tag matches nothing."""
+def test_a_write_to_another_version_is_rejected(ann, task, write):
+    """412, and nothing is written. Comparison is strong (section 13.1.1), and an invalid tag matches nothing."""
     values = [*WEAK, *OTHERS, *NEARLY]
     answers = {value: write(ann, task.json["id"], **on(task, "If-Match", value)) for value in values}
 
@@ -163,8 +163,8 @@ def test_a_write_to_another_version_is_refused(ann, task, write):
 
 
 @EVERY_WRITE
-def test_a_write_to_an_unwanted_version_is_refused(ann, task, write):
-    """412 to If-None-Match, and nothing is written; here comparison is weak."""
+def test_a_write_to_an_excluded_version_is_rejected(ann, task, write):
+    """412 for If-None-Match, and nothing is written. Comparison is weak here."""
     values = ["{tag}", "W/{tag}", "*", '"x", W/{tag}', ["{tag}", '"x"']]
     answers = {str(value): write(ann, task.json["id"], **on(task, "If-None-Match", value)) for value in values}
 
@@ -174,14 +174,14 @@ def test_a_write_to_an_unwanted_version_is_refused(ann, task, write):
 
 @EVERY_WRITE
 @pytest.mark.parametrize("value", ['"1"', 'W/"1"', '"1", "3"', '"x"', '"*"'])
-def test_a_write_to_any_but_an_unwanted_version_succeeds(ann, task, write, value):
-    """If-None-Match of other versions is no hindrance."""
+def test_a_write_to_a_version_that_is_not_excluded_succeeds(ann, task, write, value):
+    """With If-None-Match of other versions."""
     assert write(ann, task.json["id"], **on(task, "If-None-Match", value)).status_code == success(write)
 
 
 @EVERY_WRITE
 def test_both_conditions_must_hold(ann, task, write):
-    """A version that is wanted and unwanted is refused, as is one that is neither."""
+    """A version that is both required and excluded is rejected, and so is one that is neither."""
     both = [('"2"', '"2"'), ("*", "*"), ("*", 'W/"2"'), ('"1"', '"1"'), ('"1"', '"9"')]
     answers = {
         (wanted, unwanted): write(ann, task.json["id"], headers={"If-Match": wanted, "If-None-Match": unwanted})
@@ -194,8 +194,8 @@ def test_both_conditions_must_hold(ann, task, write):
 
 @pytest.mark.parametrize("call", [*READS, *WRITES], ids=str)
 @pytest.mark.parametrize("header", ["If-Match", "If-None-Match"])
-def test_an_absent_task_is_absent_under_every_condition(ann, call, header):
-    """404 whether there was one or never, and whatever the header says."""
+def test_an_absent_task_is_404_under_every_condition(ann, call, header):
+    """Whether or not it ever existed."""
     gone = ann.add()["id"]
     assert ann.delete(f"/v1/tasks/{gone}").status_code == 204
 
@@ -206,8 +206,8 @@ def test_an_absent_task_is_absent_under_every_condition(ann, call, header):
 
 
 @pytest.mark.parametrize("write", [CREATE, CREATE_BY_USER, *WRITES], ids=str)
-def test_the_etag_of_an_answer_is_that_of_the_next_read(ann, task, write):
-    """In both families; so a client can go on changing without reading."""
+def test_the_etag_of_a_response_is_that_of_the_next_read(ann, task, write):
+    """In both families, so a client can keep changing a task without reading it."""
     answer = write(ann, task.json["id"])
     task_id = task.json["id"] if answer.status_code != 201 else answer.json["id"]
     reads = [read(ann, task_id) for read in READS]
@@ -219,8 +219,8 @@ def test_the_etag_of_an_answer_is_that_of_the_next_read(ann, task, write):
         assert (answer.headers["ETag"] == task.headers["ETag"]) is (write is EMPTY_PATCH)
 
 
-def test_the_chain_of_tags_never_breaks(ann, task):
-    """Each change under the tag of the one before it succeeds, whichever operation it is; an old tag never does."""
+def test_each_write_returns_the_tag_for_the_next_one(ann, task):
+    """For every operation. An old tag never works."""
     tag, writes = task.headers["ETag"], [write for write in WRITES if write.method != "DELETE"]
     seen = {tag}
     for write in writes:
@@ -236,7 +236,7 @@ def test_the_chain_of_tags_never_breaks(ann, task):
 
 @pytest.mark.parametrize("write", [write for write in WRITES if write is not EMPTY_PATCH], ids=str)
 def test_check_and_write_are_one_statement(app, ann, task, write):
-    """Nothing can come between them; only a refusal takes a second, to tell why."""
+    """Nothing can happen between them. Only a rejection needs a second statement, to find the reason."""
     counts = []
     for condition in ({"If-Match": '"1"'}, {"If-Match": '"2"', "If-None-Match": '"1"'}):
         with messages(app) as sent:
@@ -248,8 +248,8 @@ def test_check_and_write_are_one_statement(app, ann, task, write):
 
 
 @pytest.mark.parametrize("write", [REPLACE, COMPLETE, *(w for w in WRITES if w.body is None)], ids=str)
-def test_of_many_writes_under_one_tag_one_succeeds(app, ann, task, write):
-    """Thirty at once: the others are told that it was not they."""
+def test_one_of_many_writes_under_the_same_tag_succeeds(app, ann, task, write):
+    """Of thirty at once, the others get 412."""
     callers = [Caller(app, ann.user_id) for _ in range(30)]
     with ThreadPoolExecutor(len(callers)) as pool:
         answers = list(
@@ -260,8 +260,8 @@ def test_of_many_writes_under_one_tag_one_succeeds(app, ann, task, write):
     assert statuses == ([204] + [404] * 29 if write.method == "DELETE" else [200] + [412] * 29)
 
 
-def test_of_many_writes_the_one_that_succeeded_is_kept(app, ann, task):
-    """What the winner was answered is what everybody reads."""
+def test_the_successful_one_of_many_writes_is_kept(app, ann, task):
+    """All readers see what the winner's response said."""
     callers = [Caller(app, ann.user_id) for _ in range(30)]
     bodies = [{"title": f"coffee {number}"} for number in range(30)]
     with ThreadPoolExecutor(len(callers)) as pool:

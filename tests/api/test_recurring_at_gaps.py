@@ -59,7 +59,11 @@ def test_the_clocks_of_every_zone_are_kept(ann, zone, dues):
         assert task["due_at"] == due
 
 
-@pytest.mark.parametrize("change", [CHANGE, CHANGE_BY_USER, REPLACE, REPLACE_BY_USER, changed_in_batch], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [CHANGE, CHANGE_BY_USER, REPLACE, REPLACE_BY_USER, changed_in_batch],
+    ids=["PATCH", "PATCH by user", "PUT", "PUT by user", "batch"],
+)
 def test_other_changes_keep_the_rules_time(ann, change):
     """Also where a client sends the schedule back as it got it."""
     task = moved(ann)

@@ -1,4 +1,4 @@
-"""However often and from however many clients a task that recurs is completed, it has one successor in its life."""
+"""A recurring task gets only one next task in its life, however often and by how many clients it is completed."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -41,7 +41,7 @@ EVERY_SETTING = pytest.mark.parametrize("complete", SETTING.values(), ids=SETTIN
 ON_ONE = {name: way for name, way in WAYS.items() if "batch" not in name}
 WITH_PRECONDITION = pytest.mark.parametrize("complete", ON_ONE.values(), ids=ON_ONE)
 
-# Whatever is written of a task first, its end fails.
+# Every write of a task first succeeds, then its transaction fails.
 FAILING = {
     "sqlite": ["CREATE TRIGGER failing BEFORE {event} ON tasks BEGIN SELECT RAISE(ABORT, 'failing'); END"],
     "postgresql": [
@@ -52,8 +52,8 @@ FAILING = {
 
 
 @EVERY_SETTING
-def test_completing_again_makes_no_second(ann, complete):
-    """A task that is completed does not become so."""
+def test_completing_again_makes_no_second_next_task(ann, complete):
+    """A completed task does not become completed again."""
     task = ann.add(**DAILY)
     following = completed(ann, task)
 
@@ -63,8 +63,8 @@ def test_completing_again_makes_no_second(ann, complete):
 
 @EVERY_WAY
 @EVERY_UNDOING
-def test_reopening_takes_nothing_back_and_completing_again_makes_no_second(ann, complete, undo):
-    """A task has one successor in its life, which stays as it is."""
+def test_reopening_and_completing_again_makes_no_second_next_task(ann, complete, undo):
+    """Reopening also does not remove the next task."""
     task = ann.add(**DAILY)
     following = completed(ann, task, complete)
     assert undo(ann, task).status_code == 200
@@ -75,8 +75,8 @@ def test_reopening_takes_nothing_back_and_completing_again_makes_no_second(ann, 
     assert all_tasks(ann)[1:] == [following]
 
 
-def test_a_task_whose_rule_is_another_has_still_one_successor(ann):
-    """Its life goes on, and its successor has a rule of its own."""
+def test_a_task_with_a_new_rule_still_has_one_next_task(ann):
+    """The next task keeps its own rule."""
     task = ann.add(**DAILY)
     following = completed(ann, task)
     changed = CHANGE(ann, task["id"], json={"completed": False, "recurrence": "FREQ=MONTHLY", "due_on": "2027-01-01"})
@@ -88,8 +88,8 @@ def test_a_task_whose_rule_is_another_has_still_one_successor(ann):
 
 @EVERY_WAY
 @pytest.mark.parametrize("is_purged", [False, True], ids=["in the trash", "purged"])
-def test_a_deleted_successor_is_not_made_again(app, ann, complete, is_purged):
-    """Whoever deleted it does not want it."""
+def test_a_deleted_next_task_is_not_made_again(app, ann, complete, is_purged):
+    """It was deleted on purpose."""
     task = ann.add(**DAILY)
     following = completed(ann, task)
     assert ann.delete(f"/v1/tasks/{following['id']}").status_code == 204
@@ -103,8 +103,8 @@ def test_a_deleted_successor_is_not_made_again(app, ann, complete, is_purged):
 
 
 @pytest.mark.parametrize("state", ["open", "completed"])
-def test_deleting_and_restoring_make_none(ann, state):
-    """Nor do they forget that one has been made."""
+def test_deleting_and_restoring_make_no_next_task(ann, state):
+    """A restored task still has its next task."""
     task = ann.add(**DAILY)
     following = completed(ann, task) if state == "completed" else None
     assert ann.delete(f"/v1/tasks/{task['id']}").status_code == 204
@@ -119,8 +119,8 @@ def test_deleting_and_restoring_make_none(ann, state):
 
 @WITH_PRECONDITION
 @pytest.mark.parametrize("headers", [{"If-Match": '"1"'}, {"If-Match": "*"}, {"If-None-Match": '"7"'}], ids=str)
-def test_completing_under_the_right_tag_makes_one(ann, complete, headers):
-    """Of whichever kind it is."""
+def test_completing_under_the_right_tag_makes_one_next_task(ann, complete, headers):
+    """With each kind of completion."""
     answer = complete(ann, ann.add(**DAILY), headers=headers)
 
     assert (answer.status_code, answer.headers["ETag"]) == (200, '"2"')
@@ -130,7 +130,7 @@ def test_completing_under_the_right_tag_makes_one(ann, complete, headers):
 @WITH_PRECONDITION
 @pytest.mark.parametrize("headers", [{"If-Match": '"7"'}, {"If-Match": 'W/"1"'}, {"If-None-Match": '"1"'}], ids=str)
 def test_completing_under_a_stale_tag_writes_nothing(ann, complete, headers):
-    """Neither the completion nor the next task."""
+    """Neither the completion nor a next task."""
     task = ann.add(**DAILY)
 
     assert_problem(complete(ann, task, headers=headers), 412, "precondition_failed")
@@ -138,8 +138,8 @@ def test_completing_under_a_stale_tag_writes_nothing(ann, complete, headers):
 
 
 @pytest.mark.parametrize("complete", [batched("complete"), updated_in_batch], ids=["complete", "update"])
-def test_a_repeated_batch_with_its_key_makes_one(ann, complete):
-    """Even where the task has been reopened since: it is answered, not done."""
+def test_a_repeated_batch_with_its_key_makes_one_next_task(ann, complete):
+    """Even if the task has been reopened since: the batch is only replayed."""
     task, key = ann.add(**DAILY), {"Idempotency-Key": "plants-of-March"}
     first = complete(ann, task, headers=key)
     reopen(ann, task)
@@ -150,8 +150,8 @@ def test_a_repeated_batch_with_its_key_makes_one(ann, complete):
     assert [each["completed"] for each in all_tasks(ann)] == [False, False]
 
 
-def test_a_batch_that_fails_makes_none(ann):
-    """All or none: the completion before the fault is undone with its successor."""
+def test_a_failed_batch_makes_no_next_task(ann):
+    """The completion before the error is undone with its next task."""
     task = ann.add(**DAILY)
     operations = [{"op": "complete", "id": task["id"]}, {"op": "delete", "id": "00000000-0000-0000-0000-000000000000"}]
 
@@ -160,8 +160,8 @@ def test_a_batch_that_fails_makes_none(ann):
 
 
 @pytest.mark.parametrize("rest", [["complete"], ["reopen", "complete"], ["delete"]], ids=str)
-def test_a_batch_makes_one_however_often_it_completes(ann, rest):
-    """One after the other, as if each were a request."""
+def test_a_batch_makes_one_next_task_however_often_it_completes(ann, rest):
+    """Like requests one after the other."""
     task = ann.add(**DAILY)
     operations = [{"op": op, "id": task["id"]} for op in ("complete", *rest)]
     answer = BATCH(ann, json={"operations": operations})
@@ -171,7 +171,7 @@ def test_a_batch_makes_one_however_often_it_completes(ann, rest):
 
 
 def at_once(app, caller, task, ways):
-    """Complete a task in all these ways, on threads that begin together; the answers."""
+    """Complete a task in all these ways, on threads that begin together, and return the responses."""
     ready = Barrier(len(ways))
     with ThreadPoolExecutor(len(ways), initializer=ready.wait) as pool:
         calls = [pool.submit(way, Caller(app, caller.user_id), task) for way in ways]
@@ -183,8 +183,8 @@ def under_the_first_tag(way):
 
 
 @pytest.mark.parametrize("schedule", [ON_A_DAY, AT_A_TIME], ids=["on a day", "at a time"])
-def test_fifty_completions_at_once_make_one(app, ann, schedule):
-    """By every way that completes, whoever comes first; the task stays completed as the first one made it."""
+def test_fifty_completions_at_once_make_one_next_task(app, ann, schedule):
+    """In every way, and the task stays completed as the first one made it."""
     task = ann.add(**CARRIED, **schedule)
     ways = [*SETTING.values(), *map(under_the_first_tag, TURNING.values())]
     answers = at_once(app, ann, task, [ways[number % len(ways)] for number in range(AT_ONCE)])
@@ -199,8 +199,8 @@ def test_fifty_completions_at_once_make_one(app, ann, schedule):
 
 
 @pytest.mark.parametrize("count", [AT_ONCE, AT_ONCE - 1])
-def test_fifty_toggles_at_once_make_one(app, ann, count):
-    """Every second one completes the task, and only the first of them makes the next."""
+def test_fifty_toggles_at_once_make_one_next_task(app, ann, count):
+    """Every second one completes the task, and only the first of those creates a next task."""
     task = ann.add(**DAILY)
     answers = at_once(app, ann, task, [list(TURNING.values())[number % 2] for number in range(count)])
 
@@ -213,8 +213,8 @@ def changing(name, value):
     return lambda caller, task: CHANGE(caller, task["id"], json={name: value})
 
 
-def test_no_change_is_lost_to_a_completion_at_the_same_time(app, ann):
-    """Completing reads and writes the whole task, and nobody else in between."""
+def test_a_concurrent_change_is_not_lost_to_a_completion(app, ann):
+    """Completing reads and writes the whole task, and no other request in between."""
     task = ann.add(**DAILY)
     changes = {"title": "coffee", "details": "black", "priority": "low", "tags": ["x"], "time_zone": "Asia/Tokyo"}
     # A PUT names every field.
@@ -229,7 +229,7 @@ def test_no_change_is_lost_to_a_completion_at_the_same_time(app, ann):
 
 @pytest.mark.parametrize("event", ["INSERT", "UPDATE"])
 def test_the_completion_and_the_next_task_are_written_together(new_database, engine, event):
-    """Where one of them fails there is neither."""
+    """If one of them fails, neither is there."""
     app = make_app(new_database())
     ann = Caller(app, new_user_id())
     task = ann.add(**DAILY)

@@ -1,4 +1,4 @@
-"""Completing a task that recurs makes its next occurrence: an open task with all that the first one has, due later."""
+"""Completing a recurring task creates its next occurrence: an open task with the same fields, due later."""
 
 import pytest
 
@@ -23,8 +23,8 @@ from tests.api.test_fields import sent_to
 
 @EVERY_WAY
 @pytest.mark.parametrize("schedule", [ON_A_DAY, AT_A_TIME], ids=["on a day", "at a time"])
-def test_completing_makes_the_next_occurrence_with_all_that_the_task_has(ann, complete, schedule):
-    """Title, details, priority, tags, zone and rule are those of the task; it is due when the rule says."""
+def test_completing_creates_the_next_occurrence_with_all_fields(ann, complete, schedule):
+    """Title, details, priority, tags, zone and rule are the task's; the due follows the rule."""
     task = ann.add(**CARRIED, **schedule)
     following = completed(ann, task, complete)
 
@@ -37,8 +37,8 @@ def test_completing_makes_the_next_occurrence_with_all_that_the_task_has(ann, co
 
 
 @EVERY_WAY
-def test_the_next_occurrence_is_an_open_task_of_its_own(ann, complete):
-    """With an id, a version and times of its own."""
+def test_the_next_occurrence_is_a_new_open_task(ann, complete):
+    """With its own id, version and times."""
     task = ann.add(**DAILY)
     following = completed(ann, task, complete)
     read = ann.get(f"/v1/tasks/{following['id']}")
@@ -50,8 +50,8 @@ def test_the_next_occurrence_is_an_open_task_of_its_own(ann, complete):
 
 
 @pytest.mark.parametrize("call", [CHANGE, REPLACE, REPLACE_BY_USER, COMPLETE, TOGGLE, TOGGLE_BY_USER], ids=str)
-def test_the_answer_is_the_completed_task(ann, call):
-    """In its next version; the new task is found in the list."""
+def test_completing_returns_the_completed_task(ann, call):
+    """In its next version. The new task is in the list."""
     task = ann.add(**DAILY)
     complete = turned_by(call) if call in (TOGGLE, TOGGLE_BY_USER) else set_by(call)
     answer = complete(ann, task)
@@ -62,8 +62,8 @@ def test_the_answer_is_the_completed_task(ann, call):
 
 
 @EVERY_WAY
-def test_a_task_that_does_not_recur_makes_none(ann, complete):
-    """With a due and without."""
+def test_a_task_without_a_rule_has_no_next_occurrence(ann, complete):
+    """With a due or without."""
     for fields in ({}, {"due_on": "2026-03-14"}):
         assert completed(ann, ann.add(**fields), complete) is None
 
@@ -80,7 +80,7 @@ def test_a_task_that_does_not_recur_makes_none(ann, complete):
             {"due_on": "2026-03-28", "recurrence": "FREQ=DAILY", "time_zone": "Europe/Berlin"},
             ["2026-03-29", "2026-03-30"],
         ),
-        # At 10:00 by Berlin's clocks, before and after they are put forward.
+        # At 10:00 by Berlin's clocks, before and after they go forward.
         (
             {"due_at": "2026-03-28T09:00:00Z", "recurrence": "FREQ=DAILY", "time_zone": "Europe/Berlin"},
             ["2026-03-29T08:00:00.000000Z", "2026-03-30T08:00:00.000000Z"],
@@ -98,8 +98,8 @@ def test_a_task_that_does_not_recur_makes_none(ann, complete):
     ],
     ids=str,
 )
-def test_the_next_is_the_rules_first_after_the_tasks_own_due(ann, schedule, dues):
-    """Not after today, however long ago or far ahead that is; by the clocks of the task's zone."""
+def test_the_next_due_is_the_rules_first_after_the_tasks_due(ann, schedule, dues):
+    """Not after today, however far that is away. Local times follow the task's zone."""
     task = ann.add(**schedule)
     for due in dues:
         task = completed(ann, task)
@@ -117,8 +117,8 @@ def test_the_next_is_the_rules_first_after_the_tasks_own_due(ann, schedule, dues
         ("FREQ=DAILY;UNTIL=20250101", ["FREQ=DAILY;UNTIL=20250101"]),
     ],
 )
-def test_count_counts_down_and_the_last_one_makes_none(ann, complete, rule, rules):
-    """As many tasks as COUNT or UNTIL says, each completed once, and then no more."""
+def test_count_counts_down_and_the_last_task_has_no_next_one(ann, complete, rule, rules):
+    """There are as many tasks as COUNT or UNTIL says, each completed once."""
     task = ann.add(due_on="2026-03-14", recurrence=rule)
     while task:
         task = completed(ann, task, complete)
@@ -129,15 +129,15 @@ def test_count_counts_down_and_the_last_one_makes_none(ann, complete, rule, rule
     assert {task["completed"] for task in made} == {True}
 
 
-def test_the_last_year_makes_none(ann):
-    """There is no day after it that a task could be due on."""
+def test_a_task_in_the_last_year_has_no_next_one(ann):
+    """No later day is possible."""
     assert completed(ann, ann.add(due_on="9998-12-31", recurrence="FREQ=DAILY")) is None
     assert completed(ann, ann.add(due_at="9998-12-31T09:00:00Z", recurrence="FREQ=DAILY")) is None
 
 
 @pytest.mark.parametrize("create", [CREATE, CREATE_BY_USER], ids=str)
-def test_a_task_that_is_made_completed_makes_none_until_it_becomes_so(ann, create):
-    """Nobody has completed it yet: it may come from elsewhere, with its successor."""
+def test_a_task_created_as_completed_has_no_next_one_until_completed_again(ann, create):
+    """It may come from elsewhere, with its next task."""
     made = create(ann, json={"title": "tea", "completed": True, **DAILY})
     assert (made.status_code, len(all_tasks(ann))) == (201, 1)
     reopen(ann, made.json)
@@ -146,7 +146,7 @@ def test_a_task_that_is_made_completed_makes_none_until_it_becomes_so(ann, creat
 
 
 @pytest.mark.parametrize("call", [CHANGE, REPLACE], ids=str)
-def test_a_completed_task_that_is_given_a_rule_makes_none(ann, call):
+def test_adding_a_rule_to_a_completed_task_makes_no_next_one(ann, call):
     """It was completed before."""
     task = ann.add(completed=True)
     answer = call(ann, task["id"], json={"title": "tea", "completed": True, **DAILY})
@@ -157,8 +157,8 @@ def test_a_completed_task_that_is_given_a_rule_makes_none(ann, call):
 
 @pytest.mark.parametrize("call", [CHANGE, REPLACE, REPLACE_BY_USER], ids=str)
 @pytest.mark.parametrize("before", [DAILY, {}], ids=["daily", "once"])
-def test_what_changes_with_the_completion_is_carried_over(ann, call, before):
-    """The next occurrence is that of the task as it is then, also where it did not recur before."""
+def test_changes_made_with_the_completion_are_in_the_next_task(ann, call, before):
+    """Also a new rule for a task that did not recur before."""
     after = {"title": "coffee", "priority": "low", "tags": ["x"], **AT_A_TIME, "recurrence": "FREQ=YEARLY;COUNT=2"}
     change = {**after, "completed": True}
     following = completed(ann, ann.add(**before), lambda caller, task: call(caller, task["id"], json=change))
@@ -176,14 +176,14 @@ def test_what_changes_with_the_completion_is_carried_over(ann, call, before):
         (REPLACE_BY_USER, {"title": "tea", "completed": True, "recurrence": None}),
     ],
 )
-def test_a_rule_that_goes_with_the_completion_makes_none(ann, call, body):
-    """The task does not recur any more."""
+def test_removing_the_rule_with_the_completion_makes_no_next_task(ann, call, body):
+    """Because the task no longer recurs."""
     assert completed(ann, ann.add(**DAILY), lambda caller, task: call(caller, task["id"], json=body)) is None
 
 
 @EVERY_WAY
-def test_nobody_completes_somebody_elses(ann, bob, complete):
-    """404, and no task for either; the next occurrence of Ann's task is Ann's, whoever has such an id too."""
+def test_completing_another_users_task_is_404(ann, bob, complete):
+    """No next task is created. Ann's next task is hers, even if Bob has a task with the same id."""
     task = ann.add(**DAILY)
     assert_problem(complete(bob, task), 404, "not_found")
     assert (all_tasks(ann), all_tasks(bob)) == ([task], [])
@@ -193,8 +193,8 @@ def test_nobody_completes_somebody_elses(ann, bob, complete):
     assert all_tasks(bob) == [bobs]
 
 
-def test_a_batch_completes_what_it_has_just_made(ann):
-    """And many at once: each has its own next occurrence."""
+def test_a_batch_can_complete_tasks_that_it_created(ann):
+    """Each of many has its own next occurrence."""
     made = {"title": "tea", "id": "2ed6657d-e927-568b-95e1-2665a8aea6a2", **DAILY}
     others = [ann.add(**CARRIED, **ON_A_DAY)["id"] for _ in range(20)]
     operations = [{"op": "create", "task": made}, *({"op": "complete", "id": id_} for id_ in (made["id"], *others))]

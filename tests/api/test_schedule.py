@@ -1,4 +1,4 @@
-"""By which rule a task is due again, and in which zone; and how the fields of a schedule go together."""
+"""A task's recurrence rule, its time zone, and the combinations of a schedule's fields."""
 
 import pytest
 
@@ -45,22 +45,22 @@ KEPT = {
     "zone",
     ["UTC", BERLIN, "America/Argentina/ComodRivadavia", "Asia/Kathmandu", "US/Pacific", "Etc/GMT+12", "GMT0", None],
 )
-def test_time_zone_is_a_name_of_iana_or_null(ann, write, zone):
-    """Kept as it was given, also an old name; with a due and without."""
+def test_time_zone_is_an_iana_name_or_null(ann, write, zone):
+    """Kept as given, also an old name, with a due or without."""
     assert written(ann, write, time_zone=zone)["time_zone"] == zone
     assert written(ann, write, time_zone=zone, due_on=DAY)["time_zone"] == zone
 
 
 @EVERY_WRITE
-def test_time_zone_of_no_such_name_is_refused(ann, write):
-    """Letter by letter; nothing that leads through folders is a name, nor what one machine alone knows."""
+def test_an_unknown_time_zone_is_rejected(ann, write):
+    """Case matters. Paths and the machine's own zone files are not names."""
     assert_refused(ann, write, "time_zone", NO_ZONES)
 
 
 @EVERY_WRITE
 @pytest.mark.parametrize("due", ["due_on", "due_at"])
 def test_recurrence_is_a_rule_or_null(ann, write, due):
-    """Kept in capitals and in the RFC's order; what is answered is taken again."""
+    """Returned in capitals and in the RFC's order; the response's value is accepted again."""
     due = {due: DUES[due]}
 
     assert {sent: written(ann, write, recurrence=sent, **due)["recurrence"] for sent in KEPT} == KEPT
@@ -87,20 +87,20 @@ def test_until_without_a_zone_is_in_the_tasks(ann, write, schedule, until):
 
 
 @EVERY_WRITE
-def test_recurrence_that_is_no_rule_is_refused(ann, write):
-    """Beside a due, so that it is the rule that is at fault."""
+def test_an_invalid_recurrence_is_rejected(ann, write):
+    """With a due, so that only the rule is wrong."""
     assert_refused(ann, write, "recurrence", NO_RULES, due_on=DAY)
 
 
 @EVERY_WRITE
 def test_recurrence_needs_a_due(ann, write):
-    """A zone or null for a due is none."""
+    """A zone, or null for a due, is not enough."""
     for others in ({}, {"time_zone": BERLIN}, {"due_on": None}, {"due_at": None}, {"due_on": None, "due_at": None}):
         assert_refused(ann, write, "recurrence", [RULE], **others)
 
 
 @EVERY_WRITE
-def test_every_field_at_fault_is_named(ann, write):
+def test_all_wrong_fields_are_named(ann, write):
     """All at once, not one after the other."""
     body = {"title": "tea", "due_on": "tomorrow", "due_at": "noon", "time_zone": "here", "recurrence": "often"}
     answer = write(ann, ann.add()["id"], json=body)

@@ -13,8 +13,8 @@ def summary(caller: Caller, **query: str) -> dict[str, Any]:
     return found
 
 
-def test_who_has_nothing_counts_nothing(ann: Caller) -> None:
-    """Zeros, and no tags."""
+def test_a_user_without_tasks_has_zero_counts(ann: Caller) -> None:
+    """And no tags."""
     assert summary(ann) == {
         "open": 0,
         "completed": 0,
@@ -27,8 +27,8 @@ def test_who_has_nothing_counts_nothing(ann: Caller) -> None:
     }
 
 
-def test_tasks_count_by_what_they_are(ann: Caller, bob: Caller) -> None:
-    """Those of others do not; tags and priorities are those of open tasks."""
+def test_the_summary_counts_tasks_by_state(ann: Caller, bob: Caller) -> None:
+    """Only the caller's. Tags and priorities are those of open tasks."""
     bob.add(tags=["home"])
     ann.add(tags=["home", "tea"], priority="high", due_at="2020-01-01T00:00:00Z")
     ann.add(tags=["home"], priority="high", due_on="2999-01-01")
@@ -51,8 +51,19 @@ def test_tasks_count_by_what_they_are(ann: Caller, bob: Caller) -> None:
     }
 
 
-def test_today_is_the_callers(ann: Caller) -> None:
-    """A day in one zone is another in the next; a moment is on the day of whoever asks."""
+def test_a_tag_is_counted_whatever_its_spelling(ann: Caller) -> None:
+    """As `tag` finds it, by the spelling that most tasks use, else the first by code point."""
+    for tag in ("cafe\u0301", "caf\xe9", "CAF\xc9", "caf\xe9", "tea", "Tea", "cafe"):
+        ann.add(tags=[tag])
+
+    counted = [("caf\xe9", 4), ("Tea", 2), ("cafe", 1)]
+    assert [(row["tag"], row["open"]) for row in summary(ann)["by_tag"]] == counted
+    for tag, number in counted:
+        assert len(ann.get("/v1/tasks", query_string={"tag": tag}).json["items"]) == number
+
+
+def test_today_depends_on_the_callers_zone(ann: Caller) -> None:
+    """A day is today in one zone and not in the next; so is the day of a moment."""
     now = datetime.now(UTC)
     while (now + timedelta(minutes=1)).date() != now.date():
         now = datetime.now(UTC)
@@ -63,19 +74,19 @@ def test_today_is_the_callers(ann: Caller) -> None:
     ann.add(due_at=now.isoformat(), completed=True)
 
     assert summary(ann)["due_today"] == (2 if ahead != now.date() else 3)
-    # UTC+14: there the moment is on the day that it is there.
+    # In UTC+14 the moment is on the next day.
     assert summary(ann, time_zone="Pacific/Kiritimati")["due_today"] == (2 if ahead != now.date() else 3)
 
 
-def test_an_unknown_zone_is_refused(ann: Caller) -> None:
-    """And so is any other parameter."""
+def test_an_unknown_zone_is_rejected(ann: Caller) -> None:
+    """So is any other parameter."""
     for query in ({"time_zone": "Mars/Olympus"}, {"tz": "UTC"}):
         answer = ann.get("/v1/tasks/summary", query_string=query)
         assert (answer.status_code, list(answer.json["errors"])) == (422, list(query))
 
 
-def test_a_list_tells_how_many_there_are_in_all(ann: Caller) -> None:
-    """On each page, for those that are filtered; and only if asked."""
+def test_a_list_has_a_total_on_request(ann: Caller) -> None:
+    """On each page, of the tasks that match the filters."""
     for number in range(5):
         ann.add(title=f"task {number}", priority="high" if number else "low")
 

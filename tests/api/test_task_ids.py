@@ -1,4 +1,4 @@
-"""A task's id: a UUID that the service makes, or the client; each user's ids are apart from another's."""
+"""A task's id: a UUID made by the service or the client. Users' ids are independent."""
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -34,8 +34,8 @@ OTHER_FORMS = [
 
 
 @EVERY_CREATE
-def test_an_id_is_made_by_the_service_where_none_is_given(ann, create):
-    """Of version 7."""
+def test_the_service_makes_an_id_if_none_is_given(ann, create):
+    """A UUID of version 7."""
     answer = create(ann)
 
     assert answer.status_code == 201
@@ -45,7 +45,7 @@ def test_an_id_is_made_by_the_service_where_none_is_given(ann, create):
 @EVERY_CREATE
 @pytest.mark.parametrize("spelling", [str, str.upper])
 @pytest.mark.parametrize("task_id", IDS.values(), ids=IDS)
-def test_an_id_may_be_the_clients_own_of_any_version(ann, create, task_id, spelling):
+def test_a_client_may_give_an_id_of_any_uuid_version(ann, create, task_id, spelling):
     """In capitals it is the same id."""
     answer = create(ann, json={"title": "tea", "id": spelling(task_id)})
     read = ann.get(answer.headers["Location"])
@@ -56,24 +56,24 @@ def test_an_id_may_be_the_clients_own_of_any_version(ann, create, task_id, spell
 
 
 @EVERY_CREATE
-def test_an_id_may_be_the_clients_own_in_its_first_write(app, create):
-    """Of a user who is known only from a token."""
+def test_a_new_user_may_give_an_id_in_the_first_write(app, create):
+    """A user who is known only from a token."""
     answer = create(Caller(app, new_user_id()), json={"title": "tea", "id": ID})
 
     assert (answer.status_code, answer.json["id"]) == (201, ID)
 
 
 @EVERY_CREATE
-def test_an_id_of_another_form_is_refused(ann, create):
-    """Only 8-4-4-4-12 ASCII letters and digits are an id, and null is none."""
+def test_an_id_of_another_form_is_rejected(ann, create):
+    """Only ASCII letters and digits as 8-4-4-4-12 are an id; null is not."""
     assert_refused(ann, create, "id", OTHER_FORMS)
 
 
 @EVERY_CREATE
 @pytest.mark.parametrize("spelling", [str, str.upper])
 @pytest.mark.parametrize("then", ["live", "completed", "in the trash"])
-def test_an_id_that_the_same_user_has_taken_is_409(ann, create, then, spelling):
-    """Even where it lies in the trash, and in either family; the task that has it stays as it is."""
+def test_an_id_used_by_the_same_user_is_409(ann, create, then, spelling):
+    """Even by a task in the trash, in both families. The existing task is unchanged."""
     task = ann.add(id=ID, completed=then == "completed")
     if then == "in the trash":
         assert ann.delete(f"/v1/tasks/{ID}").status_code == 204
@@ -87,8 +87,8 @@ def test_an_id_that_the_same_user_has_taken_is_409(ann, create, then, spelling):
 
 
 @EVERY_CREATE
-def test_an_id_that_another_user_has_is_free(ann, bob, create):
-    """Nobody learns what others have; each finds their own."""
+def test_an_id_used_by_another_user_can_be_used(ann, bob, create):
+    """Creation does not reveal other users' ids, and each user finds their own task."""
     anns = ann.add(title="Ann's")
     bobs = create(bob, json={"title": "Bob's", "id": anns["id"]})
     changed = CHANGE(bob, anns["id"], json={"title": "still Bob's"})
@@ -100,8 +100,8 @@ def test_an_id_that_another_user_has_is_free(ann, bob, create):
 
 @EVERY_CREATE
 @pytest.mark.parametrize("is_known", [True, False], ids=["known user", "unknown user"])
-def test_an_id_is_given_once_to_many_at_once(app, create, is_known):
-    """One 201; the others learn that it is taken, also where these are a user's very first writes."""
+def test_one_of_many_creations_with_the_same_id_succeeds(app, create, is_known):
+    """One 201; the others get 409, also if these are the user's first writes."""
     user_id, ready = new_user_id(), Barrier(10)
     if is_known:
         Caller(app, user_id).add()
@@ -115,8 +115,8 @@ def test_an_id_is_given_once_to_many_at_once(app, create, is_known):
 
 
 @EVERY_CREATE
-def test_an_id_is_taken_but_to_the_key_that_took_it(ann, create):
-    """A repeated request is answered as the first time; one under another key is refused, each time."""
+def test_a_repeated_creation_with_its_key_does_not_conflict(ann, create):
+    """It is replayed. A creation with another key is rejected each time."""
     keys = ["one", "one", "other", "other"]
     first, again, *refused = (
         create(ann, json={"title": "tea", "id": ID}, headers={"Idempotency-Key": key}) for key in keys
@@ -130,8 +130,8 @@ def test_an_id_is_taken_but_to_the_key_that_took_it(ann, create):
 
 @pytest.mark.parametrize("write", [REPLACE, CHANGE, REPLACE_BY_USER], ids=str)
 @pytest.mark.parametrize("own", [True, False], ids=["its own", "another"])
-def test_a_task_keeps_its_id(ann, write, own):
-    """PUT and PATCH pass over one, so that a task can be sent back as it was got."""
+def test_a_tasks_id_cannot_be_changed(ann, write, own):
+    """PUT and PATCH ignore one, so that a task can be sent back as it was received."""
     task = ann.add()
     answer = write(ann, task["id"], json={"title": "tea", "id": task["id"] if own else ID})
 

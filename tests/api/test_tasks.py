@@ -1,4 +1,4 @@
-"""/v1/tasks: what each operation answers, and what it leaves behind."""
+"""The responses and effects of the operations of /v1/tasks."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -26,7 +26,7 @@ WRITES = pytest.mark.parametrize("write", [CREATE, REPLACE, CHANGE], ids=str)
 
 
 def test_a_new_task_has_the_defaults_and_exactly_the_known_fields(ann):
-    """A title is enough; the rest is given by the service."""
+    """A title is enough; the service sets the rest."""
     answer = ann.post("/v1/tasks", json={"title": "tea"})
 
     assert answer.status_code == 201
@@ -36,8 +36,8 @@ def test_a_new_task_has_the_defaults_and_exactly_the_known_fields(ann):
     assert answer.json.items() >= wanted.items()
 
 
-def test_location_and_etag_are_those_of_the_new_task(ann):
-    """What was made is found, unchanged, where Location says; it is a path."""
+def test_location_and_etag_belong_to_the_new_task(ann):
+    """Location is a path, at which the created task is found unchanged."""
     made = ann.post("/v1/tasks", json={"title": "tea", "details": "green"})
     found = ann.get(made.headers["Location"])
 
@@ -49,7 +49,7 @@ def test_location_and_etag_are_those_of_the_new_task(ann):
 
 
 def test_location_does_not_come_from_the_host_header(ann):
-    """A forged Host leads nobody elsewhere."""
+    """A forged Host does not lead anywhere else."""
     answer = ann.post("/v1/tasks", json={"title": "tea"}, headers={"Host": "evil.example"})
 
     assert answer.status_code == 201
@@ -86,8 +86,8 @@ def test_ids_sort_by_creation(ann):
     ],
     ids=shortly,
 )
-def test_text_is_kept_as_it_should_be(ann, write, field, sent, kept):
-    """Titles are trimmed, details are not; lengths count characters, and the longest fit."""
+def test_text_is_trimmed_and_counted_in_characters(ann, write, field, sent, kept):
+    """Titles are trimmed, details are not; the longest of each are accepted."""
     answer = write(ann, ann.add()["id"], json={"title": "tea", field: sent})
 
     assert answer.status_code == (201 if write is CREATE else 200)
@@ -105,8 +105,8 @@ MISFITS = [
 
 @pytest.mark.one_engine
 @WRITES
-def test_a_field_that_does_not_fit_is_refused(ann, write):
-    """Types are strict, unknown names are refused, the field is named, and nothing is written."""
+def test_an_invalid_field_is_rejected(ann, write):
+    """Types are strict, unknown names are rejected, the error names the field, and nothing is written."""
     task = ann.add()
     answers = [write(ann, task["id"], json={"title": "changed", field: value}) for field, value in MISFITS]
 
@@ -119,14 +119,14 @@ def test_a_field_that_does_not_fit_is_refused(ann, write):
 
 @pytest.mark.parametrize("write", [CREATE, REPLACE], ids=str)
 def test_a_whole_task_needs_a_title(ann, write):
-    """Only PATCH may leave it out."""
+    """Only PATCH may omit it."""
     answer = write(ann, ann.add()["id"], json={"details": "green"})
 
     assert_problem(answer, 422, "validation_error", "title")
 
 
-def test_put_puts_back_to_its_default_what_it_leaves_out(ann):
-    """A replacement is a whole task."""
+def test_put_resets_omitted_fields_to_their_defaults(ann):
+    """Because a replacement is a whole task."""
     task = ann.add(details="green", completed=True)
     answer = ann.put(f"/v1/tasks/{task['id']}", json={"title": "coffee"})
 
@@ -138,8 +138,8 @@ def test_put_puts_back_to_its_default_what_it_leaves_out(ann):
 @pytest.mark.parametrize(
     "changes", [{"title": "coffee"}, {"details": "black"}, {"details": None}, {"title": "a", "details": "b"}], ids=str
 )
-def test_patch_keeps_what_it_does_not_name(ann, changes):
-    """Exactly the named fields change, and the time of the change."""
+def test_patch_keeps_omitted_fields(ann, changes):
+    """Only the named fields change, and the time of the change."""
     task = ann.add(details="green", completed=True)
     answer = ann.patch(f"/v1/tasks/{task['id']}", json=changes)
 
@@ -149,7 +149,7 @@ def test_patch_keeps_what_it_does_not_name(ann, changes):
 
 
 def test_an_empty_patch_changes_nothing(ann):
-    """Not even `updated_at`, or the version."""
+    """Neither `updated_at` nor the version."""
     made = ann.post("/v1/tasks", json={"title": "tea"})
     answer = ann.patch(made.headers["Location"], json={})
 
@@ -159,7 +159,7 @@ def test_an_empty_patch_changes_nothing(ann):
 
 @pytest.mark.parametrize("write", [REPLACE, CHANGE, TOGGLE], ids=str)
 def test_a_write_makes_a_new_version(ann, write):
-    """The ETag is another one, and the one that a read then shows; the creation stays."""
+    """The next read has the same ETag, which differs from the old one. `created_at` stays."""
     before = ann.get(f"/v1/tasks/{ann.add()['id']}")
     after = write(ann, before.json["id"])
     read = ann.get(f"/v1/tasks/{before.json['id']}")
@@ -171,8 +171,8 @@ def test_a_write_makes_a_new_version(ann, write):
     assert after.json["updated_at"] > before.json["updated_at"]
 
 
-def test_a_task_can_be_made_completed(ann):
-    """Then it was completed when it was made."""
+def test_a_task_can_be_created_as_completed(ann):
+    """It was completed at the time of its creation."""
     task = ann.add(completed=True)
 
     assert task["completed"] is True
@@ -181,7 +181,7 @@ def test_a_task_can_be_made_completed(ann):
 
 @pytest.mark.parametrize("write", [REPLACE, CHANGE], ids=str)
 def test_completed_at_is_set_kept_and_cleared(ann, write):
-    """Set when a task becomes completed, kept when it is completed again, null when it is reopened."""
+    """Set when a task becomes completed, kept when it is completed again, null after reopening."""
     task = ann.add()
     first, again, reopened = (
         write(ann, task["id"], json={"title": "tea", "completed": completed}) for completed in (True, True, False)
@@ -193,8 +193,8 @@ def test_completed_at_is_set_kept_and_cleared(ann, write):
     assert (reopened.json["completed"], reopened.json["completed_at"]) == (False, None)
 
 
-def test_toggle_turns_a_task_around_and_back(ann):
-    """Two toggles are none, but for the times."""
+def test_two_toggles_restore_a_task(ann):
+    """Except for its times and version."""
     path = f"/v1/tasks/{ann.add()['id']}/toggle"
     there, back = ann.post(path), ann.post(path)
 
@@ -204,8 +204,8 @@ def test_toggle_turns_a_task_around_and_back(ann):
 
 
 @pytest.mark.parametrize("toggles", [20, 21])
-def test_toggles_at_once_leave_exactly_as_many_flips(app, ann, toggles):
-    """Each toggle sees the one before it: of N answers, every second says completed."""
+def test_concurrent_toggles_are_all_applied(app, ann, toggles):
+    """Each toggle sees the one before it: of N responses, every second says completed."""
     path = f"/v1/tasks/{ann.add()['id']}"
     callers = [Caller(app, ann.user_id) for _ in range(toggles)]
     with ThreadPoolExecutor(toggles) as pool:
@@ -217,8 +217,8 @@ def test_toggles_at_once_leave_exactly_as_many_flips(app, ann, toggles):
     assert ann.get(path).json["completed"] is bool(toggles % 2)
 
 
-def test_a_deleted_task_is_gone(ann):
-    """204 without a body; then it is in no list."""
+def test_a_deleted_task_is_not_listed(ann):
+    """Deletion returns 204 without a body."""
     task, other = ann.add(), ann.add()
     answer = ann.delete(f"/v1/tasks/{task['id']}")
 
@@ -228,23 +228,23 @@ def test_a_deleted_task_is_gone(ann):
 
 
 @pytest.mark.parametrize("call", ON_ONE_TASK, ids=str)
-def test_a_deleted_task_is_absent_to_every_operation(ann, call):
-    """Nothing but a restoration brings it back."""
+def test_a_deleted_task_is_404_for_every_operation(ann, call):
+    """Only restoring brings it back."""
     task = ann.add()
 
     assert ann.delete(f"/v1/tasks/{task['id']}").status_code == 204
     assert_problem(call(ann, task["id"]), 404, "not_found")
 
 
-def test_somebody_new_has_an_empty_list(ann):
-    """A user without a row reads nothing, and no error."""
+def test_a_new_user_has_an_empty_list(ann):
+    """A user without a row gets no error."""
     answer = ann.get("/v1/tasks")
 
     assert (answer.status_code, answer.json) == (200, {"items": [], "next_cursor": None})
 
 
-def test_first_writes_at_once_all_succeed(app):
-    """A user known only from a token needs no registration, however many requests come first."""
+def test_concurrent_first_writes_all_succeed(app):
+    """A user known only from a token needs no registration."""
     user_id = new_user_id()
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(CREATE, [Caller(app, user_id) for _ in range(8)]))

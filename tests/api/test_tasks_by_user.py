@@ -19,7 +19,7 @@ EVERY_CALL = pytest.mark.parametrize("call", [LIST_BY_USER, CREATE_BY_USER, *ON_
 
 
 def walk(caller, query):
-    """Every page from here to the last: what it shows, and its total."""
+    """Return the tasks and the total of each page from here to the last."""
     answer = LIST_BY_USER(caller, query_string=query)
     while True:
         assert answer.status_code == 200, answer.text
@@ -31,7 +31,7 @@ def walk(caller, query):
 
 
 def test_the_list_is_a_bare_array_newest_first(ann):
-    """One page holds all of a few tasks; there is no next one."""
+    """One page has all of a few tasks, without a link to a next one."""
     ids = [CREATE_BY_USER(ann).json["id"] for _ in range(3)]
     answer = LIST_BY_USER(ann)
 
@@ -55,8 +55,8 @@ def test_an_empty_list_is_an_empty_array(ann):
     [({}, range(6)), ({"status": "pending"}, (1, 3, 5)), ({"q": "a&b=ü"}, (0, 1)), ({"sort": "title"}, range(6))],
     ids=str,
 )
-def test_links_lead_over_all_pages(ann, limit, query, wanted):
-    """Every task once, with the asked-for filters, sort and limit; the total is the same on every page."""
+def test_links_lead_through_all_pages(ann, limit, query, wanted):
+    """Every task once, with the requested filters, sort and limit, and the same total on every page."""
     ids = [ann.add(title=f"{'A&B=ü' * (n < 2)}{n}", completed=n % 2 == 0)["id"] for n in range(6)]
     pages = list(walk(ann, {"limit": limit, **query}))
 
@@ -67,7 +67,7 @@ def test_links_lead_over_all_pages(ann, limit, query, wanted):
 
 
 def test_the_page_after_the_last_task_keeps_the_total(ann):
-    """A page that has become empty is an empty array, with the total of what is left."""
+    """A page that became empty is an empty array, with the total of the remaining tasks."""
     kept, gone = ann.add(), None
     gone = [ann.add()["id"]]
     first = LIST_BY_USER(ann, query_string={"limit": 1})
@@ -95,8 +95,8 @@ def test_the_page_after_the_last_task_keeps_the_total(ann):
     ],
     ids=str,
 )
-def test_status_and_sort_have_their_names_of_before(ann, query, wanted):
-    """Beside the filters and sorts of /v1."""
+def test_the_earlier_names_of_status_and_sort_work(ann, query, wanted):
+    """In addition to the filters and sorts of /v1."""
     for title in "acb":
         ann.add(title=title, completed=title == "c")
     answer = LIST_BY_USER(ann, query_string=query)
@@ -106,8 +106,8 @@ def test_status_and_sort_have_their_names_of_before(ann, query, wanted):
 
 
 @pytest.mark.parametrize("query", ["completed=true&status=pending", "completed=false&status=completed"])
-def test_filters_that_contradict_each_other_show_nothing(ann, query):
-    """Neither of two filters is dropped in silence."""
+def test_contradictory_filters_match_nothing(ann, query):
+    """Neither of two filters is dropped silently."""
     ann.add()
     ann.add(completed=True)
     answer = LIST_BY_USER(ann, query_string=query)
@@ -128,13 +128,13 @@ def test_filters_that_contradict_each_other_show_nothing(ann, query):
         "limit=1001",
     ],
 )
-def test_other_values_are_refused(ann, query):
-    """A typo never passes for success."""
+def test_unknown_values_are_rejected(ann, query):
+    """A typo is never accepted silently."""
     assert_problem(LIST_BY_USER(ann, query_string=query), 422, "validation_error", query.partition("=")[0])
 
 
-def test_a_task_is_made_and_found_under_this_path(ann):
-    """Location lies under the path that made it, and both families show the same task."""
+def test_a_task_is_created_and_found_under_this_path(ann):
+    """Location is under the same path, and both families show the task."""
     made = CREATE_BY_USER(ann, json={"title": "tea", "description": "green"})
     found, canonical = ann.get(made.headers["Location"]), ann.get(f"/v1/tasks/{made.json['id']}")
 
@@ -149,15 +149,15 @@ def test_a_task_is_made_and_found_under_this_path(ann):
 
 
 @pytest.mark.parametrize("write", [CREATE_BY_USER, REPLACE_BY_USER], ids=str)
-def test_details_is_no_name_here(ann, write):
-    """The field is called `description`."""
+def test_details_is_an_unknown_field_here(ann, write):
+    """The field's name is `description`."""
     answer = write(ann, ann.add()["id"], json={"title": "tea", "details": "green"})
 
     assert_problem(answer, 422, "validation_error", "details")
 
 
-def test_put_leaves_alone_what_it_does_not_name(ann):
-    """The edit form of such a front end knows a title and a description: the rest is not its to undo."""
+def test_put_keeps_omitted_fields_here(ann):
+    """Such a front end's edit form knows only title and description, and must not reset the rest."""
     task = ann.add(details="green", completed=True, priority="high", tags=["home"], due_on="2026-03-14")
     answer = REPLACE_BY_USER(ann, task["id"], json={"title": "coffee", "description": "black"})
 
@@ -167,8 +167,8 @@ def test_put_leaves_alone_what_it_does_not_name(ann):
 
 
 @pytest.mark.parametrize("content_type", [None, "application/json", "text/plain", "application/x-www-form-urlencoded"])
-def test_complete_without_a_body_turns_the_task_around(ann, content_type):
-    """Whatever the Content-Type is."""
+def test_complete_without_a_body_toggles_the_task(ann, content_type):
+    """With any Content-Type."""
     path = f"/api/{ann.user_id}/tasks/{ann.add()['id']}/complete"
     there, back = (ann.patch(path, content_type=content_type) for _ in range(2))
 
@@ -179,8 +179,8 @@ def test_complete_without_a_body_turns_the_task_around(ann, content_type):
 
 
 @pytest.mark.parametrize("completed", [True, False])
-def test_complete_with_a_body_sets(ann, completed):
-    """Twice is as once; the first time of completion stays."""
+def test_complete_with_a_body_sets_the_state(ann, completed):
+    """Twice is like once; the first time of completion stays."""
     task = ann.add(completed=not completed)
     first, again = (COMPLETE(ann, task["id"], json={"completed": completed}) for _ in range(2))
 
@@ -203,8 +203,8 @@ def test_complete_with_a_body_sets(ann, completed):
         ('{"completed": true}', None, 415, "unsupported_media_type"),
     ],
 )
-def test_complete_refuses_a_body_that_does_not_fit(ann, body, content_type, status, code):
-    """A body that is there must be good, and nothing is turned around by a bad one."""
+def test_complete_rejects_an_invalid_body(ann, body, content_type, status, code):
+    """And does not toggle the task."""
     task = ann.add()
 
     assert_problem(COMPLETE(ann, task["id"], data=body, content_type=content_type), status, code)
@@ -212,8 +212,8 @@ def test_complete_refuses_a_body_that_does_not_fit(ann, body, content_type, stat
 
 
 @EVERY_CALL
-def test_another_user_in_the_path_is_refused_before_anything_is_read(app, ann, bob, call):
-    """403 stands above a bad query, a bad body and an absent task."""
+def test_another_user_in_the_path_is_403_before_anything_is_read(app, ann, bob, call):
+    """Before a bad query, a bad body and an absent task."""
     bad = {"query_string": "nonsense=1", "data": b"\xff{", "content_type": "text/plain"}
 
     assert_problem(call(bob, user_id=ann.user_id), 403, "user_id_mismatch")
@@ -221,8 +221,8 @@ def test_another_user_in_the_path_is_refused_before_anything_is_read(app, ann, b
     assert_problem(call(Caller(app), user_id=ann.user_id, **bad), 401, "token_missing")
 
 
-def test_a_mismatch_asks_nothing_of_the_database():
-    """It is told even while there is no database."""
+def test_a_wrong_user_in_the_path_needs_no_database():
+    """The response is the same while the database is down."""
     app = make_app("sqlite:////nowhere/tasks.db")
     ann = Caller(app, new_user_id())
 
@@ -230,8 +230,8 @@ def test_a_mismatch_asks_nothing_of_the_database():
     assert_problem(LIST_BY_USER(ann, user_id="bob"), 403, "user_id_mismatch")
 
 
-def test_an_empty_object_toggles(ann):
-    """As no body does: some clients send it in that place."""
+def test_an_empty_object_toggles_the_task(ann):
+    """Like no body, because some clients send one."""
     task = ann.add()
     path = f"/api/{ann.user_id}/tasks/{task['id']}/complete"
 

@@ -1,4 +1,4 @@
-"""The trash: what is deleted stays there for 30 days, absent to everything but a restoration."""
+"""A deleted task stays in the trash for 30 days, where only restoring finds it."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -36,14 +36,14 @@ FULL |= {"due_on": "2026-03-14", "time_zone": "Pacific/Auckland", "recurrence": 
 
 @pytest.fixture
 def deleted(ann):
-    """A task of Ann's, with something in every field, in the trash."""
+    """A task of Ann's with all fields set, in the trash."""
     task = ann.add(**FULL)
     assert ann.delete(f"/v1/tasks/{task['id']}").status_code == 204
     return task
 
 
 def in_trash(caller):
-    """The ids that a list of the trash shows, in both families."""
+    """Return the ids that a list of the trash shows, in both families."""
     items, _ = page(caller, deleted="true")
     by_user = LIST_BY_USER(caller, query_string={"deleted": "true"})
     assert [task["id"] for task in by_user.json] == [task["id"] for task in items]
@@ -52,15 +52,15 @@ def in_trash(caller):
 
 
 def move_deletion(app, caller, seconds):
-    """Let everything in a user's trash have been there for so long."""
+    """Move a user's trash this far into the past."""
     theirs = update(tasks).where(tasks.c.user_id == caller.user_id, tasks.c.deleted_at.is_not(None))
     with app.app_context(), scope(caller.user_id):
         assert execute(theirs.values(deleted_at=from_now(literal(-seconds)))) == 1
 
 
 @EVERY_DELETE
-def test_a_deleted_task_is_listed_in_the_trash_alone(ann, delete):
-    """With all its fields; `deleted=false` is as without."""
+def test_a_deleted_task_is_listed_only_in_the_trash(ann, delete):
+    """With all its fields. `deleted=false` is like no parameter."""
     task, other = ann.add(**FULL), ann.add()
     answer = delete(ann, task["id"])
 
@@ -72,8 +72,8 @@ def test_a_deleted_task_is_listed_in_the_trash_alone(ann, delete):
 
 
 @pytest.mark.parametrize("call", [*ON_ONE_TASK, *ON_ONE_TASK_BY_USER], ids=str)
-def test_a_deleted_task_is_404_to_every_operation_but_restore(ann, deleted, call):
-    """In both families and under every condition; it stays where it is."""
+def test_a_deleted_task_is_404_for_every_operation_except_restore(ann, deleted, call):
+    """In both families and with any condition; it stays in the trash."""
     conditions = [{}, {"If-Match": '"2"'}, {"If-Match": "*"}, {"If-None-Match": '"2"'}]
     answers = {str(headers): call(ann, deleted["id"], headers=headers) for headers in conditions}
 
@@ -82,8 +82,8 @@ def test_a_deleted_task_is_404_to_every_operation_but_restore(ann, deleted, call
 
 
 @pytest.mark.parametrize("complete", WAYS.values(), ids=WAYS)
-def test_a_deleted_task_is_not_completed(ann, complete):
-    """Nor does it make a next one."""
+def test_a_deleted_task_cannot_be_completed(ann, complete):
+    """Nor does it get a next task."""
     task = ann.add(**DAILY)
     assert ann.delete(f"/v1/tasks/{task['id']}").status_code == 204
 
@@ -92,7 +92,7 @@ def test_a_deleted_task_is_not_completed(ann, complete):
 
 
 def test_a_restored_task_has_every_field_and_a_higher_version(ann, deleted):
-    """Only `updated_at` is another; the answer is what a read then shows."""
+    """Only `updated_at` differs, and the response equals the next read."""
     answer = RESTORE(ann, deleted["id"])
     read = ann.get(f"/v1/tasks/{deleted['id']}")
 
@@ -103,24 +103,24 @@ def test_a_restored_task_has_every_field_and_a_higher_version(ann, deleted):
     assert (all_tasks(ann), in_trash(ann)) == ([answer.json], [])
 
 
-def test_restoring_twice_is_as_once(ann, deleted):
-    """The second time it is no more in the trash."""
+def test_restoring_twice_is_like_once(ann, deleted):
+    """The second time it is no longer in the trash."""
     first, again = RESTORE(ann, deleted["id"]), RESTORE(ann, deleted["id"])
 
     assert [first.status_code, again.status_code] == [200, 200]
     assert (again.json, again.headers["ETag"]) == (first.json, first.headers["ETag"])
 
 
-def test_restoring_a_live_task_leaves_it_as_it_is(ann):
-    """200, and neither its version nor its time is another."""
+def test_restoring_a_live_task_changes_nothing(ann):
+    """200 with the same version and time."""
     made = CREATE(ann, json=FULL)
     answer = RESTORE(ann, made.json["id"])
 
     assert (answer.status_code, answer.json, answer.headers["ETag"]) == (200, made.json, made.headers["ETag"])
 
 
-def test_a_task_is_deleted_and_restored_again_and_again(ann):
-    """Each of them is a write, and what was changed between stays changed."""
+def test_a_task_can_be_deleted_and_restored_repeatedly(ann):
+    """Each of these is a write, and changes in between stay."""
     task = ann.add()
     for round_ in range(3):
         assert ann.delete(f"/v1/tasks/{task['id']}").status_code == 204
@@ -132,8 +132,8 @@ def test_a_task_is_deleted_and_restored_again_and_again(ann):
         assert (changed.status_code, changed.json["title"]) == (200, f"tea {round_}")
 
 
-def test_a_tag_of_before_the_deletion_is_stale(ann, deleted):
-    """Whoever has not seen the restoration has not seen the task."""
+def test_a_tag_from_before_the_deletion_is_stale(ann, deleted):
+    """Because deleting and restoring are writes."""
     assert RESTORE(ann, deleted["id"]).status_code == 200
 
     for tag in ('"1"', '"2"'):
@@ -141,8 +141,8 @@ def test_a_tag_of_before_the_deletion_is_stale(ann, deleted):
     assert CHANGE(ann, deleted["id"], json={}, headers={"If-Match": '"3"'}).status_code == 200
 
 
-def test_somebody_elses_is_not_restored(ann, bob, deleted):
-    """It looks like one that never was; in the trash of each lies what is theirs."""
+def test_another_users_task_cannot_be_restored(ann, bob, deleted):
+    """It looks absent. The trash of each user has only their own tasks."""
     answers = [RESTORE(bob, task_id) for task_id in (deleted["id"], None)]
 
     for answer in answers:
@@ -152,13 +152,13 @@ def test_somebody_elses_is_not_restored(ann, bob, deleted):
 
 
 @pytest.mark.parametrize("task_id", ["7", "x", "2ed6657d-e927-568b-95e1"])
-def test_what_is_no_id_is_404(ann, task_id):
-    """As everywhere in a path."""
+def test_restoring_an_invalid_id_is_404(ann, task_id):
+    """As in every path."""
     assert_problem(RESTORE(ann, task_id), 404, "not_found")
 
 
 def test_the_trash_is_kept_for_30_days(app, ann, deleted):
-    """A minute before its end a task is shown, and comes back as it was."""
+    """A minute before its end a task is listed, and can be restored unchanged."""
     move_deletion(app, ann, KEPT - 60)
     assert in_trash(ann) == [deleted["id"]]
     answer = RESTORE(ann, deleted["id"])
@@ -168,7 +168,7 @@ def test_the_trash_is_kept_for_30_days(app, ann, deleted):
 
 
 def test_after_30_days_a_deleted_task_is_gone(app, ann, deleted):
-    """Neither shown nor restored, whether or not it has been purged."""
+    """It is neither listed nor restored, whether or not it has been purged."""
     move_deletion(app, ann, KEPT + 1)
 
     assert (in_trash(ann), all_tasks(ann)) == ([], [])
@@ -177,7 +177,7 @@ def test_after_30_days_a_deleted_task_is_gone(app, ann, deleted):
 
 
 def test_the_30_days_are_counted_from_the_last_deletion(app, ann, deleted):
-    """A restoration ends the count."""
+    """Restoring stops the count."""
     move_deletion(app, ann, KEPT - 60)
     assert RESTORE(ann, deleted["id"]).status_code == 200
     assert ann.delete(f"/v1/tasks/{deleted['id']}").status_code == 204
@@ -199,8 +199,8 @@ def test_the_30_days_are_counted_from_the_last_deletion(app, ann, deleted):
     ],
     ids=str,
 )
-def test_the_trash_is_filtered_and_sorted_as_the_list_is(ann, query, shown):
-    """What is live is not among it."""
+def test_the_trash_can_be_filtered_and_sorted(ann, query, shown):
+    """Without live tasks."""
     fields = {"a": {"completed": True, "priority": "high"}, "c": {}}
     fields["b"] = {"priority": "high", "tags": ["Home"], "due_on": "2026-03-14"}
     for title in "abc":
@@ -212,8 +212,8 @@ def test_the_trash_is_filtered_and_sorted_as_the_list_is(ann, query, shown):
     assert "".join(task["title"] for task in items) == shown
 
 
-def test_the_trash_is_read_a_page_at_a_time(ann):
-    """And a cursor of it is none of the list."""
+def test_the_trash_has_pages(ann):
+    """Its cursors are not valid for the list."""
     ids = [ann.add()["id"] for _ in range(5)]
     for task_id in ids:
         assert ann.delete(f"/v1/tasks/{task_id}").status_code == 204
@@ -228,14 +228,14 @@ def test_the_trash_is_read_a_page_at_a_time(ann):
 
 
 @pytest.mark.parametrize("value", ["", "yes", "1", "True", "true&deleted=true"])
-def test_other_values_of_deleted_are_refused(ann, value):
+def test_other_values_of_deleted_are_rejected(ann, value):
     """A typo never shows the wrong list."""
     for path in ("/v1/tasks", f"/api/{ann.user_id}/tasks"):
         assert_problem(ann.get(f"{path}?deleted={value}"), 422, "validation_error", "deleted")
 
 
-def test_a_recurring_task_comes_back_with_its_rule(ann):
-    """And makes its next occurrence when it is completed then."""
+def test_a_recurring_task_is_restored_with_its_rule(ann):
+    """Completing it then creates its next occurrence."""
     task = ann.add(**DAILY)
     assert ann.delete(f"/v1/tasks/{task['id']}").status_code == 204
     assert all_tasks(ann) == []
@@ -244,7 +244,7 @@ def test_a_recurring_task_comes_back_with_its_rule(ann):
     assert completed(ann, task)["due_on"] == "2026-03-15"
 
 
-def test_a_successor_is_restored_beside_the_task_that_made_it(ann):
+def test_a_next_task_is_restored_independently_of_its_task(ann):
     """Each of them is deleted and restored alone."""
     task = ann.add(**DAILY)
     following = completed(ann, task)
@@ -258,8 +258,8 @@ def test_a_successor_is_restored_beside_the_task_that_made_it(ann):
     assert in_trash(ann) == [task["id"]]
 
 
-def test_restorations_at_once_are_one(app, ann, deleted):
-    """One of them writes; all answer with what it wrote."""
+def test_concurrent_restorations_write_once(app, ann, deleted):
+    """All responses show that write."""
     ready = Barrier(10)
     with ThreadPoolExecutor(10, initializer=ready.wait) as pool:
         calls = [pool.submit(RESTORE, Caller(app, ann.user_id), deleted["id"]) for _ in range(10)]
@@ -269,8 +269,8 @@ def test_restorations_at_once_are_one(app, ann, deleted):
     assert all(answer.json == answers[0].json for answer in answers)
 
 
-def test_deletions_and_restorations_at_once_lose_nothing(app, ann):
-    """A restoration never misses the task, which is in the list or in the trash; and every write has counted."""
+def test_concurrent_deletions_and_restorations_lose_nothing(app, ann):
+    """Restoring always finds the task, in the list or in the trash, and every write counts."""
     task, ready = ann.add(), Barrier(20)
     with ThreadPoolExecutor(20, initializer=ready.wait) as pool:
         calls = [pool.submit(call, Caller(app, ann.user_id), task["id"]) for call in [DELETES[0], RESTORE] * 10]

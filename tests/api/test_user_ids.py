@@ -1,4 +1,4 @@
-"""User ids in paths: any legal one works, and only the very same octets."""
+"""User ids in paths: any legal one works, and matches only the same bytes."""
 
 from urllib.parse import quote
 
@@ -31,7 +31,7 @@ from tests.conftest import Caller, new_user_id
     ids=ascii,
 )
 def test_an_unusual_user_id_works_everywhere(app, odd):
-    """What is legal in a token is legal in the path: Location and Link are good as they are given."""
+    """An id that is legal in a token is legal in the path. Location and Link work as returned."""
     ann = Caller(app, f"{new_user_id()}{odd}.")
     made = [CREATE_BY_USER(ann) for _ in range(2)]
     first = LIST_BY_USER(ann, query_string={"limit": 1})
@@ -44,7 +44,7 @@ def test_an_unusual_user_id_works_everywhere(app, odd):
     assert made[0].json["user_id"] == ann.user_id
 
 
-def test_percent_encoding_is_taken_off_once(app):
+def test_percent_encoding_is_decoded_once(app):
     """Encoded letters are the same letters; an encoded percent sign is a percent sign."""
     user_id = new_user_id()
     plain, percent = Caller(app, f"a{user_id}"), Caller(app, f"%61{user_id}")
@@ -75,8 +75,8 @@ def test_percent_encoding_is_taken_off_once(app):
     ],
     ids=ascii,
 )
-def test_only_the_very_octets_match(app, theirs, in_path):
-    """No normalisation, trimming or folding, and octets that are no UTF-8 are nobody."""
+def test_a_user_id_matches_only_the_same_bytes(app, theirs, in_path):
+    """Without normalisation, trimming or case folding. Bytes that are not UTF-8 match no user."""
     user_id = new_user_id()
     ann = Caller(app, f"{user_id}{theirs}")
 
@@ -84,7 +84,7 @@ def test_only_the_very_octets_match(app, theirs, in_path):
 
 
 def test_a_replacement_character_matches_itself(app):
-    """U+FFFD in its own three octets is a letter like others."""
+    """U+FFFD in its own three bytes is an ordinary character."""
     user_id = new_user_id()
     answer = Caller(app, f"{user_id}\ufffd").get(**raw_list(f"{user_id}%EF%BF%BD"))
 
@@ -92,7 +92,7 @@ def test_a_replacement_character_matches_itself(app):
 
 
 def test_a_user_id_with_a_slash_uses_the_other_family(app):
-    """Its path here is no path at all."""
+    """In this family such a path does not exist."""
     ann = Caller(app, f"{new_user_id()}/a")
 
     assert_problem(LIST_BY_USER(ann), 404, "not_found")

@@ -1,4 +1,4 @@
-"""Issuers that publish their keys, and services that trust them."""
+"""Issuers that publish their keys, and apps and verifiers that trust them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -23,7 +23,7 @@ NewVerifier = Callable[..., Verifier]
 
 @pytest.fixture(scope="session")
 def front_end() -> Iterator[Issuer]:
-    """An issuer with a key for every algorithm. Tests leave it as it is."""
+    """An issuer with a key for every algorithm. Tests do not change it."""
     with Issuer(*(key_of(algorithm) for algorithm in PRIVATE_KEYS)) as front_end:
         yield front_end
 
@@ -38,20 +38,20 @@ def trusting(new_database: NewDatabase, front_end: Issuer) -> Iterator[Flask]:
 
 @pytest.fixture(scope="session")
 def trusting_with(trusting: Flask, front_end: Issuer) -> NewApp:
-    """Opens an app that trusts all three kinds of issuers, with these settings, as another process would."""
+    """Return a function that opens such an app with these settings, like another process."""
     return lambda **changes: another_app(trusting, **{"AUTH_JWKS_URL": front_end.url, **changes})
 
 
 @pytest.fixture
 def issuer() -> Iterator[Issuer]:
-    """An issuer of this test's own, with one key."""
+    """An issuer for this test only, with one key."""
     with Issuer() as issuer:
         yield issuer
 
 
 @pytest.fixture(scope="session")
 def new_verifier() -> NewVerifier:
-    """Makes the verifier of a service with these settings, where LEFT_OUT unsets one; it needs no database."""
+    """Return a function that makes a verifier with these settings, without a database. LEFT_OUT unsets one."""
 
     def make(**changes: Any) -> Verifier:
         return Verifier(read_settings(without_left_out(settings_for("sqlite:////nonexistent/tasks.db", **changes))))
@@ -67,7 +67,7 @@ def verifier(new_verifier: NewVerifier, issuer: Issuer) -> Verifier:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock by which keys grow old."""
+    """The clock that decides how old keys are."""
     clock = Clock()
     for module in (jwks, single_flight):
         monkeypatch.setattr(module, "time", clock)
@@ -76,19 +76,19 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def send(trusting: Flask) -> Callable[[str], TestResponse]:
-    """Sends a token to the app that trusts all three kinds of issuers."""
+    """Send a token to the app that trusts all three kinds of issuers."""
     return lambda token: Caller(trusting, "somebody", token).get("/v1/tasks")
 
 
 @pytest.fixture
 def origin(front_end: Issuer) -> str:
-    """What its tokens name as issuer and audience."""
+    """The issuer and audience of its tokens."""
     return front_end.origin
 
 
 @pytest.fixture
 def member(app: Flask) -> Member:
-    """Somebody with an account of the service's own."""
+    """A user with an account of this service."""
     return register(app)
 
 

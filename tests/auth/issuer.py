@@ -17,7 +17,7 @@ Answering = Callable[["Issuer", BaseHTTPRequestHandler], None]
 
 
 class Issuer:
-    """Serves a JWK Set on loopback. `answering` is how; `keys` are the members of the set."""
+    """Serves a JWK Set on loopback. `answering` says how; `keys` are the members of the set."""
 
     def __init__(self, *keys: Key) -> None:
         self.keys: list[Any] = []
@@ -39,11 +39,11 @@ class Issuer:
         self.close()
 
     def publish(self, *keys: Key) -> None:
-        """From now on, exactly these."""
+        """Publish exactly these keys from now on."""
         self.keys = [key.jwk() for key in keys]
 
     def rotate(self) -> Key:
-        """Sign with a new key, and publish it beside the old ones."""
+        """Sign with a new key, and publish it next to the old ones."""
         self.signing = new_key()
         self.keys = [*self.keys, self.signing.jwk()]
         return self.signing
@@ -52,11 +52,11 @@ class Issuer:
         self.keys = [jwk for jwk in self.keys if jwk["kid"] != key.kid]
 
     def token(self, key: Key | None = None, **changes: Any) -> str:
-        """A token as Better Auth signs it."""
+        """Return a token as Better Auth signs it."""
         return (key or self.signing).sign(claims_of("published", self.origin, **changes))
 
     def close(self) -> None:
-        """Be gone: connections are refused."""
+        """Stop, so that connections are refused."""
         self.released.set()
         self.server.shutdown()
         self._thread.join()
@@ -75,19 +75,19 @@ class Issuer:
             def do_GET(self) -> None:
                 issuer.requests.append({"path": self.path, **self.headers})
                 issuer.asked.set()
-                # Who asks once is told once.
+                # One response for each connection.
                 self.close_connection = True
                 issuer.answering(issuer, self)
 
             def log_message(self, *_: object) -> None:
-                """Nothing."""
+                """Log nothing."""
 
         return Handler
 
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, *_: object) -> None:
-        """The service has hung up, as it should on some of these answers."""
+        """The service has closed the connection, as it should on some of these responses."""
 
 
 def send(handler: BaseHTTPRequestHandler, status: int, body: bytes, **headers: str) -> None:
@@ -103,7 +103,7 @@ def answer_keys(issuer: Issuer, handler: BaseHTTPRequestHandler) -> None:
 
 
 def answer_when_released(issuer: Issuer, handler: BaseHTTPRequestHandler) -> None:
-    """Be silent until the test says so."""
+    """Send nothing until the test says so."""
     issuer.released.wait(LONGEST_WAIT_SECONDS)
     answer_keys(issuer, handler)
 
@@ -113,7 +113,7 @@ def answer_with(status: int, body: bytes = b"", **headers: str) -> Answering:
 
 
 def answer_elsewhere(issuer: Issuer, handler: BaseHTTPRequestHandler) -> None:
-    """Redirect to a place that does have the keys."""
+    """Redirect to a place that has the keys."""
     if handler.path == PATH:
         send(handler, 302, b"", Location="/moved")
     else:
@@ -121,7 +121,7 @@ def answer_elsewhere(issuer: Issuer, handler: BaseHTTPRequestHandler) -> None:
 
 
 def drip(*beginning: bytes, endless: bytes) -> Answering:
-    """Answer with a beginning at once, and then without end, a little at a time."""
+    """Send the beginning at once, and then a little at a time without end."""
 
     def answer(issuer: Issuer, handler: BaseHTTPRequestHandler) -> None:
         with suppress(OSError):
@@ -133,7 +133,7 @@ def drip(*beginning: bytes, endless: bytes) -> Answering:
 
 
 class Clock:
-    """The `time` of a module under test, which a test can let pass."""
+    """The `time` of a tested module, which a test can advance."""
 
     def __init__(self) -> None:
         self.passed = 0.0

@@ -1,4 +1,4 @@
-"""What the tests of accounts share: members with a token of their own, and a look into the database."""
+"""Shared by the tests of accounts: members with tokens, and access to the database."""
 
 import secrets
 import time
@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 
 
 class Member(Caller):
-    """Somebody with an account of this service, signed in."""
+    """A signed-in user with an account of this service."""
 
     def __init__(self, app: Flask, email: str, tokens: dict[str, Any], password: str = PASSWORD) -> None:
         self.access_token, self.refresh_token = tokens["access_token"], tokens["refresh_token"]
@@ -35,23 +35,23 @@ class Member(Caller):
         self.app, self.email, self.password, self.session_id = app, email, password, claims["sid"]
 
     def sign_in(self) -> Self:
-        """The same person on another device."""
+        """Sign in the same user on another device."""
         answer = log_in(self.app, self.email, self.password)
         assert answer.status_code == 200, answer.text
         return type(self)(self.app, self.email, answer.json, self.password)
 
     def refresh(self, token: str | None = None) -> TestResponse:
-        """Show a refresh token: this session's own, or another."""
+        """Send a refresh token: this session's own, or another."""
         return refresh(self.app, token or self.refresh_token)
 
     def renew(self) -> Self:
-        """The same session with its next tokens."""
+        """Return the same session with its next tokens."""
         answer = self.refresh()
         assert answer.status_code == 200, answer.text
         return type(self)(self.app, self.email, answer.json, self.password)
 
     def at(self, app: Flask) -> Self:
-        """The same session in front of another process."""
+        """Return the same session as a caller of another process."""
         tokens = {"access_token": self.access_token, "refresh_token": self.refresh_token}
         return type(self)(app, self.email, tokens, self.password)
 
@@ -65,7 +65,7 @@ def sign_up(app: Flask, email: str, password: str = PASSWORD, **body: Any) -> Te
 
 
 def register(app: Flask, email: str | None = None, password: str = PASSWORD, **body: Any) -> Member:
-    """A new member."""
+    """Register a new member."""
     email = email or new_email()
     answer = sign_up(app, email, password, **body)
     assert answer.status_code == 201, answer.text
@@ -81,14 +81,14 @@ def refresh(app: Flask, token: str) -> TestResponse:
 
 
 def listed(member: Member) -> list[dict[str, Any]]:
-    """The member's sessions, as the service lists them."""
+    """Return the member's sessions, as the service lists them."""
     answer = member.get("/v1/auth/sessions")
     assert answer.status_code == 200, answer.text
     return list(answer.json["items"])
 
 
 def lives(member: Member) -> bool:
-    """Whether a session's access token and its refresh token still work; both or neither."""
+    """Return whether a session's access and refresh tokens still work; both or neither must."""
     access, renewal = member.get("/v1/tasks"), member.refresh()
     if access.status_code == renewal.status_code == 200:
         return True
@@ -98,7 +98,7 @@ def lives(member: Member) -> bool:
 
 
 def assert_limited(answer: TestResponse) -> int:
-    """The answer is 429; after how many seconds to come back."""
+    """Assert that the response is 429, and return the seconds to wait."""
     if answer.request.method != "HEAD":
         assert_problem(answer, 429, "rate_limited")
     assert answer.status_code == 429
@@ -106,7 +106,7 @@ def assert_limited(answer: TestResponse) -> int:
 
 
 def at_once(times: int, call: Callable[[], Result]) -> list[Result]:
-    """What so many threads got, all of which called at the same moment."""
+    """Return the responses of this number of threads that call at the same moment."""
     barrier = Barrier(times)
 
     def wait_and_call(_: int) -> Result:
@@ -119,7 +119,7 @@ def at_once(times: int, call: Callable[[], Result]) -> list[Result]:
 
 @contextmanager
 def another_app(database: Flask | str, **changes: str | None) -> Iterator[Flask]:
-    """A further process, as it were: on the database of an app, or at a URL."""
+    """Open an app like another process, on an app's database or at a URL."""
     if isinstance(database, Flask):
         database = services_of(database).settings.database_url.render_as_string(hide_password=False)
     app = make_app(database, **changes)
@@ -130,36 +130,36 @@ def another_app(database: Flask | str, **changes: str | None) -> Iterator[Flask]
 
 
 def sql(app: Flask, statement: str, **parameters: Any) -> Sequence[Row[Any]]:
-    """Run a statement behind the service's back."""
+    """Run a statement without the service."""
     with services_of(app).engine.connect() as connection:
         result = connection.execute(text(statement), parameters)
         return result.all() if result.returns_rows else []
 
 
 def ago(seconds: float) -> str:
-    """A moment in the past, as both engines take it."""
+    """Return a moment in the past, in a form that both engines accept."""
     return rfc3339(datetime.now(UTC) - timedelta(seconds=seconds))
 
 
 def password_hash(member: Member) -> str:
-    """What the database keeps of a password."""
+    """Return the stored hash of a password."""
     [row] = sql(member.app, "SELECT password_hash FROM users WHERE id = :id", id=member.user_id)
     return str(row.password_hash)
 
 
 def make_copy_old(app: Flask) -> None:
-    """Let an app's copy of the revocations have the age at which a request waits for a new one."""
+    """Give an app's copy of the revocations the age at which a request waits for a new one."""
     _set_copy(app, float("-inf"))
 
 
 def keep_copy(app: Flask) -> None:
-    """Let an app's copy count as just read, for the length of a test."""
+    """Let an app's copy count as just read during a test."""
     _set_copy(app, time.monotonic() + 3_600)
 
 
 def _set_copy(app: Flask, began_at: float) -> None:
     copy = services_of(app).revocations._copy
-    # A reading that an earlier request began would set its own time when it ends.
+    # A read that an earlier request began would set its own time when it ends.
     while run := copy.under_way:
         assert run.done.wait(LONGEST_WAIT_SECONDS)
     copy.began_at = began_at

@@ -1,4 +1,4 @@
-"""Accounts: how they begin, what they show and how they change."""
+"""Accounts: registering, signing in, and changing them."""
 
 import pytest
 
@@ -21,15 +21,15 @@ ANOTHER = "a newer and better one"
 
 
 def assert_tokens(answer, status, **members):
-    """The tokens' members, what else is named, and no copy in any cache."""
+    """Check the tokens' fields and that no cache stores the response, and return the tokens."""
     assert (answer.status_code, answer.headers["Cache-Control"]) == (status, "no-store"), answer.text
     assert set(answer.json) == TOKENS | set(members)
     fixed = {"token_type": "Bearer", "expires_in": 900, "refresh_expires_in": 2_592_000}
     assert answer.json.items() >= fixed.items()
 
 
-def test_registering_answers_with_the_user_and_tokens(app):
-    """201: the account, and the tokens beside it, which work at once."""
+def test_registering_returns_the_user_and_working_tokens(app):
+    """201 with the account and its tokens."""
     email = new_email()
     answer = sign_up(app, email, name="Ann")
 
@@ -41,21 +41,21 @@ def test_registering_answers_with_the_user_and_tokens(app):
     assert TIME.fullmatch(user["created_at"])
 
 
-def test_logging_in_answers_with_tokens(app, member):
-    """200, and the tokens are of a session of their own."""
+def test_logging_in_returns_tokens_of_a_new_session(app, member):
+    """With status 200."""
     answer = log_in(app, member.email)
 
     assert_tokens(answer, 200)
     assert answer.json["refresh_token"] != member.refresh_token
 
 
-def test_refreshing_answers_with_tokens(member):
-    """200, in the same shape as a login."""
+def test_refreshing_returns_tokens(member):
+    """200, in the same form as a login."""
     assert_tokens(member.refresh(), 200)
 
 
 def test_an_access_token_opens_its_own_users_tasks(app, member):
-    """What an account writes is its own, and another account sees nothing of it."""
+    """Other accounts see none of them."""
     task, other = member.add(), register(app)
 
     assert task["user_id"] == member.user_id
@@ -63,8 +63,8 @@ def test_an_access_token_opens_its_own_users_tasks(app, member):
     assert other.get("/v1/tasks").json["items"] == []
 
 
-def test_me_is_the_user_that_registered(app):
-    """The same object, in an answer without tokens."""
+def test_me_is_the_registered_user(app):
+    """The same object, without tokens."""
     made = sign_up(app, new_email(), name="Ann")
     assert made.status_code == 201
     shown = register(app).get("/v1/auth/me", headers={"Authorization": f"Bearer {made.json['access_token']}"})
@@ -96,7 +96,7 @@ def test_a_name_is_optional(app, body):
         ("admin", True),
     ],
 )
-def test_what_does_not_fit_is_refused(app, field, value):
+def test_an_invalid_registration_is_rejected(app, field, value):
     """422 names the field, and the address stays free."""
     email = new_email()
     body = {"email": email, "password": PASSWORD, field: value}
@@ -105,17 +105,17 @@ def test_what_does_not_fit_is_refused(app, field, value):
     assert_problem(log_in(app, email), 401, "invalid_credentials")
 
 
-def test_an_address_is_kept_as_written(app):
-    """But for blanks around it."""
+def test_an_address_is_stored_as_written(app):
+    """Except for surrounding blanks."""
     email = new_email().replace("ann", "Ann.MÜLLER+Tasks")
 
     assert register(app, f" {email} ").get("/v1/auth/me").json["email"] == email
 
 
 @pytest.mark.parametrize("spelling", [str.upper, str.title, lambda email: f" {email}\t"])
-def test_an_address_is_compared_whatever_its_case(app, spelling):
-    """One person, however the address is typed: for login and for registering again."""
-    email = f"märta.{new_email()}"
+def test_an_address_ignores_case(app, spelling):
+    """For login, and for registering again. Both small sigmas are one Σ."""
+    email = f"märta.χάρις.{new_email()}"
     register(app, email)
 
     assert log_in(app, spelling(email)).status_code == 200
@@ -123,8 +123,8 @@ def test_an_address_is_compared_whatever_its_case(app, spelling):
 
 
 @pytest.mark.parametrize(("one", "two"), [("strasse", "straße"), ("masse", "maße"), ("ı", "i")])
-def test_two_addresses_that_look_alike_are_two(app, one, two):
-    """Nobody takes the place of somebody whose address has other letters."""
+def test_addresses_with_different_letters_are_different(app, one, two):
+    """So that no account takes the place of a similar address."""
     rest = new_email()
     first, second = register(app, f"{one}.{rest}"), register(app, f"{two}.{rest}")
 
@@ -144,7 +144,7 @@ def test_two_addresses_that_look_alike_are_two(app, one, two):
     ],
 )
 def test_a_domain_is_the_same_in_unicode_and_in_punycode(app, written, typed):
-    """RFC 5891: two spellings of one name in the DNS."""
+    """RFC 5891: two spellings of one DNS name."""
     name = new_email().partition("@")[0]
     member = register(app, f"{name}@{written}")
 
@@ -153,15 +153,15 @@ def test_a_domain_is_the_same_in_unicode_and_in_punycode(app, written, typed):
     assert member.get("/v1/auth/me").json["email"] == f"{name}@{written}"
 
 
-def test_a_domain_with_other_letters_is_another(app):
+def test_a_domain_with_other_letters_is_different(app):
     """straße.example and strasse.example are two names since IDNA2008."""
     name = new_email().partition("@")[0]
 
     assert register(app, f"{name}@straße.example").user_id != register(app, f"{name}@strasse.example").user_id
 
 
-def test_one_of_many_registrations_at_once_wins(app):
-    """20 at once with one address: one account, 19 times 409, never a 500."""
+def test_one_of_many_concurrent_registrations_succeeds(app):
+    """20 at once with one address: one account, 19 times 409, never 500."""
     email = new_email()
     answers = at_once(20, lambda: sign_up(app, email))
 
@@ -175,7 +175,7 @@ def test_one_of_many_registrations_at_once_wins(app):
 
 @pytest.mark.parametrize("name", ["Ann", None])
 def test_a_name_can_be_changed(app, name):
-    """The answer is the user as it is now."""
+    """The response is the user as it is now."""
     member = register(app, name="Anna")
     changed = member.patch("/v1/auth/me", json={"name": name})
     shown = member.get("/v1/auth/me")
@@ -186,7 +186,7 @@ def test_a_name_can_be_changed(app, name):
 
 
 def test_an_empty_change_changes_nothing(member):
-    """200, with the user as before."""
+    """200 with the unchanged user."""
     before = member.get("/v1/auth/me").json
     answer = member.patch("/v1/auth/me", json={})
 
@@ -202,15 +202,15 @@ def test_an_empty_change_changes_nothing(member):
         ({"email": "other@example.com"}, "email"),
     ],
 )
-def test_a_change_that_does_not_fit_changes_nothing(app, member, body, missing):
-    """Both passwords are needed, and the new one must be as a new account's."""
+def test_an_invalid_change_changes_nothing(app, member, body, missing):
+    """A change of the password needs both passwords, and the new one must be valid."""
     assert_problem(member.patch("/v1/auth/me", json={"name": "Ann", **body}), 422, "validation_error", missing)
     assert member.get("/v1/auth/me").json["name"] is None
     assert log_in(app, member.email).status_code == 200
 
 
-def test_a_new_password_takes_the_old_ones_place(app, member):
-    """The old one is refused from then on."""
+def test_a_new_password_replaces_the_old_one(app, member):
+    """The old one is rejected from then on."""
     changed = member.patch("/v1/auth/me", json={"password": PASSWORD, "new_password": ANOTHER, "name": "Ann"})
 
     assert (changed.status_code, changed.json["name"]) == (200, "Ann")
@@ -218,8 +218,8 @@ def test_a_new_password_takes_the_old_ones_place(app, member):
     assert log_in(app, member.email, ANOTHER).status_code == 200
 
 
-def test_a_new_password_ends_the_other_sessions_only(member):
-    """Whoever else is signed in is out; who changed it stays."""
+def test_a_new_password_ends_only_the_other_sessions(member):
+    """The session that changed it stays."""
     other = member.sign_in()
     changed = member.patch("/v1/auth/me", json={"password": PASSWORD, "new_password": ANOTHER})
 
@@ -230,8 +230,8 @@ def test_a_new_password_ends_the_other_sessions_only(member):
     assert member.refresh().status_code == 200
 
 
-def test_a_wrong_present_password_changes_nothing(app, member):
-    """Nor does it end a session: 401 is about the password, not about the token."""
+def test_a_wrong_current_password_changes_nothing(app, member):
+    """It also ends no session: the 401 concerns the password, not the token."""
     other = member.sign_in()
     body = {"password": "wrong horse battery", "new_password": ANOTHER, "name": "Ann"}
 
@@ -241,8 +241,8 @@ def test_a_wrong_present_password_changes_nothing(app, member):
 
 
 @pytest.mark.parametrize("path", ["/register", "/login", "/refresh"])
-def test_there_are_no_accounts_when_they_are_off(app, ann, path):
-    """LOCAL_AUTH=off: what is for own accounts is 404, and outside users are served."""
+def test_account_routes_are_404_without_local_accounts(app, ann, path):
+    """With LOCAL_AUTH=off, other issuers' users are still served."""
     with another_app(app, LOCAL_AUTH="off") as other:
         ann = type(ann)(other, ann.user_id)
 
@@ -250,15 +250,15 @@ def test_there_are_no_accounts_when_they_are_off(app, ann, path):
         assert ann.get("/v1/auth/me").status_code == 200
 
 
-def test_an_own_token_opens_nothing_when_accounts_are_off(app, member):
-    """LOCAL_AUTH=off: this service's own tokens are no longer those of a trusted issuer."""
+def test_own_tokens_are_rejected_without_local_accounts(app, member):
+    """With LOCAL_AUTH=off, this service is not a trusted issuer."""
     with another_app(app, LOCAL_AUTH="off") as other:
         assert_problem(member.at(other).get("/v1/tasks"), 401, "token_algorithm")
 
 
 @pytest.mark.parametrize("password", ["password", "12345678", "PassWord", "qwertyuiop"])
-def test_one_of_the_most_common_passwords_is_refused(app, password):
-    """At registration and for a new one; a login with one is judged as any other."""
+def test_a_common_password_is_rejected(app, password):
+    """For a registration and as a new password. A login with one works."""
     ann = register(app)
     changes = {"password": PASSWORD, "new_password": password}
     answers = [

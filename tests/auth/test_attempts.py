@@ -1,4 +1,4 @@
-"""Brute force: how often the password of an address may be guessed."""
+"""Brute force: the number of attempts at the password of an address is limited."""
 
 import hashlib
 import math
@@ -28,12 +28,12 @@ WINDOW = 15 * 60
 
 @pytest.fixture(params=["known", "unknown"])
 def email(app, request):
-    """Somebody's address, and nobody's."""
+    """Return an account's address, and one without an account."""
     return register(app).email if request.param == "known" else new_email()
 
 
 def counted(app, email):
-    """What is counted of an address: how many attempts, and when the first was."""
+    """Return an address's count of attempts, and the time of the first."""
     key = f"email {hashlib.sha256(email.casefold().encode()).hexdigest()}"
     rows = sql(app, "SELECT count AS attempts, started_at FROM login_attempts WHERE key = :key", key=key)
     started = rows[0].started_at
@@ -41,7 +41,7 @@ def counted(app, email):
 
 
 def let_pass(app, email, seconds):
-    """Move the window's beginning back."""
+    """Move the start of the window back."""
     key = f"email {hashlib.sha256(email.casefold().encode()).hexdigest()}"
     sql(app, "UPDATE login_attempts SET started_at = :moment WHERE key = :key", moment=ago(seconds), key=key)
 
@@ -51,16 +51,16 @@ def fail(app, email, times):
         assert_problem(log_in(app, email, WRONG), 401, "invalid_credentials")
 
 
-def test_after_ten_failures_an_address_is_refused(app, email):
-    """Known or not, so that the answer tells nobody whether there is an account."""
+def test_after_ten_failures_an_address_gets_429(app, email):
+    """With or without an account, so that the response does not reveal whether there is one."""
     fail(app, email, 10)
 
     assert 0 < assert_limited(log_in(app, email, WRONG)) <= WINDOW
     assert assert_limited(log_in(app, email, PASSWORD))
 
 
-def test_every_spelling_of_an_address_counts_for_one(app, email):
-    """As they are one for logging in."""
+def test_all_spellings_of_an_address_share_a_count(app, email):
+    """Because they are the same address for a login."""
     fail(app, email.upper(), 4)
     fail(app, f" {email.title()} ", 6)
 
@@ -69,7 +69,7 @@ def test_every_spelling_of_an_address_counts_for_one(app, email):
 
 
 def test_retry_after_is_the_end_of_the_window(app, email):
-    """Whoever waits that long is heard."""
+    """A login after that time is accepted."""
     fail(app, email, 10)
     let_pass(app, email, 600)
     before = time.time()
@@ -80,16 +80,16 @@ def test_retry_after_is_the_end_of_the_window(app, email):
     assert seconds <= 300
 
 
-def test_retry_after_is_never_more_than_a_window(app, email):
-    """Also for an attempt that was stamped before the one that was counted first."""
+def test_retry_after_is_at_most_one_window(app, email):
+    """Also for an attempt whose time is before that of the first counted one."""
     fail(app, email, 10)
     let_pass(app, email, -1)
 
     assert assert_limited(log_in(app, email)) <= WINDOW
 
 
-def test_nobody_is_refused_for_longer(app, member):
-    """Attempts that were refused prolong nothing, and once the window is over the password works."""
+def test_rejected_attempts_do_not_prolong_the_window(app, member):
+    """Afterwards the password works."""
     fail(app, member.email, 10)
     let_pass(app, member.email, WINDOW - 60)
     started = counted(app, member.email)[1]
@@ -102,8 +102,8 @@ def test_nobody_is_refused_for_longer(app, member):
     assert log_in(app, member.email).status_code == 200
 
 
-def test_a_new_window_counts_from_the_beginning(app, email):
-    """Ten more failures, and the address is refused again."""
+def test_a_new_window_counts_from_zero(app, email):
+    """After ten more failures the address gets 429 again."""
     fail(app, email, 10)
     let_pass(app, email, WINDOW)
     fail(app, email, 10)
@@ -111,8 +111,8 @@ def test_a_new_window_counts_from_the_beginning(app, email):
     assert assert_limited(log_in(app, email, WRONG)) > WINDOW - 60
 
 
-def test_a_parallel_burst_counts_whole(app, email):
-    """Of 50 guesses at once 10 are looked at: there is no moment in which more slip through."""
+def test_concurrent_attempts_are_all_counted(app, email):
+    """Of 50 at once, exactly 10 are checked."""
     answers = at_once(50, lambda: log_in(app, email, WRONG))
 
     refused = [answer for answer in answers if answer.status_code != 401]
@@ -121,8 +121,8 @@ def test_a_parallel_burst_counts_whole(app, email):
     assert counted(app, email)[0] == 50
 
 
-def test_a_success_takes_its_attempt_back(app, member):
-    """Whoever knows the password may sign in as often as they like; failures stay counted."""
+def test_a_success_is_not_counted(app, member):
+    """A user may sign in any number of times. Failures stay counted."""
     fail(app, member.email, 9)
     for _ in range(3):
         assert log_in(app, member.email).status_code == 200
@@ -133,7 +133,7 @@ def test_a_success_takes_its_attempt_back(app, member):
 
 
 def test_other_addresses_are_not_affected(app, email, member):
-    """Nor is the one who is signed in already."""
+    """Nor are signed-in users."""
     signed_in = register(app)
     fail(app, signed_in.email, 10)
 
@@ -146,8 +146,8 @@ def test_other_addresses_are_not_affected(app, email, member):
     ("method", "body"),
     [("PATCH", {"password": WRONG, "new_password": "a newer and better one"}), ("DELETE", {"password": WRONG})],
 )
-def test_guessing_with_a_stolen_token_counts_too(app, member, method, body):
-    """Wherever a password is asked for, it is one count."""
+def test_wrong_passwords_with_a_stolen_token_count_too(app, member, method, body):
+    """All places that ask for a password share a count."""
     fail(app, member.email, 5)
     for _ in range(5):
         assert_problem(member.call(method, "/v1/auth/me", json=body), 401, "invalid_credentials")
@@ -156,8 +156,8 @@ def test_guessing_with_a_stolen_token_counts_too(app, member, method, body):
     assert assert_limited(log_in(app, member.email))
 
 
-def test_a_disabled_accounts_password_can_still_be_guessed_only_ten_times(app, member):
-    """Disabled or not makes no difference to who guesses."""
+def test_a_disabled_account_has_the_same_limit(app, member):
+    """So that guessing does not reveal that it is disabled."""
     with app.app_context():
         disable_user(member.user_id)
     fail(app, member.email, 10)
@@ -165,8 +165,8 @@ def test_a_disabled_accounts_password_can_still_be_guessed_only_ten_times(app, m
     assert assert_limited(log_in(app, member.email))
 
 
-def test_a_count_holds_in_every_process(app, email):
-    """It is kept in the database."""
+def test_all_processes_share_the_count(app, email):
+    """It is in the database."""
     with another_app(app) as other:
         fail(app, email, 5)
         fail(other, email, 5)
@@ -175,8 +175,8 @@ def test_a_count_holds_in_every_process(app, email):
         assert assert_limited(log_in(other, email))
 
 
-def test_no_address_is_kept_of_an_attempt(app):
-    """Who mistypes one leaves no trace of it."""
+def test_the_count_does_not_store_the_address(app):
+    """A mistyped address leaves no trace."""
     email = new_email()
     fail(app, email, 1)
 

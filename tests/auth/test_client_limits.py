@@ -1,4 +1,4 @@
-"""How often one client may call /v1/auth, and who counts as one client."""
+"""The limit of requests to /v1/auth per client, and how clients are counted."""
 
 from uuid import uuid4
 
@@ -10,7 +10,7 @@ from tests.conftest import Caller, new_user_id
 
 
 def every_call(app):
-    """Method and path of each operation under /v1/auth."""
+    """Return method and path of each operation under /v1/auth."""
     rules = [rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/v1/auth/")]
     assert len(rules) >= 8
     for rule in rules:
@@ -20,7 +20,7 @@ def every_call(app):
 
 @pytest.fixture
 def limited_app(new_database):
-    """Makes an app, with no client counted yet, that takes five requests a minute."""
+    """Return a function that makes an app without counted clients and a limit of five requests a minute."""
     made = []
 
     def make(**changes):
@@ -33,7 +33,7 @@ def limited_app(new_database):
 
 
 def call_from(app, address, forwarded=None):
-    """The status of an anonymous request that this address sends."""
+    """Return the status of an anonymous request from this address."""
     headers = {"X-Forwarded-For": forwarded} if forwarded else {}
     answer = Caller(app).get("/v1/auth/me", headers=headers, environ_overrides={"REMOTE_ADDR": address})
     if answer.status_code == 429:
@@ -43,8 +43,8 @@ def call_from(app, address, forwarded=None):
     return answer.status_code
 
 
-def test_a_client_may_call_so_often_a_minute(limited_app):
-    """The sixth call is refused whichever it is, before its token and body are looked at."""
+def test_a_clients_requests_per_minute_are_limited(limited_app):
+    """The sixth to any operation gets 429, before its token and body are checked."""
     app = limited_app()
     assert [call_from(app, "127.0.0.1") for _ in range(5)] == [401] * 5
 
@@ -54,7 +54,7 @@ def test_a_client_may_call_so_often_a_minute(limited_app):
 
 
 def test_a_clients_minute_ends(limited_app):
-    """A new one begins with the next request."""
+    """The next request starts a new one."""
     app = limited_app()
     assert [call_from(app, "127.0.0.1") for _ in range(6)] == [401] * 5 + [429]
     sql(app, "UPDATE login_attempts SET started_at = :moment", moment=ago(60))
@@ -62,15 +62,15 @@ def test_a_clients_minute_ends(limited_app):
     assert call_from(app, "127.0.0.1") == 401
 
 
-def test_many_calls_at_once_count_whole(limited_app):
-    """Of 20 at once, five."""
+def test_concurrent_requests_are_all_counted(limited_app):
+    """Of 20 at once, five are accepted."""
     app = limited_app()
 
     assert sorted(at_once(20, lambda: call_from(app, "127.0.0.1"))) == [401] * 5 + [429] * 15
 
 
 def test_tasks_are_not_limited(limited_app):
-    """The limit is for guessing, not for working."""
+    """The limit is only against guessing."""
     ann = Caller(limited_app(), new_user_id())
     assert [ann.get("/v1/auth/me").status_code for _ in range(6)] == [200] * 5 + [429]
 
@@ -91,8 +91,8 @@ def test_tasks_are_not_limited(limited_app):
         ("2", "203.0.113.{}", True),
     ],
 )
-def test_a_client_is_told_by_as_many_proxies_as_are_trusted(limited_app, proxies, forwarded, is_one_client):
-    """What stands further left in X-Forwarded-For is the client's own word."""
+def test_the_client_is_the_address_before_the_trusted_proxies(limited_app, proxies, forwarded, is_one_client):
+    """The client itself can forge addresses further left in X-Forwarded-For."""
     app = limited_app(TRUSTED_PROXIES=proxies)
 
     statuses = [call_from(app, "127.0.0.1", forwarded.format(last)) for last in range(1, 7)]
@@ -111,7 +111,7 @@ def test_a_client_is_told_by_as_many_proxies_as_are_trusted(limited_app, proxies
     ],
 )
 def test_a_host_counts_as_one_client(limited_app, address, is_one_client):
-    """An IPv4 address, also where a dual-stack socket maps it, or an IPv6 network of 64 bits."""
+    """An IPv4 address, also mapped by a dual-stack socket, or an IPv6 network of 64 bits."""
     app = limited_app()
 
     assert [call_from(app, address.format(last)) for last in range(1, 7)] == [401] * 5 + [429 if is_one_client else 401]

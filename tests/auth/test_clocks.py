@@ -1,4 +1,4 @@
-"""The machine's clock goes back, or far ahead: what was revoked stays so, and what is revoked then is seen."""
+"""Revocations hold and are seen even if the machine's clock jumps."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ HOUR = timedelta(hours=1)
 
 
 class DatabaseClock:
-    """SQLite's clock is this process's; the tokens' times stay as they are."""
+    """SQLite's clock is this process's. The tokens' times stay."""
 
     def __init__(self) -> None:
         self.moved = timedelta(0)
@@ -45,14 +45,14 @@ def service(sqlite_url: str) -> Iterator[Flask]:
 
 @pytest.fixture
 def elsewhere(service: Flask) -> Iterator[Flask]:
-    """A second process, whose copy was read before the clock moved."""
+    """A second process that read its copy before the clock moved."""
     with another_app(service) as other:
         assert Caller(other, "somebody").get("/v1/tasks").status_code == 200
         yield other
 
 
 def answer_of(member: Member, app: Flask) -> int:
-    """What a process says to a member when it has read again."""
+    """Return a process's response to a member after it has read again."""
     make_copy_old(app)
     return member.at(app).get("/v1/tasks").status_code
 
@@ -61,7 +61,7 @@ def answer_of(member: Member, app: Flask) -> int:
 def test_disabling_and_enabling_are_seen_after_the_clock_has_moved(
     service: Flask, elsewhere: Flask, clock: DatabaseClock, moved: timedelta
 ) -> None:
-    """Before each of them, in either order, and when the clock is right again."""
+    """Before each of them, in both orders, and when the clock is right again."""
     member = register(service)
     steps: list[tuple[timedelta, Callable[[str], revoked.Revoked], int]] = [
         (moved, disable_user, 401),
@@ -76,7 +76,7 @@ def test_disabling_and_enabling_are_seen_after_the_clock_has_moved(
 
 
 def test_a_logout_is_seen_after_the_clock_went_back(service: Flask, elsewhere: Flask, clock: DatabaseClock) -> None:
-    """Of an account, and of a user of a front end."""
+    """Of an account, and of a front end's user."""
     member, outside = register(service), Caller(service, "ann", shared_token("ann"))
     clock.moved = -HOUR
     for caller in (member, outside):
@@ -87,10 +87,10 @@ def test_a_logout_is_seen_after_the_clock_went_back(service: Flask, elsewhere: F
     assert_problem(there.get("/v1/tasks"), 401, "token_revoked")
 
 
-def test_a_clock_that_went_back_and_forth_during_a_pause_hides_nothing(
+def test_revocations_are_seen_after_the_clock_moved_during_a_pause(
     service: Flask, elsewhere: Flask, clock: DatabaseClock
 ) -> None:
-    """A process that has not read for over an hour reads everything."""
+    """After an hour without reading, a process reads everything."""
     member = register(service)
     clock.moved = -HOUR
     with service.app_context():
@@ -100,8 +100,8 @@ def test_a_clock_that_went_back_and_forth_during_a_pause_hides_nothing(
     assert answer_of(member, elsewhere) == 401
 
 
-def test_nobody_is_locked_out_for_longer_when_the_clock_goes_back(service: Flask, clock: DatabaseClock) -> None:
-    """A window that begins in the future is left from before."""
+def test_a_clock_that_goes_back_does_not_prolong_a_lock_out(service: Flask, clock: DatabaseClock) -> None:
+    """A window that begins in the future is reset."""
     email = new_email()
     register(service, email)
     for _ in range(rate_limits.FAILURES):
@@ -112,8 +112,8 @@ def test_nobody_is_locked_out_for_longer_when_the_clock_goes_back(service: Flask
     assert log_in(service, email).status_code == 200
 
 
-def test_the_clock_of_these_tests_is_the_databases(service: Flask, clock: DatabaseClock) -> None:
-    """Or they would show nothing."""
+def test_these_tests_move_the_databases_clock(service: Flask, clock: DatabaseClock) -> None:
+    """Otherwise they would prove nothing."""
     clock.moved = -HOUR
     task = register(service).add()
 

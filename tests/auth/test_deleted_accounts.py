@@ -1,4 +1,4 @@
-"""The end of an account: who may end it, and that nothing of it stays."""
+"""Deleting an account needs its password, and removes all its data."""
 
 import re
 from collections import Counter
@@ -21,7 +21,7 @@ from tests.statements import each_statement
     ],
 )
 def test_deleting_an_account_needs_its_password(app, member, options, status, code):
-    """A token alone, which may have been stolen, ends nothing."""
+    """A token alone, which may be stolen, deletes nothing."""
     task = member.add()
 
     assert_problem(member.delete("/v1/auth/me", **options), status, code)
@@ -29,8 +29,8 @@ def test_deleting_an_account_needs_its_password(app, member, options, status, co
     assert log_in(app, member.email).status_code == 200
 
 
-def test_a_deleted_account_leaves_nothing(app, member):
-    """User, address, sessions and tasks are gone, and every token is refused at once."""
+def test_a_deleted_account_leaves_no_data(app, member):
+    """User, address, sessions and tasks are gone, and every token is rejected at once."""
     other = member.sign_in()
     member.add()
     deleted = member.delete("/v1/auth/me", json={"password": PASSWORD})
@@ -44,8 +44,8 @@ def test_a_deleted_account_leaves_nothing(app, member):
         assert sql(app, f"SELECT 1 FROM {table} WHERE {column} = :id", id=member.user_id) == []
 
 
-def test_an_account_with_many_tasks_is_deleted_a_part_at_a_time(app, member, monkeypatch):
-    """So that each statement ends in time, however many there are."""
+def test_an_account_with_many_tasks_is_deleted_in_parts(app, member, monkeypatch):
+    """So that each statement stays within its time limit."""
     monkeypatch.setattr(queries, "MAX_AT_ONCE", 2)
     for number in range(5):
         member.post("/v1/tasks", json={"title": "tea"}, headers={"Idempotency-Key": str(number)})
@@ -58,7 +58,7 @@ def test_an_account_with_many_tasks_is_deleted_a_part_at_a_time(app, member, mon
 
 
 def test_a_deleted_accounts_address_is_free(app, member):
-    """Who registers with it again is somebody new, with no tasks."""
+    """Registering with it creates a new user without tasks."""
     member.add()
     assert member.delete("/v1/auth/me", json={"password": PASSWORD}).status_code == 204
     successor = register(app, member.email)
@@ -68,8 +68,8 @@ def test_a_deleted_accounts_address_is_free(app, member):
     assert_problem(member.get("/v1/tasks"), 401, "token_revoked")
 
 
-def test_a_deleted_account_creates_no_task_anywhere(app, member):
-    """In a process that does not know yet, the missing user refuses: no account comes back by its token."""
+def test_a_deleted_account_cannot_create_tasks_in_any_process(app, member):
+    """In a process that does not know yet, the missing row rejects the write."""
     with another_app(app) as other:
         elsewhere = member.at(other)
         assert elsewhere.get("/v1/tasks").status_code == 200

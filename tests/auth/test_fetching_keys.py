@@ -1,4 +1,4 @@
-"""One fetch of a published document: bounded in time and size, going nowhere but where it was sent."""
+"""Fetching a published document is limited in time and size, and goes only to its address."""
 
 import http.client
 import socket
@@ -12,7 +12,7 @@ from app.auth.jwks import ANSWER_BYTES, USER_AGENT, download
 from tests.auth.issuer import PATH, answer_elsewhere, answer_with, drip
 from tests.waiting import LONGEST_WAIT_SECONDS
 
-# What the service takes for a failed fetch.
+# The errors that the service treats as a failed fetch.
 FAILURE = (OSError, http.client.HTTPException, ValueError)
 
 OK, JSON = b"HTTP/1.1 200 OK\r\n", b'{"keys":[]'
@@ -32,8 +32,8 @@ DRIPPING = {
 
 
 @pytest.mark.parametrize("dripping", DRIPPING)
-def test_a_fetch_ends_however_slowly_the_issuer_answers(issuer, monkeypatch, dripping):
-    """The whole has a clock of its own: a byte now and then would hold a time-out of the socket off for ever."""
+def test_a_fetch_has_a_time_limit_as_a_whole(issuer, monkeypatch, dripping):
+    """A byte now and then would keep a socket's time-out from expiring."""
     monkeypatch.setattr(jwks, "WHOLE_SECONDS", 0.2)
     issuer.answering = DRIPPING[dripping]
     outcome = []
@@ -52,12 +52,12 @@ def test_a_fetch_ends_however_slowly_the_issuer_answers(issuer, monkeypatch, dri
     thread.join(LONGEST_WAIT_SECONDS)
 
     assert ended
-    # Where it had an answer to show, that was cut short, and is no JSON.
+    # An expected response that was cut short and is not JSON.
     assert isinstance(outcome[0], FAILURE) or b"}" not in outcome[0]
 
 
-def test_a_document_of_256_kib_is_read_whole(issuer):
-    """The bound itself is allowed."""
+def test_a_document_of_256_kib_is_read(issuer):
+    """The range includes its bound."""
     document = b"x" * ANSWER_BYTES
     issuer.answering = answer_with(200, document)
 
@@ -65,7 +65,7 @@ def test_a_document_of_256_kib_is_read_whole(issuer):
 
 
 @pytest.mark.parametrize("framing", ["length", "chunks", "close"])
-def test_a_larger_document_is_refused(issuer, framing):
+def test_a_larger_document_is_rejected(issuer, framing):
     """However it is sent, and without being read to its end."""
     too_much = b"x" * (ANSWER_BYTES + 1)
     chunk = b"%x\r\n%b\r\n" % (len(too_much), too_much)
@@ -82,8 +82,8 @@ def test_a_larger_document_is_refused(issuer, framing):
 @pytest.mark.parametrize(
     "status", [201, 203, 204, 206, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 429, 500, 503]
 )
-def test_nothing_but_a_200_is_an_answer(issuer, status):
-    """RFC 9110: any other is about something else than the document."""
+def test_any_status_except_200_is_a_failure(issuer, status):
+    """RFC 9110: the body of any other is not the document."""
     issuer.answering = answer_with(status, issuer.document if status not in (204, 304) else b"")
 
     with pytest.raises(ValueError, match=str(status)):
@@ -91,7 +91,7 @@ def test_nothing_but_a_200_is_an_answer(issuer, status):
 
 
 def test_a_redirect_is_not_followed(issuer):
-    """The address was set by whoever runs this service; no answer replaces it."""
+    """No response replaces the address that the operator set."""
     issuer.answering = answer_elsewhere
 
     with pytest.raises(ValueError, match="302"):
@@ -99,8 +99,8 @@ def test_a_redirect_is_not_followed(issuer):
     assert [request["path"] for request in issuer.requests] == [PATH]
 
 
-def test_a_fetch_says_who_asks_and_for_what(issuer):
-    """Some firewalls refuse the name of a bare library; no secret goes along."""
+def test_a_fetch_names_its_client_and_the_accepted_type(issuer):
+    """Some firewalls reject a bare library's name. The request has no secret."""
     assert download(f"{issuer.url}?set=1") == issuer.document
 
     [request] = issuer.requests
@@ -114,15 +114,15 @@ def test_a_fetch_says_who_asks_and_for_what(issuer):
 
 
 def test_an_issuer_that_is_gone_is_a_failure(issuer):
-    """A refused connection is told like any other failure."""
+    """Also if it refuses connections."""
     issuer.close()
 
     with pytest.raises(OSError, match="refused"):
         download(issuer.url)
 
 
-def test_looking_up_a_name_has_an_end_too(monkeypatch):
-    """A resolver that says nothing takes tens of seconds to give up."""
+def test_looking_up_a_name_has_a_time_limit(monkeypatch):
+    """A resolver that does not respond takes tens of seconds to give up."""
     released = threading.Event()
     monkeypatch.setattr(jwks, "WHOLE_SECONDS", 0.2)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: released.wait(LONGEST_WAIT_SECONDS) and [])
@@ -137,6 +137,6 @@ def test_looking_up_a_name_has_an_end_too(monkeypatch):
 
 
 def test_an_unknown_host_is_a_failure():
-    """RFC 6761: `.invalid` is never anybody's."""
+    """RFC 6761: `.invalid` never exists."""
     with pytest.raises(FAILURE):
         download("http://issuer.invalid/jwks")

@@ -1,4 +1,4 @@
-"""Who made a token and for whom: `iss` and `aud` of both kinds of outside issuers (RFC 8725, sections 3.8 and 3.9)."""
+"""`iss` and `aud` in the tokens of both kinds of other issuers (RFC 8725, sections 3.8 and 3.9)."""
 
 import pytest
 
@@ -17,27 +17,27 @@ def send(app, token):
 
 
 def variants(right):
-    """What is nearly right."""
+    """Return values that are almost right."""
     return [LEFT_OUT, None, "", ELSEWHERE, f"{right}/", right.upper(), right[:-1], f" {right}", 7, True, {"a": right}]
 
 
 @pytest.fixture(scope="module")
 def told(trusting_with):
-    """An app that was told which issuer and audience outside tokens have."""
+    """An app with AUTH_ISSUER and AUTH_AUDIENCE set."""
     with trusting_with(AUTH_ISSUER=ISSUER, AUTH_AUDIENCE=AUDIENCE) as app:
         yield app
 
 
 @pytest.mark.parametrize("index", range(11))
-def test_a_published_key_token_is_from_and_for_the_front_end(trusting, origin, index):
-    """Where nothing else is set, `iss` and `aud` are the origin of AUTH_JWKS_URL, as Better Auth signs them."""
+def test_published_key_tokens_need_the_front_ends_origin_by_default(trusting, origin, index):
+    """As Better Auth signs them, `iss` and `aud` are the origin of AUTH_JWKS_URL."""
     wrong = variants(origin)[index]
 
     assert_refused(send(trusting, token_of("published", origin, iss=wrong)), "token_issuer")
     assert_refused(send(trusting, token_of("published", origin, aud=wrong)), "token_audience")
 
 
-def test_the_address_of_the_keys_is_no_issuer(trusting, front_end):
+def test_the_keys_address_is_not_an_issuer(trusting, front_end):
     """Only its origin is."""
     token = token_of("published", front_end.origin, iss=front_end.url)
 
@@ -45,8 +45,8 @@ def test_the_address_of_the_keys_is_no_issuer(trusting, front_end):
 
 
 @pytest.mark.parametrize("iss", [LEFT_OUT, None, "", ELSEWHERE, 7, ["x"], {}], ids=repr)
-def test_a_shared_secret_is_issuer_enough(trusting, origin, iss):
-    """Where nothing else is set, `iss` and `aud` of a shared-secret token are not looked at."""
+def test_shared_secret_tokens_need_no_issuer_or_audience_by_default(trusting, origin, iss):
+    """Any `iss` and `aud` are accepted."""
     audiences = [LEFT_OUT, None, "", ELSEWHERE, 7, [ELSEWHERE], {}]
     answers = {repr(aud): send(trusting, token_of("shared", origin, iss=iss, aud=aud)) for aud in audiences}
 
@@ -55,8 +55,8 @@ def test_a_shared_secret_is_issuer_enough(trusting, origin, iss):
 
 @pytest.mark.parametrize("kind", OUTSIDE)
 @pytest.mark.parametrize("aud", [AUDIENCE, [AUDIENCE], [ELSEWHERE, AUDIENCE], [AUDIENCE, AUDIENCE]])
-def test_the_right_issuer_and_audience_are_taken(told, origin, kind, aud):
-    """RFC 7519, section 4.1.3: a token may be for several."""
+def test_the_right_issuer_and_audience_are_accepted(told, origin, kind, aud):
+    """RFC 7519, section 4.1.3: a token may be for several audiences."""
     answer = send(told, token_of(kind, origin, iss=ISSUER, aud=aud))
 
     assert answer.status_code == 200, answer.text
@@ -64,20 +64,20 @@ def test_the_right_issuer_and_audience_are_taken(told, origin, kind, aud):
 
 @pytest.mark.parametrize("kind", OUTSIDE)
 @pytest.mark.parametrize("wrong", [*variants(ISSUER), AUDIENCE, [ISSUER], [ELSEWHERE, ISSUER]], ids=repr)
-def test_another_issuer_is_refused(told, origin, kind, wrong):
-    """AUTH_ISSUER is compared, character by character; a list is no issuer."""
+def test_another_issuer_is_rejected(told, origin, kind, wrong):
+    """AUTH_ISSUER is compared character by character; a list is not an issuer."""
     assert_refused(send(told, token_of(kind, origin, iss=wrong, aud=AUDIENCE)), "token_issuer")
 
 
 @pytest.mark.parametrize("kind", OUTSIDE)
 @pytest.mark.parametrize("wrong", [*variants(AUDIENCE), ISSUER, [], [ELSEWHERE], [[AUDIENCE]], [AUDIENCE, 7]], ids=repr)
-def test_another_audience_is_refused(told, origin, kind, wrong):
-    """AUTH_AUDIENCE is compared, character by character."""
+def test_another_audience_is_rejected(told, origin, kind, wrong):
+    """AUTH_AUDIENCE is compared character by character."""
     assert_refused(send(told, token_of(kind, origin, iss=ISSUER, aud=wrong)), "token_audience")
 
 
-def test_the_front_ends_origin_is_no_issuer_where_another_is_set(told, origin):
-    """AUTH_ISSUER and AUTH_AUDIENCE replace the origin of AUTH_JWKS_URL: it may be another host's."""
+def test_the_front_ends_origin_is_rejected_if_another_issuer_is_set(told, origin):
+    """AUTH_ISSUER and AUTH_AUDIENCE replace the origin of AUTH_JWKS_URL, which may be another host's."""
     assert_refused(send(told, token_of("published", origin, aud=AUDIENCE)), "token_issuer")
     assert_refused(send(told, token_of("published", origin, iss=ISSUER)), "token_audience")
 
@@ -87,8 +87,8 @@ def test_the_front_ends_origin_is_no_issuer_where_another_is_set(told, origin):
     [("AUTH_ISSUER", "iss", "token_issuer"), ("AUTH_AUDIENCE", "aud", "token_audience")],
 )
 @pytest.mark.parametrize("kind", OUTSIDE)
-def test_each_is_compared_without_the_other(trusting_with, origin, setting, claim, code, kind):
-    """One of the two settings changes nothing about the other claim."""
+def test_issuer_and_audience_are_compared_independently(trusting_with, origin, setting, claim, code, kind):
+    """Setting one does not change the check of the other."""
     with trusting_with(**{setting: ISSUER}) as app:
         answer = send(app, token_of(kind, origin, **{claim: ISSUER}))
 
@@ -97,7 +97,7 @@ def test_each_is_compared_without_the_other(trusting_with, origin, setting, clai
 
 
 def test_own_tokens_have_their_own_issuer_and_audience(told, origin):
-    """AUTH_ISSUER and AUTH_AUDIENCE are about outside issuers."""
+    """AUTH_ISSUER and AUTH_AUDIENCE apply only to other issuers."""
     answer = send(told, token_of("own", origin))
 
     assert answer.status_code == 200, answer.text

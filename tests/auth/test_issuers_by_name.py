@@ -1,4 +1,4 @@
-"""Tokens and key sets as well-known issuers document them, each with the settings of docs/authentication.md."""
+"""Tokens and key sets as in well-known issuers' documentation, with the settings of docs/authentication.md."""
 
 import re
 import time
@@ -19,7 +19,7 @@ ISSUER, AUDIENCE = "https://issuer.example", "the-audience"
 
 @dataclass(frozen=True)
 class Shape:
-    """What is the issuer's own in a token and a published key."""
+    """The properties of an issuer's tokens and published keys."""
 
     user_id: str
     settings: dict[str, str]
@@ -134,7 +134,7 @@ def token(shape: Shape, key: Key, **changes: Any) -> str:
 
 @EVERY_ISSUER
 def test_an_issuers_tokens_are_accepted_with_its_settings(issuer: Issuer, new_verifier: NewVerifier, name: str) -> None:
-    """And those that it made for others, or that another issuer made, are not."""
+    """Tokens for other audiences or from other issuers are rejected."""
     shape = SHAPES[name]
     key = key_for(shape)
     more = {"enc": new_key().jwk(use="enc"), "one more": new_key().jwk()}
@@ -158,7 +158,7 @@ def test_an_issuers_settings_are_documented(name: str) -> None:
     assert {*re.findall(r"AUTH_\w+", row)} == {"AUTH_JWKS_URL", *SHAPES[name].settings}
 
 
-def test_an_audience_that_is_not_compared_is_said_so(new_verifier: NewVerifier) -> None:
-    """A claim to compare needs a value to compare it with."""
+def test_an_audience_claim_without_an_audience_is_an_error(new_verifier: NewVerifier) -> None:
+    """A claim to compare needs a value to compare with."""
     with pytest.raises(SettingsError, match="AUTH_AUDIENCE_CLAIM"):
         new_verifier(AUTH_AUDIENCE_CLAIM="azp")

@@ -1,4 +1,4 @@
-"""Which members of a published JWK Set are used, and for which tokens (RFC 7517, RFC 7518, RFC 8725)."""
+"""The members of a published JWK Set that are used, and their tokens (RFC 7517, RFC 7518, RFC 8725)."""
 
 import json
 
@@ -66,8 +66,8 @@ def verify(verifier, issuer, token):
 
 
 @pytest.mark.parametrize("member", UNUSABLE)
-def test_an_unusable_member_is_passed_over(verifier, issuer, member):
-    """RFC 7517, section 5: it is no key, and spoils nothing for the others."""
+def test_an_unusable_member_is_ignored(verifier, issuer, member):
+    """RFC 7517, section 5: the other keys still work."""
     issuer.keys = [UNUSABLE[member], *issuer.keys]
 
     assert verify(verifier, issuer, issuer.signing)
@@ -75,8 +75,8 @@ def test_an_unusable_member_is_passed_over(verifier, issuer, member):
 
 
 @pytest.mark.parametrize("member", UNUSABLE)
-def test_unusable_members_alone_are_no_keys(verifier, issuer, member):
-    """Nothing is verified with them."""
+def test_a_set_of_unusable_members_has_no_keys(verifier, issuer, member):
+    """No token is verified with them."""
     issuer.keys = [UNUSABLE[member]]
 
     assert not read_keys({"keys": issuer.keys})
@@ -84,8 +84,8 @@ def test_unusable_members_alone_are_no_keys(verifier, issuer, member):
         verify(verifier, issuer, ED25519)
 
 
-def test_a_published_secret_signs_nothing(verifier, issuer):
-    """RFC 8725, section 3.2: an HS256 token is judged by the shared secret, never by what is published."""
+def test_a_published_symmetric_key_is_not_used(verifier, issuer):
+    """RFC 8725, section 3.2: only the shared secret verifies an HS256 token."""
     secret = base64url_encode(b"anybody can read this, for it is published").decode()
     issuer.keys = [{"kty": "oct", "k": secret, "kid": "secret", "alg": "HS256"}, *issuer.keys]
     claims = claims_of("published", issuer.origin)
@@ -98,7 +98,7 @@ def test_a_published_secret_signs_nothing(verifier, issuer):
 @pytest.mark.parametrize("members", [{}, {"use": "sig"}, {"key_ops": ["verify"]}, {"key_ops": ["sign", "verify"]}])
 @pytest.mark.parametrize("extra", [{"alg": LEFT_OUT}, {"x5t": "x", "ext": True, "unknown": {"a": [1]}}])
 @pytest.mark.parametrize("algorithm", PRIVATE_KEYS)
-def test_a_member_for_verifying_is_used(verifier, issuer, members, extra, algorithm):
+def test_a_member_for_verification_is_used(verifier, issuer, members, extra, algorithm):
     """`use`, `key_ops` and `alg` are optional, and unknown members are ignored (RFC 7517, section 4)."""
     key = key_of(algorithm)
     issuer.keys = [key.jwk(**members, **extra)]
@@ -106,7 +106,7 @@ def test_a_member_for_verifying_is_used(verifier, issuer, members, extra, algori
     assert verify(verifier, issuer, key)
 
 
-def test_ed448_is_a_key_for_eddsa(verifier, issuer):
+def test_eddsa_keys_may_be_ed448(verifier, issuer):
     """RFC 8037, section 3.1: the algorithm is the same for both curves."""
     key = Key("EdDSA", Ed448PrivateKey.generate(), "ed448")
     issuer.publish(key)
@@ -116,7 +116,7 @@ def test_ed448_is_a_key_for_eddsa(verifier, issuer):
 
 @pytest.mark.parametrize("named", ["its own kid", "the other's kid", "no kid"])
 @pytest.mark.parametrize(("signing", "published"), [("ES512", "ES256"), ("ES256", "ES512"), ("EdDSA", "ES256")])
-def test_a_key_verifies_only_what_its_kind_signs(verifier, issuer, signing, published, named):
+def test_a_key_verifies_only_its_own_algorithms(verifier, issuer, signing, published, named):
     """RFC 8725, section 3.1: the key decides on the algorithm, never the token."""
     issuer.publish(key_of(published))
     kid = {"its own kid": key_of(signing).kid, "the other's kid": key_of(published).kid, "no kid": LEFT_OUT}[named]
@@ -130,7 +130,7 @@ def test_a_key_verifies_only_what_its_kind_signs(verifier, issuer, signing, publ
     ("alg", "accepted"), [("RS256", {"RS256"}), ("PS256", {"PS256"}), (LEFT_OUT, {"RS256", "PS256"})]
 )
 def test_the_alg_of_a_key_is_binding(verifier, issuer, alg, accepted):
-    """RFC 7517, section 4.4; a key without one is for all that its kind can sign."""
+    """RFC 7517, section 4.4. A key without `alg` is for all algorithms of its type."""
     issuer.keys = [RS256.jwk(alg=alg)]
 
     for algorithm in ("RS256", "PS256"):
@@ -142,8 +142,8 @@ def test_the_alg_of_a_key_is_binding(verifier, issuer, alg, accepted):
                 verifier.verify(token)
 
 
-def test_of_two_keys_for_one_algorithm_with_one_kid_neither_is_used(verifier, issuer):
-    """Which one is meant is not guessed; the others stay, one of another kind with that kid among them."""
+def test_two_keys_with_the_same_kid_and_algorithm_are_not_used(verifier, issuer):
+    """The service does not choose one. Other keys work, also one of another type with this kid."""
     twin, other = new_key(), new_key()
     of_another_kind = Key("ES256", ES256.private, twin.kid)
     issuer.keys = [twin.jwk(), new_key().jwk(kid=twin.kid), of_another_kind.jwk(), other.jwk()]
@@ -154,8 +154,8 @@ def test_of_two_keys_for_one_algorithm_with_one_kid_neither_is_used(verifier, is
         verify(verifier, issuer, twin)
 
 
-def test_one_key_may_stand_there_for_several_algorithms(verifier, issuer):
-    """As some issuers publish it: once for each, with one kid (RFC 7517, section 4.5)."""
+def test_a_key_may_be_published_once_for_each_algorithm(verifier, issuer):
+    """With the same kid, as some issuers do (RFC 7517, section 4.5)."""
     names = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
     issuer.keys = [RS256.jwk(alg=name) for name in names]
 
@@ -165,8 +165,8 @@ def test_one_key_may_stand_there_for_several_algorithms(verifier, issuer):
 
 @pytest.mark.parametrize("published", ["EdDSA", "Ed25519", LEFT_OUT])
 @pytest.mark.parametrize("signed", ["EdDSA", "Ed25519"])
-def test_ed25519_is_eddsa_on_that_curve(verifier, issuer, published, signed):
-    """RFC 9864 gave it a name of its own: a key with either verifies tokens with either."""
+def test_ed25519_is_another_name_of_eddsa_on_that_curve(verifier, issuer, published, signed):
+    """RFC 9864: a key with either name verifies tokens with either name."""
     issuer.keys = [ED25519.jwk(alg=published)]
     token = compact(
         {"alg": signed, "kid": ED25519.kid}, claims_of("published", issuer.origin), ED25519.private, "EdDSA"
@@ -176,16 +176,16 @@ def test_ed25519_is_eddsa_on_that_curve(verifier, issuer, published, signed):
 
 
 @pytest.mark.parametrize("members", [[], [{"kty": "oct", "k": "c2VjcmV0", "kid": "secret"}]])
-def test_a_set_without_a_usable_key_is_told_apart_from_none(verifier, issuer, members):
-    """The one was fetched, and its issuer must mend it."""
+def test_a_set_without_usable_keys_differs_from_a_failed_fetch(verifier, issuer, members):
+    """The issuer must correct the first."""
     issuer.keys = members
 
     with pytest.raises(KeysUnavailable, match="no key that can be used"):
         verify(verifier, issuer, ED25519)
 
 
-def test_a_key_for_encryption_may_share_a_kid(verifier, issuer):
-    """It is none of those that verify."""
+def test_an_encryption_key_may_share_a_kid(verifier, issuer):
+    """Because it verifies nothing."""
     issuer.keys = [issuer.signing.jwk(), new_key().jwk(kid=issuer.signing.kid, use="enc")]
 
     assert verify(verifier, issuer, issuer.signing)
@@ -213,8 +213,8 @@ def test_keys_without_a_kid_are_all_tried(verifier, issuer):
 
 
 @pytest.mark.parametrize("count", [jwks.MAX_KEYS, jwks.MAX_KEYS + 1])
-def test_a_set_has_a_bounded_number_of_keys(verifier, issuer, count):
-    """A token without a `kid` is tried with each: that has an end."""
+def test_the_number_of_keys_is_limited(verifier, issuer, count):
+    """Because a token without a `kid` is tried with each."""
     issuer.keys = [issuer.signing.jwk(), *(new_key().jwk() for _ in range(count - 1))]
 
     if count <= jwks.MAX_KEYS:
@@ -224,8 +224,8 @@ def test_a_set_has_a_bounded_number_of_keys(verifier, issuer, count):
             verify(verifier, issuer, issuer.signing)
 
 
-def test_a_key_for_key_agreement_is_none_for_signatures():
-    """X25519 has keys as long as those of Ed25519."""
+def test_a_key_agreement_key_verifies_no_signatures():
+    """X25519 keys are as long as those of Ed25519."""
     x = X25519PrivateKey.generate().public_key().public_bytes_raw()
 
     assert not read_keys({"keys": [{"kty": "OKP", "crv": "X25519", "x": base64url_encode(x).decode()}]})

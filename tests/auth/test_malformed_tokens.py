@@ -1,4 +1,4 @@
-"""What is no JWT at all, or one that two readers could read in two ways (RFC 7515, 7519, 8725)."""
+"""Texts that are not JWTs, or that two readers could read differently (RFC 7515, 7519, 8725)."""
 
 import json
 
@@ -38,16 +38,16 @@ EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
 
 
 @EVERY_KIND
-def test_a_payload_that_is_no_object_is_refused(send, origin, kind):
-    """RFC 7519, section 7.2: the claims are one JSON object, however well it is signed."""
+def test_a_payload_that_is_not_an_object_is_rejected(send, origin, kind):
+    """RFC 7519, section 7.2: the claims are one JSON object, even if the signature is valid."""
     header, key = signing_of(kind)
 
     assert_all_refused(send, {payload: compact(header, payload, key) for payload in NO_OBJECTS}, "token_malformed")
 
 
 @EVERY_KIND
-def test_a_payload_that_is_not_strict_json_is_refused(send, origin, kind):
-    """RFC 8725, section 2.4: one reader would see another token than the next."""
+def test_a_payload_that_is_not_strict_json_is_rejected(send, origin, kind):
+    """RFC 8725, section 2.4: two readers could see different claims."""
     (header, key), rest = signing_of(kind), as_json(claims_of(kind, origin)).removeprefix(b"{")
     tokens = {beginning: compact(header, beginning + rest, key) for beginning in NO_JSON}
 
@@ -55,7 +55,7 @@ def test_a_payload_that_is_not_strict_json_is_refused(send, origin, kind):
 
 
 @EVERY_KIND
-def test_a_header_that_is_no_object_is_refused(send, origin, kind):
+def test_a_header_that_is_not_an_object_is_rejected(send, origin, kind):
     """RFC 7515, section 5.2."""
     (signing, key), claims = signing_of(kind), claims_of(kind, origin)
     tokens = {header: compact(header, claims, key, signing["alg"]) for header in NO_OBJECTS}
@@ -64,8 +64,8 @@ def test_a_header_that_is_no_object_is_refused(send, origin, kind):
 
 
 @EVERY_KIND
-def test_a_header_that_is_not_strict_json_is_refused(send, origin, kind):
-    """RFC 7515, section 5.2: as for the payload."""
+def test_a_header_that_is_not_strict_json_is_rejected(send, origin, kind):
+    """RFC 7515, section 5.2, like the payload."""
     (signing, key), claims = signing_of(kind), claims_of(kind, origin)
     rest = as_json(signing).removeprefix(b"{")
     tokens = {beginning: compact(beginning + rest, claims, key, signing["alg"]) for beginning in NO_JSON}
@@ -75,8 +75,8 @@ def test_a_header_that_is_not_strict_json_is_refused(send, origin, kind):
 
 @EVERY_KIND
 @pytest.mark.parametrize("claim", ["sub", "exp", "iat", "alg"])
-def test_a_name_that_stands_twice_is_refused(send, origin, kind, claim):
-    """RFC 7519, section 4, and RFC 7515, section 4: names are unique, even where the values agree."""
+def test_a_repeated_name_is_rejected(send, origin, kind, claim):
+    """RFC 7519, section 4, and RFC 7515, section 4: names are unique, even if the values agree."""
     (header, key), claims = signing_of(kind), claims_of(kind, origin)
     place = header if claim == "alg" else claims
     doubled = as_json(place).removesuffix(b"}") + b"," + as_json({claim: place[claim]}).removeprefix(b"{")
@@ -87,7 +87,7 @@ def test_a_name_that_stands_twice_is_refused(send, origin, kind, claim):
 
 @EVERY_KIND
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
-def test_a_token_in_another_encoding_is_refused(send, origin, kind, encoding):
+def test_a_token_in_another_encoding_is_rejected(send, origin, kind, encoding):
     """RFC 8725, section 3.7: JSON is UTF-8."""
     (header, key), claims = signing_of(kind), claims_of(kind, origin)
     foreign = json.dumps(claims).encode(encoding)
@@ -97,7 +97,7 @@ def test_a_token_in_another_encoding_is_refused(send, origin, kind, encoding):
 
 
 @EVERY_KIND
-def test_a_part_has_one_spelling(send, origin, kind):
+def test_a_part_has_only_one_valid_spelling(send, origin, kind):
     """RFC 7515, section 2: base64url without padding, and no other text for the same bytes."""
     parts, ends = token_of(kind, origin).split("."), ["=", "==", "===", "!", "+", "/", "%3D", "é", "A===", "."]
     tokens = {
@@ -110,8 +110,8 @@ def test_a_part_has_one_spelling(send, origin, kind):
 
 
 @EVERY_KIND
-def test_unused_bits_of_the_last_character_are_zero(send, origin, kind):
-    """RFC 4648, section 3.5: or the same bytes would have up to sixteen texts."""
+def test_unused_bits_of_the_last_character_must_be_zero(send, origin, kind):
+    """RFC 4648, section 3.5: otherwise the same bytes would have up to sixteen texts."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     token = token_of(kind, origin)
     same_bytes = token[:-1] + alphabet[alphabet.index(token[-1]) | 1]
@@ -137,5 +137,5 @@ def test_unused_bits_of_the_last_character_are_zero(send, origin, kind):
 )
 @EVERY_KIND
 def test_a_token_has_three_parts(send, origin, kind, change):
-    """The compact serialization of a JWS, not of a JWE, and not the JSON serialization."""
+    """The compact form of a JWS, not that of a JWE, and not the JSON form."""
     assert_refused(send(change(token_of(kind, origin).split("."))), "token_malformed")

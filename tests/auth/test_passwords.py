@@ -1,4 +1,4 @@
-"""Passwords: how they are kept, and which ones are taken for the same."""
+"""Passwords: their hashes, and which spellings are the same password."""
 
 import io
 import logging
@@ -30,26 +30,26 @@ TAKEN = [
 
 @pytest.fixture
 def earnest(app):
-    """Elsewhere in the tests, a hash costs next to nothing."""
+    """Use the real cost of hashes; other tests use the cheapest."""
     with another_app(app, ARGON2_PASSES="2") as earnest:
         yield earnest
 
 
 def keep_bcrypt(member, password, version="$2b$"):
-    """Put a hash in the database that was made elsewhere."""
+    """Store a hash that was made elsewhere."""
     made = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode().replace("$2b$", version, 1)
     sql(member.app, "UPDATE users SET password_hash = :hash WHERE id = :id", hash=made, id=member.user_id)
 
 
 def test_a_password_is_kept_as_argon2id(earnest):
-    """With OWASP's minimum at least, and salted: two people with one password have two hashes."""
+    """With OWASP's minimum or more, and a salt: the same password has different hashes."""
     hashes = {password_hash(register(earnest)) for _ in range(2)}
 
     assert len(hashes) == 2
     assert all(kept.startswith(LEAST) for kept in hashes)
 
 
-def test_what_a_hash_costs_is_a_setting(app):
+def test_the_cost_of_a_hash_is_a_setting(app):
     """Memory, passes and lanes."""
     changes = {"ARGON2_MEMORY_KIB": "12288", "ARGON2_PASSES": "4", "ARGON2_LANES": "2"}
     with another_app(app, **changes) as costly:
@@ -57,7 +57,7 @@ def test_what_a_hash_costs_is_a_setting(app):
 
 
 def test_a_login_renews_a_hash_of_other_parameters(app):
-    """Without anybody's doing, and the password stays the same; a hash of today's is left as it is."""
+    """The password stays the same, and a current hash is left unchanged."""
     member = register(app)
     before = password_hash(member)
     with another_app(app, ARGON2_PASSES="3") as costly:
@@ -73,7 +73,7 @@ def test_a_login_renews_a_hash_of_other_parameters(app):
 
 @pytest.mark.parametrize("version", ["$2a$", "$2b$", "$2y$"])
 def test_a_bcrypt_hash_verifies_once_and_is_replaced(earnest, version):
-    """Accounts from elsewhere move in with their passwords."""
+    """So accounts can be imported with their passwords."""
     member = register(earnest)
     keep_bcrypt(member, "their old password", version)
 
@@ -85,8 +85,8 @@ def test_a_bcrypt_hash_verifies_once_and_is_replaced(earnest, version):
 
 
 @pytest.mark.parametrize(("password", "status"), [("a" * 72, 200), ("a" * 73, 401), ("a" * 256, 401), ("ä" * 37, 401)])
-def test_bcrypt_cuts_nothing_off(app, password, status):
-    """A password of more than its 72 bytes is refused, though all that bcrypt would see is right."""
+def test_bcrypt_does_not_truncate_a_password(app, password, status):
+    """One longer than its 72 bytes is rejected, even if the first 72 are right."""
     member = register(app)
     keep_bcrypt(member, password.encode()[:72].decode())
 
@@ -94,16 +94,16 @@ def test_bcrypt_cuts_nothing_off(app, password, status):
 
 
 @pytest.mark.parametrize("kept", ["", "!", "plain", "$2b$", "$2b$04$short", "$argon2id$", "$argon2i$v=19$m=8,t=1,p=1$"])
-def test_a_damaged_hash_lets_nobody_in(app, kept):
-    """And is no failure of the service."""
+def test_a_damaged_hash_rejects_every_password(app, kept):
+    """With 401, not 500."""
     member = register(app)
     sql(app, "UPDATE users SET password_hash = :hash WHERE id = :id", hash=kept, id=member.user_id)
 
     assert_problem(log_in(app, member.email, PASSWORD), 401, "invalid_credentials")
 
 
-def test_an_unknown_address_costs_as_much_as_a_known_one(app, monkeypatch):
-    """Its password is compared too, with a hash of the same parameters, or the time would tell who has an account."""
+def test_an_unknown_address_takes_as_long_as_a_known_one(app, monkeypatch):
+    """Its password is also compared, with a hash of the same parameters. The time must not reveal an account."""
     compared = []
     verify = PasswordHasher.verify
     monkeypatch.setattr(
@@ -117,8 +117,8 @@ def test_an_unknown_address_costs_as_much_as_a_known_one(app, monkeypatch):
 
 
 @pytest.mark.parametrize("kept", ["!", "$2b$04$short", "$argon2id$", "$argon2id$v=19$m=8,t=1,p=1$!$!"])
-def test_a_damaged_hash_costs_as_much_as_none(app, monkeypatch, kept):
-    """Or the time would tell that there is an account."""
+def test_a_damaged_hash_takes_as_long_as_an_unknown_address(app, monkeypatch, kept):
+    """The time must not reveal an account."""
     compared = []
     verify = PasswordHasher.verify
     monkeypatch.setattr(PasswordHasher, "verify", lambda *given: compared.append(given[1]) or verify(*given))
@@ -131,8 +131,8 @@ def test_a_damaged_hash_costs_as_much_as_none(app, monkeypatch, kept):
 
 
 @pytest.mark.parametrize("password", ["wrong", "a" * 73, "ä" * 128])
-def test_a_long_password_costs_bcrypt_as_much_as_a_short_one(app, monkeypatch, password):
-    """An answer at once to more than 72 bytes would tell whose hash came from elsewhere."""
+def test_a_long_password_takes_bcrypt_as_long_as_a_short_one(app, monkeypatch, password):
+    """Rejecting more than 72 bytes at once would reveal an imported hash."""
     compared = []
     check = bcrypt.checkpw
     member = register(app)
@@ -144,8 +144,8 @@ def test_a_long_password_costs_bcrypt_as_much_as_a_short_one(app, monkeypatch, p
 
 
 @pytest.mark.parametrize("password", TAKEN, ids=ascii)
-def test_a_password_of_any_characters_is_taken(app, password):
-    """8 to 256 of them, and it is the whole of them that counts."""
+def test_a_password_may_have_any_characters(app, password):
+    """8 to 256 of them, and all of them matter."""
     email = new_email()
     assert sign_up(app, email, password).status_code == 201
 
@@ -154,7 +154,7 @@ def test_a_password_of_any_characters_is_taken(app, password):
 
 
 @pytest.mark.parametrize("password", ["", "a" * 7, "🔑" * 7, "a" * 257, "has a NUL\x00 inside"], ids=ascii)
-def test_a_password_of_another_length_or_with_nul_does_not_fit(app, password):
+def test_a_password_of_another_length_or_with_nul_is_rejected(app, password):
     """422 names the field, for a new account and for a new password."""
     member = register(app)
     body = {"password": PASSWORD, "new_password": password}
@@ -163,14 +163,14 @@ def test_a_password_of_another_length_or_with_nul_does_not_fit(app, password):
     assert_problem(member.patch("/v1/auth/me", json=body), 422, "validation_error", "new_password")
 
 
-def test_nul_ends_no_password(app):
-    """What stands behind it is never ignored."""
+def test_nul_does_not_end_a_password(app):
+    """The text behind it is not ignored."""
     assert_problem(log_in(app, register(app).email, f"{PASSWORD}\x00"), 422, "validation_error", "password")
 
 
 @pytest.mark.parametrize(("first", "second"), [(COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED)], ids=["nfc", "nfd"])
 def test_two_spellings_of_one_password_are_the_same(app, first, second):
-    """Keyboards differ in how they put an umlaut together (RFC 8265)."""
+    """Keyboards compose umlauts differently (RFC 8265)."""
     email = new_email()
     assert sign_up(app, email, first).status_code == 201
 
@@ -180,7 +180,7 @@ def test_two_spellings_of_one_password_are_the_same(app, first, second):
 
 @pytest.mark.parametrize(("length", "status"), [(7, 422), (8, 201), (256, 201), (257, 422)])
 def test_a_passwords_length_is_the_same_in_both_spellings(app, length, status):
-    """Whoever chose a password on one keyboard can type it on the other."""
+    """A password chosen on one keyboard can be typed on the other."""
     email = new_email()
 
     assert sign_up(app, email, "a\u0308" * length).status_code == status
@@ -190,14 +190,14 @@ def test_a_passwords_length_is_the_same_in_both_spellings(app, length, status):
 
 
 @pytest.mark.parametrize("change", [str.upper, str.title, lambda text: f"{text} ", lambda text: f" {text}"])
-def test_nothing_is_trimmed_or_folded(app, change):
-    """Blanks and capitals count."""
+def test_a_password_is_not_trimmed_or_folded(app, change):
+    """Blanks and capitals matter."""
     assert_problem(log_in(app, register(app).email, change(PASSWORD)), 401, "invalid_credentials")
 
 
 @pytest.fixture
 def log():
-    """All that is logged meanwhile, by whomever: a handler for loggers that do not propagate, and its text."""
+    """Record all logging meanwhile: return a handler for loggers that do not propagate, and its text."""
     written, root = io.StringIO(), logging.getLogger()
     handler, level = logging.StreamHandler(written), root.level
     handler.setFormatter(JsonFormatter())
@@ -208,8 +208,8 @@ def log():
     root.setLevel(level)
 
 
-def test_nothing_secret_is_logged(app, log):
-    """Neither passwords nor tokens, at any level, whether they are right or not."""
+def test_no_secret_is_logged(app, log):
+    """Neither passwords nor tokens, at any level, valid or not."""
     handler, written = log
     with another_app(app, LOG_LEVEL="debug") as verbose:
         logging.getLogger("tasks").addHandler(handler)

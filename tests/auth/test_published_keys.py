@@ -1,4 +1,4 @@
-"""Issuers that publish their keys: how keys are fetched, kept, renewed and withdrawn."""
+"""Fetching, keeping, renewing and withdrawing the published keys of an issuer."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ FAILURES = {
 
 
 def verdict(verifier, token):
-    """What becomes of a token: accepted, or the code of the refusal."""
+    """Return whether a token is accepted, or the code of its rejection."""
     try:
         verifier.verify(token)
     except Problem as problem:
@@ -44,7 +44,7 @@ def verdict(verifier, token):
 
 @pytest.mark.parametrize("algorithm", PRIVATE_KEYS)
 def test_a_token_under_a_published_key_creates_a_task(trusting, front_end, algorithm):
-    """Each algorithm, from the issuer's signature to the row."""
+    """With each algorithm."""
     user_id = new_user_id()
     caller = Caller(trusting, user_id, front_end.token(key_of(algorithm), sub=user_id))
 
@@ -54,8 +54,8 @@ def test_a_token_under_a_published_key_creates_a_task(trusting, front_end, algor
     assert caller.get(f"/v1/tasks/{task['id']}").json == task
 
 
-def test_all_three_kinds_of_issuers_work_side_by_side(trusting, front_end):
-    """Each user sees what they made, whoever vouches for them."""
+def test_all_three_kinds_of_issuers_work_at_once(trusting, front_end):
+    """Each user sees only their own tasks."""
     member = register(trusting)
     users = {kind: (new_user_id(), kind) for kind in KINDS if kind != "own"}
     callers = [Caller(trusting, user, token_of(kind, front_end.origin, sub=user)) for user, kind in users.values()]
@@ -66,7 +66,7 @@ def test_all_three_kinds_of_issuers_work_side_by_side(trusting, front_end):
         assert (answer.status_code, answer.json["items"]) == (200, [task])
 
 
-def test_nothing_is_fetched_before_it_is_needed(verifier, issuer):
+def test_no_keys_are_fetched_before_the_first_token(verifier, issuer):
     """The service starts without its front end."""
     assert issuer.requests == []
     assert verdict(verifier, issuer.token()) == "accepted"
@@ -74,23 +74,23 @@ def test_nothing_is_fetched_before_it_is_needed(verifier, issuer):
 
 
 def test_keys_are_fetched_once_for_many_tokens(verifier, issuer):
-    """They are kept; one that is known is found without asking."""
+    """A known key needs no fetch."""
     users = {verifier.verify(issuer.token()).user_id for _ in range(50)}
 
     assert len(users) == 50
     assert len(issuer.requests) == 1
 
 
-def test_many_threads_at_once_fetch_the_keys_once(verifier, issuer):
-    """One fetch at a time; who waits takes its result."""
+def test_concurrent_requests_fetch_the_keys_once(verifier, issuer):
+    """The others wait for the same fetch."""
     users = at_once(20, lambda: verifier.verify(issuer.token()).user_id)
 
     assert len(set(users)) == 20
     assert len(issuer.requests) == 1
 
 
-def test_an_unknown_kid_asks_again_but_not_often(verifier, issuer, clock):
-    """At most once in 5 s: nobody can make this service flood the issuer."""
+def test_an_unknown_kid_fetches_at_most_every_5_seconds(verifier, issuer, clock):
+    """So that clients cannot flood the issuer through this service."""
     assert verdict(verifier, issuer.token()) == "accepted"
     strangers = [new_key() for _ in range(10)]
     for fetches in (1, 2, 3):
@@ -100,8 +100,8 @@ def test_an_unknown_kid_asks_again_but_not_often(verifier, issuer, clock):
         clock.let_pass(jwks.ASK_AGAIN_SECONDS + 0.1)
 
 
-def test_an_issuer_that_fails_is_not_asked_often_either(verifier, issuer, clock):
-    """The pause counts from the last answer, good or bad."""
+def test_a_failing_issuer_is_asked_at_most_every_5_seconds(verifier, issuer, clock):
+    """The interval counts from the last response, good or bad."""
     issuer.answering = FAILURES["error"]
     for fetches in (1, 2):
         for _ in range(5):
@@ -110,8 +110,8 @@ def test_an_issuer_that_fails_is_not_asked_often_either(verifier, issuer, clock)
         clock.let_pass(jwks.ASK_AGAIN_SECONDS + 0.1)
 
 
-def test_a_new_key_is_found_when_its_first_token_comes(verifier, issuer, clock):
-    """An issuer rotates without telling; tokens under the old key stay good."""
+def test_a_new_key_is_fetched_for_its_first_token(verifier, issuer, clock):
+    """Issuers rotate keys without notice. Tokens under the old key stay valid."""
     old = issuer.token()
     assert verdict(verifier, old) == "accepted"
     issuer.rotate()
@@ -126,8 +126,8 @@ def test_a_new_key_is_found_when_its_first_token_comes(verifier, issuer, clock):
 
 
 @pytest.mark.parametrize("asking", ["another token", "the same token"])
-def test_a_withdrawn_key_ends_with_its_tokens(verifier, issuer, clock, asking):
-    """The keys are fetched anew in the background, whichever tokens come; what was remembered is forgotten."""
+def test_tokens_of_a_withdrawn_key_are_rejected(verifier, issuer, clock, asking):
+    """The keys are fetched again in the background, for any token, and remembered tokens are forgotten."""
     old_key, token = issuer.signing, issuer.token()
     assert verdict(verifier, token) == verdict(verifier, token) == "accepted"
     issuer.rotate()
@@ -142,8 +142,8 @@ def test_a_withdrawn_key_ends_with_its_tokens(verifier, issuer, clock, asking):
     assert verdict(verifier, issuer.token()) == "accepted"
 
 
-def test_when_all_keys_are_withdrawn_their_tokens_are_refused(verifier, issuer, clock):
-    """That is an answer of the issuer, and no outage: a 503 is for when there has never been a key."""
+def test_if_all_keys_are_withdrawn_their_tokens_are_rejected(verifier, issuer, clock):
+    """The issuer has answered, so this is not an outage: 503 is only for keys that were never fetched."""
     assert verdict(verifier, issuer.token()) == "accepted"
     issuer.publish()
     clock.let_pass(jwks.FRESH_SECONDS + 1)
@@ -153,8 +153,8 @@ def test_when_all_keys_are_withdrawn_their_tokens_are_refused(verifier, issuer, 
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_the_last_good_keys_are_kept_when_a_fetch_fails(verifier, issuer, clock, failure):
-    """A front end that is down, or answers nonsense, logs nobody out."""
+def test_the_last_keys_are_kept_if_a_fetch_fails(verifier, issuer, clock, failure):
+    """A front end that is down, or sends nonsense, signs out no user."""
     known = issuer.token()
     assert verdict(verifier, known) == "accepted"
     issuer.answering = FAILURES[failure]
@@ -166,8 +166,8 @@ def test_the_last_good_keys_are_kept_when_a_fetch_fails(verifier, issuer, clock,
     assert verdict(verifier, issuer.token()) == "accepted"
 
 
-def test_the_keys_are_kept_when_the_issuer_is_gone(verifier, issuer, clock):
-    """As when it refuses connections."""
+def test_the_keys_are_kept_if_the_issuer_is_gone(verifier, issuer, clock):
+    """Such as when it refuses connections."""
     assert verdict(verifier, issuer.token()) == "accepted"
     issuer.close()
     clock.let_pass(jwks.FRESH_SECONDS + 1)
@@ -177,8 +177,8 @@ def test_the_keys_are_kept_when_the_issuer_is_gone(verifier, issuer, clock):
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_without_any_key_the_keys_are_unavailable(trusting_with, issuer, failure):
-    """A 503 that says when to try again: the token may well be good."""
+def test_before_the_first_successful_fetch_the_response_is_503(trusting_with, issuer, failure):
+    """It says when to try again, because the token may be valid."""
     issuer.answering = FAILURES[failure]
     with trusting_with(AUTH_JWKS_URL=issuer.url) as app:
         answer = Caller(app, "somebody", issuer.token()).get("/v1/tasks")
@@ -191,8 +191,8 @@ def test_without_any_key_the_keys_are_unavailable(trusting_with, issuer, failure
 
 
 @pytest.mark.parametrize("asking", ["a stranger", "the background"])
-def test_a_token_whose_key_is_known_never_waits(verifier, issuer, clock, asking):
-    """Neither for a fetch that somebody else waits for, nor for one that it started itself."""
+def test_a_token_with_a_known_key_never_waits(verifier, issuer, clock, asking):
+    """Neither for another request's fetch, nor for one that it started."""
     assert verdict(verifier, issuer.token()) == "accepted"
     issuer.asked.clear()
     issuer.answering = answer_when_released
@@ -202,7 +202,7 @@ def test_a_token_whose_key_is_known_never_waits(verifier, issuer, clock, asking)
     waiting.start()
     assert issuer.asked.wait(LONGEST_WAIT_SECONDS)
 
-    # The issuer answers only after these.
+    # The issuer responds only after these.
     for _ in range(3):
         assert verdict(verifier, issuer.token()) == "accepted"
 
@@ -212,8 +212,8 @@ def test_a_token_whose_key_is_known_never_waits(verifier, issuer, clock, asking)
     assert not waiting.is_alive()
 
 
-def test_an_unknown_kid_waits_for_no_issuer_that_hangs(verifier, issuer, clock, monkeypatch):
-    """Each who waits holds a thread: for a moment from the beginning of a fetch, and who comes later not at all."""
+def test_an_unknown_kid_waits_only_briefly_for_a_hanging_issuer(verifier, issuer, clock, monkeypatch):
+    """For a moment from the start of a fetch; later requests do not wait at all."""
     monkeypatch.setattr(jwks, "PATIENCE_SECONDS", 1)
     assert verdict(verifier, issuer.token()) == "accepted"
     issuer.answering = answer_when_released
@@ -230,8 +230,8 @@ def test_an_unknown_kid_waits_for_no_issuer_that_hangs(verifier, issuer, clock, 
     assert ended_at - waited_at < 1
 
 
-def test_the_keys_are_kept_whatever_fails(verifier, issuer, clock, monkeypatch):
-    """Also what nobody has thought of."""
+def test_the_keys_are_kept_after_any_error(verifier, issuer, clock, monkeypatch):
+    """Also after unexpected ones."""
     assert verdict(verifier, issuer.token()) == "accepted"
     monkeypatch.setattr(jwks, "read_keys", lambda _: {}["nothing"])
     clock.let_pass(jwks.ASK_AGAIN_SECONDS + 0.1)
@@ -242,7 +242,7 @@ def test_the_keys_are_kept_whatever_fails(verifier, issuer, clock, monkeypatch):
 
 
 def test_a_worker_fetches_the_keys_at_its_start(verifier, issuer):
-    """In the background; the first token finds them."""
+    """In the background, so that the first token finds them."""
     verifier.start()
     until(lambda: verifier._key_set._had_keys, "the keys")
 
@@ -267,8 +267,8 @@ for line in sys.stdin:
 
 
 @pytest.mark.parametrize("how", ["start\n", "none\n"])
-def test_a_new_worker_has_the_last_good_keys_of_the_others(issuer, how):
-    """Forked after one has fetched them, while the issuer is down: its outage does not become this service's."""
+def test_a_new_worker_takes_over_the_others_keys(issuer, how):
+    """It was forked after one had fetched them, and the issuer is down."""
     environment = settings_for("sqlite:////nonexistent/tasks.db", AUTH_JWKS_URL=issuer.url)
     command = [sys.executable, "-c", NEW_WORKERS]
     environment |= {"TOKEN": issuer.token(sub="ann")}
@@ -283,8 +283,8 @@ def test_a_new_worker_has_the_last_good_keys_of_the_others(issuer, how):
         workers.stdin.close()
 
 
-def test_a_document_that_is_half_written_is_none():
-    """Told by its hash: no lock is held that a killed worker would keep."""
+def test_a_half_written_shared_document_is_ignored():
+    """Its hash is wrong. There is no lock that a killed worker could keep."""
     shared = SharedDocument(100)
     assert shared.read() is None
     for document in (b"longer than the next", b"next", b""):
@@ -296,8 +296,8 @@ def test_a_document_that_is_half_written_is_none():
     assert shared.read() is None
 
 
-def test_a_token_made_for_no_issuer_asks_nobody(verifier, issuer):
-    """Only a token that could be the issuer's makes this service fetch its keys."""
+def test_another_issuers_token_does_not_cause_a_fetch(verifier, issuer):
+    """Only a token that this issuer could have signed does."""
     for kind in ("own", "shared"):
         assert verdict(verifier, token_of(kind, issuer.origin)) == "accepted"
 

@@ -1,4 +1,4 @@
-"""Signatures as they are published in the RFCs: each is good, and with one bit changed it is not.
+"""Signatures published in RFCs are valid, and with one changed bit they are not.
 
 What was signed is no access token, so the signature is judged alone.
 """
@@ -12,7 +12,7 @@ from app.auth.jwks import ALGORITHMS, algorithms_of, is_for_verifying, read_key
 from app.auth.problems import TokenAlgorithm, TokenExpired, TokenMalformed, TokenSignature
 from tests.auth.tokens import flip_bit, with_part
 
-# The claims of RFC 7515, appendices A.1 to A.3 and A.5; they expired in 2011.
+# The claims of RFC 7515, appendices A.1 to A.3 and A.5, which expired in 2011.
 JOE = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
 # RFC 7520, section 4: not even JSON.
 BILBO = (
@@ -160,7 +160,7 @@ def published(request):
 
 
 def keys_for(algorithm, jwk):
-    """The key of a JWK as the service reads it, if it is one for this algorithm."""
+    """Return the key of a JWK as the service reads it, if it is one for this algorithm."""
     if jwk["kty"] == "oct":
         return [base64url_decode(jwk["k"])] if algorithm == "HS256" else []
     key = read_key(jwk) if is_for_verifying(jwk) else None
@@ -168,19 +168,19 @@ def keys_for(algorithm, jwk):
 
 
 def judge(token, keys, algorithm):
-    """What the service makes of a token, whatever its claims."""
+    """Return the service's verdict on a token."""
     return claims.read_claims(token, keys, algorithm, issuer=None, audience=None)
 
 
-def test_a_published_signature_is_good(published):
-    """The payload comes out as it was signed."""
+def test_a_published_signature_is_valid(published):
+    """The payload is unchanged."""
     token, [key], algorithm = published
 
     assert jwt.PyJWS().decode(token, key, algorithms=[algorithm]) == base64url_decode(token.split(".")[1])
 
 
-def test_a_published_signature_is_good_to_the_service(published):
-    """What is refused about these tokens is what they say, which is read only after the signature."""
+def test_the_service_accepts_a_published_signature(published):
+    """It rejects these tokens only for their claims, which it reads after the signature."""
     token, keys, algorithm = published
     reason = TokenExpired if token.split(".")[1] == JOE else TokenMalformed
 
@@ -189,8 +189,8 @@ def test_a_published_signature_is_good_to_the_service(published):
 
 
 @pytest.mark.parametrize("index", [1, 2])
-def test_a_published_signature_with_a_bit_changed_is_not_good(published, index):
-    """Any byte of the signature, or of what was signed."""
+def test_a_published_signature_with_a_changed_bit_is_invalid(published, index):
+    """In any byte of the signature, or of the signed text."""
     token, keys, algorithm = published
 
     for byte in range(len(base64url_decode(token.split(".")[index]))):
@@ -198,8 +198,8 @@ def test_a_published_signature_with_a_bit_changed_is_not_good(published, index):
             judge(with_part(token, index, lambda part, byte=byte: flip_bit(part, byte)), keys, algorithm)
 
 
-def test_a_published_signature_is_not_good_under_another_key(published):
-    """Nor is it under none."""
+def test_a_published_signature_is_invalid_under_another_key(published):
+    """And without a key."""
     token, keys, algorithm = published
     others = [keys_for(algorithm, jwk) for jwk, *_ in PUBLISHED.values()]
 
@@ -208,8 +208,8 @@ def test_a_published_signature_is_not_good_under_another_key(published):
             judge(token, keys_of_another, algorithm)
 
 
-def test_no_signature_is_not_taken(new_verifier):
-    """RFC 7515, A.5: no issuer here signs with none."""
+def test_an_unsigned_token_is_rejected(new_verifier):
+    """RFC 7515, A.5: no issuer here uses the algorithm none."""
     token = NO_SIGNATURE
     verifier = new_verifier(AUTH_JWKS_URL="http://front-end.invalid/jwks")
 

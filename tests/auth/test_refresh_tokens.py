@@ -1,4 +1,4 @@
-"""Refresh tokens: each is spent for the next, and a stolen one is found out."""
+"""Refresh tokens: each works once, and reuse of a stolen one is detected."""
 
 import pytest
 
@@ -12,8 +12,8 @@ def let_pass(member, seconds):
     sql(member.app, moved, moment=ago(seconds), user_id=member.user_id, id=member.session_id)
 
 
-def test_a_refresh_token_is_spent_for_the_next(member):
-    """The session goes on under the same id, with two new tokens."""
+def test_refreshing_replaces_both_tokens(member):
+    """The session keeps its id."""
     renewed = member.renew()
 
     assert renewed.session_id == member.session_id
@@ -22,16 +22,16 @@ def test_a_refresh_token_is_spent_for_the_next(member):
     assert lives(renewed)
 
 
-def test_a_refresh_token_is_kept_as_a_hash_only(member):
-    """Who reads the database can renew nothing."""
+def test_a_refresh_token_is_stored_only_as_a_hash(member):
+    """So a reader of the database cannot renew a session."""
     secret = member.refresh_token.split("~")[-1]
     [row] = sql(member.app, "SELECT * FROM sessions WHERE user_id = :id", id=member.user_id)
 
     assert not any(secret in str(value) for value in row)
 
 
-def test_of_many_uses_at_once_one_succeeds(app, member):
-    """20 at once: one spends it; the session outlives the other 19."""
+def test_one_of_many_concurrent_refreshes_succeeds(app, member):
+    """Of 20 at once, one uses the token, and the session survives the other 19."""
     answers = at_once(20, lambda: refresh(app, member.refresh_token))
 
     [renewed] = [answer.json for answer in answers if answer.status_code == 200]
@@ -41,8 +41,8 @@ def test_of_many_uses_at_once_one_succeeds(app, member):
     assert refresh(app, renewed["refresh_token"]).status_code == 200
 
 
-def test_a_spent_token_shown_again_at_once_is_refused_and_nothing_more(member):
-    """The answer may have been lost, and the client asks again."""
+def test_reusing_a_token_at_once_is_only_rejected(member):
+    """The response may have been lost, so that the client tries again."""
     renewed = member.renew()
     let_pass(member, 8)
 
@@ -50,8 +50,8 @@ def test_a_spent_token_shown_again_at_once_is_refused_and_nothing_more(member):
     assert lives(renewed)
 
 
-def test_a_spent_token_shown_again_later_ends_its_session(member):
-    """Somebody has a copy: the newest refresh token and the access tokens stop, in this session alone."""
+def test_reusing_a_token_later_ends_its_session(member):
+    """It has been copied: the newest refresh token and the access tokens of this session stop working."""
     other, renewed = member.sign_in(), member.renew()
     let_pass(member, 10.1)
 
@@ -61,8 +61,8 @@ def test_a_spent_token_shown_again_later_ends_its_session(member):
     assert lives(other)
 
 
-def test_a_token_from_before_the_last_ends_its_session_at_once(member):
-    """It is no retry, for its successor has been used."""
+def test_reusing_an_older_token_ends_its_session_at_once(member):
+    """It cannot be a repetition, because its successor has been used."""
     newest = member.renew().renew()
 
     assert_problem(member.refresh(), 401, "token_revoked")
@@ -70,8 +70,8 @@ def test_a_token_from_before_the_last_ends_its_session_at_once(member):
 
 
 @pytest.mark.parametrize("renewals", [0, 1])
-def test_a_wrong_secret_is_refused_and_the_session_lives(member, renewals):
-    """Guessing ends nobody's session."""
+def test_a_wrong_secret_is_rejected_and_the_session_stays(member, renewals):
+    """Guessing cannot end a session."""
     for _ in range(renewals):
         member = member.renew()
     *names, secret = member.refresh_token.split("~")
@@ -82,8 +82,8 @@ def test_a_wrong_secret_is_refused_and_the_session_lives(member, renewals):
 
 
 @pytest.mark.parametrize("part", [0, 1])
-def test_a_refresh_token_is_for_its_own_user_and_session_only(app, member, part):
-    """Parts of two people's tokens make no token."""
+def test_a_refresh_token_works_only_for_its_own_user_and_session(app, member, part):
+    """Parts of two users' tokens do not make a valid token."""
     other = register(app)
     mixed = member.refresh_token.split("~")
     mixed[part] = other.refresh_token.split("~")[part]
@@ -93,8 +93,8 @@ def test_a_refresh_token_is_for_its_own_user_and_session_only(app, member, part)
     assert lives(other)
 
 
-def test_an_expired_session_is_over(member):
-    """Its refresh token is refused, and it is not listed."""
+def test_an_expired_session_cannot_be_renewed(member):
+    """Nor is it listed."""
     sql(
         member.app,
         "UPDATE sessions SET expires_at = :moment WHERE user_id = :id",
@@ -106,8 +106,8 @@ def test_an_expired_session_is_over(member):
     assert listed(member) == []
 
 
-def test_renewing_prolongs_a_session(app, member):
-    """It ends so long after it was last used."""
+def test_refreshing_prolongs_a_session(app, member):
+    """Its lifetime counts from its last use."""
     let_pass(member, 3_600)
     shortly = ago(-60)
     sql(app, "UPDATE sessions SET expires_at = :moment WHERE user_id = :id", moment=shortly, id=member.user_id)
@@ -135,14 +135,14 @@ NO_REFRESH_TOKENS = {
 
 
 @pytest.mark.parametrize("change", NO_REFRESH_TOKENS.values(), ids=NO_REFRESH_TOKENS)
-def test_what_is_no_refresh_token_is_malformed(member, change):
-    """401 rather than a failure, whatever the text is; the session lives."""
+def test_a_text_of_another_form_is_malformed(member, change):
+    """401 for any text, and the session stays."""
     assert_problem(member.refresh(change(member.refresh_token)), 401, "token_malformed")
     assert lives(member)
 
 
-def test_an_access_token_is_no_refresh_token(member):
-    """Neither is taken for the other."""
+def test_an_access_token_is_not_a_refresh_token(member):
+    """Neither works as the other."""
     as_access = {"Authorization": f"Bearer {member.refresh_token}"}
 
     assert_problem(member.refresh(member.access_token), 401, "token_malformed")
@@ -150,15 +150,15 @@ def test_an_access_token_is_no_refresh_token(member):
 
 
 @pytest.mark.parametrize("token", ["", "a" * 501, "a\x00", None, 7])
-def test_a_refresh_token_that_is_no_text_of_its_size_does_not_fit(member, token):
-    """422 names the field."""
+def test_a_refresh_token_of_the_wrong_type_or_size_is_422(member, token):
+    """The error names the field."""
     answer = member.post("/v1/auth/refresh", json={"refresh_token": token})
 
     assert_problem(answer, 422, "validation_error", "refresh_token")
 
 
-def test_nobody_ends_a_session_who_has_seen_none_of_its_refresh_tokens(member):
-    """User and session stand in every access token: knowing them is not enough to show a spent token."""
+def test_a_forged_refresh_token_cannot_end_a_session(member):
+    """User and session are in every access token, so knowing them must not be enough."""
     newest = member.renew().renew()
     user_id, session_id, _, family, secret = newest.refresh_token.split("~")
     forged = "~".join([user_id, session_id, "0", family[::-1], secret])

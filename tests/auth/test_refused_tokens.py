@@ -1,4 +1,4 @@
-"""What a token must be before anybody looks at its claims: RFC 8725 and RFC 9700, point by point."""
+"""The form that a token needs before its claims are read (RFC 8725, RFC 9700)."""
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -50,8 +50,8 @@ IGNORED_KIDS = [
 
 
 @pytest.mark.both_engines
-def test_a_token_of_each_issuer_lets_its_user_in(send, origin):
-    """The tokens of this module are right but for the one thing that each test makes wrong."""
+def test_a_valid_token_of_each_issuer_is_accepted(send, origin):
+    """The other tests here change exactly one thing in these tokens."""
     for kind in KINDS:
         answer = send(token_of(kind, origin))
         assert (answer.status_code, answer.json) == (200, {"items": [], "next_cursor": None})
@@ -59,8 +59,8 @@ def test_a_token_of_each_issuer_lets_its_user_in(send, origin):
 
 @pytest.mark.parametrize("typ", ["JWT", "at+jwt", LEFT_OUT], ids=["JWT", "at+jwt", "no typ"])
 @pytest.mark.parametrize("signed", [True, False], ids=["signed", "unsigned"])
-def test_an_algorithm_that_no_issuer_uses_is_refused(send, origin, typ, signed):
-    """RFC 8725, sections 3.1 and 3.2: the algorithms are a fixed list, and `none` is not on it."""
+def test_an_unknown_algorithm_is_rejected(send, origin, typ, signed):
+    """RFC 8725, sections 3.1 and 3.2: the algorithms are a fixed list without `none`."""
     key, claims = OWN_SECRET if typ == "at+jwt" else SHARED_SECRET, claims_of("shared", origin)
     tokens = {repr(alg): compact({"alg": alg, "typ": typ}, claims, key, "HS256") for alg in (*NONES, *UNTRUSTED)}
     if not signed:
@@ -70,8 +70,8 @@ def test_an_algorithm_that_no_issuer_uses_is_refused(send, origin, typ, signed):
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", *PRIVATE_KEYS])
-def test_a_token_without_a_signature_is_refused(send, origin, algorithm):
-    """An empty signature is none, whatever the header says."""
+def test_a_token_without_a_signature_is_rejected(send, origin, algorithm):
+    """Whatever the header says."""
     kid = key_of(algorithm).kid if algorithm in PRIVATE_KEYS else LEFT_OUT
     token = compact({"alg": algorithm, "kid": kid}, claims_of("published", origin), SHARED_SECRET, "HS256")
 
@@ -81,8 +81,8 @@ def test_a_token_without_a_signature_is_refused(send, origin, algorithm):
 @pytest.mark.parametrize("algorithm", PRIVATE_KEYS)
 @pytest.mark.parametrize("form", ["PEM", "DER", "JWK"])
 @pytest.mark.parametrize("typ", ["JWT", "at+jwt"])
-def test_a_public_key_is_no_shared_secret(send, origin, algorithm, form, typ):
-    """RFC 8725, section 2.1: what everybody may read signs nothing."""
+def test_a_public_key_is_not_a_shared_secret(send, origin, algorithm, form, typ):
+    """RFC 8725, section 2.1: a public key must not verify HS256."""
     key = key_of(algorithm)
     secret = as_json(key.jwk())
     if form != "JWK":
@@ -94,8 +94,8 @@ def test_a_public_key_is_no_shared_secret(send, origin, algorithm, form, typ):
 
 @pytest.mark.parametrize("named", ["known kid", "unknown kid", "no kid"])
 @pytest.mark.parametrize("member", ["jwk", "jku", "x5u", "x5c", "nothing"])
-def test_a_key_that_the_token_brings_is_ignored(send, origin, member, named):
-    """RFC 8725, section 3.10: nobody's own key is taken, and no address that a token names is asked."""
+def test_a_key_in_the_token_is_ignored(send, origin, member, named):
+    """RFC 8725, section 3.10: no key from a token is used, and no address in a token is fetched."""
     attacker = new_key()
     kid = {"known kid": key_of("EdDSA").kid, "unknown kid": attacker.kid, "no kid": LEFT_OUT}[named]
     with Issuer(attacker) as elsewhere:
@@ -107,8 +107,8 @@ def test_a_key_that_the_token_brings_is_ignored(send, origin, member, named):
 
 
 @pytest.mark.parametrize("algorithm", PRIVATE_KEYS)
-def test_another_issuers_key_signs_nothing_here(send, origin, algorithm):
-    """The right claims and the right kid are no signature."""
+def test_another_issuers_key_is_rejected(send, origin, algorithm):
+    """Even with the right claims and kid."""
     theirs = new_key(algorithm)
     token = compact({"alg": algorithm, "kid": key_of(algorithm).kid}, claims_of("published", origin), theirs.private)
 
@@ -116,8 +116,8 @@ def test_another_issuers_key_signs_nothing_here(send, origin, algorithm):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_extension_that_must_be_understood_is_refused(send, origin, kind):
-    """RFC 7515, section 4.1.11: none is understood here."""
+def test_a_critical_extension_is_rejected(send, origin, kind):
+    """RFC 7515, section 4.1.11: the service supports none."""
     extensions = [["exp"], ["b64"], [], None, "exp"]
     tokens = {repr(crit): token_of(kind, origin, {"crit": crit, "b64": True}) for crit in extensions}
 
@@ -125,21 +125,21 @@ def test_an_extension_that_must_be_understood_is_refused(send, origin, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_payload_outside_of_base64_is_refused(send, origin, kind):
-    """RFC 7797 is an extension like others, also where the token does not say so."""
+def test_an_unencoded_payload_is_rejected(send, origin, kind):
+    """RFC 7797 is such an extension, even if the token does not declare it."""
     assert_refused(send(token_of(kind, origin, {"b64": False})), "token_claim")
 
 
 @pytest.mark.parametrize("kid", IGNORED_KIDS)
-def test_a_kid_only_picks_from_the_published_keys(send, origin, kid):
-    """It is no path, no query and no address; a secret has none."""
+def test_a_kid_only_selects_a_published_key(send, origin, kid):
+    """It is not a path, a query or an address. A secret has none."""
     assert_refused(send(token_of("published", origin, {"kid": kid})), "token_signature")
     for kind in ("own", "shared"):
         assert send(token_of(kind, origin, {"kid": kid})).status_code == 200
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_kid_that_is_no_string_is_refused(send, origin, kind):
+def test_a_kid_that_is_not_a_string_is_rejected(send, origin, kind):
     """RFC 7515, section 4.1.4."""
     tokens = {repr(kid): token_of(kind, origin, {"kid": kid}) for kid in (7, 1.5, True, [], ["a"], {})}
 
@@ -147,8 +147,8 @@ def test_a_kid_that_is_no_string_is_refused(send, origin, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_kid_of_null_is_refused(send, origin, kind):
-    """It is not the same as no kid."""
+def test_a_null_kid_is_rejected(send, origin, kind):
+    """It differs from a missing kid."""
     assert_refused(send(token_of(kind, origin, {"kid": None})), "token_claim")
 
 
@@ -160,20 +160,20 @@ def test_a_kid_of_null_is_refused(send, origin, kind):
         *[("published", typ) for typ in ("JWT", "jwt", "application/jwt", "at+jwt", "application/at+jwt")],
     ],
 )
-def test_the_type_of_an_access_token_is_taken_in_any_spelling(send, origin, kind, typ):
-    """RFC 7515, section 4.1.9: a media type, whose case does not matter, with or without `application/`."""
+def test_the_type_of_an_access_token_may_have_any_spelling(send, origin, kind, typ):
+    """RFC 7515, section 4.1.9: a media type in any case, with or without `application/`."""
     assert send(token_of(kind, origin, {"typ": typ})).status_code == 200
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_token_of_another_type_is_refused(send, origin, kind):
-    """RFC 8725, section 3.11: a token made for something else is no access token."""
+def test_a_token_of_another_type_is_rejected(send, origin, kind):
+    """RFC 8725, section 3.11: a token for another purpose is not an access token."""
     assert_all_refused(send, {repr(typ): token_of(kind, origin, {"typ": typ}) for typ in OTHER_TYPES}, "token_claim")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_smallest_change_breaks_the_signature(send, origin, kind):
-    """A bit in the payload or signature, a byte less of the signature, or no payload."""
+def test_the_smallest_change_invalidates_the_signature(send, origin, kind):
+    """A bit in the payload or signature, a missing byte of the signature, or no payload."""
     token = token_of(kind, origin)
     for index, change in [(1, flip_bit), (2, flip_bit), (2, lambda part: part[:-1]), (1, lambda _: b"")]:
         assert_refused(send(with_part(token, index, change)), "token_signature")
@@ -182,12 +182,12 @@ def test_the_smallest_change_breaks_the_signature(send, origin, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("length", [8 * 1024, 8 * 1024 + 1, 9 * 1024, 60_000])
-def test_a_token_over_8_kib_is_refused_unread(send, origin, kind, length):
-    """As are those whose length comes from their header."""
+def test_a_token_over_8_kib_is_rejected_unread(send, origin, kind, length):
+    """Also if its header makes it too long."""
     header, key = signing_of(kind)
     claims = as_json(claims_of(kind, origin))
     missing = length - len(compact(header, claims, key))
-    # Base64 makes four characters of three bytes; white space belongs to JSON.
+    # Base64 makes four characters of three bytes; JSON may have white space.
     token = compact(header, claims + b" " * (missing * 3 // 4), key)
     over = len(token) > 8 * 1024
 

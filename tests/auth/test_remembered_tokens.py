@@ -1,4 +1,4 @@
-"""A token that was verified is remembered, so that its signature is not checked with each request; within bounds."""
+"""Verified tokens are remembered within limits, so that not every request checks the signature."""
 
 import time
 
@@ -9,8 +9,8 @@ from tests.conftest import new_user_id, shared_token
 from tests.waiting import until
 
 
-def test_a_remembered_token_is_the_same_user_each_time(new_verifier):
-    """And no other token is."""
+def test_a_remembered_token_stays_the_same_user(new_verifier):
+    """Other tokens do not become that user."""
     verifier, users = new_verifier(), [new_user_id() for _ in range(5)]
     tokens = [shared_token(user) for user in users]
 
@@ -19,7 +19,7 @@ def test_a_remembered_token_is_the_same_user_each_time(new_verifier):
 
 
 def test_a_remembered_token_expires(new_verifier):
-    """It is remembered for as long as it is good."""
+    """It is remembered only while it is valid."""
     verifier = new_verifier()
     token = shared_token("ann", exp=int(time.time()) - LEEWAY_SECONDS + 3)
     assert verifier.verify(token) == verifier.verify(token)
@@ -34,8 +34,8 @@ def test_a_remembered_token_expires(new_verifier):
     until(has_expired, "the refusal")
 
 
-def test_a_bounded_number_of_tokens_is_remembered(new_verifier, monkeypatch):
-    """The oldest go first, and are verified anew when they come again."""
+def test_the_number_of_remembered_tokens_is_limited(new_verifier, monkeypatch):
+    """The oldest are forgotten first, and verified again when they come back."""
     monkeypatch.setattr(verifier_module, "REMEMBERED_TOKENS", 3)
     verifier, users = new_verifier(), [new_user_id() for _ in range(10)]
     tokens = [shared_token(user) for user in users]

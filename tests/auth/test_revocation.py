@@ -1,4 +1,4 @@
-"""What was revoked is refused: in the process that served the call at once, in another when it next reads."""
+"""Revoked tokens are rejected: at once in the same process, and after the next read in others."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,7 +12,7 @@ from tests.conftest import Caller
 
 
 def elsewhere(call):
-    """Call in another thread, which has no part in this one's transaction."""
+    """Call in another thread, which is not part of this one's transaction."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(call).result()
 
@@ -29,8 +29,8 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize("end", ENDINGS)
-def test_a_token_stops_here_at_once_and_elsewhere_with_the_next_copy(member, other, end):
-    """The process that served the call knows by itself, however new its copy; another one when it reads again."""
+def test_a_revocation_works_at_once_here_and_elsewhere_after_a_read(member, other, end):
+    """The process that handled the call knows at once, even if its copy is new."""
     there = member.at(other)
     assert there.get("/v1/tasks").status_code == 200
     keep_copy(member.app)
@@ -42,8 +42,8 @@ def test_a_token_stops_here_at_once_and_elsewhere_with_the_next_copy(member, oth
 
 
 @pytest.mark.parametrize("path", ["/v1/tasks", "/api/{user_id}/tasks", "/v1/auth/me", "/v1/auth/sessions"])
-def test_a_revoked_token_opens_nothing(member, path):
-    """Whichever route it is shown to."""
+def test_every_route_rejects_a_revoked_token(member, path):
+    """With token_revoked."""
     path = path.format(user_id=member.user_id)
     assert member.get(path).status_code == 200
     assert member.post("/v1/auth/logout").status_code == 204
@@ -51,8 +51,8 @@ def test_a_revoked_token_opens_nothing(member, path):
     assert_problem(member.get(path), 401, "token_revoked")
 
 
-def test_an_outside_users_tokens_stop_elsewhere_too(app, ann, other):
-    """Logged out in one process, refused in the next."""
+def test_an_outside_users_logout_is_known_elsewhere(app, ann, other):
+    """Logged out in one process, rejected in the next."""
     there = Caller(other, ann.user_id, ann.headers["Authorization"].split()[1])
     assert there.get("/v1/tasks").status_code == 200
     assert ann.post("/v1/auth/logout").status_code == 204
@@ -62,7 +62,7 @@ def test_an_outside_users_tokens_stop_elsewhere_too(app, ann, other):
 
 
 def test_disabling_and_enabling_are_known_elsewhere(app, member, other):
-    """Both ways."""
+    """In both directions."""
     there = member.at(other)
     for change, status in ((disable_user, 401), (enable_user, 200)):
         with app.app_context():
@@ -71,15 +71,15 @@ def test_disabling_and_enabling_are_known_elsewhere(app, member, other):
         assert there.get("/v1/tasks").status_code == status
 
 
-def test_a_new_process_knows_what_was_revoked_before(member):
+def test_a_new_process_knows_earlier_revocations(member):
     """Its first request waits for its first copy."""
     assert member.post("/v1/auth/logout").status_code == 204
     with another_app(member.app) as later:
         assert_problem(member.at(later).get("/v1/tasks"), 401, "token_revoked")
 
 
-def test_a_revocation_that_is_committed_late_is_seen(member, other):
-    """Its time is that of its transaction's beginning, which reads in between have passed already."""
+def test_a_revocation_committed_late_is_seen(member, other):
+    """Its time is its transaction's start, which reads in between have already passed."""
     there = member.at(other)
     with member.app.app_context(), transaction():
         disable_user(member.user_id)
@@ -91,8 +91,8 @@ def test_a_revocation_that_is_committed_late_is_seen(member, other):
     assert_problem(there.get("/v1/tasks"), 401, "token_revoked")
 
 
-def test_a_revocation_that_is_undone_is_not_seen(member, other):
-    """What was rolled back never was."""
+def test_a_rolled_back_revocation_is_not_seen(member, other):
+    """Neither here nor in another process."""
     with pytest.raises(ZeroDivisionError), member.app.app_context(), transaction():
         disable_user(member.user_id)
         raise ZeroDivisionError
@@ -101,7 +101,7 @@ def test_a_revocation_that_is_undone_is_not_seen(member, other):
     assert member.at(other).get("/v1/tasks").status_code == 200
 
 
-def test_what_has_expired_leaves_the_database(app, member):
+def test_expired_revocations_are_deleted(app, member):
     """When the same user's next session ends."""
     ended = [member.sign_in(), member.sign_in()]
     assert ended[0].post("/v1/auth/logout").status_code == 204

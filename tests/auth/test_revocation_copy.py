@@ -1,4 +1,4 @@
-"""Each process's copy of what was revoked: never too old, read by one for all, complete, and bounded."""
+"""Each process's copy of the revocations: its age, its reads, its completeness and its size."""
 
 import sys
 import threading
@@ -21,13 +21,13 @@ from tests.conftest import Caller, new_user_id
 from tests.statements import each_statement, is_sent_by
 from tests.waiting import LONGEST_WAIT_SECONDS, until
 
-# Refused for its form, once it is known who calls.
+# Rejected for its form, after the caller is known.
 NEEDS_NO_QUERY = "/v1/tasks?limit=0"
 
 
 @contextmanager
 def reads(app, pause=lambda: time.sleep(0.05)):
-    """The reads of revocations meanwhile. Each takes its time, so that others come while it is under way."""
+    """Count the reads of revocations meanwhile. Each takes time, so that others come during it."""
     seen = []
 
     def note(_, statement):
@@ -39,8 +39,8 @@ def reads(app, pause=lambda: time.sleep(0.05)):
         yield seen
 
 
-def test_a_copy_that_is_too_old_is_never_used(member, other):
-    """A second is the limit, whoever has called or not called meanwhile."""
+def test_a_copy_is_never_used_after_a_second(member, other):
+    """Whether or not there were requests meanwhile."""
     assert revocation.STALE_SECONDS <= 1
     assert revocation.REFRESH_SECONDS < revocation.STALE_SECONDS
     there, copy = member.at(other), services_of(other).revocations._copy
@@ -51,8 +51,8 @@ def test_a_copy_that_is_too_old_is_never_used(member, other):
     assert_problem(there.get("/v1/tasks"), 401, "token_revoked")
 
 
-def test_requests_ask_nothing_of_their_own_while_the_copy_is_new(app, ann):
-    """A burst of them costs no read."""
+def test_requests_cause_no_reads_while_the_copy_is_new(app, ann):
+    """Not even many at once."""
     assert ann.get("/v1/tasks").status_code == 200
     keep_copy(app)
     with reads(app) as seen:
@@ -61,8 +61,8 @@ def test_requests_ask_nothing_of_their_own_while_the_copy_is_new(app, ann):
     assert seen == []
 
 
-def test_many_that_wait_share_one_read(member, other, monkeypatch):
-    """20 requests that find an old copy: one reads, and all know what it read."""
+def test_waiting_requests_share_one_read(member, other, monkeypatch):
+    """20 requests find an old copy, and all use the result of one read."""
     monkeypatch.setattr(revocation, "REFRESH_SECONDS", 3_600)
     monkeypatch.setattr(revocation, "STALE_SECONDS", 7_200)
     there = member.at(other)
@@ -76,8 +76,8 @@ def test_many_that_wait_share_one_read(member, other, monkeypatch):
     assert len(seen) == 1
 
 
-def test_an_aging_copy_is_read_again_behind_the_requests(member, other, monkeypatch):
-    """Who comes meanwhile does not wait, and there is one read at a time."""
+def test_an_aging_copy_is_read_again_in_the_background(member, other, monkeypatch):
+    """Requests do not wait, and there is one read at a time."""
     there, copy = member.at(other), services_of(other).revocations._copy
     assert there.get("/v1/tasks").status_code == 200
     monkeypatch.setattr(revocation, "STALE_SECONDS", 3_600)
@@ -91,8 +91,8 @@ def test_an_aging_copy_is_read_again_behind_the_requests(member, other, monkeypa
     assert len(seen) == 1
 
 
-def test_a_request_does_not_wait_until_everything_is_read(member, other, monkeypatch):
-    """In a new process, or after a clock that went back: its own user is looked up at once, whoever that is."""
+def test_a_request_does_not_wait_for_a_complete_read(member, other, monkeypatch):
+    """In a new process, or after a clock went back, it looks up its own user instead."""
     ended, released, read_all = member.sign_in(), threading.Event(), revoked.read_all
     assert ended.post("/v1/auth/logout").status_code == 204
 
@@ -111,18 +111,18 @@ def test_a_request_does_not_wait_until_everything_is_read(member, other, monkeyp
 
 
 def row(user_id, subject, issued_until=revoked.EVER, expires=-3_600.0, others=None):
-    """A row of the table, which expires so many seconds ago."""
+    """Return a row of the table that expired this many seconds ago."""
     return (user_id, subject, others, issued_until, ago(expires))
 
 
-def test_what_this_process_wrote_is_not_undone_by_an_older_read(app, member, monkeypatch):
-    """A read that began before, and ends after the change."""
+def test_an_older_read_does_not_undo_a_newer_write(app, member, monkeypatch):
+    """The read began before the write of the same process, and ends after it."""
     with app.app_context():
         services_of(app).revocations.add(enable_user(member.user_id))
     read = revoked.read_changed
 
     def read_and_change(since):
-        """As if another thread wrote between this one's query and its result."""
+        """As if another thread wrote between this thread's query and its result."""
         result = read(since)
         services_of(app).revocations.add(disable_user(member.user_id))
         return result
@@ -136,8 +136,8 @@ def test_what_this_process_wrote_is_not_undone_by_an_older_read(app, member, mon
     assert_problem(member.get("/v1/tasks"), 401, "token_revoked")
 
 
-def test_nothing_is_lost_when_many_are_added_at_once(app):
-    """Sessions of one user that end together in several threads."""
+def test_no_revocation_is_lost_when_many_are_added_at_once(app):
+    """Sessions of one user end together in several threads."""
     user_id, interval = new_user_id(), sys.getswitchinterval()
     revocations, subjects = services_of(app).revocations, iter([new_user_id() for _ in range(1_000)])
     known = set(revocations._known.ended)
@@ -150,8 +150,8 @@ def test_nothing_is_lost_when_many_are_added_at_once(app):
     assert len(set(revocations._known.ended) - known) == 1_000
 
 
-def test_everything_is_read_a_page_at_a_time(app, monkeypatch):
-    """However the pages fall, nothing is left out; what has expired stays where it is."""
+def test_everything_is_read_in_pages(app, monkeypatch):
+    """Without omissions at any page size. Expired rows are not read."""
     monkeypatch.setattr(revoked, "PAGE", 3)
     member = register(app)
     ended = [member.sign_in() for _ in range(4)]
@@ -168,8 +168,8 @@ def test_everything_is_read_a_page_at_a_time(app, monkeypatch):
     assert subjects == {session.session_id for session in ended[1:]}
 
 
-def test_what_can_refuse_nothing_any_more_is_forgotten(app, ann, monkeypatch):
-    """By the process's copy: else it would grow for ever."""
+def test_expired_revocations_leave_the_copy(app, ann, monkeypatch):
+    """Otherwise it would grow forever."""
     revocations, kept = services_of(app).revocations, new_user_id()
     over, session_id = row(ann.user_id, revoked.EVERY_TOKEN, expires=3_600.0), new_user_id()
     assert ann.get("/v1/tasks").status_code == 200
@@ -187,7 +187,7 @@ def test_what_can_refuse_nothing_any_more_is_forgotten(app, ann, monkeypatch):
 
 @pytest.mark.parametrize("make", [lambda: row("ann", str(uuid4())), lambda: row(str(uuid4()), revoked.EVERY_TOKEN)])
 def test_an_entry_takes_little_memory(make):
-    """A million of them fit into a quarter of a gigabyte, in each process."""
+    """A million entries fit into a quarter of a gigabyte in each process."""
     known = revocation.Copy()
     tracemalloc.start()
     for _ in range(10_000):
@@ -201,7 +201,7 @@ def test_an_entry_takes_little_memory(make):
 
 @contextmanager
 def taken_away(app, request):
-    """The app's database is gone meanwhile: no server, or no folder."""
+    """Take the app's database away meanwhile: no server, or no folder."""
     url = services_of(app).settings.database_url
     if url.drivername == "sqlite":
         folder = Path(url.database).parent
@@ -217,8 +217,8 @@ def taken_away(app, request):
         server.sql(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS true")
 
 
-def test_what_cannot_be_known_is_503(new_database, request):
-    """With the database gone and the copy old, nobody is let in; and nobody is taken for revoked."""
+def test_without_a_database_and_with_an_old_copy_the_response_is_503(new_database, request):
+    """The token is neither accepted nor called revoked."""
     with another_app(new_database()) as app:
         ann = Caller(app, new_user_id())
         assert_problem(ann.get(NEEDS_NO_QUERY), 422, "validation_error")

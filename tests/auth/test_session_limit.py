@@ -1,4 +1,4 @@
-"""How many sessions an account has at most, and what ending many of them costs."""
+"""The maximum number of sessions per account, and the cost of ending many."""
 
 import pytest
 from flask import Flask
@@ -10,14 +10,14 @@ from tests.auth.people import PASSWORD, Member, ago, at_once, lives, log_in, mak
 from tests.conftest import Caller
 from tests.statements import messages
 
-# What a login sends: it counts the call and the attempt, finds the address and the account, takes the attempt back,
-# and begins the session.
+# The statements of a login: count the call and the attempt, find the address and the account, uncount the attempt,
+# and create the session.
 LOGIN = 6
 
 
 @pytest.fixture
 def crowded(app: Flask, member: Member) -> Member:
-    """Somebody with as many sessions as there may be, each renewed a minute after the one before it."""
+    """Return an account with the maximum number of sessions, each renewed a minute after the one before."""
     with app.app_context():
         for _ in range(sessions.MAX_SESSIONS - 1):
             assert sessions.start_session(str(member.user_id), 3_600)
@@ -37,8 +37,8 @@ def count_sessions(member: Member) -> int:
     return int(sql(member.app, "SELECT count(*) FROM sessions WHERE user_id = :id", id=member.user_id)[0][0])
 
 
-def test_one_session_more_ends_the_one_that_was_renewed_longest_ago(app: Flask, crowded: Member) -> None:
-    """With its access token; all others live on."""
+def test_one_more_session_ends_the_one_with_the_oldest_renewal(app: Flask, crowded: Member) -> None:
+    """With its access token. All others stay."""
     assert crowded.get("/v1/tasks").status_code == 200
     new = crowded.sign_in()
     make_copy_old(app)
@@ -49,7 +49,7 @@ def test_one_session_more_ends_the_one_that_was_renewed_longest_ago(app: Flask, 
     assert revocations_of(crowded) == [crowded.session_id]
 
 
-def test_a_session_that_is_in_use_stays(app: Flask, crowded: Member) -> None:
+def test_a_session_in_use_stays(app: Flask, crowded: Member) -> None:
     """However long ago it began."""
     renewed = crowded.renew()
     new = crowded.sign_in()
@@ -60,8 +60,8 @@ def test_a_session_that_is_in_use_stays(app: Flask, crowded: Member) -> None:
     assert count_sessions(crowded) == sessions.MAX_SESSIONS
 
 
-def test_many_that_sign_in_at_once_stay_within_the_limit(app: Flask, crowded: Member) -> None:
-    """The next sign-in ends those that several began in the same moment."""
+def test_concurrent_sign_ins_stay_within_the_limit(app: Flask, crowded: Member) -> None:
+    """The next sign-in ends excess sessions that began in the same moment."""
     answers = at_once(6, lambda: log_in(app, crowded.email))
     assert [answer.status_code for answer in answers] == [200] * 6
     last = crowded.sign_in()
@@ -70,7 +70,7 @@ def test_many_that_sign_in_at_once_stay_within_the_limit(app: Flask, crowded: Me
     assert lives(last)
 
 
-def test_a_new_session_outlives_a_clock_that_went_back(app: Flask, crowded: Member) -> None:
+def test_a_new_session_stays_although_the_clock_went_back(app: Flask, crowded: Member) -> None:
     """By its time it would be the oldest."""
     later = "UPDATE sessions SET rotated_at = :moment WHERE user_id = :id"
     sql(app, later, moment=ago(-3_600), id=crowded.user_id)
@@ -78,9 +78,11 @@ def test_a_new_session_outlives_a_clock_that_went_back(app: Flask, crowded: Memb
     assert lives(crowded.sign_in())
 
 
-def test_an_ordinary_login_costs_no_statement_more(app: Flask, member: Member, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether there is room is seen by the statement that begins the session."""
-    # One login in a hundred also clears away what is old.
+def test_the_limit_costs_a_login_no_extra_statement(
+    app: Flask, member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The statement that creates the session also checks the limit."""
+    # One login in a hundred also deletes old rows.
     monkeypatch.setattr(rate_limits, "CLEANUP_ONE_IN", 1_000_000)
     with messages(app) as sent:
         assert log_in(app, member.email).status_code == 200
@@ -96,8 +98,8 @@ ENDINGS = {
 
 @pytest.mark.parametrize("end", ENDINGS)
 @pytest.mark.parametrize("others", [1, 20])
-def test_many_sessions_end_in_one_row(app: Flask, member: Member, end: str, others: int) -> None:
-    """In as many statements for twenty as for one; each token is refused, here and in a process that reads it."""
+def test_many_sessions_are_revoked_in_one_row(app: Flask, member: Member, end: str, others: int) -> None:
+    """Twenty take as many statements as one. Each token is rejected, here and in a process that reads the row."""
     ended = [member.sign_in() for _ in range(others)]
     with messages(app) as sent:
         assert ENDINGS[end](member).status_code == (200 if end == "password" else 204)
@@ -112,16 +114,16 @@ def test_many_sessions_end_in_one_row(app: Flask, member: Member, end: str, othe
     assert lives(member) is (end == "password")
 
 
-def test_a_session_that_begins_right_afterwards_lives(app: Flask, member: Member) -> None:
-    """However exact the clocks are: what ended is told by name."""
+def test_a_session_that_begins_right_afterwards_stays(app: Flask, member: Member) -> None:
+    """Whatever the precision of the clocks, because the row names the ended sessions."""
     assert member.delete("/v1/auth/sessions").status_code == 204
 
     assert lives(member.sign_in())
 
 
 @pytest.mark.parametrize("kind", ["logout", "deletion", "outside logout", "outside deletion", "enabling"])
-def test_each_revocation_has_an_end(app: Flask, ann: Caller, member: Member, kind: str) -> None:
-    """When no living token can be left: a day for own ones, AUTH_MAX_TOKEN_SECONDS for others."""
+def test_each_revocation_expires(app: Flask, ann: Caller, member: Member, kind: str) -> None:
+    """When no valid token can be left: after a day for own tokens, AUTH_MAX_TOKEN_SECONDS for others."""
     caller: Caller = ann if kind.startswith("outside") else member
     if kind == "enabling":
         with app.app_context():
@@ -139,8 +141,8 @@ def test_each_revocation_has_an_end(app: Flask, ann: Caller, member: Member, kin
     assert ago(-longest + 5)[:19] < ends < ago(-longest - 120)
 
 
-def test_who_is_disabled_stays_so(app: Flask, member: Member) -> None:
-    """That is no garbage, however long it lasts."""
+def test_a_disabled_user_stays_disabled(app: Flask, member: Member) -> None:
+    """Its row does not expire."""
     with app.app_context():
         queries.disable_user(member.user_id)
     [row] = sql(app, "SELECT expires_at FROM revocations WHERE user_id = :id", id=member.user_id)
@@ -148,7 +150,7 @@ def test_who_is_disabled_stays_so(app: Flask, member: Member) -> None:
     assert str(row.expires_at) > "9000"
 
 
-def test_a_tokens_user_with_many_sessions_ends_the_oldest(app: Flask, crowded: Member) -> None:
+def test_the_token_command_also_ends_the_oldest_session(app: Flask, crowded: Member) -> None:
     """`flask users token` begins sessions too."""
     from_command = app.test_cli_runner().invoke(args=["users", "token", crowded.user_id])
 

@@ -1,4 +1,4 @@
-"""Sessions: how they are listed and ended, and users who are disabled."""
+"""Listing and ending sessions, and disabling users."""
 
 from uuid import uuid4
 
@@ -14,13 +14,13 @@ SESSION = {"id", "created_at", "used_at", "expires_at", "current"}
 
 
 def set_disabled(member, change):
-    """What an operator does, in the process of the app."""
+    """Run an operator's command in the app's process."""
     with member.app.app_context():
         services_of(member.app).revocations.add(change(member.user_id))
 
 
 def test_sessions_are_listed_newest_first(member):
-    """With the one that asks marked."""
+    """With a mark on the calling one."""
     second = member.sign_in()
     third = member.sign_in()
     sessions = listed(second)
@@ -33,7 +33,7 @@ def test_sessions_are_listed_newest_first(member):
 
 
 def test_one_session_can_be_ended(member):
-    """Another device is signed out; this one is not."""
+    """Another device is signed out, and this one is not."""
     other = member.sign_in()
     assert member.delete(f"/v1/auth/sessions/{other.session_id}").status_code == 204
 
@@ -42,15 +42,15 @@ def test_one_session_can_be_ended(member):
     assert_problem(member.delete(f"/v1/auth/sessions/{other.session_id}"), 404, "not_found")
 
 
-def test_the_own_session_can_be_ended_by_its_id(member):
-    """As by logging out."""
+def test_the_current_session_can_be_ended_by_its_id(member):
+    """Like a logout."""
     assert member.delete(f"/v1/auth/sessions/{member.session_id}").status_code == 204
 
     assert not lives(member)
 
 
-def test_a_foreign_session_looks_absent(app, ann, member):
-    """Nobody ends, or learns of, somebody else's session."""
+def test_another_users_session_looks_absent(app, ann, member):
+    """It can neither be ended nor noticed."""
     other = register(app)
     for caller in (other, ann):
         for session_id in (member.session_id, uuid4(), new_user_id(), "current"):
@@ -60,7 +60,7 @@ def test_a_foreign_session_looks_absent(app, ann, member):
 
 
 def test_all_sessions_can_be_ended(app, member):
-    """This one too; nobody else's; and who knows the password signs in again."""
+    """Including this one, but no other user's. Signing in again works."""
     others, stranger = [member.sign_in(), member.sign_in()], register(app)
     assert member.delete("/v1/auth/sessions").status_code == 204
 
@@ -69,8 +69,8 @@ def test_all_sessions_can_be_ended(app, member):
     assert lives(member.sign_in())
 
 
-def test_logging_out_ends_this_session_only(member):
-    """At once, with every token it has ever had."""
+def test_logging_out_ends_only_this_session(member):
+    """At once, with all its tokens."""
     other, renewed = member.sign_in(), member.renew()
     assert renewed.post("/v1/auth/logout").status_code == 204
 
@@ -80,8 +80,8 @@ def test_logging_out_ends_this_session_only(member):
     assert lives(other)
 
 
-def test_a_disabled_account_is_refused_until_it_is_enabled(app, member):
-    """Access token, refresh token and password; afterwards each of them works as before."""
+def test_a_disabled_account_is_rejected_until_enabled(app, member):
+    """Access token, refresh token and password; afterwards each works as before."""
     set_disabled(member, disable_user)
 
     assert_problem(member.get("/v1/tasks"), 401, "token_revoked")
@@ -95,8 +95,8 @@ def test_a_disabled_account_is_refused_until_it_is_enabled(app, member):
 
 
 @pytest.mark.parametrize("is_known", [False, True])
-def test_a_disabled_outside_user_is_refused_until_enabled(app, ann, bob, is_known):
-    """Whatever the issuer signs meanwhile, with a row or without."""
+def test_a_disabled_outside_user_is_rejected_until_enabled(app, ann, bob, is_known):
+    """For all tokens that the issuer signs meanwhile, with a row or without."""
     if is_known:
         ann.add()
     ann.app = app
@@ -111,8 +111,8 @@ def test_a_disabled_outside_user_is_refused_until_enabled(app, ann, bob, is_know
     assert ann.get("/v1/tasks").status_code == 200
 
 
-def test_enabling_brings_no_ended_session_back(member):
-    """What was logged out stays so."""
+def test_enabling_does_not_restore_ended_sessions(member):
+    """They stay ended."""
     other = member.sign_in()
     assert other.post("/v1/auth/logout").status_code == 204
     set_disabled(member, disable_user)

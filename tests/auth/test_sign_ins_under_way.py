@@ -1,4 +1,4 @@
-"""A password that was verified counts only as long as it is the account's: what was changed meanwhile wins."""
+"""A verified password counts only while it is the account's: a concurrent change wins."""
 
 import threading
 import time
@@ -23,7 +23,7 @@ from tests.conftest import Caller
 from tests.waiting import LONGEST_WAIT_SECONDS
 
 NEW_PASSWORD = "battery staple horse"
-# Time enough for another thread to come to a lock.
+# Time for another thread to reach a lock.
 A_MOMENT = 0.3
 
 Call = Callable[[], TestResponse]
@@ -52,7 +52,7 @@ CHANGES = [change_password, set_password, disable, delete]
 
 
 class Held:
-    """An app in which a request that has verified a password waits, until the test lets it go on."""
+    """An app in which a request that has verified a password waits until the test continues it."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app
@@ -69,7 +69,7 @@ class Held:
         passwords.verify = verify_and_wait
 
     def hold(self, call: Call, meanwhile: Callable[[], None]) -> TestResponse:
-        """What a call gets, if this happens between its looking at the password and its doing something."""
+        """Return a call's response if this happens between its check of the password and its write."""
         with ThreadPoolExecutor(1) as thread:
             answer: Future[TestResponse] = thread.submit(call)
             try:
@@ -87,10 +87,10 @@ def held(app: Flask) -> Iterator[Held]:
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
-def test_a_sign_in_does_not_outlive_what_was_changed_meanwhile(
+def test_a_sign_in_fails_after_a_concurrent_change(
     app: Flask, held: Held, member: Member, change: Callable[[Member], None]
 ) -> None:
-    """As if it had come a moment later: 401, and no session."""
+    """Like one a moment later: 401, and no session."""
     answer = held.hold(lambda: log_in(held.app, member.email), lambda: change(member))
 
     assert_problem(answer, 401, "invalid_credentials")
@@ -107,10 +107,10 @@ def test_a_sign_in_does_not_outlive_what_was_changed_meanwhile(
     ],
     ids=["deletion", "disabling", "password"],
 )
-def test_a_sign_in_waits_for_a_change_that_is_not_committed_yet(
+def test_a_sign_in_waits_for_an_uncommitted_change(
     app: Flask, held: Held, member: Member, change: Callable[[str], object]
 ) -> None:
-    """It looks at the account again afterwards; a lock that lets it pass would not do."""
+    """It then reads the account again."""
     begun = threading.Event()
     with ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(held.hold, lambda: log_in(held.app, member.email), begun.wait)
@@ -126,9 +126,7 @@ def test_a_sign_in_waits_for_a_change_that_is_not_committed_yet(
 
 
 @pytest.mark.parametrize("kind", ["sign-in", "renewal"])
-def test_a_change_of_password_waits_for_a_session_that_is_not_committed_yet(
-    app: Flask, member: Member, kind: str
-) -> None:
+def test_a_change_of_password_waits_for_an_uncommitted_session(app: Flask, member: Member, kind: str) -> None:
     """And ends it."""
     [row] = sql(app, "SELECT password_hash FROM users WHERE id = :id", id=member.user_id)
     with ThreadPoolExecutor(1) as thread:
@@ -145,8 +143,8 @@ def test_a_change_of_password_waits_for_a_session_that_is_not_committed_yet(
     assert sql(app, "SELECT id FROM sessions WHERE user_id = :id", id=member.user_id) == []
 
 
-def test_no_sign_in_slips_through_a_change_of_password(app: Flask) -> None:
-    """Four clients that sign in all the time: whoever got in with the old password is out afterwards."""
+def test_no_session_survives_a_change_of_password(app: Flask) -> None:
+    """Four clients sign in all the time; sessions with the old password end."""
     for _ in range(5):
         member, barrier = register(app), threading.Barrier(5)
 
@@ -164,8 +162,8 @@ def test_no_sign_in_slips_through_a_change_of_password(app: Flask) -> None:
         assert [session["id"] for session in listed(member)] == [member.session_id]
 
 
-def test_of_two_changes_of_a_password_at_once_one_is_done(held: Held, member: Member) -> None:
-    """The later one has verified a password that is no more."""
+def test_one_of_two_concurrent_changes_of_a_password_succeeds(held: Held, member: Member) -> None:
+    """The later one has verified a password that is no longer valid."""
     body = {"password": PASSWORD, "new_password": "a third password"}
     there = member.at(held.app)
     answer = held.hold(lambda: there.patch("/v1/auth/me", json=body), lambda: change_password(member))
@@ -175,8 +173,8 @@ def test_of_two_changes_of_a_password_at_once_one_is_done(held: Held, member: Me
     assert lives(member)
 
 
-def test_nobody_deletes_an_account_with_a_password_that_was_changed_meanwhile(held: Held, member: Member) -> None:
-    """Nor is anything of it gone."""
+def test_an_account_is_not_deleted_with_a_password_changed_meanwhile(held: Held, member: Member) -> None:
+    """Nor is any of its data."""
     there = member.at(held.app)
     answer = held.hold(
         lambda: there.delete("/v1/auth/me", json={"password": PASSWORD}), lambda: change_password(member)
@@ -187,8 +185,8 @@ def test_nobody_deletes_an_account_with_a_password_that_was_changed_meanwhile(he
     assert log_in(member.app, member.email, NEW_PASSWORD).status_code == 200
 
 
-def test_many_sign_ins_at_once_renew_a_hash_and_all_succeed(app: Flask, member: Member) -> None:
-    """Who comes second finds another hash than was verified, but of the same password."""
+def test_concurrent_sign_ins_renew_a_hash_and_all_succeed(app: Flask, member: Member) -> None:
+    """The second one finds another hash than it verified, but of the same password."""
     kept = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
     sql(app, "UPDATE users SET password_hash = :hash WHERE id = :id", hash=kept, id=member.user_id)
 
@@ -199,10 +197,10 @@ def test_many_sign_ins_at_once_renew_a_hash_and_all_succeed(app: Flask, member: 
         assert Caller(app, member.user_id, answer.json["access_token"]).get("/v1/tasks").status_code == 200
 
 
-def test_no_token_is_printed_for_who_was_disabled_or_deleted_meanwhile(
+def test_no_token_is_printed_for_a_user_disabled_or_deleted_meanwhile(
     app: Flask, member: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`flask users token` looks at the account once more, in the statement that begins the session."""
+    """`flask users token` checks the account again in the statement that begins the session."""
     found = queries.find_user
 
     def find_and_disable(user_id: str) -> Any:

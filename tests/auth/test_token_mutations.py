@@ -1,4 +1,4 @@
-"""No change to a good token makes another good one, whatever is changed and whoever signed it."""
+"""No change of a valid token makes another valid one, by any signer."""
 
 import string
 
@@ -12,7 +12,7 @@ from tests.auth.tokens import as_json, claims_of, compact, key_of, signing_of, w
 MANY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 OF_A_TOKEN = string.ascii_letters + string.digits + "-_."
-# What an HTTP header can hold reaches the verifier as Latin-1.
+# The verifier gets headers as Latin-1.
 characters = st.sampled_from(OF_A_TOKEN) | st.characters(max_codepoint=0xFF)
 
 names = st.sampled_from(["alg", "typ", "kid", "sub", "exp", "iat", "nbf", "iss", "aud", "sid", "jti", "crit", "b64"])
@@ -22,7 +22,7 @@ changes = st.dictionaries(names, values, min_size=1, max_size=4)
 
 @pytest.fixture(params=["HS256 of this service", "HS256 of a front end", "EdDSA", "ES256", "RS256"])
 def sign(request, front_end):
-    """Signs claims, its issuer's own or others, as one of the issuers does."""
+    """Return a function that signs claims like one of the issuers, its own or changed ones."""
     kind = {"HS256 of this service": "own", "HS256 of a front end": "shared"}.get(request.param, "published")
     header, key = signing_of(kind)
     if kind == "published":
@@ -40,14 +40,14 @@ def verifier(new_verifier, front_end):
 
 @pytest.fixture
 def token(sign, verifier):
-    """A good one, which is remembered as such."""
+    """A valid token, which the verifier remembers."""
     token = sign()
     assert verifier.verify(token) == verifier.verify(token)
     return token
 
 
 def assert_refused(verifier, token, changed):
-    """With one of the codes that a refusal has, and no other failure."""
+    """Check that a token is rejected with one of the known codes."""
     assume(changed != token)
     with pytest.raises(TokenRefused) as refusal:
         verifier.verify(changed)
@@ -56,7 +56,7 @@ def assert_refused(verifier, token, changed):
 
 @MANY
 @given(place=st.floats(0, 1, exclude_max=True), character=characters)
-def test_no_replaced_character_is_overlooked(verifier, token, place, character):
+def test_a_replaced_character_is_rejected(verifier, token, place, character):
     """Anywhere in the token."""
     index = int(place * len(token))
 
@@ -65,8 +65,8 @@ def test_no_replaced_character_is_overlooked(verifier, token, place, character):
 
 @MANY
 @given(place=st.floats(0, 1), inserted=st.text(characters, min_size=1, max_size=8))
-def test_no_inserted_text_is_overlooked(verifier, token, place, inserted):
-    """Before, behind or anywhere within."""
+def test_an_inserted_text_is_rejected(verifier, token, place, inserted):
+    """Before, after or inside the token."""
     index = int(place * len(token))
 
     assert_refused(verifier, token, token[:index] + inserted + token[index:])
@@ -74,7 +74,7 @@ def test_no_inserted_text_is_overlooked(verifier, token, place, inserted):
 
 @MANY
 @given(place=st.floats(0, 1, exclude_max=True), length=st.integers(1, 600))
-def test_no_missing_text_is_overlooked(verifier, token, place, length):
+def test_a_missing_text_is_rejected(verifier, token, place, length):
     """From one character to all of them."""
     index = int(place * len(token))
 
@@ -83,8 +83,8 @@ def test_no_missing_text_is_overlooked(verifier, token, place, length):
 
 @MANY
 @given(index=st.integers(0, 2), place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-def test_no_flipped_bit_is_overlooked(verifier, token, index, place, bit):
-    """In what the three parts stand for, so that the text stays well-formed."""
+def test_a_flipped_bit_is_rejected(verifier, token, index, place, bit):
+    """In the decoded parts, so that the text stays well-formed."""
 
     def flip(part):
         flipped = bytearray(part)
@@ -96,8 +96,8 @@ def test_no_flipped_bit_is_overlooked(verifier, token, index, place, bit):
 
 @MANY
 @given(parts=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 2)), min_size=1, max_size=4))
-def test_the_parts_of_two_good_tokens_make_no_third(verifier, token, sign, parts):
-    """In any order and number; only each token as it was is good."""
+def test_parts_of_two_valid_tokens_are_rejected(verifier, token, sign, parts):
+    """In any order and number, except the two tokens themselves."""
     other = sign(sub="usr_somebody_else")
     pieces = [token.split("."), other.split(".")]
     mixed = ".".join(pieces[which][index] for which, index in parts)
@@ -108,8 +108,8 @@ def test_the_parts_of_two_good_tokens_make_no_third(verifier, token, sign, parts
 
 @MANY
 @given(index=st.integers(0, 1), changes=changes)
-def test_no_changed_header_or_claim_is_overlooked(verifier, token, index, changes):
-    """Written anew as good JSON, and not signed again."""
+def test_a_changed_header_or_claim_is_rejected(verifier, token, index, changes):
+    """Encoded again as valid JSON, but not signed again."""
 
     def change(part):
         return part[:-1] + b"," + as_json(changes)[1:]
@@ -119,13 +119,13 @@ def test_no_changed_header_or_claim_is_overlooked(verifier, token, index, change
 
 @MANY
 @given(index=st.integers(0, 2), part=st.binary(max_size=100))
-def test_no_other_part_takes_the_place_of_the_right_one(verifier, token, index, part):
-    """Arbitrary bytes, in good base64url."""
+def test_an_arbitrary_part_is_rejected(verifier, token, index, part):
+    """Any bytes in valid base64url."""
     assert_refused(verifier, token, with_part(token, index, lambda _: part))
 
 
 @MANY
 @given(text=st.text(characters, max_size=200))
-def test_no_arbitrary_text_lets_anybody_in(verifier, token, text):
-    """Nor does it break the verifier."""
+def test_an_arbitrary_text_is_rejected(verifier, token, text):
+    """And the verifier does not fail."""
     assert_refused(verifier, token, text)

@@ -1,4 +1,4 @@
-"""Tokens of all three kinds of issuers, right, or wrong in any way: nothing here checks what it signs."""
+"""Tokens of all three kinds of issuers, valid or invalid in any way: nothing here checks what it signs."""
 
 import functools
 import json
@@ -24,7 +24,7 @@ LIFETIME = 15 * 60
 
 
 class LeftOut(Enum):
-    """As a claim or header: not there at all."""
+    """For a claim or header that is missing."""
 
     LEFT_OUT = "left out"
 
@@ -45,19 +45,19 @@ PRIVATE_KEYS: dict[str, Callable[[], Any]] = {
 
 @dataclass(frozen=True)
 class Key:
-    """A key that an issuer signs with, and publishes the public half of."""
+    """An issuer's signing key, whose public half is published."""
 
     algorithm: str
     private: Any
     kid: str
 
     def jwk(self, **members: Any) -> dict[str, Any]:
-        """The public key as Better Auth publishes it; further members replace its own."""
+        """Return the public key as Better Auth publishes it, with changed or added members."""
         jwk = json.loads(jwt.get_algorithm_by_name(self.algorithm).to_jwk(self.private.public_key()))
         return without_left_out({**jwk, "key_ops": LEFT_OUT, "alg": self.algorithm, "kid": self.kid, **members})
 
     def sign(self, claims: Any, **header: Any) -> str:
-        """A token with a header as Better Auth writes it, without `typ`."""
+        """Return a token with a header like Better Auth's, without `typ`."""
         return compact({"alg": self.algorithm, "kid": self.kid, **header}, claims, self.private)
 
 
@@ -67,12 +67,12 @@ def new_key(algorithm: str = "EdDSA") -> Key:
 
 @functools.cache
 def key_of(algorithm: str) -> Key:
-    """One key of this algorithm for all tests: an RSA key takes long to make."""
+    """Return one key per algorithm for all tests, because making an RSA key is slow."""
     return new_key(algorithm)
 
 
 def compact(header: Any, claims: Any, key: Any, algorithm: str | None = None) -> str:
-    """A token of exactly this header and these claims (bytes stay as they are), signed as its header says."""
+    """Return a token of exactly this header and these claims (bytes stay unchanged), signed as its header says."""
     algorithm = algorithm or header["alg"]
     message = b".".join(base64url_encode(as_json(part)) for part in (header, claims))
     signer = jwt.get_algorithm_by_name(algorithm)
@@ -91,7 +91,7 @@ def without_left_out(members: dict[str, Any]) -> dict[str, Any]:
 
 
 def claims_of(kind: str, origin: str, **changes: Any) -> dict[str, Any]:
-    """What an issuer of this kind says of a user, with changes."""
+    """Return an issuer's claims for a user, with changes."""
     now = int(time.time())
     claims = {"sub": new_user_id(), "iat": now, "exp": now + LIFETIME}
     if kind == "own":
@@ -103,7 +103,7 @@ def claims_of(kind: str, origin: str, **changes: Any) -> dict[str, Any]:
 
 
 def signing_of(kind: str) -> tuple[dict[str, Any], Any]:
-    """The header that an issuer of this kind writes, and its key."""
+    """Return an issuer's header and key."""
     if kind == "published":
         key = key_of("EdDSA")
         return {"alg": key.algorithm, "kid": key.kid}, key.private
@@ -111,13 +111,13 @@ def signing_of(kind: str) -> tuple[dict[str, Any], Any]:
 
 
 def token_of(kind: str, origin: str, header: dict[str, Any] | None = None, **changes: Any) -> str:
-    """A token of an issuer of this kind, with changes to its header and claims."""
+    """Return an issuer's token with changes to its header and claims."""
     own_header, key = signing_of(kind)
     return compact(own_header | (header or {}), claims_of(kind, origin, **changes), key, own_header["alg"])
 
 
 def with_part(token: str, index: int, change: Callable[[bytes], bytes]) -> str:
-    """The token with one of its three parts changed, and not signed again."""
+    """Return the token with one of its three parts changed, and not signed again."""
     parts = token.split(".")
     parts[index] = base64url_encode(change(base64url_decode(parts[index]))).decode()
     return ".".join(parts)
@@ -130,7 +130,7 @@ def flip_bit(part: bytes, byte: int = -1) -> bytes:
 
 
 def refusal_of(answer: TestResponse) -> Any:
-    """The code of a 401 that has the challenge of RFC 6750, section 3; else what the answer is instead."""
+    """Return the code of a 401 with the challenge of RFC 6750, section 3, otherwise the response."""
     status, code = problem_of(answer)
     challenge = answer.headers.get("WWW-Authenticate", "")
     if code == "token_missing":
@@ -141,11 +141,11 @@ def refusal_of(answer: TestResponse) -> Any:
 
 
 def assert_refused(answer: TestResponse, code: str) -> None:
-    """A 401 of this code, with its challenge."""
+    """Assert that the response is a 401 with this code and its challenge."""
     assert refusal_of(answer) == code
 
 
 def assert_all_refused(send: Callable[[str], TestResponse], tokens: dict[Any, str], code: str) -> None:
-    """Each of these tokens is refused with this code: a failure names all that are not."""
+    """Assert that all tokens are rejected with this code; a failure lists those that are not."""
     assert tokens
     assert {name: refusal_of(send(token)) for name, token in tokens.items()} == dict.fromkeys(tokens, code)

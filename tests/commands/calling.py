@@ -1,4 +1,4 @@
-"""How the tests of commands call them: in this process, or as an operator does, in one of its own."""
+"""Call commands in this process, or like an operator in their own."""
 
 import json
 import os
@@ -17,7 +17,7 @@ FLASK = Path(sys.executable).with_name("flask")
 
 
 def run(app: Flask, *arguments: str, stdin: str | bytes = "") -> Result:
-    """A command of this app."""
+    """Run a command of this app."""
     with app.app_context():
         result = app.test_cli_runner().invoke(args=arguments, input=stdin)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
@@ -25,14 +25,14 @@ def run(app: Flask, *arguments: str, stdin: str | bytes = "") -> Result:
 
 
 def succeed(app: Flask, *arguments: str, stdin: str | bytes = "") -> str:
-    """What a command that ends well prints for whoever called it."""
+    """Run a command that must succeed, and return its output."""
     result = run(app, *arguments, stdin=stdin)
     assert result.exit_code == 0, result.output
     return result.stdout
 
 
 def fail(app: Flask, *arguments: str, stdin: str | bytes = "") -> str:
-    """The one line that a refused command says."""
+    """Run a command that must fail, and return the one line it prints."""
     result = run(app, *arguments, stdin=stdin)
     assert (result.exit_code, result.stdout) == (1, ""), result.output
     [line] = result.stderr.splitlines()
@@ -40,12 +40,12 @@ def fail(app: Flask, *arguments: str, stdin: str | bytes = "") -> str:
 
 
 def record(app: Flask, *arguments: str, stdin: str | bytes = "") -> dict[str, Any]:
-    """What a command that ends well tells programs."""
+    """Run a command that must succeed, and return its JSON."""
     return dict(json.loads(succeed(app, *arguments, "--json", stdin=stdin)))
 
 
 def run_process(url: str, *arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    """The `flask` command on a database, as an operator runs it."""
+    """Run the `flask` command on a database, as an operator runs it."""
     return subprocess.run(
         [FLASK, *arguments],
         cwd=PROJECT,

@@ -1,4 +1,4 @@
-"""What the tests of the commands share."""
+"""Shared by the tests of the commands."""
 
 import pytest
 
@@ -7,5 +7,5 @@ from tests.conftest import NewDatabase
 
 @pytest.fixture
 def url(new_database: NewDatabase) -> str:
-    """A database of a test's own, for what is done to all of its users or in a process of its own."""
+    """A database for one test, for commands that affect all users or run in their own process."""
     return new_database()

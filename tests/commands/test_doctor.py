@@ -22,7 +22,8 @@ from tests.commands.calling import fail, record, run, run_process, succeed
 from tests.conftest import OWN_SECRET, SHARED_SECRET, Caller, NewDatabase, migrate
 from tests.postgres import PGBOUNCER, Server
 
-CHECKS = ["settings", "secrets", "database", "migrations", "isolation", "pooler", "clock", "letters", "keys"]
+CHECKS = ["settings", "secrets", "database", "migrations", "isolation", "cluster", "pooler"]
+CHECKS += ["clock", "letters", "keys"]
 RANDOM_SECRETS = {
     "AUTH_SECRET": "kq3Vh0Yc2Jt9mZrXw8LsPd5nBf7GgTea",
     "BETTER_AUTH_SECRET": "1f9c0b7ad4e2835660b1c8f7e49a2d3c",
@@ -30,7 +31,7 @@ RANDOM_SECRETS = {
 
 
 def findings(app: Flask) -> dict[str, dict[str, Any]]:
-    """What each check found; of several findings the worst."""
+    """Return the result of each check; of several results the worst."""
     with app.app_context():
         found = list(command._findings(services_of(app).settings))
     order = list(command.COLOURS)
@@ -44,8 +45,8 @@ def healthy_app(app: Flask, **changes: str) -> Iterator[Flask]:
         yield healthy
 
 
-def test_all_is_well(app: Flask) -> None:
-    """One line for each check, and exit status 0."""
+def test_a_healthy_service_has_one_line_per_check(app: Flask) -> None:
+    """And exit status 0."""
     with healthy_app(app) as healthy:
         lines = succeed(healthy, "doctor").splitlines()
         told = record(healthy, "doctor")
@@ -57,8 +58,8 @@ def test_all_is_well(app: Flask) -> None:
     ]
 
 
-def test_warnings_are_no_failure(app: Flask) -> None:
-    """Exit status 0; the fix stands beside."""
+def test_warnings_do_not_fail(app: Flask) -> None:
+    """Exit status 0; each has a fix next to it."""
     with healthy_app(app, BETTER_AUTH_SECRET=SHARED_SECRET) as warned:
         result = run(warned, "doctor")
 
@@ -70,7 +71,7 @@ def test_warnings_are_no_failure(app: Flask) -> None:
 
 
 def test_no_secret_is_printed(app: Flask) -> None:
-    """Nor the database's password, for people or for programs."""
+    """Nor the database's password, in both forms of output."""
     for options in ((), ("--json",)):
         output = run(app, "doctor", *options).output
         for secret in (OWN_SECRET, SHARED_SECRET, ":tasks@"):
@@ -90,13 +91,13 @@ def test_no_secret_is_printed(app: Flask) -> None:
         ("better-auth-secret-12345678901234567890", True),
     ],
 )
-def test_a_placeholder_is_no_secret(secret: str, guessable: bool) -> None:
-    """What is long enough may still be guessed."""
+def test_a_guessable_secret_is_a_warning(secret: str, guessable: bool) -> None:
+    """Even if it is long enough."""
     assert looks_guessable(secret) is guessable
 
 
-def test_one_secret_for_both_is_a_warning(app: Flask) -> None:
-    """Whoever shares the second could make tokens of accounts."""
+def test_the_same_secret_for_both_issuers_is_a_warning(app: Flask) -> None:
+    """The front end could make tokens of accounts."""
     with healthy_app(app, BETTER_AUTH_SECRET=RANDOM_SECRETS["AUTH_SECRET"]) as app_:
         found = findings(app_)["secrets"]
 
@@ -105,10 +106,10 @@ def test_one_secret_for_both_is_a_warning(app: Flask) -> None:
 
 
 @pytest.mark.parametrize(("mode", "status"), [(0o600, "ok"), (0o640, "warning"), (0o604, "warning")])
-def test_a_secret_that_others_can_read_is_a_warning(
+def test_a_secret_readable_by_others_is_a_warning(
     app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, status: str
 ) -> None:
-    """The file where settings stand."""
+    """Also in `.env`."""
     monkeypatch.setattr(checks, "PROJECT", tmp_path)
     monkeypatch.setattr(checks, "INSTANCE", tmp_path / "none")
     (tmp_path / ".env").touch()
@@ -121,8 +122,8 @@ def test_a_secret_that_others_can_read_is_a_warning(
     assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == mode
 
 
-def test_keys_over_an_open_line_are_a_warning(app: Flask) -> None:
-    """Unless the line is within this machine."""
+def test_keys_over_plain_http_are_a_warning(app: Flask) -> None:
+    """Except on this machine."""
     with healthy_app(app, AUTH_JWKS_URL="http://keys.invalid/jwks") as open_line:
         assert findings(open_line)["settings"]["status"] == "warning"
     with healthy_app(app, AUTH_JWKS_URL="http://127.0.0.1:1/jwks") as local:
@@ -140,7 +141,7 @@ def unreachable_urls(tmp_path: Path) -> list[str]:
 
 
 def test_an_unreachable_database_is_one_failed_check(tmp_path: Path) -> None:
-    """The rest of the database's are left out, the others are made."""
+    """The database's other checks are left out, and all others run."""
     for url in unreachable_urls(tmp_path):
         with another_app(url, **RANDOM_SECRETS) as cut_off:
             done = run(cut_off, "doctor")
@@ -157,8 +158,8 @@ def test_an_unreachable_database_is_one_failed_check(tmp_path: Path) -> None:
     ["seed", "users list", "users show ann", "users token usr_1", "purge", "tasks export --user ann --format csv",
      "tasks import --user ann --format csv -"],
 )  # fmt: skip
-def test_every_command_tells_an_unreachable_database_in_one_line(tmp_path: Path, command: str, engine: int) -> None:
-    """On standard error, with exit status 1: no traceback."""
+def test_every_command_reports_an_unreachable_database_in_one_line(tmp_path: Path, command: str, engine: int) -> None:
+    """On standard error, with exit status 1 and without a traceback."""
     with another_app(unreachable_urls(tmp_path)[engine], LOG_LEVEL="debug") as app:
         assert_unavailable(fail(app, *command.split(), stdin=b"title\ntea\n"))
 
@@ -167,8 +168,8 @@ def test_every_command_tells_an_unreachable_database_in_one_line(tmp_path: Path,
     ("command", "engine"),
     [("db upgrade", 0), ("db upgrade", 1), ("db downgrade", 0), ("db current", 0), ("db check", 1), ("users list", 1)],
 )
-def test_a_process_with_an_unreachable_database_says_one_line(tmp_path: Path, command: str, engine: int) -> None:
-    """And nothing of what a library writes by itself, whatever is logged."""
+def test_a_process_with_an_unreachable_database_prints_one_line(tmp_path: Path, command: str, engine: int) -> None:
+    """Libraries print nothing, at any log level."""
     done = run_process(unreachable_urls(tmp_path)[engine], *command.split(), LOG_LEVEL="debug")
 
     assert (done.returncode, done.stdout) == (1, "")
@@ -183,14 +184,14 @@ def assert_unavailable(line: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["seed", "users list", "purge", "tasks export --user ann --format csv"])
-def test_a_database_without_tables_is_one_line(new_database: NewDatabase, command: str) -> None:
-    """That says what to run."""
+def test_commands_on_an_unmigrated_database_print_one_line(new_database: NewDatabase, command: str) -> None:
+    """With the command to run."""
     with another_app(new_database(migrated=False)) as app:
         assert "flask db upgrade" in fail(app, *command.split())
 
 
-def test_a_role_that_may_make_no_tables_is_one_line(postgresql: Server) -> None:
-    """As on a new PostgreSQL, whose public schema belongs to somebody else."""
+def test_upgrading_with_a_role_that_may_not_create_tables_prints_one_line(postgresql: Server) -> None:
+    """As on a new PostgreSQL, whose public schema belongs to another role."""
     name = f"{postgresql.role}_foreign"
     postgresql.sql(f"CREATE DATABASE {name}")
     postgresql.databases.append(name)
@@ -204,8 +205,8 @@ def test_a_role_that_may_make_no_tables_is_one_line(postgresql: Server) -> None:
     assert "must own its database" in line
 
 
-def test_a_role_that_may_not_read_is_one_line(postgresql: Server) -> None:
-    """The tables are there, and somebody else's."""
+def test_a_role_without_access_to_the_tables_prints_one_line(postgresql: Server) -> None:
+    """The tables exist, but belong to another role."""
     role, name = f"{postgresql.role}_other", postgresql.create_database()
     migrate(postgresql.url(name))
     postgresql.sql(f"CREATE ROLE {role} LOGIN PASSWORD 'tasks'")
@@ -217,21 +218,21 @@ def test_a_role_that_may_not_read_is_one_line(postgresql: Server) -> None:
         postgresql.sql(f"DROP ROLE {role}")
 
 
-def test_a_database_that_is_not_migrated_fails(new_database: NewDatabase) -> None:
+def test_an_unmigrated_database_is_a_failure(new_database: NewDatabase) -> None:
     """With the command to run."""
     with another_app(new_database(migrated=False), **RANDOM_SECRETS) as app:
         result = run(app, "doctor")
 
     assert result.exit_code == 1
     [line] = [line for line in result.stdout.splitlines() if line.startswith("failed")]
-    # Of SQLite there is no file yet.
+    # SQLite's file does not exist yet.
     assert line.split()[1] == ("database" if services_of(app).engine.dialect.name == "sqlite" else "migrations")
     assert "flask db upgrade" in line
     assert "isolation" not in result.stdout
 
 
-def test_the_probe_leaves_nothing_behind(app: Flask) -> None:
-    """Neither users nor tasks, seen with nobody's rights or everybody's."""
+def test_the_isolation_probe_leaves_no_rows(app: Flask) -> None:
+    """Neither users nor tasks, in any role."""
     Caller(app, "probes-neighbour").add()
     before = sql(app, "SELECT count(*) FROM users")
 
@@ -241,8 +242,8 @@ def test_the_probe_leaves_nothing_behind(app: Flask) -> None:
     assert sql(app, "SELECT count(*) FROM users WHERE id LIKE 'probe-%'")[0][0] == 0
 
 
-def test_a_superuser_fails(postgresql: Server, app: Flask) -> None:
-    """Row-level security does not hold it."""
+def test_a_superuser_is_a_failure(postgresql: Server, app: Flask) -> None:
+    """Row-level security does not apply to it."""
     if services_of(app).engine.dialect.name == "sqlite":
         pytest.skip("SQLite has no roles")
     name = services_of(app).settings.database_url.database
@@ -253,10 +254,10 @@ def test_a_superuser_fails(postgresql: Server, app: Flask) -> None:
     assert "superuser" in found["message"]
 
 
-def test_the_probe_sees_what_the_catalogue_does_not_tell(
+def test_the_isolation_probe_finds_missing_policies(
     postgresql: Server, new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without the policies a user's task is seen by another, whatever else is said of them."""
+    """It sees another user's task, whatever the catalogue says."""
     url = new_database()
     if not url.startswith("postgresql"):
         pytest.skip("SQLite has no policies")
@@ -270,8 +271,10 @@ def test_the_probe_sees_what_the_catalogue_does_not_tell(
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(0, "ok"), (5, "warning"), (-5, "warning"), (60, "failed")])
-def test_a_clock_that_differs_is_told(app: Flask, monkeypatch: pytest.MonkeyPatch, seconds: float, status: str) -> None:
-    """Logouts and tokens are judged by two clocks."""
+def test_a_difference_of_clocks_is_reported(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, seconds: float, status: str
+) -> None:
+    """Logouts and tokens use both clocks."""
     if services_of(app).engine.dialect.name == "sqlite":
         pytest.skip("there is one clock")
     now = database_checks.time.time
@@ -288,7 +291,7 @@ def test_a_clock_that_differs_is_told(app: Flask, monkeypatch: pytest.MonkeyPatc
     assert findings(app)["clock"]["status"] == status
 
 
-def test_a_locale_that_knows_ascii_alone_is_a_warning(postgresql: Server, app: Flask) -> None:
+def test_a_locale_without_unicode_is_a_warning(postgresql: Server, app: Flask) -> None:
     """There lower('Ä') is not 'ä'."""
     if services_of(app).engine.dialect.name == "sqlite" or PGBOUNCER in os.environ:
         pytest.skip("SQLite folds with a function of the service's")
@@ -303,16 +306,16 @@ def test_a_locale_that_knows_ascii_alone_is_a_warning(postgresql: Server, app: F
     assert "locale" in found["fix"]
 
 
-def test_a_pooler_is_noticed(app: Flask) -> None:
-    """With PgBouncer in between, in transaction mode; without one, none."""
+def test_a_pooler_is_detected(app: Flask) -> None:
+    """PgBouncer in transaction mode is; a direct connection is not."""
     found = findings(app)["pooler"]
 
     assert found["status"] == "ok"
     assert ("shares sessions by transaction" in found["message"]) is (PGBOUNCER in os.environ)
 
 
-def test_a_pooler_gives_its_own_number(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server's number of a session is not what the connection was told; who shares it is found by trying."""
+def test_a_pooler_with_its_own_numbers_is_detected(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server's number of a session differs from the connection's, and a probe finds shared sessions."""
     if services_of(app).engine.dialect.name == "sqlite" or PGBOUNCER in os.environ:
         pytest.skip("needs a PostgreSQL without a pooler")
     for sessions, words in (([7, 7, 7], "shares sessions"), ([7, 8, 7], "leaves each"), ([7, 8, 9], "shares sessions")):
@@ -322,7 +325,7 @@ def test_a_pooler_gives_its_own_number(app: Flask, monkeypatch: pytest.MonkeyPat
 
 
 def test_published_keys_are_listed(app: Flask) -> None:
-    """With kid and alg; and those that are not used, with the reason."""
+    """With kid and alg; unused ones with the reason."""
     good, twice = new_key("EdDSA"), new_key("ES256")
     with Issuer(good) as issuer:
         issuer.keys += [
@@ -356,8 +359,8 @@ def test_published_keys_are_listed(app: Flask) -> None:
     ],
     ids=["gone", "moved", "no JSON", "no keys", "no set"],
 )
-def test_keys_that_cannot_be_fetched_fail(app: Flask, answering: Callable, words: str) -> None:
-    """With what the issuer answered."""
+def test_keys_that_cannot_be_fetched_are_a_failure(app: Flask, answering: Callable, words: str) -> None:
+    """With the issuer's response."""
     with Issuer() as issuer:
         issuer.answering = answering
         with healthy_app(app, AUTH_JWKS_URL=issuer.url) as trusting:
@@ -372,8 +375,8 @@ def test_keys_that_cannot_be_fetched_fail(app: Flask, answering: Callable, words
 @pytest.mark.parametrize(
     "arguments", [("--unknown",), ("more",), ("--token",), ("--token", "eyJhbGciOiJub25lIn0.e30.")]
 )
-def test_wrong_arguments_are_status_2(app: Flask, arguments: tuple[str, ...]) -> None:
-    """And a token among them is not repeated."""
+def test_wrong_arguments_have_status_2(app: Flask, arguments: tuple[str, ...]) -> None:
+    """A token among them is not repeated."""
     result = run(app, "doctor", *arguments)
 
     assert (result.exit_code, result.stdout) == (2, "")

@@ -1,6 +1,7 @@
-"""`flask doctor --token -`: whose a token is, who judges it, and why it is refused."""
+"""`flask doctor --token -` says whose a token is, which issuer judges it, and why it is rejected."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from app.auth.explanations import EXPLANATIONS
+from app.settings import PROJECT
 from tests.auth.conftest import front_end as _front_end
 from tests.auth.issuer import Issuer
 from tests.auth.people import another_app, register
@@ -28,7 +31,7 @@ def trusting(new_database: NewDatabase, front_end: Issuer) -> Iterator[Flask]:
 
 
 def diagnose(app: Flask, token: str) -> dict[str, Any]:
-    """What the command tells programs; its exit status says the same, and so does a request."""
+    """Return the command's JSON. Its exit status and the response to a request must agree."""
     result = run(app, "doctor", "--token", "-", "--json", stdin=token)
     told = json.loads(result.stdout)
     assert result.exit_code == (0 if told["accepted"] else 1)
@@ -41,14 +44,14 @@ def diagnose(app: Flask, token: str) -> dict[str, Any]:
 
 
 def assert_shows_nothing(output: str, token: str) -> None:
-    """Neither a secret, nor the token or a part that would make it whole."""
+    """Check that a text has no secret, and no part that would complete the token."""
     hidden = [OWN_SECRET, SHARED_SECRET, *(part for part in {token, *token.split("."), *token.split("~")[3:]})]
     assert [part for part in hidden if len(part) > 8 and part in output] == []
 
 
 @pytest.mark.parametrize("kind", ["shared", "published"])
-def test_a_good_token_is_told_as_such(trusting: Flask, front_end: Issuer, kind: str) -> None:
-    """With its user, its issuer and its end."""
+def test_a_valid_token_is_accepted(trusting: Flask, front_end: Issuer, kind: str) -> None:
+    """With its user, its issuer and its expiry time."""
     user_id = new_user_id()
 
     told = diagnose(trusting, token_of(kind, front_end.origin, sub=user_id))
@@ -58,8 +61,8 @@ def test_a_good_token_is_told_as_such(trusting: Flask, front_end: Issuer, kind: 
     assert told["reason"].startswith("It is valid until 20")
 
 
-def test_an_accounts_token_names_the_account(trusting: Flask) -> None:
-    """By its address; for people in a few lines, without the token."""
+def test_an_accounts_token_is_shown_with_the_account(trusting: Flask) -> None:
+    """With its address, in a few lines without the token."""
     member = register(trusting)
 
     lines = succeed(trusting, "doctor", "--token", "-", stdin=member.access_token).splitlines()
@@ -71,8 +74,8 @@ def test_an_accounts_token_names_the_account(trusting: Flask) -> None:
 
 
 @pytest.mark.parametrize("form", ["{}\n", "Bearer {}", "Authorization: Bearer {}\r\n", "  {}  "])
-def test_what_stands_around_a_token_is_taken_off(trusting: Flask, form: str) -> None:
-    """As it is copied from a header or a shell."""
+def test_text_around_a_token_is_ignored(trusting: Flask, form: str) -> None:
+    """As copied from a header or a shell."""
     result = run(trusting, "doctor", "--token", "-", stdin=form.format(shared_token("ann")))
 
     assert result.exit_code == 0, result.output
@@ -92,15 +95,15 @@ def test_what_stands_around_a_token_is_taken_off(trusting: Flask, form: str) -> 
         ({"aud": LEFT_OUT}, "token_audience", "no aud, but"),
         ({"sub": LEFT_OUT}, "token_claim", "sub is not a user id"),
         ({"sub": "\ud800"}, "token_malformed", "damaged"),
-        ({"sub": "usr_" + 32 * "0"}, "token_claim", "is no user id of this issuer"),
+        ({"sub": "usr_" + 32 * "0"}, "token_claim", "is not a user id of this issuer"),
         ({"exp": "soon"}, "token_claim", "exp is not a number"),
     ],
     ids=lambda value: str(next(iter(value))) if isinstance(value, dict) else None,
 )
-def test_a_claim_that_is_refused_is_explained(
+def test_a_wrong_claim_is_explained(
     trusting: Flask, front_end: Issuer, changes: dict[str, Any], code: str, words: str
 ) -> None:
-    """With what stands in it, what is expected, and the fix."""
+    """With its value, the expected one, and the fix."""
     told = diagnose(trusting, token_of("published", front_end.origin, **changes))
 
     assert (told["code"], told["accepted"]) == (code, False)
@@ -108,16 +111,16 @@ def test_a_claim_that_is_refused_is_explained(
     assert told["fix"]
 
 
-def test_the_mend_of_another_issuer_names_the_setting(trusting: Flask, front_end: Issuer) -> None:
-    """Which helps with a base URL behind a proxy."""
+def test_the_fix_for_a_wrong_issuer_or_audience_names_the_setting(trusting: Flask, front_end: Issuer) -> None:
+    """For example for a base URL behind a proxy."""
     for claim, setting in (("iss", "AUTH_ISSUER"), ("aud", "AUTH_AUDIENCE")):
         told = diagnose(trusting, token_of("published", front_end.origin, **{claim: "https://my.example"}))
         assert setting in told["fix"]
         assert front_end.origin in told["reason"]
 
 
-def test_published_keys_that_are_not_set_are_named(app: Flask, front_end: Issuer) -> None:
-    """The most common mistake: the token is Better Auth's, and only the secret was given."""
+def test_a_missing_auth_jwks_url_is_named(app: Flask, front_end: Issuer) -> None:
+    """The most common mistake: the token is Better Auth's, and only the secret was set."""
     told = diagnose(app, token_of("published", front_end.origin))
 
     assert told["code"] == "token_algorithm"
@@ -126,16 +129,16 @@ def test_published_keys_that_are_not_set_are_named(app: Flask, front_end: Issuer
     assert told["issuer"] is None
 
 
-def test_accounts_that_are_off_are_named(trusting: Flask, front_end: Issuer) -> None:
-    """A token of the service's own is nobody's then."""
+def test_disabled_accounts_are_named(trusting: Flask, front_end: Issuer) -> None:
+    """Then this service's own tokens have no issuer."""
     with another_app(trusting, LOCAL_AUTH="off") as closed:
         told = diagnose(closed, token_of("own", front_end.origin))
 
     assert (told["code"], told["fix"]) == ("token_algorithm", "Set LOCAL_AUTH to on.")
 
 
-def test_a_shared_secret_that_is_not_set_is_named(app: Flask) -> None:
-    """HS256 without a secret to compare with."""
+def test_a_missing_shared_secret_is_named(app: Flask) -> None:
+    """HS256 needs a secret."""
     with another_app(app, BETTER_AUTH_SECRET=None) as alone:
         told = diagnose(alone, shared_token("ann"))
 
@@ -144,7 +147,7 @@ def test_a_shared_secret_that_is_not_set_is_named(app: Flask) -> None:
 
 @pytest.mark.parametrize("algorithm", ["none", "HS512", "ES256K", 7, None])
 def test_an_unknown_algorithm_is_named(trusting: Flask, algorithm: Any) -> None:
-    """With those that are taken."""
+    """With the accepted ones."""
     token = compact({"alg": algorithm}, {"sub": "ann"}, SHARED_SECRET, "HS256")
 
     told = diagnose(trusting, token)
@@ -154,8 +157,8 @@ def test_an_unknown_algorithm_is_named(trusting: Flask, algorithm: Any) -> None:
     assert "EdDSA" in told["fix"]
 
 
-def test_another_secret_is_told_from_another_key(trusting: Flask, front_end: Issuer) -> None:
-    """And a key that is not published from a signature that does not fit."""
+def test_a_wrong_secret_an_unknown_key_and_a_wrong_signature_differ(trusting: Flask, front_end: Issuer) -> None:
+    """All are token_signature, but have different reasons."""
     other = diagnose(trusting, shared_token("ann", secret="another secret of at least 32 bytes"))
     own = diagnose(trusting, with_part(token_of("own", front_end.origin), 2, flip_bit))
     unknown = diagnose(trusting, front_end.token(new_key()))
@@ -169,8 +172,36 @@ def test_another_secret_is_told_from_another_key(trusting: Flask, front_end: Iss
     assert changed["reason"] == "It is not signed with the key that AUTH_JWKS_URL publishes."
 
 
-def test_keys_that_cannot_be_had_are_told(app: Flask, front_end: Issuer) -> None:
-    """Nobody can judge, and that is no fault of the token's."""
+def test_the_page_names_the_settings_that_the_command_names(trusting: Flask, front_end: Issuer) -> None:
+    """Each rejection whose cause can be a setting has its row in docs/authentication.md, with just these settings."""
+    published, own = token_of("published", front_end.origin), token_of("own", front_end.origin)
+    only_published = {"BETTER_AUTH_SECRET": None, "LOCAL_AUTH": "off", "AUTH_JWKS_URL": front_end.url}
+    found: dict[str, set[str]] = {}
+    for settings, token in (
+        ({"AUTH_JWKS_URL": None}, published),
+        (only_published, shared_token("ann")),
+        (only_published, own),
+        ({}, shared_token("ann", secret="another secret of at least 32 bytes")),
+        ({}, with_part(own, 2, flip_bit)),
+        ({"AUTH_JWKS_URL": front_end.url}, front_end.token(new_key())),
+        ({"AUTH_JWKS_URL": front_end.url}, token_of("published", front_end.origin, iss="https://elsewhere.example")),
+        ({"AUTH_JWKS_URL": front_end.url}, token_of("published", front_end.origin, aud=LEFT_OUT)),
+        ({"AUTH_JWKS_URL": "http://127.0.0.1:1/jwks"}, published),
+    ):
+        with another_app(trusting, **settings) as app:
+            told = diagnose(app, token)
+        found.setdefault(told["code"], set()).update(re.findall(r"[A-Z]+_[A-Z_]+", f"{told['reason']} {told['fix']}"))
+    page = (PROJECT / "docs" / "authentication.md").read_text()
+    rows = {
+        code: set(re.findall(r"`([A-Z_]+_[A-Z_]+)`", text))
+        for code, text in re.findall(r"^\| `(\w+)` \| (.*)", page, re.M)
+    }
+
+    assert {code: rows[code] for code in EXPLANATIONS.keys() & rows} == found
+
+
+def test_unavailable_keys_are_explained(app: Flask, front_end: Issuer) -> None:
+    """The token itself may be valid."""
     with another_app(app, AUTH_JWKS_URL="http://127.0.0.1:1/jwks") as cut_off:
         told = diagnose(cut_off, token_of("published", front_end.origin))
 
@@ -193,16 +224,16 @@ def test_keys_that_cannot_be_had_are_told(app: Flask, front_end: Issuer) -> None
         ("ключ", "not a JWT"),
     ],
 )
-def test_what_is_no_jwt_is_told_apart(trusting: Flask, token: str, words: str) -> None:
-    """A session token above all."""
+def test_each_kind_of_malformed_token_is_explained(trusting: Flask, token: str, words: str) -> None:
+    """Especially session tokens."""
     told = diagnose(trusting, token)
 
     assert told["code"] == "token_malformed"
     assert words in f"{told['reason']} {told['fix']}"
 
 
-def test_a_refresh_token_is_known(trusting: Flask) -> None:
-    """And where to take it."""
+def test_a_refresh_token_is_recognized(trusting: Flask) -> None:
+    """With the route that accepts it."""
     told = diagnose(trusting, register(trusting).refresh_token)
 
     assert told["code"] == "token_malformed"
@@ -210,7 +241,7 @@ def test_a_refresh_token_is_known(trusting: Flask) -> None:
     assert "/v1/auth/refresh" in told["fix"]
 
 
-def test_a_revoked_token_says_why(trusting: Flask) -> None:
+def test_a_revoked_token_has_its_reason(trusting: Flask) -> None:
     """Signed out, disabled, or deleted."""
     out, disabled, deleted, outside = *(register(trusting) for _ in range(3)), Caller(trusting, new_user_id())
     outside_token = outside.headers["Authorization"].split()[1]
@@ -228,8 +259,8 @@ def test_a_revoked_token_says_why(trusting: Flask) -> None:
     assert "flask users enable" in told["disabled since"]["fix"]
 
 
-def test_a_refused_token_proves_nobody(trusting: Flask, front_end: Issuer) -> None:
-    """Whom it names is what it claims; controls in it do not reach the terminal."""
+def test_a_rejected_token_shows_only_a_claimed_user(trusting: Flask, front_end: Issuer) -> None:
+    """Control characters in it do not reach the terminal."""
     token = token_of("published", front_end.origin, sub="ann\x1b[2J", kid=new_user_id())
 
     lines = run(trusting, "doctor", "--token", "-", stdin=token).stdout.splitlines()
@@ -238,8 +269,8 @@ def test_a_refused_token_proves_nobody(trusting: Flask, front_end: Issuer) -> No
     assert lines[2].split() == ["verdict", "rejected", "(token_claim)"]
 
 
-def test_without_a_database_the_rest_is_still_said() -> None:
-    """A token that the verifier refuses needs none; for a good one it is one line on standard error."""
+def test_without_a_database_the_verifier_still_judges() -> None:
+    """A rejection needs no database. For a valid token the failure is one line on standard error."""
     with another_app("postgresql://tasks:geheim@127.0.0.1:1/tasks") as cut_off:
         refused = run(cut_off, "doctor", "--token", "-", stdin=shared_token("ann", exp=1))
         line = fail(cut_off, "doctor", "--token", "-", stdin=shared_token("ann"))

@@ -1,4 +1,4 @@
-"""Where an export is written: files appear once they are whole, and stay whose they were."""
+"""An export's file appears when it is complete, and keeps its owner and mode."""
 
 import os
 import stat
@@ -16,7 +16,7 @@ from tests.conftest import Caller
 
 
 def export_to(app: Flask, caller: Caller, target: object, *options: str) -> None:
-    """What goes into a file is not printed."""
+    """The file's content is not printed."""
     result = run(app, "tasks", "export", "--user", str(caller.user_id), *options, str(target))
     assert (result.exit_code, result.output) == (0, "")
 
@@ -31,8 +31,8 @@ def target(tmp_path: Path) -> Path:
 
 
 @EVERY_FORMAT
-def test_a_files_name_tells_its_format(app: Flask, ann: Caller, tmp_path: Path, name: str) -> None:
-    """In either case; both ways; what is written is what standard output would have got."""
+def test_the_format_follows_the_files_name(app: Flask, ann: Caller, tmp_path: Path, name: str) -> None:
+    """In any case, for both commands. The file equals standard output."""
     task = ann.add()
     for file in (tmp_path / f"a.{name}", tmp_path / f"A B.{name.upper()}"):
         export_to(app, ann, file)
@@ -43,8 +43,8 @@ def test_a_files_name_tells_its_format(app: Flask, ann: Caller, tmp_path: Path, 
     assert ann.get(f"/v1/tasks/{task['id']}").json == task
 
 
-def test_the_format_that_is_asked_for_counts(app: Flask, ann: Caller, target: Path) -> None:
-    """Whatever the file is called."""
+def test_the_format_option_overrides_the_files_name(app: Flask, ann: Caller, target: Path) -> None:
+    """For any name."""
     ann.add()
     export_to(app, ann, target, "--format", "csv")
 
@@ -53,8 +53,8 @@ def test_the_format_that_is_asked_for_counts(app: Flask, ann: Caller, target: Pa
     assert said.startswith("Error: Line 1: This is not JSON")
 
 
-def test_a_new_file_may_be_read_by_whom_the_umask_lets(app: Flask, ann: Caller, target: Path) -> None:
-    """As any other new file."""
+def test_a_new_files_mode_follows_the_umask(app: Flask, ann: Caller, target: Path) -> None:
+    """Like that of any other new file."""
     ann.add()
     before = os.umask(0o027)
     try:
@@ -66,7 +66,7 @@ def test_a_new_file_may_be_read_by_whom_the_umask_lets(app: Flask, ann: Caller, 
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644, 0o664])
-def test_a_file_that_is_there_is_replaced_and_keeps_its_mode(app: Flask, ann: Caller, target: Path, mode: int) -> None:
+def test_an_existing_file_is_replaced_and_keeps_its_mode(app: Flask, ann: Caller, target: Path, mode: int) -> None:
     """A private one does not become public."""
     ann.add()
     target.write_text("of yesterday\n" * 1_000)
@@ -78,8 +78,8 @@ def test_a_file_that_is_there_is_replaced_and_keeps_its_mode(app: Flask, ann: Ca
     assert os.listdir(target.parent) == [target.name]
 
 
-def test_a_link_stays_one(app: Flask, ann: Caller, tmp_path: Path, target: Path) -> None:
-    """The file that it leads to is replaced."""
+def test_a_symbolic_link_stays(app: Flask, ann: Caller, tmp_path: Path, target: Path) -> None:
+    """Its target is replaced."""
     ann.add()
     link = tmp_path / "link.jsonl"
     link.symlink_to(target)
@@ -92,8 +92,8 @@ def test_a_link_stays_one(app: Flask, ann: Caller, tmp_path: Path, target: Path)
 
 @pytest.mark.usefixtures("small_pages")
 @pytest.mark.parametrize("is_there", [True, False], ids=["a file is there", "none is"])
-def test_an_export_that_fails_leaves_what_was_there(app: Flask, ann: Caller, target: Path, is_there: bool) -> None:
-    """No half of a file, and no other beside it."""
+def test_a_failed_export_leaves_the_old_file(app: Flask, ann: Caller, target: Path, is_there: bool) -> None:
+    """Without a partial or temporary file."""
     for _ in range(5):
         ann.add()
     if is_there:
@@ -116,7 +116,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     [("absent/tasks.csv", "No such file or directory"), ("file/tasks.csv", "Not a directory"), ("x" * 300, "too long")],
     ids=["no folder", "a file for a folder", "a long name"],
 )
-def test_a_place_that_cannot_be_written_is_told_in_one_line(
+def test_an_unwritable_path_is_reported_in_one_line(
     app: Flask, ann: Caller, tmp_path: Path, path: str, reason: str
 ) -> None:
     """With the system's reason."""
@@ -129,8 +129,8 @@ def test_a_place_that_cannot_be_written_is_told_in_one_line(
     assert said.endswith(f"'{tmp_path / path}'")
 
 
-def test_a_pipe_is_written_to_and_stays_one(app: Flask, ann: Caller, tmp_path: Path) -> None:
-    """As any other device: a file in its place would be the end of it."""
+def test_a_pipe_is_written_to_and_stays(app: Flask, ann: Caller, tmp_path: Path) -> None:
+    """Like other devices, it must not be replaced by a file."""
     ann.add()
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -141,8 +141,8 @@ def test_a_pipe_is_written_to_and_stays_one(app: Flask, ann: Caller, tmp_path: P
     assert pipe.is_fifo()
 
 
-def test_an_import_reads_a_pipe(app: Flask, ann: Caller, tmp_path: Path) -> None:
-    """Which cannot be read twice: the first time is the check, and what fits is kept from it."""
+def test_an_import_can_read_a_pipe(app: Flask, ann: Caller, tmp_path: Path) -> None:
+    """A pipe cannot be read twice, so the import keeps what it has checked."""
     file, pipe = tmp_path / "file", tmp_path / "pipe.jsonl"
     file.write_bytes(lines({"title": "tea"}, {"title": "milk"}))
     os.mkfifo(pipe)

@@ -1,4 +1,4 @@
-"""What is the same in every command."""
+"""Common behaviour of all commands."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tests.conftest import make_app
 
 
 def commands(group: click.Group, *path: str) -> Iterator[tuple[str, ...]]:
-    """The names of every command below a group."""
+    """Return the names of all commands below a group."""
     for name, command in sorted(group.commands.items()):
         if isinstance(command, click.Group):
             yield from commands(command, *path, name)
@@ -20,7 +20,7 @@ def commands(group: click.Group, *path: str) -> Iterator[tuple[str, ...]]:
             yield (*path, name)
 
 
-# Of those of Flask-Migrate and flask-smorest, what running the service takes; all others are theirs.
+# Of Flask-Migrate's and flask-smorest's commands, those for running the service; the others are theirs.
 OF_LIBRARIES = [("db", "upgrade"), ("db", "downgrade"), ("db", "check"), ("openapi", "write"), ("openapi", "print")]
 OWN = [path for path in commands(make_app("sqlite:////nonexistent/tasks.db").cli) if path[0] not in ("db", "openapi")]
 ALL = OWN + OF_LIBRARIES
@@ -28,7 +28,7 @@ OF_USERS = ("create", "list", "show", "disable", "enable", "set-password", "dele
 
 
 def test_the_commands_of_the_service_are_known() -> None:
-    """So that no parametrised test passes for want of commands."""
+    """So that no parametrised test passes for lack of commands."""
     users = {("users", name) for name in OF_USERS}
 
     assert users | {("seed",), ("doctor",), ("purge",), ("tasks", "export"), ("tasks", "import")} <= set(OWN)
@@ -36,7 +36,7 @@ def test_the_commands_of_the_service_are_known() -> None:
 
 @pytest.mark.parametrize("command", ALL, ids=" ".join)
 def test_help_shows_an_example(app: Flask, command: tuple[str, ...]) -> None:
-    """One that can be copied, below what the command does."""
+    """It can be copied, and is below the description."""
     told = succeed(app, *command, "--help")
 
     assert told.splitlines()[0].startswith("Usage: ")
@@ -45,8 +45,8 @@ def test_help_shows_an_example(app: Flask, command: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("command", OF_LIBRARIES, ids=" ".join)
-def test_the_example_of_a_librarys_command_is_one_that_it_takes(app: Flask, command: tuple[str, ...]) -> None:
-    """As far as its words go."""
+def test_the_example_of_a_librarys_command_is_valid(app: Flask, command: tuple[str, ...]) -> None:
+    """As far as its words and options."""
     example = re.split(r" && | \| ", succeed(app, *command, "--help").partition("Example:\n")[2].strip())[0]
     parsed = app.cli
     for name in command:
@@ -57,7 +57,7 @@ def test_the_example_of_a_librarys_command_is_one_that_it_takes(app: Flask, comm
 
 
 @pytest.mark.parametrize("command", ALL, ids=" ".join)
-def test_an_unknown_option_is_status_2(app: Flask, command: tuple[str, ...]) -> None:
+def test_an_unknown_option_has_status_2(app: Flask, command: tuple[str, ...]) -> None:
     """On standard error, and nothing is done."""
     result = run(app, *command, "--no-such-option")
 

@@ -1,4 +1,4 @@
-"""`flask purge`: what nobody can ask for any more is gone; all else stays."""
+"""`flask purge` deletes expired data, and nothing else."""
 
 import json
 from collections.abc import Iterator
@@ -36,19 +36,19 @@ def app(url: str) -> Iterator[Flask]:
 
 
 def write(app: Flask, caller: Caller, statement: Any) -> None:
-    """Change rows themselves, as time does."""
+    """Change rows directly, as time would."""
     with app.app_context(), scope(caller.user_id):
         assert execute(statement) > 0
 
 
 def age(app: Flask, caller: Caller, seconds: float, *ids: str) -> None:
-    """Let tasks have been deleted so long ago, by the database's clock."""
+    """Move deletions this far into the past, by the database's clock."""
     for task_id in ids:
         age_task(app, caller, task_id, seconds, is_deleted=True)
 
 
 def deleted(caller: Caller, count: int = 1) -> list[str]:
-    """Tasks in somebody's trash; their ids."""
+    """Create tasks in a user's trash, and return their ids."""
     ids = [caller.add()["id"] for _ in range(count)]
     for task_id in ids:
         assert caller.delete(f"/v1/tasks/{task_id}").status_code == 204
@@ -56,12 +56,12 @@ def deleted(caller: Caller, count: int = 1) -> list[str]:
 
 
 def ids_kept(app: Flask, caller: Caller) -> set[str]:
-    """Of all rows that there are of somebody's tasks."""
+    """Return the number of all rows of a user's tasks."""
     with scope(caller.user_id):
         return {str(row.id) for row in sql(app, "SELECT id FROM tasks WHERE user_id = :user", user=caller.user_id)}
 
 
-def test_a_task_is_kept_for_30_days_and_no_longer(app: Flask, ann: Caller) -> None:
+def test_a_deleted_task_is_kept_for_30_days(app: Flask, ann: Caller) -> None:
     """From its deletion, by the database's clock."""
     kept, ended = deleted(ann, 2)
     age(app, ann, TRASH_KEPT - 30, kept)
@@ -73,8 +73,8 @@ def test_a_task_is_kept_for_30_days_and_no_longer(app: Flask, ann: Caller) -> No
     assert_problem(RESTORE(ann, ended), 404, "not_found")
 
 
-def test_what_is_live_stays_however_old_it_is(app: Flask, ann: Caller) -> None:
-    """Also where it was completed, or restored, long ago."""
+def test_live_tasks_of_any_age_stay(app: Flask, ann: Caller) -> None:
+    """Also those that were completed or restored long ago."""
     made = [ann.add(completed=True), ann.add(due_on="1999-12-31"), ann.add()]
     assert ann.delete(f"/v1/tasks/{made[2]['id']}").status_code == 204
     assert RESTORE(ann, made[2]["id"]).status_code == 200
@@ -85,7 +85,7 @@ def test_what_is_live_stays_however_old_it_is(app: Flask, ann: Caller) -> None:
     assert {task["id"] for task in walk(ann)} == {task["id"] for task in made}
 
 
-def test_the_id_of_a_purged_task_is_free(app: Flask, ann: Caller) -> None:
+def test_the_id_of_a_purged_task_can_be_used_again(app: Flask, ann: Caller) -> None:
     """Until then it is taken."""
     [task_id] = deleted(ann)
     age(app, ann, TRASH_KEPT, task_id)
@@ -96,10 +96,10 @@ def test_the_id_of_a_purged_task_is_free(app: Flask, ann: Caller) -> None:
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 5, 6])
-def test_many_tasks_are_ended_a_part_at_a_time(
+def test_many_tasks_are_deleted_in_parts(
     app: Flask, ann: Caller, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    """So that each statement ends in time, however many there are."""
+    """So that each statement stays within its time limit."""
     monkeypatch.setattr(trash, "MAX_AT_ONCE", at_once)
     age(app, ann, TRASH_KEPT, *deleted(ann, 5))
     [kept] = deleted(ann)
@@ -110,8 +110,8 @@ def test_many_tasks_are_ended_a_part_at_a_time(
     assert ids_kept(app, ann) == {kept}
 
 
-def test_everybodys_trash_is_purged(app: Flask, ann: Caller, bob: Caller) -> None:
-    """Of accounts and of users of a front end; each keeps what is not old."""
+def test_all_users_trash_is_purged(app: Flask, ann: Caller, bob: Caller) -> None:
+    """Of accounts and of a front end's users. Newer tasks stay."""
     everybody, kept = [ann, bob, register(app)], {}
     for number, caller in enumerate(everybody, start=1):
         age(app, caller, TRASH_KEPT, *deleted(caller, number))
@@ -121,8 +121,8 @@ def test_everybodys_trash_is_purged(app: Flask, ann: Caller, bob: Caller) -> Non
     assert {caller: ids_kept(app, caller) for caller in everybody} == kept
 
 
-def test_there_may_be_more_users_than_are_read_at_once(app: Flask) -> None:
-    """The last of them like the first."""
+def test_more_users_than_one_page_are_purged(app: Flask) -> None:
+    """The last one like the first."""
     names = [f"user {number:04}" for number in range(1_001)]
     for user in names:
         sql(app, "INSERT INTO users (id, created_at) VALUES (:user, :now)", user=user, now=ago(0))
@@ -133,16 +133,16 @@ def test_there_may_be_more_users_than_are_read_at_once(app: Flask) -> None:
     assert record(app, "purge") == {"users": len(names), "tasks": 2, "sessions": 0}
 
 
-def test_a_second_run_finds_nothing(app: Flask, ann: Caller) -> None:
-    """It may be run as often as one likes."""
+def test_a_second_run_deletes_nothing(app: Flask, ann: Caller) -> None:
+    """It may run any number of times."""
     age(app, ann, TRASH_KEPT, *deleted(ann, 2))
     first, second = (record(app, "purge") for _ in range(2))
 
     assert (first, second) == (NOTHING | {"users": 1, "tasks": 2}, NOTHING | {"users": 1})
 
 
-def test_a_new_service_has_nothing_to_purge(app: Flask) -> None:
-    """And says so, to people and to programs."""
+def test_an_empty_service_has_nothing_to_purge(app: Flask) -> None:
+    """The output says so, in both forms."""
     assert succeed(app, "purge") == "Checked 0 users. Deleted 0 tasks and 0 sessions permanently.\n"
     assert record(app, "purge") == NOTHING
 
@@ -152,8 +152,8 @@ def keys_of(app: Flask, caller: Caller) -> list[str]:
         return [row.key for row in sql(app, "SELECT key FROM idempotency_keys ORDER BY key")]
 
 
-def test_a_key_is_kept_for_a_day(app: Flask, ann: Caller) -> None:
-    """Then nobody repeats its request; a younger one is answered as the first time."""
+def test_an_idempotency_key_is_kept_for_a_day(app: Flask, ann: Caller) -> None:
+    """A newer one still replays."""
     answers = {key: CREATE(ann, headers={"Idempotency-Key": key}) for key in ("old", "young")}
     for key, seconds in (("old", KEY_KEPT), ("young", KEY_KEPT - 30)):
         then = from_now(literal(-seconds))
@@ -166,8 +166,8 @@ def test_a_key_is_kept_for_a_day(app: Flask, ann: Caller) -> None:
     assert again.headers["Idempotent-Replay"] == "true"
 
 
-def test_an_expired_session_is_ended(app: Flask) -> None:
-    """Others of the same user live on."""
+def test_an_expired_session_is_deleted(app: Flask) -> None:
+    """Other sessions of the user stay."""
     first = register(app)
     second = first.sign_in()
     sql(app, "UPDATE sessions SET expires_at = :then WHERE id = :id", then=ago(1), id=first.session_id)
@@ -179,15 +179,15 @@ def test_an_expired_session_is_ended(app: Flask) -> None:
 
 
 def revoked(app: Flask, count: int) -> list[Member]:
-    """Members who have signed out."""
+    """Return members who have signed out."""
     members = [register(app) for _ in range(count)]
     for member in members:
         assert member.post("/v1/auth/logout").status_code == 204
     return members
 
 
-def test_a_revocation_is_kept_as_long_as_it_refuses_something(app: Flask) -> None:
-    """A token that was revoked stays so."""
+def test_a_revocation_is_kept_while_it_rejects_a_token(app: Flask) -> None:
+    """A revoked token stays rejected."""
     expired, kept = revoked(app, 2)
     sql(app, "UPDATE revocations SET expires_at = :then WHERE user_id = :user", then=ago(1), user=expired.user_id)
 
@@ -198,7 +198,7 @@ def test_a_revocation_is_kept_as_long_as_it_refuses_something(app: Flask) -> Non
 
 
 def test_attempts_of_long_ago_are_forgotten(app: Flask) -> None:
-    """Nobody is limited by them any more; those of the last minutes still count."""
+    """They limit no client. Those of the last minutes still count."""
     for key, seconds in (("old", FAILURES_SECONDS), ("young", FAILURES_SECONDS - 30)):
         row = {"key": key, "then": ago(seconds)}
         sql(app, "INSERT INTO login_attempts (key, started_at, count) VALUES (:key, :then, 1)", **row)
@@ -208,7 +208,7 @@ def test_attempts_of_long_ago_are_forgotten(app: Flask) -> None:
 
 
 def test_idle_users_cost_no_statement(app: Flask, ann: Caller) -> None:
-    """However many have nothing to purge, each table is asked as often."""
+    """The number of statements does not depend on the users who have nothing to purge."""
     age(app, ann, TRASH_KEPT, *deleted(ann))
     sent = []
     for idle in (1, 20):
@@ -223,7 +223,7 @@ def test_idle_users_cost_no_statement(app: Flask, ann: Caller) -> None:
 
 
 def test_several_at_once_share_the_work(url: str, app: Flask, ann: Caller, bob: Caller) -> None:
-    """Each task is ended once, whoever does it."""
+    """Each task is deleted once."""
     for caller in (ann, bob):
         age(app, caller, TRASH_KEPT, *deleted(caller, 20))
     with ThreadPoolExecutor(4) as pool:
@@ -233,8 +233,8 @@ def test_several_at_once_share_the_work(url: str, app: Flask, ann: Caller, bob: 
     assert sum(json.loads(process.stdout)["tasks"] for process in ended) == 40
 
 
-def test_a_client_that_was_away_too_long_begins_anew(app: Flask, ann: Caller) -> None:
-    """It could not be told what was purged; one that was away for less has missed nothing."""
+def test_a_client_that_was_away_too_long_must_start_again(app: Flask, ann: Caller) -> None:
+    """It cannot learn what was purged. One that was away for less has missed nothing."""
     early, late = Replica(ann), Replica(ann)
     gone = ann.add()
     ann.add()
@@ -252,10 +252,10 @@ def test_a_client_that_was_away_too_long_begins_anew(app: Flask, ann: Caller) ->
     assert late.tasks == tasks_of(ann)
 
 
-def test_a_purge_that_is_broken_off_goes_on_next_time(
+def test_an_interrupted_purge_continues_next_time(
     app: Flask, ann: Caller, bob: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It says why in one line."""
+    """It prints the reason in one line."""
     monkeypatch.setattr(trash, "MAX_AT_ONCE", 1)
     for caller in (ann, bob):
         age(app, caller, TRASH_KEPT, *deleted(caller))
@@ -266,8 +266,8 @@ def test_a_purge_that_is_broken_off_goes_on_next_time(
     assert record(app, "purge") == NOTHING | {"users": 2, "tasks": 1}
 
 
-def test_many_tasks_of_one_moment_are_ended(app: Flask, ann: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deleted in one transaction, they have one time."""
+def test_many_tasks_with_the_same_time_are_deleted(app: Flask, ann: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They were deleted in one transaction."""
     monkeypatch.setattr(trash, "MAX_AT_ONCE", 3)
     ids = add_at_once(ann, *({"title": f"tea {number}"} for number in range(10)))
     operations = [{"op": "delete", "id": task_id} for task_id in ids]
@@ -277,8 +277,8 @@ def test_many_tasks_of_one_moment_are_ended(app: Flask, ann: Caller, monkeypatch
     assert record(app, "purge")["tasks"] == 10
 
 
-def test_an_operator_runs_it(url: str, app: Flask) -> None:
-    """In a process of its own, which says what it did and nothing else."""
+def test_an_operator_can_run_it(url: str, app: Flask) -> None:
+    """In its own process, which prints only the result."""
     caller = Caller(app, new_user_id())
     age(app, caller, TRASH_KEPT, *deleted(caller, 2))
     ended = run_process(url, "purge")
@@ -287,15 +287,15 @@ def test_an_operator_runs_it(url: str, app: Flask) -> None:
     assert ended.stdout == "Checked 1 users. Deleted 2 tasks and 0 sessions permanently.\n"
 
 
-def test_arguments_are_refused(app: Flask) -> None:
-    """It takes none: what is old is not the caller's choice."""
+def test_arguments_are_rejected(app: Flask) -> None:
+    """The ages are fixed."""
     for arguments in (["purge", "--days", "1"], ["purge", "everything"]):
         result = app.test_cli_runner().invoke(args=arguments)
         assert (result.exit_code, result.stdout) == (2, "")
 
 
 def test_help_shows_an_example(app: Flask) -> None:
-    """A line to copy into a crontab."""
+    """A line for a crontab."""
     shown = succeed(app, "purge", "--help")
 
     assert "  flask purge\n" in shown

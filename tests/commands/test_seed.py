@@ -1,4 +1,4 @@
-"""`flask seed`: data to try the service with."""
+"""`flask seed` adds sample data."""
 
 import re
 import shlex
@@ -15,7 +15,7 @@ from tests.auth.people import another_app, sql
 from tests.commands.calling import fail, record, run, succeed
 from tests.conftest import Caller, NewDatabase, make_app
 
-# Enough that each kind of task is among them.
+# Enough for each kind of task.
 MANY = 400
 
 
@@ -29,13 +29,13 @@ def seeded(new_database: NewDatabase) -> Iterator[Flask]:
 
 
 def first_user(app: Flask) -> Caller:
-    """Whoever the printed token is for."""
+    """Return the caller with the printed token."""
     seeded = record(app, "seed", "--users", "1", "--tasks", "0")
     return Caller(app, seeded["user_id"], seeded["access_token"])
 
 
 def tasks_of(caller: Caller) -> list[dict]:
-    """All that the API shows, through every page."""
+    """Return all that the API shows, from all pages."""
     found, cursor = [], ""
     while cursor is not None:
         answer = caller.get("/v1/tasks", query_string={"limit": 200, **({"cursor": cursor} if cursor else {})})
@@ -46,15 +46,15 @@ def tasks_of(caller: Caller) -> list[dict]:
 
 
 def content_of(app: Flask) -> list[tuple]:
-    """What the API shows of the first user, but for times."""
+    """Return the first user's tasks as the API shows them, without times."""
     return sorted(
         (task["id"], task["title"], task["completed"], task["priority"], *task["tags"])
         for task in tasks_of(first_user(app))
     )
 
 
-def test_the_second_run_adds_nothing(seeded: Flask) -> None:
-    """Ids come from the seed, so a repetition finds everything there."""
+def test_a_second_run_adds_nothing(seeded: Flask) -> None:
+    """Ids depend on the seed, so the second run finds all of them."""
     before = content_of(seeded)
 
     again = record(seeded, "seed", "--users", "2", "--tasks", str(MANY))
@@ -64,15 +64,15 @@ def test_the_second_run_adds_nothing(seeded: Flask) -> None:
     assert content_of(seeded) == before
 
 
-def test_a_larger_run_adds_what_is_missing(seeded: Flask) -> None:
-    """The first tasks stay the same ones."""
+def test_a_larger_run_adds_only_the_missing_tasks(seeded: Flask) -> None:
+    """The first tasks stay the same."""
     grown = record(seeded, "seed", "--users", "3", "--tasks", str(MANY + 10))
 
     assert (grown["added_users"], grown["added_tasks"]) == (1, 2 * 10 + MANY + 10)
 
 
-def test_what_a_user_did_stays(seeded: Flask) -> None:
-    """A repetition neither undoes a change nor takes a task out of the trash."""
+def test_a_second_run_keeps_users_changes(seeded: Flask) -> None:
+    """It undoes no change, and restores no task from the trash."""
     caller = first_user(seeded)
     kept, deleted = tasks_of(caller)[:2]
     changed = caller.patch(f"/v1/tasks/{kept['id']}", json={"title": "mine"})
@@ -104,15 +104,15 @@ def test_the_same_seed_gives_the_same_tasks(seeded: Flask, new_database: NewData
 
 
 def test_another_seed_gives_other_users(seeded: Flask) -> None:
-    """With addresses of their own."""
+    """With other addresses."""
     one, two = (record(seeded, "seed", "--seed", number, "--tasks", "3") for number in ("11", "12"))
 
     assert one["user_id"] != two["user_id"]
     assert (one["added_users"], two["added_users"]) == (3, 3)
 
 
-def test_the_tasks_are_like_real_ones(seeded: Flask) -> None:
-    """Of every kind there are some: completed or not, due on a day, at a time, or never, recurring, in the trash."""
+def test_the_tasks_are_of_all_kinds(seeded: Flask) -> None:
+    """Completed or not, due on a day, at a time, or never, recurring, in the trash."""
     caller = first_user(seeded)
     tasks = tasks_of(caller)
     now = datetime.now(UTC)
@@ -132,8 +132,8 @@ def test_the_tasks_are_like_real_ones(seeded: Flask) -> None:
     assert caller.get("/v1/tasks?overdue=true").json["items"]
 
 
-def test_dues_lie_around_today(seeded: Flask) -> None:
-    """Most of what is open is due within two months."""
+def test_most_dues_are_near_today(seeded: Flask) -> None:
+    """Most open tasks are due within two months."""
     today = datetime.now(UTC).date()
     tasks = [task for task in tasks_of(first_user(seeded)) if task["due_on"] and not task["completed"]]
     days = [(datetime.fromisoformat(task["due_on"]).date() - today).days for task in tasks]
@@ -143,8 +143,8 @@ def test_dues_lie_around_today(seeded: Flask) -> None:
     assert all(-8 <= day <= 54 for day in days)
 
 
-def test_no_task_is_completed_before_it_was_made(seeded: Flask) -> None:
-    """Nor later than now; and ids are UUIDs of the version for what one makes oneself."""
+def test_no_task_is_completed_before_its_creation(seeded: Flask) -> None:
+    """Nor later than now. Ids are UUIDs of version 8, for custom schemes."""
     tasks = tasks_of(first_user(seeded))
     now = datetime.now(UTC).isoformat()
 
@@ -152,7 +152,7 @@ def test_no_task_is_completed_before_it_was_made(seeded: Flask) -> None:
     assert {uuid.UUID(task["id"]).version for task in tasks} == {8}
 
 
-def test_the_printed_call_works(seeded: Flask) -> None:
+def test_the_printed_command_works(seeded: Flask) -> None:
     """Its token is the first user's."""
     printed = succeed(seeded, "seed", "--users", "2", "--tasks", "5").splitlines()
     command = shlex.split(printed[-1])
@@ -166,8 +166,8 @@ def test_the_printed_call_works(seeded: Flask) -> None:
     assert len(answer.json["items"]) == 5
 
 
-def test_users_stay_apart(seeded: Flask) -> None:
-    """Each task belongs to the user it was made for, in the service's own tables."""
+def test_seeded_users_are_kept_apart(seeded: Flask) -> None:
+    """Each task belongs to the user it was made for, also in the tables."""
     succeed(seeded, "seed", "--users", "2", "--tasks", "20", "--seed", "21")
     user = record(seeded, "seed", "--users", "1", "--tasks", "0", "--seed", "21")
     tasks = tasks_of(Caller(seeded, user["user_id"], user["access_token"]))
@@ -176,13 +176,13 @@ def test_users_stay_apart(seeded: Flask) -> None:
     assert {task["user_id"] for task in tasks} == {user["user_id"]}
 
 
-def test_no_seeded_account_has_a_password(seeded: Flask) -> None:
-    """One that everybody knows would be a way in."""
+def test_seeded_accounts_have_no_password(seeded: Flask) -> None:
+    """A known one would let anybody in."""
     assert sql(seeded, "SELECT count(*) FROM users WHERE password_hash IS NOT NULL")[0][0] == 0
 
 
-def test_an_address_that_is_somebodys_is_left_alone(new_database: NewDatabase) -> None:
-    """A person who has registered with it keeps it."""
+def test_an_existing_address_is_left_alone(new_database: NewDatabase) -> None:
+    """A registered user keeps it."""
     with another_app(new_database()) as app:
         body = {"email": "Ann.Walker@example.com", "password": "correct horse battery"}
         assert Caller(app).post("/v1/auth/register", json=body).status_code == 201
@@ -192,8 +192,8 @@ def test_an_address_that_is_somebodys_is_left_alone(new_database: NewDatabase) -
     assert line == "Error: ann.walker@example.com belongs to another account: try another --seed."
 
 
-def test_a_deleted_user_is_not_brought_back_for_a_token(new_database: NewDatabase) -> None:
-    """An account's id never comes back, and the command says so instead of printing what is refused."""
+def test_a_deleted_user_is_not_created_again(new_database: NewDatabase) -> None:
+    """An account's id never comes back, and the command says so instead of printing a token."""
     with another_app(new_database()) as app:
         user_id = record(app, "seed", "--users", "1", "--tasks", "1")["user_id"]
         succeed(app, "users", "delete", user_id, "--yes")
@@ -205,7 +205,7 @@ def test_a_deleted_user_is_not_brought_back_for_a_token(new_database: NewDatabas
 
 
 def test_without_accounts_the_users_are_a_front_ends(new_database: NewDatabase) -> None:
-    """With a shared secret there is a token for them; with published keys alone only the front end signs."""
+    """With a shared secret there is a token for them. With published keys only the front end can sign."""
     url = new_database()
     with another_app(url, LOCAL_AUTH="off") as app:
         seeded = record(app, "seed", "--users", "1", "--tasks", "5")
@@ -227,8 +227,8 @@ def test_without_accounts_the_users_are_a_front_ends(new_database: NewDatabase) 
     ],
     ids=" ".join,
 )
-def test_wrong_arguments_are_status_2(seeded: Flask, arguments: tuple[str, ...]) -> None:
-    """And nothing is written."""
+def test_wrong_arguments_have_status_2(seeded: Flask, arguments: tuple[str, ...]) -> None:
+    """Nothing is written."""
     result = run(seeded, "seed", *arguments)
 
     assert (result.exit_code, result.stdout) == (2, "")

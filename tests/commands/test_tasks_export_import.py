@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -25,6 +26,8 @@ from tests.auth.people import Member, another_app, register
 from tests.commands.calling import fail, record, run, succeed
 from tests.conftest import Caller, new_user_id
 from tests.unit.example_tasks import Task, as_read, tasks
+from tests.unit.programs_csv import TODOIST
+from tests.unit.programs_json import GOOGLE
 
 EVERY_FORMAT = pytest.mark.parametrize("name", FORMATS)
 # Those that a client may name.
@@ -33,6 +36,7 @@ TIMES = st.datetimes(datetime(1000, 1, 2), datetime(9998, 12, 30), timezones=st.
 )
 DAYS = TIMES.map(lambda time: time[:10])
 ID = "0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17"
+OPEN_TASKS = (Path(__file__).parents[1] / "unit" / "ics_clients" / "opentasks.ics").read_text()
 
 WITHOUT_IDS = {
     "jsonl": b'{"title": "tea"}\n{"title": "tea"}\n{"title": "tea", "priority": "high"}\n',
@@ -82,10 +86,10 @@ WRONG = {
         "ics",
         (
             b"BEGIN:VCALENDAR\nBEGIN:VTODO\nSUMMARY:a\nEND:VTODO\nBEGIN:VTODO\nSUMMARY:b\nEND:VTODO\n"
-            b"BEGIN:VTODO\nSUMMARY: \nEND:VTODO\nEND:VCALENDAR\n"
+            b"BEGIN:VTODO\nDUE:05000101\nEND:VTODO\nEND:VCALENDAR\n"
         ),
         8,
-        "title",
+        "due_on",
     ),
     "no end": ("ics", b"BEGIN:VCALENDAR\nBEGIN:VTODO\nSUMMARY:a\nEND:VTODO\nBEGIN:VTODO\nSUMMARY:b\n", 6, "END"),
 }
@@ -427,6 +431,29 @@ def test_faulty_tasks_are_skipped_on_request(app: Flask, ann: Caller) -> None:
     assert (printed.exit_code, printed.stderr) == (1, "")
     assert [fault["line"] for fault in orjson.loads(printed.stdout)["faults"]] == [2, 3]
     assert sorted(task["title"] for task in kept_by(app, ann.user_id)) == ["bread", "tea"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "count", "kinds"),
+    [
+        ("Home.csv", TODOIST, 5, ["note of a project", "INDENT", "RESPONSIBLE", "DATE", "DURATION", "DEADLINE"]),
+        ("Tasks.JSON", GOOGLE, 3, ["parent", "deleted task"]),
+        ("List.ics", OPEN_TASKS, 1, ["ORGANIZER", "DTSTART", "EXDATE"]),
+    ],
+    ids=["csv", "json", "ics"],
+)
+def test_another_programs_file_needs_no_option(
+    app: Flask, ann: Caller, tmp_path: Path, name: str, text: str, count: int, kinds: list[str]
+) -> None:
+    """The command says what it could not keep; a second import adds nothing."""
+    file = tmp_path / name
+    file.write_text(text)
+    first, again = (run(app, "tasks", "import", "--user", str(ann.user_id), str(file)) for _ in range(2))
+
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    assert first.stdout == f"Found {count} tasks: added {count}, left 0 unchanged.\n"
+    assert again.stdout == f"Found {count} tasks: added 0, left {count} unchanged.\n"
+    assert first.stderr == "".join(f"Left out: {kind} (1).\n" for kind in kinds)
 
 
 @pytest.mark.parametrize(

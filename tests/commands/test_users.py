@@ -30,14 +30,14 @@ ON_ONE_USER = ("show", "disable", "enable", "set-password", "delete", "token")
 
 
 def create(app: Flask, email: str | None = None, *options: str, password: str = PASSWORD) -> dict[str, Any]:
-    """An account that the command has made."""
+    """An account that the command has created."""
     return record(app, "users", "create", email or new_email(), *options, stdin=f"{password}\n")
 
 
 @pytest.mark.parametrize("password", [PASSWORD, "  spaces at both ends  ", "pässwörter 🔑"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "", "\nand what follows\n"], ids=repr)
-def test_an_account_is_made_with_the_password_of_standard_input(app: Flask, password: str, end: str) -> None:
-    """Its first line, as it is typed."""
+def test_create_reads_the_password_from_standard_input(app: Flask, password: str, end: str) -> None:
+    """Its first line, unchanged."""
     email = new_email()
 
     made = record(app, "users", "create", email, "--name", "Ann", stdin=password + end)
@@ -48,8 +48,8 @@ def test_an_account_is_made_with_the_password_of_standard_input(app: Flask, pass
     assert Caller(app, made["id"], answer.json["access_token"]).get("/v1/auth/me").json["id"] == made["id"]
 
 
-def test_an_id_that_is_an_accounts_address_is_not_guessed(app: Flask) -> None:
-    """As where AUTH_USER_ID_CLAIM=email: one line says how each of the two is called."""
+def test_an_id_that_is_also_an_address_is_ambiguous(app: Flask) -> None:
+    """Such as with AUTH_USER_ID_CLAIM=email. One line says how to name each of the two."""
     account = create(app)
     other = Caller(app, account["email"])
     other.add()
@@ -61,8 +61,8 @@ def test_an_id_that_is_an_accounts_address_is_not_guessed(app: Flask) -> None:
     assert_problem(other.get("/v1/tasks"), 401, "token_revoked")
 
 
-def test_a_user_whose_id_is_an_address_need_not_have_written(app: Flask) -> None:
-    """Where the claim says so; else a name with an @ is an account's address."""
+def test_an_id_with_an_at_sign_is_accepted_if_the_claim_is_email(app: Flask) -> None:
+    """Even before the first write. Otherwise a name with an @ is an account's address."""
     email = new_email()
     assert fail(app, "users", "token", email) == f"Error: There is no user {email!r}."
     with another_app(app, AUTH_USER_ID_CLAIM="email") as service:
@@ -71,14 +71,14 @@ def test_a_user_whose_id_is_an_address_need_not_have_written(app: Flask) -> None
 
 
 def test_a_new_account_has_no_session(app: Flask) -> None:
-    """Nobody has signed in yet."""
+    """Because no sign-in has happened."""
     made = create(app)
 
     assert record(app, "users", "show", made["id"])["sessions"] == []
 
 
-def test_creating_again_finds_the_account(app: Flask) -> None:
-    """The same command twice ends well twice, so it can stand in a script."""
+def test_creating_an_account_twice_succeeds(app: Flask) -> None:
+    """With the same password, so that a script can repeat it."""
     email = new_email()
     first = create(app, email, "--name", "Ann")
 
@@ -92,8 +92,8 @@ def test_creating_again_finds_the_account(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("command", ["create", "set-password"])
-def test_no_password_is_set_that_nobody_can_sign_in_with(app: Flask, command: str) -> None:
-    """With LOCAL_AUTH=off."""
+def test_no_password_is_set_without_local_accounts(app: Flask, command: str) -> None:
+    """With LOCAL_AUTH=off it could not be used."""
     made = create(app)
     with another_app(app, LOCAL_AUTH="off") as service:
         line = fail(service, "users", command, made["email"], stdin=NEW_PASSWORD)
@@ -103,8 +103,8 @@ def test_no_password_is_set_that_nobody_can_sign_in_with(app: Flask, command: st
 
 
 @pytest.mark.parametrize(("options", "password"), [((), NEW_PASSWORD), (("--name", "Bob"), PASSWORD)])
-def test_creating_another_with_the_address_is_refused(app: Flask, options: tuple[str, ...], password: str) -> None:
-    """One line says whose it is; nothing is changed."""
+def test_creating_an_account_with_a_taken_address_fails(app: Flask, options: tuple[str, ...], password: str) -> None:
+    """One line says whose it is, and nothing changes."""
     made = create(app, new_email(), "--name", "Ann")
 
     line = fail(app, "users", "create", made["email"], *options, stdin=password)
@@ -118,8 +118,8 @@ def test_creating_another_with_the_address_is_refused(app: Flask, options: tuple
 @pytest.mark.parametrize(
     "typed", ["", "\n", "short", 257 * "x", "nul\0 within it", b"\xff\xff\xff\xff\xff\xff\xff\xff"]
 )
-def test_a_password_that_does_not_fit_is_one_line(app: Flask, typed: str | bytes) -> None:
-    """Which does not repeat it; and no account is made."""
+def test_an_invalid_password_is_reported_in_one_line(app: Flask, typed: str | bytes) -> None:
+    """Which does not repeat it, and no account is created."""
     email = new_email()
 
     line = fail(app, "users", "create", email, stdin=typed)
@@ -130,10 +130,10 @@ def test_a_password_that_does_not_fit_is_one_line(app: Flask, typed: str | bytes
 
 
 def type_at_terminal(url: str, arguments: list[str], *lines: str) -> tuple[int, str]:
-    """Run a command at a terminal, and type a line at each prompt; its exit status and what the terminal showed."""
+    """Run a command at a terminal, type a line at each prompt, and return its exit status and the terminal's text."""
     here, there = pty.openpty()
     environment = {"PATH": os.environ["PATH"], **settings_for(url)}
-    # With no terminal of the session's own, the prompts come to this one.
+    # Without a controlling terminal, the prompts come to this one.
     process = subprocess.Popen(
         [FLASK, *arguments], cwd=PROJECT, env=environment, stdin=there, stdout=there, stderr=there,
         start_new_session=True,
@@ -145,7 +145,7 @@ def type_at_terminal(url: str, arguments: list[str], *lines: str) -> tuple[int, 
             try:
                 shown += terminal.read(1024)
             except OSError:
-                # Nobody has the other end any more.
+                # The other end is closed.
                 return process.wait(60), shown.decode()
             if shown.endswith(b": "):
                 terminal.write(f"{next(prompts)}\n".encode())
@@ -154,8 +154,8 @@ def type_at_terminal(url: str, arguments: list[str], *lines: str) -> tuple[int, 
     raise AssertionError(f"it waits: {shown!r}")
 
 
-def test_at_a_terminal_the_password_is_asked_for_and_not_shown(sqlite_url: str) -> None:
-    """Twice, since nobody sees it; two that differ are asked for again."""
+def test_at_a_terminal_the_password_is_prompted_for_and_not_shown(sqlite_url: str) -> None:
+    """Twice; if the two differ, it prompts again."""
     email = new_email()
 
     status, shown = type_at_terminal(
@@ -169,8 +169,8 @@ def test_at_a_terminal_the_password_is_asked_for_and_not_shown(sqlite_url: str) 
         assert log_in(app, email, NEW_PASSWORD).status_code == 200
 
 
-def test_list_pages_through_everybody(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line for each user, each once, however many pages they fill."""
+def test_list_shows_all_users(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each once on one line, on any number of pages."""
     emails = {register(app).email for _ in range(21)}
     pages = []
     whole = queries.list_users
@@ -188,8 +188,8 @@ def test_list_pages_through_everybody(app: Flask, monkeypatch: pytest.MonkeyPatc
     assert list(users[0]) == ["id", "email", "name", "created_at", "disabled_at"]
 
 
-def test_the_table_shows_who_is_disabled(app: Flask) -> None:
-    """A heading, and a line for each user."""
+def test_the_table_shows_disabled_users(app: Flask) -> None:
+    """With a heading and a line for each user."""
     one, two = create(app, new_email(), "--name", "Ann"), create(app)
     succeed(app, "users", "disable", two["id"])
 
@@ -201,8 +201,8 @@ def test_the_table_shows_who_is_disabled(app: Flask) -> None:
     assert line_of[two["id"]][2:] == ["disabled", two["email"], "-"]
 
 
-def test_no_name_commands_the_terminal(app: Flask) -> None:
-    """A user may be called anything; whoever lists users sees no escape sequence."""
+def test_control_characters_in_names_do_not_reach_the_terminal(app: Flask) -> None:
+    """Names may have any characters, but the output has no escape sequences."""
     member = register(app, name="A\x1b[2Jnn\u202e")
 
     for arguments in (("list",), ("show", member.user_id)):
@@ -212,7 +212,7 @@ def test_no_name_commands_the_terminal(app: Flask) -> None:
 
 
 def test_show_counts_tasks_and_sessions(app: Flask) -> None:
-    """For a program everything, for people a line each."""
+    """As JSON, or on a line each."""
     member = register(app)
     tasks = [member.add() for _ in range(4)]
     for task in tasks[:2]:
@@ -232,8 +232,8 @@ def test_show_counts_tasks_and_sessions(app: Flask) -> None:
     assert "sessions  2" in lines
 
 
-def test_disabling_ends_and_enabling_brings_back(app: Flask) -> None:
-    """Tokens, sessions and password; the second time it says that nothing had to be done."""
+def test_disabling_ends_access_and_enabling_restores_it(app: Flask) -> None:
+    """Of tokens, sessions and the password. The second time it says that nothing was changed."""
     member = register(app)
     disable, enable = ("users", "disable", member.email), ("users", "enable", member.user_id)
 
@@ -255,8 +255,8 @@ def test_disabling_ends_and_enabling_brings_back(app: Flask) -> None:
     assert succeed(app, *enable) == f"{member.email} ({member.user_id}) was already enabled.\n"
 
 
-def test_another_process_learns_of_it(app: Flask) -> None:
-    """The command runs beside the service, which reads from the database what was revoked."""
+def test_another_process_knows_of_disabling(app: Flask) -> None:
+    """The service reads revocations from the database."""
     with another_app(app) as service:
         member = register(service)
         assert member.get("/v1/tasks").status_code == 200
@@ -267,7 +267,7 @@ def test_another_process_learns_of_it(app: Flask) -> None:
 
 
 def test_a_new_password_ends_all_sessions(app: Flask) -> None:
-    """And the old one is no more; it may be set again."""
+    """The old one is rejected. It may be set again."""
     member = register(app)
     member.sign_in()
 
@@ -290,8 +290,8 @@ def test_a_front_ends_user_has_no_password_here(app: Flask, ann: Caller) -> None
 
 
 @pytest.mark.parametrize(("typed", "is_gone"), [("y\n", True), ("n\n", False), ("", False)])
-def test_deleting_asks_first(app: Flask, typed: str, is_gone: bool) -> None:
-    """Whoever says nothing, as a script does, has said no."""
+def test_delete_asks_for_confirmation(app: Flask, typed: str, is_gone: bool) -> None:
+    """No answer, as in a script, is a no."""
     member = register(app)
     member.add()
 
@@ -304,8 +304,8 @@ def test_deleting_asks_first(app: Flask, typed: str, is_gone: bool) -> None:
 
 
 @pytest.mark.parametrize("make", [register, lambda app: Caller(app, new_user_id())], ids=["account", "front end's"])
-def test_deleting_takes_tasks_and_tokens_along(app: Flask, make: Callable[[Flask], Caller]) -> None:
-    """A second time there is nobody."""
+def test_delete_also_deletes_tasks_and_tokens(app: Flask, make: Callable[[Flask], Caller]) -> None:
+    """The second time the user is unknown."""
     caller = make(app)
     caller.add()
 
@@ -316,8 +316,8 @@ def test_deleting_takes_tasks_and_tokens_along(app: Flask, make: Callable[[Flask
     assert fail(app, "users", "delete", caller.user_id, "--yes") == f"Error: There is no user '{caller.user_id}'."
 
 
-def test_a_token_is_an_accounts_own(app: Flask) -> None:
-    """On standard output nothing but the token, beside it the warning; its session can be ended."""
+def test_token_prints_a_new_sessions_token(app: Flask) -> None:
+    """Standard output has only the token, and standard error the warning. Its session can be ended."""
     made = create(app)
     result = run(app, "users", "token", made["email"], "--seconds", "120")
     [token] = result.stdout.splitlines()
@@ -334,8 +334,8 @@ def test_a_token_is_an_accounts_own(app: Flask) -> None:
     assert_problem(caller.get("/v1/tasks"), 401, "token_revoked")
 
 
-def test_a_token_lives_as_long_as_any_other(app: Flask) -> None:
-    """Unless it is told otherwise; for programs with its length."""
+def test_a_printed_token_has_the_usual_lifetime(app: Flask) -> None:
+    """By default. The JSON includes it."""
     made = create(app)
 
     said = record(app, "users", "token", made["id"])
@@ -349,8 +349,8 @@ def test_a_token_lives_as_long_as_any_other(app: Flask) -> None:
     [{}, {"AUTH_ISSUER": "https://issuer.example", "AUTH_AUDIENCE": "tasks"}, {"AUTH_USER_ID_CLAIM": "uid"}],
     ids=["secret alone", "issuer and audience", "another claim"],
 )
-def test_a_token_of_a_front_ends_user_is_taken(app: Flask, settings: dict[str, str]) -> None:
-    """Under the shared secret, with what the settings ask for; the user need not have written anything."""
+def test_a_printed_token_of_a_front_ends_user_is_accepted(app: Flask, settings: dict[str, str]) -> None:
+    """It is signed with the shared secret, and has the claims that the settings require. The user needs no row."""
     user_id = new_user_id()
     with another_app(app, **settings) as service:
         token = succeed(service, "users", "token", user_id).strip()
@@ -360,8 +360,8 @@ def test_a_token_of_a_front_ends_user_is_taken(app: Flask, settings: dict[str, s
     assert made.json["user_id"] == user_id
 
 
-def test_no_token_is_printed_that_would_be_refused(app: Flask) -> None:
-    """Of somebody disabled, of an account where there are none."""
+def test_no_token_is_printed_that_would_be_rejected(app: Flask) -> None:
+    """Of a disabled user, or of an account with LOCAL_AUTH=off."""
     made = create(app)
     with another_app(app, LOCAL_AUTH="off") as service:
         assert "LOCAL_AUTH" in fail(service, "users", "token", made["id"])
@@ -370,15 +370,15 @@ def test_no_token_is_printed_that_would_be_refused(app: Flask) -> None:
     assert "is disabled: see `flask users enable`" in fail(app, "users", "token", made["id"])
 
 
-def test_without_a_shared_secret_a_front_end_signs_for_its_users(app: Flask) -> None:
-    """And nobody else can."""
+def test_without_a_shared_secret_only_the_front_end_signs(app: Flask) -> None:
+    """The command says so."""
     with another_app(app, BETTER_AUTH_SECRET=None) as service:
         assert "BETTER_AUTH_SECRET" in fail(service, "users", "token", "somebody")
 
 
 @pytest.mark.parametrize("command", ["users create ann@example.com", "doctor --token -"])
-def test_a_closed_standard_input_is_one_line(tmp_path: Path, command: str) -> None:
-    """As `<&-` leaves it."""
+def test_a_closed_standard_input_is_reported_in_one_line(tmp_path: Path, command: str) -> None:
+    """Such as with `<&-`."""
     done = subprocess.run(
         ["bash", "-c", f"{FLASK} {command} <&-"],
         cwd=PROJECT,
@@ -396,8 +396,8 @@ def test_a_closed_standard_input_is_one_line(tmp_path: Path, command: str) -> No
 
 @pytest.mark.parametrize("command", ON_ONE_USER)
 @pytest.mark.parametrize("user", [NOBODY, "nobody@example.com"])
-def test_an_unknown_user_is_one_line(app: Flask, command: str, user: str) -> None:
-    """That names whom it looked for."""
+def test_an_unknown_user_is_reported_in_one_line(app: Flask, command: str, user: str) -> None:
+    """With the given name."""
     assert fail(app, "users", command, user, stdin=NEW_PASSWORD) == f"Error: There is no user '{user}'."
 
 
@@ -423,8 +423,8 @@ def test_an_unknown_user_is_one_line(app: Flask, command: str, user: str) -> Non
     ],
     ids=ascii,
 )
-def test_wrong_arguments_are_status_2(app: Flask, arguments: tuple[str, ...]) -> None:
-    """Before anything is asked of the database."""
+def test_wrong_arguments_have_status_2(app: Flask, arguments: tuple[str, ...]) -> None:
+    """Before the database is used."""
     result = run(app, "users", *arguments, stdin=PASSWORD)
 
     assert (result.exit_code, result.stdout) == (2, "")

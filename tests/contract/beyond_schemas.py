@@ -1,7 +1,7 @@
-"""What no schema says of a request: how random ones are mended, and which refusals are no fault of the document.
+"""Rules that no schema can express: correct random requests, and recognize rejections that are not violations.
 
-A cursor belongs to its list and a key to its request; an address, a zone and a rule have grammars of their own; and one
-field may need another, or exclude it.
+A cursor belongs to its list and a key to its request; an address, a zone and a rule have their own grammars; and one
+field may require or exclude another.
 """
 
 import re
@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from app.tasks.fields import MomentOrDay
-from app.tasks.schemas import TaskQuery
+from app.tasks.list_schemas import TaskQuery
 from app.times import FIRST_YEAR, LAST_YEAR
 
 RULES = cycle(["FREQ=DAILY", "freq=weekly;byday=mo,we", "RRULE:FREQ=MONTHLY;BYMONTHDAY=-1;COUNT=3", "FREQ=YEARLY"])
@@ -34,7 +34,7 @@ REFUSALS = re.compile(
     | password:\ This\ service\ does\ not\ store\ your\ password:\ leave\ it\ out\.
     | time_zone:\ Must\ be\ the\ name\ of\ a\ time\ zone\ .*
     | (.+\.)?recurrence:\ .+
-    # White space around it is cut off, of which patterns know other kinds.
+    # Surrounding white space is trimmed, of which patterns know other kinds.
     | (.+\.)?(title|tags?\.\d+):\ Length\ must\ be\ between\ 1\ and\ \d+\.
     # A file's own grammar.
     | (line\ [0-9]+|file):\ .+
@@ -45,20 +45,20 @@ REFUSALS = re.compile(
 
 
 def is_beyond_schemas(problem: dict[str, Any]) -> bool:
-    """Whether a request is refused for nothing but what no schema says."""
+    """Return whether a request is rejected only for rules that no schema can express."""
     faults = [f"{name}: {message}" for name, messages in problem.get("errors", {}).items() for message in messages]
     return problem["code"] in CODES or (bool(faults) and all(map(REFUSALS.fullmatch, faults)))
 
 
-def mend_headers(headers: MutableMapping[str, str]) -> None:
-    """A key of its own for each request."""
+def fix_headers(headers: MutableMapping[str, str]) -> None:
+    """Return a separate key for each request."""
     if "Idempotency-Key" in headers:
         own = uuid4().hex
         headers["Idempotency-Key"] = headers["Idempotency-Key"][: KEY_CHARACTERS - len(own)] + own
 
 
-def mend_query(query: dict[str, Any]) -> None:
-    """Leave out the cursor of no list, where there is something else to try, and what is too long; name real days."""
+def fix_query(query: dict[str, Any]) -> None:
+    """Leave out cursors without a list, if there is something else to try, and long values; use real days."""
     if "time_zone" in query:
         query["time_zone"] = next(ZONES)
     if len(query) > 1:
@@ -67,16 +67,16 @@ def mend_query(query: dict[str, Any]) -> None:
     for name in {*DUES} & query.keys():
         query[name] = _day(query[name])
     if len(urlencode(query, doseq=True)) > QUERY_BYTES:
-        # A request's line could be longer than gunicorn takes.
+        # A request line could be longer than gunicorn accepts.
         query.clear()
 
 
-def mend_body(body: Any) -> None:
-    """Give a task, or each of a batch, an id that is free and a schedule that there is."""
+def fix_body(body: Any) -> None:
+    """Give a task, or each of a batch, a free id and a possible schedule."""
     if not isinstance(body, dict):
         return
     for operation in body.get("operations", ()):
-        mend_body(operation.get("task") or operation.get("changes"))
+        fix_body(operation.get("task") or operation.get("changes"))
     if "id" in body:
         body["id"] = str(uuid4())
     if body.get("time_zone") is not None:
@@ -91,7 +91,7 @@ def mend_body(body: Any) -> None:
 
 
 def _day(text: str) -> str:
-    """The same, or another where there is no such day."""
+    """Return the same day, or another if it does not exist."""
     try:
         return text if FIRST_YEAR <= date.fromisoformat(text).year <= LAST_YEAR else next(DAYS)
     except ValueError:

@@ -1,7 +1,7 @@
 """Random requests against a real service, judged by docs/openapi.json: `python -m tests.contract.conformance`.
 
-No 5xx; no status, header or body that the document does not describe; nothing taken that it refuses, nothing refused
-that it takes; nobody let in without a token, and no way for one user to what another has made.
+No 5xx; no status, header or body that is not documented; nothing accepted that it forbids, nothing rejected that it
+allows; no access without a token, and none to another user's data.
 """
 
 import json
@@ -22,25 +22,25 @@ from schemathesis.openapi.checks import RejectedPositiveData, UseAfterFree
 
 from app.settings import PROJECT
 from tests.conftest import ENGINES, migrate, new_user_id, settings_for, shared_token
-from tests.contract.beyond_schemas import is_beyond_schemas, mend_body, mend_headers, mend_query
+from tests.contract.beyond_schemas import fix_body, fix_headers, fix_query, is_beyond_schemas
 from tests.postgres import postgres_server
 from tests.process.conftest import BIN, Service, free_port
 
-# For all engines together; usually it takes half of it.
+# For all engines together; usually it takes half of that.
 SECONDS = 120
-# These end their caller's token, so each call of them has a caller of its own.
+# These end their caller's token, so each such request has its own caller.
 REVOKING = ("logout", "end_sessions", "delete_me")
-# Each field's limits one by one, half of the time, are looked for once: they come before the database.
+# Each field's limits one by one, half of the time. One engine is enough, because they come before the database.
 PHASES, OTHER_PHASES = "examples,coverage,fuzzing,stateful", "examples,fuzzing,stateful"
-# Sessions of Ann's that may be ended, beside the one that her token belongs to.
+# Ann's sessions that may be ended, in addition to that of her token.
 SPARE_SESSIONS = 5
-# Tasks of Ann's, so that most requests find one although some delete them.
+# Ann's tasks: enough that most requests find one although some delete them.
 TASKS = 50
 LOG_CHARACTERS = 10_000
-# Those that were taken out of the trash again.
+# Tasks that were restored from the trash.
 RESTORED: set[str] = set()
 
-# What Service.register() makes.
+# The user that Service.register() creates.
 ACCOUNT = {"email": "ann@example.com", "password": "correct horse battery"}
 CONFIGURATION = PROJECT / "tests" / "contract" / "schemathesis.toml"
 DOCUMENT = "docs/openapi.json"
@@ -48,11 +48,11 @@ DOCUMENT = "docs/openapi.json"
 
 @schemathesis.hook
 def before_call(_context: Any, case: Any, _options: Any) -> None:
-    """Fix what would end too many requests early: what no schema says, and a token that an earlier one has ended."""
+    """Correct values that would end too many requests early: those beyond schemas, and tokens that have been ended."""
     if case.meta and case.meta.generation.mode.is_positive:
-        mend_headers(case.headers)
-        mend_query(case.query)
-        mend_body(case.body)
+        fix_headers(case.headers)
+        fix_query(case.query)
+        fix_body(case.body)
     if case.operation.definition.raw["operationId"] == "restore_task":
         RESTORED.add(str((case.path_parameters or {}).get("task_id")))
     ends_own_session = (case.path_parameters or {}).get("session_id") == os.environ["CONFORMANCE_SESSION"]
@@ -63,18 +63,18 @@ def before_call(_context: Any, case: Any, _options: Any) -> None:
 
 @schemathesis.hook
 def filter_failure(_context: Any, failure: Any, case: Any, response: Any) -> bool:
-    """Whether it is one: a valid request may be refused for what no schema says, and HTTP has limits of its own."""
+    """Return whether it is a violation: rules beyond schemas, and HTTP's own limits, may reject a valid request."""
     if response.status_code == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
         return False
     if isinstance(failure, UseAfterFree) and (case.path_parameters or {}).get("task_id") in RESTORED:
-        # It looks back along the links between requests, and not at what came in between.
+        # It follows the links between requests, and does not see other requests in between.
         return False
     is_refusal = isinstance(failure, RejectedPositiveData) and response.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
     return not (is_refusal and is_beyond_schemas(response.json()))
 
 
 def main() -> int:
-    """Try each engine; the worst exit status."""
+    """Try each engine, and return the worst exit status."""
     with tempfile.TemporaryDirectory(prefix="tasks-conformance-") as folder, ExitStack() as stack:
         worst, ends_at = 0, time.monotonic() + SECONDS
         for phases, engine in zip(chain([PHASES], repeat(OTHER_PHASES)), sys.argv[1:] or ENGINES, strict=False):
@@ -89,7 +89,7 @@ def main() -> int:
 
 
 def try_service(engine: str, url: str, folder: Path, phases: str, seconds: float) -> int:
-    """Start the service on a migrated database and let random requests loose on it; their exit status."""
+    """Start the service on a migrated database, run random requests against it, and return their exit status."""
     port = free_port()
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "HOST": "127.0.0.1", "PORT": str(port)}
     log = folder / f"{engine}.log"
@@ -105,7 +105,7 @@ def try_service(engine: str, url: str, folder: Path, phases: str, seconds: float
 
 
 def try_requests(service: Service, folder: Path, phases: str, seconds: float) -> int:
-    """Two users, one of each kind: an account of the service's own, and somebody whose token has the shared secret."""
+    """Return two users: an account of this service, and a user of the shared secret."""
     own = service.register()
     (session,) = service.call("GET", "/v1/auth/sessions", own).body["items"]
     for _ in range(SPARE_SESSIONS):

@@ -1,4 +1,4 @@
-"""The OpenAPI document: complete, well-formed, committed as it is served, and true of real answers."""
+"""The OpenAPI document is complete, valid, committed as served, and true of real responses."""
 
 import json
 import re
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.settings import PROJECT
 from tests.api.support.calls import (
     BATCH,
     CHANGES,
@@ -57,14 +58,14 @@ REFUSED_OPERATIONS = [
 
 @pytest.fixture(scope="module")
 def document():
-    """What a service with the default settings serves."""
+    """Return the document of a service with default settings."""
     answer = Caller(make_app("sqlite:////nowhere/tasks.db")).get("/openapi.json")
     assert (answer.status_code, answer.mimetype) == (200, "application/json")
     return answer.json
 
 
 def operations(document):
-    """Every operation, as (path, method, operation)."""
+    """Return every operation as (path, method, operation)."""
     for path, item in document["paths"].items():
         for method in METHODS:
             if method in item:
@@ -72,7 +73,7 @@ def operations(document):
 
 
 def nodes(node):
-    """Every object in the document; examples are no part of it."""
+    """Return every object in the document, without examples."""
     if isinstance(node, dict):
         yield node
         node = [inner for name, inner in node.items() if name not in ("example", "examples")]
@@ -81,7 +82,7 @@ def nodes(node):
 
 
 def resolve(document, node):
-    """What a reference points at; anything else is itself."""
+    """Return the target of a reference, or the object itself."""
     while "$ref" in node:
         found = document
         for name in node["$ref"].removeprefix("#/").split("/"):
@@ -98,13 +99,13 @@ def parameters(document, path, operation):
     return {(each["in"], each["name"]): each for each in found}
 
 
-def test_the_committed_document_is_the_one_that_is_served(document):
-    """A change of the API shows in its diff."""
+def test_the_committed_document_is_up_to_date(document):
+    """So that a change of the API is in its diff."""
     assert json.loads(COMMITTED.read_text()) == document
 
 
-def test_two_apps_in_one_process_describe_themselves():
-    """What one leaves out, the other keeps."""
+def test_two_apps_in_one_process_have_their_own_documents():
+    """A route that one app omits stays in the other's."""
     whole = make_app("sqlite:////nowhere/tasks.db")
     make_app("sqlite:////nowhere/tasks.db", LOCAL_AUTH="off")
     answer = Caller(whole).get("/openapi.json")
@@ -113,8 +114,8 @@ def test_two_apps_in_one_process_describe_themselves():
     assert "/v1/auth/login" in answer.json["paths"]
 
 
-def test_every_route_is_described(app, document):
-    """And nothing that is no route."""
+def test_every_route_is_documented(app, document):
+    """And nothing else."""
     routes = {
         (method.lower(), re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
         for rule in app.url_map.iter_rules()
@@ -125,8 +126,8 @@ def test_every_route_is_described(app, document):
     assert routes == {(method, path) for path, method, _ in operations(document)}
 
 
-def test_the_document_is_openapi_3_1(document):
-    """Its fixed fields are there, and all that has to be unique is."""
+def test_the_document_is_valid_openapi_3_1(document):
+    """It has the required fields, and ids are unique."""
     assert re.fullmatch(r"3\.1\.\d+", document["openapi"])
     assert document["info"].keys() >= {"title", "version"}
     assert all(path.startswith("/") for path in document["paths"])
@@ -137,15 +138,15 @@ def test_the_document_is_openapi_3_1(document):
     }
 
 
-def test_every_reference_leads_somewhere(document):
-    """Within the document."""
+def test_every_reference_has_a_target(document):
+    """In the document."""
     references = {node["$ref"] for node in nodes(document) if isinstance(node.get("$ref"), str)}
     assert references
     assert all(resolve(document, {"$ref": reference}) for reference in references)
 
 
-def test_every_schema_is_of_json_schemas_own_words(document):
-    """Types are those of 2020-12: no `nullable`, no unknown type, patterns that compile."""
+def test_schemas_use_only_json_schemas_keywords(document):
+    """Of 2020-12: no `nullable`, no unknown type, and patterns compile."""
     for node in nodes(document):
         assert "nullable" not in node
         types = node.get("type", [])
@@ -155,15 +156,15 @@ def test_every_schema_is_of_json_schemas_own_words(document):
             assert re.compile(node["pattern"])
 
 
-def test_every_operation_is_named_and_summed_up(document):
-    """An id, and one sentence."""
+def test_every_operation_has_an_id_and_a_summary(document):
+    """Of one sentence."""
     for path, method, operation in operations(document):
         assert re.fullmatch("[a-z_]+", operation["operationId"]), (method, path)
         assert re.fullmatch(r"[A-Z][^\n]+\.", operation["summary"]), (method, path)
 
 
-def test_every_answer_is_declared(document):
-    """One success at least, every error by its own status as problem+json, no `default`; each with its headers."""
+def test_every_response_is_documented(document):
+    """A success at least, each error by its status as problem+json, no `default`; each with its headers."""
     for path, method, operation in operations(document):
         responses = {status: resolve(document, response) for status, response in operation["responses"].items()}
         assert all(re.fullmatch(r"[2345]\d\d", status) for status in responses), (method, path)
@@ -176,8 +177,21 @@ def test_every_answer_is_declared(document):
         assert "content" not in responses.get("204", {}), (method, path)
 
 
-def test_every_parameter_is_declared(document):
-    """Each name in a path, required; each parameter with a schema."""
+def test_each_type_has_a_name(document):
+    """Generators call a type after its component: an error by its status, and words that several fields share."""
+    schemas = document["components"]["schemas"]
+    for name, response in document["components"]["responses"].items():
+        assert response["content"]["application/problem+json"]["schema"] == {"$ref": f"#/components/schemas/{name}"}
+    shared = [[*node["enum"]] for node in nodes(document["components"]) if len(node.get("enum", [])) > 1]
+    assert [words for words in shared if shared.count(words) > 1] == []
+    mapping = schemas["BatchOperation"]["discriminator"]["mapping"]
+    assert {word: resolve(document, {"$ref": mapping[word]})["properties"]["op"]["enum"] for word in mapping} == {
+        word: [word] for word in mapping
+    }
+
+
+def test_every_parameter_is_documented(document):
+    """Each name in a path as required, and each parameter with a schema."""
     for path, method, operation in operations(document):
         declared = parameters(document, path, operation)
         in_path = {name for place, name in declared if place == "path"}
@@ -187,8 +201,8 @@ def test_every_parameter_is_declared(document):
             assert parameter.get("required", False) or place != "path"
 
 
-def test_a_token_is_asked_for_by_exactly_the_operations_that_need_one(document):
-    """These declare 401 and 503, too."""
+def test_exactly_the_operations_that_need_a_token_declare_it(document):
+    """They also declare 401 and 503."""
     (scheme,) = document["components"]["securitySchemes"].items()
     assert scheme[0] == "bearer"
     assert scheme[1].items() >= {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}.items()
@@ -214,8 +228,8 @@ def test_a_token_is_asked_for_by_exactly_the_operations_that_need_one(document):
     ],
     ids=lambda refuse: f"{refuse[0]} {str(refuse[1])[:40]}",
 )
-def test_an_error_is_declared(ann, document, refuse):
-    """Its status, its media type, its headers and its body are as described."""
+def test_an_error_matches_its_documentation(ann, document, refuse):
+    """In status, media type, headers and body."""
     call, options = refuse
 
     assert_described(document, call, call(ann, **options))
@@ -229,8 +243,8 @@ def test_an_error_is_declared(ann, document, refuse):
      Call("GET", "/"), Call("GET", "/healthz"), Call("GET", "/readyz")],
     ids=str,
 )  # fmt: skip
-def test_a_success_is_declared(ann, document, call):
-    """Its status, its media type, its headers and its body are as described."""
+def test_a_success_matches_its_documentation(ann, document, call):
+    """In status, media type, headers and body."""
     task = ann.add(details="green")
     ann.add(completed=True)
     answer = call(ann, task["id"], **({"query_string": "limit=1"} if call in (LIST, LIST_BY_USER, CHANGES) else {}))
@@ -240,8 +254,8 @@ def test_a_success_is_declared(ann, document, call):
 
 
 @pytest.mark.both_engines
-def test_the_answers_of_accounts_are_declared(anonymous, document):
-    """Registering, signing in, and being refused."""
+def test_the_responses_of_accounts_match_their_documentation(anonymous, document):
+    """Registering, signing in, and being rejected."""
     account = {"email": "openapi@example.com", "password": "correct horse"}
     for call in (
         Call("POST", "/v1/auth/register", account),
@@ -265,7 +279,7 @@ def assert_described(document, call, answer):
 
 
 def assert_fits(document, value, schema):
-    """As much of JSON Schema as this document uses for its answers; unknown members do not fit."""
+    """Check the part of JSON Schema that this document uses for its responses. Unknown members are errors."""
     schema = resolve(document, schema)
     types = schema.get("type", [])
     types = [types] if isinstance(types, str) else types
@@ -281,3 +295,11 @@ def assert_fits(document, value, schema):
         assert_fits(document, inner, schema["items"])
     assert value in schema.get("enum", [value])
     assert value == schema.get("const", value)
+
+
+def test_the_changelog_begins_with_this_version(document):
+    """Its date is that of the release."""
+    changelog = (PROJECT / "CHANGELOG.md").read_text()
+    newest, *_ = re.findall(r"^## \[([0-9.]+)\] - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)
+
+    assert newest == document["info"]["version"]

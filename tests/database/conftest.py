@@ -1,4 +1,4 @@
-"""What the tests of the database share: apps of their own, and the `flask` command in a process of its own."""
+"""Shared by the tests of the database: separate apps, and the `flask` command in its own process."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ NewApp = Callable[..., Flask]
 
 @pytest.fixture
 def new_app() -> Iterator[NewApp]:
-    """Makes apps for one test, and closes their connections behind it."""
+    """Return a function that makes apps for one test, whose connections are closed afterwards."""
     made = []
 
     def make(url: str, **changes: str) -> Flask:
@@ -41,7 +41,7 @@ def new_app() -> Iterator[NewApp]:
 
 @pytest.fixture(scope="session")
 def postgresql_template(postgresql: Server) -> str:
-    """The name of a migrated and empty database to copy."""
+    """The name of a migrated empty database to copy."""
     name = postgresql.create_database()
     migrate(postgresql.url(name))
     return name
@@ -49,13 +49,13 @@ def postgresql_template(postgresql: Server) -> str:
 
 @pytest.fixture
 def postgresql_database(postgresql: Server, postgresql_template: str) -> str:
-    """The name of a migrated database of this test's own."""
+    """The name of a migrated database for this test only."""
     return postgresql.create_database(template=postgresql_template)
 
 
 @pytest.fixture(scope="session")
 def postgresql_app(postgresql: Server, postgresql_template: str) -> Iterator[Flask]:
-    """One app on PostgreSQL, for what only PostgreSQL does."""
+    """An app on PostgreSQL, for PostgreSQL's own behaviour."""
     app = make_app(postgresql.url(postgresql.create_database(template=postgresql_template)))
     yield app
     services_of(app).engine.dispose()
@@ -70,25 +70,25 @@ def start_flask(url: str, *arguments: str) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Its exit status and everything it said."""
+    """Return the exit status and all output."""
     with closing(process.stdout):
         output, _ = process.communicate(timeout=60)
     return process.returncode, output
 
 
 def wait_until_waiting(server: Server, count: int) -> None:
-    """So many for what somebody else has locked."""
+    """Wait this many seconds for locks of others."""
     waiting = f"SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = '{server.role}'"
     until(lambda: len(server.sql(waiting)) == count, f"{count} to wait")
 
 
 class _Undone(Exception):
-    """A transaction is to leave nothing."""
+    """Roll a transaction back."""
 
 
 @contextmanager
 def held_open(app: Flask, user_id: str, write: Callable[[], Any], undo: bool = False) -> Iterator[Callable[[], None]]:
-    """A transaction that has written, and that stays open until what is given here is called."""
+    """Open a transaction that has written, and return a function that ends it."""
     has_written, may_end = threading.Event(), threading.Event()
 
     def work() -> None:

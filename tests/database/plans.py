@@ -1,4 +1,4 @@
-"""How PostgreSQL does what a request asks of it, and how many of its pages it looks at for that."""
+"""PostgreSQL's plans for a request's statements, and the pages they read."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,9 +18,9 @@ Node = dict[str, Any]
 # Method, path, body, status.
 Call = tuple[str, str, dict[str, str] | None, int]
 
-# Of which the cheapest counts: one of them may find a page full and split it, which the next hundred need not do again.
+# The cheapest counts: one may find a page full and split it, so that the next hundred need not.
 RUNS = 3
-# EXPLAIN leaves out the look at `users` by which a foreign key is checked.
+# EXPLAIN leaves out the read of `users` that checks a foreign key.
 FOREIGN_KEY_BUFFERS = """
 SELECT sum(pg_stat_get_xact_blocks_fetched(oid)) FROM pg_class WHERE relname IN ('users', 'users_pkey')
 """
@@ -28,10 +28,10 @@ SELECT sum(pg_stat_get_xact_blocks_fetched(oid)) FROM pg_class WHERE relname IN 
 
 @dataclass(frozen=True)
 class Plan:
-    """A statement as it was really run."""
+    """A statement as it really ran."""
 
     root: Node
-    # Looks at a page of 8 KiB, wherever it was found: in memory or on the disk.
+    # Reads of 8 KiB pages, from memory or from the disk.
     buffers: int
 
     @property
@@ -40,13 +40,13 @@ class Plan:
 
     @property
     def most_rows_looked_at(self) -> int:
-        """By any one scan of a table, whether or not they were wanted."""
+        """Return the rows of each scan of a table, also those that were filtered out."""
         scans = [node for node in self.of_type("Scan") if "Relation Name" in node]
         return max((node["Actual Rows"] + node.get("Rows Removed by Filter", 0) for node in scans), default=0)
 
     @property
     def rows_sorted(self) -> list[int]:
-        """How many rows went into each sort."""
+        """Return the number of rows in each sort."""
         return [node["Plans"][0]["Actual Rows"] for node in self.of_type("Sort")]
 
     def of_type(self, word: str) -> list[Node]:
@@ -54,13 +54,13 @@ class Plan:
 
 
 def plan_of(caller: Caller, call: Call, **names: str) -> Plan:
-    """The plan of the one statement that a request sends."""
+    """Return the plan of the one statement that a request sends."""
     (plan,) = plans_of(caller, call, **names)
     return plan
 
 
 def plans_of(caller: Caller, call: Call, **names: str) -> list[Plan]:
-    """The plans of all statements that a request sends."""
+    """Return the plans of all statements that a request sends."""
     method, path, body, status = call
     with plans_for(str(caller.user_id)) as plans:
         answer = caller.call(method, path.format(**names), json=body)
@@ -70,7 +70,7 @@ def plans_of(caller: Caller, call: Call, **names: str) -> list[Plan]:
 
 @contextmanager
 def plans_for(user_id: str) -> Iterator[list[Plan]]:
-    """The plans of what the service sends for this user meanwhile. It is answered as always, but nothing is kept."""
+    """Record the plans of the service's statements for this user. It responds as usual, but nothing is stored."""
     plans: list[Plan] = []
     send = _ScopedCursor.execute
 
@@ -92,22 +92,22 @@ def plans_for(user_id: str) -> Iterator[list[Plan]]:
 
 
 def _explain(send: Send, connection: psycopg2.extensions.connection, text: str, parameters: Any) -> Plan:
-    """Run a statement as the service's own role and in the scope of the moment."""
+    """Run a statement as the service's own role, in the current scope."""
     cursor = connection.cursor()
     with _undone(send, connection):
         before = _foreign_key_buffers(send, cursor)
         send(cursor, f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {text}", parameters)
         (((explained,),),) = cursor.fetchall()
-        beside = _foreign_key_buffers(send, cursor) - before
+        for_the_key = _foreign_key_buffers(send, cursor) - before
     root = explained["Plan"]
-    return Plan(root, root["Shared Hit Blocks"] + root["Shared Read Blocks"] + beside)
+    return Plan(root, root["Shared Hit Blocks"] + root["Shared Read Blocks"] + for_the_key)
 
 
 @contextmanager
 def _undone(send: Send, connection: psycopg2.extensions.connection) -> Iterator[None]:
-    """A transaction that is rolled back, so that each call finds the tables alike.
+    """Send in a transaction that is rolled back, so that each call finds the same tables.
 
-    What is prepared runs by the plan that is made for all values, which may be the worse one for this user's.
+    Prepared statements use the generic plan, which may be the worse one for this user.
     """
     with scope(None):
         send(connection.cursor(), "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan")

@@ -1,4 +1,4 @@
-"""What a batch costs, and several at once: few messages for any number, no deadlock, no lost update."""
+"""Batches send few messages, and concurrent ones neither deadlock nor lose updates."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -56,7 +56,7 @@ MIXTURES: dict[str, Callable[[str], Sequence[Operation]]] = {
 def test_a_batch_of_a_hundred_sends_as_few_messages_as_a_small_one(
     app: Flask, ann: Caller, mixture: Callable[[str], Sequence[Operation]]
 ) -> None:
-    """Five at most, and fewer where nothing is added or changed."""
+    """Five at most, and fewer if nothing is added or changed."""
     counts = []
     for count in (1, MOST // 3):
         ids = [ann.add()["id"] for _ in range(count)]
@@ -70,8 +70,8 @@ def test_a_batch_of_a_hundred_sends_as_few_messages_as_a_small_one(
 
 
 @pytest.mark.parametrize("count", [1, MOST])
-def test_a_refused_batch_only_reads(app: Flask, ann: Caller, count: int) -> None:
-    """BEGIN, one look at all tasks, ROLLBACK."""
+def test_a_rejected_batch_only_reads(app: Flask, ann: Caller, count: int) -> None:
+    """BEGIN, one read of all tasks, ROLLBACK."""
     with messages(app) as sent:
         answer = batch(ann, [create()] * (count - 1) + [op("delete", str(uuid4()))])
 
@@ -79,8 +79,8 @@ def test_a_refused_batch_only_reads(app: Flask, ann: Caller, count: int) -> None
     assert len(sent) == 3, sent
 
 
-def test_a_batch_that_fails_half_written_leaves_nothing(ann: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The new tasks are in the table already when the changes of the old ones fail."""
+def test_a_batch_that_fails_halfway_leaves_no_data(ann: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new tasks are already in the table when the changes of the old ones fail."""
     task, new = ann.add(), str(uuid4())
 
     def fail(user_id: str, changed: Sequence[Any]) -> Any:
@@ -96,8 +96,8 @@ def test_a_batch_that_fails_half_written_leaves_nothing(ann: Caller, monkeypatch
 
 
 @pytest.mark.parametrize("count", [2, 30])
-def test_batches_over_the_same_tasks_in_opposite_order_lose_no_update(app: Flask, count: int) -> None:
-    """None waits for another in a circle; of each the last change is there, and every version was given once."""
+def test_batches_in_opposite_order_lose_no_update(app: Flask, count: int) -> None:
+    """There is no deadlock. Each task has its last change, and each version exists once."""
     user_id = new_user_id()
     ids = [Caller(app, user_id).add()["id"] for _ in range(count)]
     orders = [(ids, "title"), (ids[::-1], "time_zone")]
@@ -120,8 +120,8 @@ def test_batches_over_the_same_tasks_in_opposite_order_lose_no_update(app: Flask
 
 
 @pytest.mark.parametrize("are_new", [False, True], ids=["old tasks", "new tasks"])
-def test_batches_in_opposite_order_wait_in_one_order(postgresql: Server, postgresql_app: Flask, are_new: bool) -> None:
-    """While somebody holds what is in the middle of both, neither holds already what the other needs next."""
+def test_batches_lock_their_tasks_in_the_same_order(postgresql: Server, postgresql_app: Flask, are_new: bool) -> None:
+    """While another transaction holds a task in the middle, neither batch holds a task that the other needs next."""
     user_id = new_user_id()
     ids = [Caller(postgresql_app, user_id).add()["id"] for _ in range(9)]
     write = partial(queries.delete_task, user_id, ids[4])
@@ -139,8 +139,8 @@ def test_batches_in_opposite_order_wait_in_one_order(postgresql: Server, postgre
     assert sorted(answer.status_code for answer in answers) == [200, 409 if are_new else 200]
 
 
-def test_batches_and_single_writes_at_once_lose_no_update(app: Flask) -> None:
-    """A batch writes whole rows, but nothing of what somebody else has changed meanwhile."""
+def test_concurrent_batches_and_single_writes_lose_no_update(app: Flask) -> None:
+    """A batch writes whole rows, but does not overwrite a concurrent change."""
     user_id = new_user_id()
     ids = [Caller(app, user_id).add()["id"] for _ in range(5)]
 
@@ -165,8 +165,8 @@ def test_batches_and_single_writes_at_once_lose_no_update(app: Flask) -> None:
 
 @pytest.mark.parametrize("with_key", [False, True], ids=["without a key", "with keys"])
 @pytest.mark.parametrize("is_known", [True, False], ids=["known user", "unknown user"])
-def test_of_batches_that_make_the_same_tasks_one_is_done(app: Flask, is_known: bool, with_key: bool) -> None:
-    """In whatever order they name them; the others are told which id was taken, and have done nothing."""
+def test_one_of_many_batches_that_create_the_same_tasks_succeeds(app: Flask, is_known: bool, with_key: bool) -> None:
+    """In any order. The others get the taken id, and do nothing."""
     for _ in range(ROUNDS):
         user_id, ids = new_user_id(), [str(uuid4()) for _ in range(30)]
         if is_known:
@@ -191,8 +191,8 @@ def test_of_batches_that_make_the_same_tasks_one_is_done(app: Flask, is_known: b
         assert (len({task["title"] for task in made}), len(made)) == (1, 1 + len(ids))
 
 
-def test_a_batch_that_is_sent_many_times_at_once_with_its_key_is_done_once(app: Flask) -> None:
-    """Also where it is its user's very first write."""
+def test_concurrent_repetitions_of_a_batch_with_its_key_are_done_once(app: Flask) -> None:
+    """Also if it is its user's first write."""
     user_id, operations = new_user_id(), [create() for _ in range(3)]
     send = partial(batch, operations=operations, headers={"Idempotency-Key": "key"})
 
@@ -203,8 +203,8 @@ def test_a_batch_that_is_sent_many_times_at_once_with_its_key_is_done_once(app: 
     assert len(tasks_of(Caller(app, user_id))) == 3
 
 
-def test_what_is_kept_for_a_key_is_small(app: Flask, ann: Caller) -> None:
-    """Ids and tags, whatever was written: a megabyte of tasks leaves some kilobytes behind."""
+def test_a_batchs_stored_response_is_small(app: Flask, ann: Caller) -> None:
+    """Only ids and tags: a megabyte of tasks leaves some kilobytes."""
     operations = [create(details="x" * 10_000) for _ in range(MOST)]
     assert batch(ann, operations, headers={"Idempotency-Key": "key"}).status_code == 200
     with app.app_context(), scope(str(ann.user_id)):
@@ -213,8 +213,8 @@ def test_what_is_kept_for_a_key_is_small(app: Flask, ann: Caller) -> None:
     assert kept.length < 100 * MOST
 
 
-def test_a_recurring_task_that_is_completed_from_everywhere_at_once_has_one_successor(app: Flask) -> None:
-    """Batches and single requests together."""
+def test_a_recurring_task_completed_by_many_at_once_has_one_next_task(app: Flask) -> None:
+    """By batches and single requests together."""
     user_id = new_user_id()
     task = Caller(app, user_id).add(due_on="2026-03-14", recurrence="FREQ=DAILY")
     complete = [op("complete", task["id"])]

@@ -1,4 +1,4 @@
-"""What changed is told to those who ask while others write: nothing is missed, and no write pays for it."""
+"""Clients that read changes while others write miss nothing, and no write pays for it."""
 
 import random
 from collections.abc import Callable
@@ -35,7 +35,7 @@ WRITES_OF_ONE_TASK: dict[str, Write] = {
 
 
 def write_at_random(caller: Caller, ids: list[str], seed: int) -> None:
-    """Many writes of every kind, of tasks that others write at the same time and of new ones."""
+    """Write in all ways, to tasks that others write at the same time and to new ones."""
     chance = random.Random(seed)
     kinds = {**WRITES_OF_ONE_TASK, "batch": write_batch, "create": lambda ann, _: create(ann, ids)}
     for _ in range(WRITES):
@@ -52,7 +52,7 @@ def create(caller: Caller, ids: list[str]) -> TestResponse:
 
 
 def write_batch(caller: Caller, path: str) -> TestResponse:
-    """A new task that is deleted, a new one that stays, and an old one that is completed."""
+    """Create a task and delete it, create one that stays, and complete an old one."""
     gone = str(uuid4())
     operations = [
         batches.create(),
@@ -65,7 +65,7 @@ def write_batch(caller: Caller, path: str) -> TestResponse:
 
 @pytest.mark.parametrize("limit", [1, SMALL_PAGE, 50])
 def test_a_client_that_reads_while_many_write_misses_nothing(app: Flask, limit: int) -> None:
-    """The run that begins after the last write ends with exactly the server's state."""
+    """The run after the last write ends with exactly the server's tasks."""
     user_id = new_user_id()
     replica = Replica(Caller(app, user_id), limit)
     ids = [replica.caller.add()["id"] for _ in range(10)]
@@ -81,8 +81,8 @@ def test_a_client_that_reads_while_many_write_misses_nothing(app: Flask, limit: 
     assert replica.tasks == tasks_of(replica.caller)
 
 
-def test_clients_that_begin_in_the_middle_miss_nothing(app: Flask) -> None:
-    """Several, each with pages of its own size, each with a run of its own."""
+def test_clients_that_start_while_others_write_miss_nothing(app: Flask) -> None:
+    """Several clients with different page sizes, each with its own runs."""
     user_id = new_user_id()
     replicas = [Replica(Caller(app, user_id), limit) for limit in (2, 7, 1_000)]
     ids = [replicas[0].caller.add()["id"] for _ in range(10)]
@@ -97,7 +97,7 @@ def test_clients_that_begin_in_the_middle_miss_nothing(app: Flask) -> None:
 
 
 def read_while(replica: Replica, writing: list[Future[None]]) -> None:
-    """Read run after run, and one more once all has been written."""
+    """Read run after run, and once more after all has been written."""
     while not all(writer.done() for writer in writing):
         replica.read_to_the_end()
     replica.read_to_the_end()
@@ -118,10 +118,10 @@ LATE_WRITES: dict[str, Callable[[str, str], Any]] = {
 
 @pytest.mark.parametrize("late_write", LATE_WRITES.values(), ids=list(LATE_WRITES))
 @pytest.mark.parametrize("runs", [1, 3])
-def test_what_is_committed_behind_the_reader_is_told_by_the_next_run(
+def test_a_write_committed_behind_the_reader_is_in_the_next_run(
     postgresql_app: Flask, ann_on_postgresql: Caller, runs: int, late_write: Callable[[str, str], Any]
 ) -> None:
-    """A transaction held open over all pages of a run, or of several, while others write before and after its time."""
+    """Its transaction stays open over one or more runs, while others write before and after its time."""
     ann = ann_on_postgresql
     ids = [ann.add()["id"] for _ in range(5)]
     assert ann.delete(f"/v1/tasks/{ids[0]}").status_code == 204
@@ -140,10 +140,8 @@ def test_what_is_committed_behind_the_reader_is_told_by_the_next_run(
     assert replica.tasks == tasks_of(ann) != seen
 
 
-def test_what_is_committed_between_pages_is_told_by_the_next_run(
-    postgresql_app: Flask, ann_on_postgresql: Caller
-) -> None:
-    """The reader has passed its time by then, but has not read to the end."""
+def test_a_write_committed_between_pages_is_in_the_next_run(postgresql_app: Flask, ann_on_postgresql: Caller) -> None:
+    """The reader has passed its time by then, but has not finished."""
     ann = ann_on_postgresql
     ids = [ann.add()["id"] for _ in range(2)]
     change = LATE_WRITES["changed"]
@@ -163,8 +161,8 @@ def test_what_is_committed_between_pages_is_told_by_the_next_run(
 
 
 @pytest.mark.parametrize("kind", WRITES_OF_ONE_TASK)
-def test_a_write_that_is_told_later_is_still_one_message(app: Flask, ann: Caller, kind: str) -> None:
-    """Nothing is written beside the task: no list of changes, no counter, no tombstone."""
+def test_a_write_is_one_message_although_changes_are_listed(app: Flask, ann: Caller, kind: str) -> None:
+    """It writes only the task: no list of changes, counter or tombstone."""
     task = ann.add()
     path = f"/v1/tasks/{task['id']}"
     if kind == "restore":
@@ -179,7 +177,7 @@ def test_a_write_that_is_told_later_is_still_one_message(app: Flask, ann: Caller
 
 @pytest.mark.parametrize("made", [0, 1, 40])
 def test_a_page_of_changes_is_one_message(app: Flask, ann: Caller, made: int) -> None:
-    """With a token or without, on the first page or the last."""
+    """With or without a token, on the first page or the last."""
     for _ in range(made):
         ann.add()
     with messages(app) as sent:
@@ -189,8 +187,8 @@ def test_a_page_of_changes_is_one_message(app: Flask, ann: Caller, made: int) ->
     assert len(sent) == 2, sent
 
 
-def test_a_refused_token_is_no_message(app: Flask, ann: Caller) -> None:
-    """Its shape is judged before the database is asked."""
+def test_a_rejected_token_sends_no_message(app: Flask, ann: Caller) -> None:
+    """Its form is checked before the database is used."""
     with messages(app) as sent:
         assert ann.get("/v1/tasks/changes?since=nonsense").status_code == 422
 

@@ -1,4 +1,4 @@
-"""The schema can be spread over a cluster by its users: every row is found by its user, and nothing needs all."""
+"""The schema can be spread over a cluster by user: every row has its user, and no key or index spans users."""
 
 import ast
 import re
@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import ForeignKeyConstraint, PrimaryKeyConstraint, Table, Text, UniqueConstraint, inspect
 
+from app.database.cluster import distributing
 from app.database.columns import OWNED, metadata
 from app.services import services_of
 from app.settings import PROJECT
@@ -15,14 +16,14 @@ from tests.conftest import NewDatabase, migrate
 from tests.postgres import Server
 from tests.statements import each_statement
 
-# `users` is the user, and an address must be unique before anybody knows whose it is.
+# `users` is the user, and an address must be unique before its user is known.
 NOT_OF_ONE_USER = {"users", "user_emails", "login_attempts"}
 
 SHARED = [table for name, table in metadata.tables.items() if name in NOT_OF_ONE_USER]
 OF_ONE_USER = [table for name, table in metadata.tables.items() if name not in NOT_OF_ONE_USER]
 ALL = [*SHARED, *OF_ONE_USER]
 
-# What differs between the machines of a cluster, or lives longer than a pooler lends a connection.
+# SQL that differs between a cluster's machines, or outlives a pooler's loan of a connection.
 FORBIDDEN_SQL = re.compile(
     r"clock_timestamp|gen_random_uuid|uuid_generate|create\s+(or\s+replace\s+)?(constraint\s+)?trigger"
     r"|create\s+sequence|nextval|\b(big|small)?serial\b|generated\s+\w+\s+as\s+identity|set_config"
@@ -42,12 +43,12 @@ def constraints(table: Table, *kinds: type) -> Iterator[tuple[object, list[str]]
 
 
 def test_the_exceptions_exist() -> None:
-    """A table that belongs to nobody is known by name, and is no relic."""
+    """A table without a user is known by name, and still exists."""
     assert {table.name for table in SHARED} == NOT_OF_ONE_USER
 
 
 def test_a_user_is_text() -> None:
-    """User ids are opaque strings: no UUID, no integer."""
+    """User ids are opaque strings, not UUIDs or integers."""
     assert type(metadata.tables["users"].c.id.type) is Text
 
 
@@ -60,7 +61,7 @@ def test_each_row_names_its_user(table: Table) -> None:
 
 @of_tables(OF_ONE_USER)
 def test_every_key_begins_with_the_user(table: Table) -> None:
-    """Primary keys and unique constraints can only be kept by the machine that has the user."""
+    """Only the user's machine can enforce primary keys and unique constraints."""
     keys = [columns for _, columns in constraints(table, PrimaryKeyConstraint, UniqueConstraint)]
 
     assert keys
@@ -69,7 +70,7 @@ def test_every_key_begins_with_the_user(table: Table) -> None:
 
 @of_tables(OF_ONE_USER)
 def test_every_foreign_key_stays_with_the_user(table: Table) -> None:
-    """A row refers to rows of its own user: `user_id` points at the user's id on the other side."""
+    """A row refers only to rows of its own user: `user_id` is part of each foreign key."""
     for constraint, columns in constraints(table, ForeignKeyConstraint):
         target = constraint.elements[columns.index("user_id")].column
         assert (target.table.name, target.name) == ("users", "id") or target.name == "user_id"
@@ -86,7 +87,7 @@ BY_TIME = {
 
 @of_tables(OF_ONE_USER)
 def test_every_index_begins_with_the_user(table: Table) -> None:
-    """A query for one user reads that user's part of the index. The exceptions serve no query for one user."""
+    """A query for one user reads only that user's part. The exceptions serve no query for one user."""
     by_others = {index.columns[0].name for index in table.indexes} - {"user_id"}
 
     assert by_others == BY_TIME.get(table.name, set())
@@ -100,20 +101,21 @@ def test_foreign_keys_cascade_or_do_nothing(table: Table) -> None:
         assert constraint.onupdate in ("NO ACTION", None)
 
 
-def test_an_address_refers_to_no_user() -> None:
-    """An address lies on another machine than its user."""
+def test_an_address_has_no_foreign_key_to_its_user() -> None:
+    """An address may be on another machine than its user."""
     assert not metadata.tables["user_emails"].foreign_keys
 
 
 def is_made(default: object) -> bool:
-    """Whether a default is more than a number or a text."""
+    """Return whether a default is more than a number or a text."""
     return default is not None and not re.fullmatch(r"\w*", str(getattr(default, "arg", default)))
 
 
 @of_tables(ALL)
-def test_the_database_makes_no_values(table: Table) -> None:
-    """Ids, times and numbers come from the statement: no sequences, computed columns or defaults but constant ones,
-    with which the version before can still add rows while an upgrade is under way.
+def test_the_database_generates_no_values(table: Table) -> None:
+    """Ids, times and numbers come from the statement: no sequences, no computed columns, only constant defaults.
+
+    With these the previous version can still add rows during an upgrade.
     """
     made = [c.name for c in table.c if is_made(c.server_default) or c.server_onupdate or c.identity or c.computed]
 
@@ -122,7 +124,7 @@ def test_the_database_makes_no_values(table: Table) -> None:
 
 @of_tables(ALL)
 def test_names_follow_the_convention(app: Flask, table: Table) -> None:
-    """What the migrations made is called what the convention calls it, on both engines."""
+    """The migrated database has the names of the convention, on both engines."""
     found = inspect(services_of(app).engine)
     names = {
         *(found.get_pk_constraint(table.name)["name"],),
@@ -147,21 +149,23 @@ def test_names_follow_the_convention(app: Flask, table: Table) -> None:
     ],
     ids=["triggers", "sequences", "defaults"],
 )
-def test_the_migrated_database_does_nothing_by_itself(postgresql: Server, postgresql_template: str, query: str) -> None:
-    """What the server really holds, not only what the metadata says."""
+def test_the_migrated_database_has_no_triggers_or_generated_values(
+    postgresql: Server, postgresql_template: str, query: str
+) -> None:
+    """On the real server, not only in the metadata."""
     assert postgresql.sql(query, postgresql_template) == []
 
 
 @of_tables([table for table in ALL if table.info == OWNED])
 def test_row_security_is_enabled_and_forced(postgresql: Server, postgresql_template: str, table: Table) -> None:
-    """The table's owner, who is the service, is held to its policy as well."""
+    """It also applies to the table's owner, which is the service."""
     flags = f"SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = '{table.name}'::regclass"
 
     assert postgresql.sql(flags, postgresql_template) == [(True, True)]
 
 
 def test_migrations_send_nothing_that_a_cluster_lacks(new_database: NewDatabase) -> None:
-    """Every statement of a whole upgrade, as it is sent."""
+    """In any statement of a full upgrade."""
     statements: list[str] = []
 
     with each_statement(lambda _, statement: statements.append(statement)):
@@ -172,7 +176,7 @@ def test_migrations_send_nothing_that_a_cluster_lacks(new_database: NewDatabase)
 
 
 def test_the_service_sends_nothing_that_a_cluster_lacks() -> None:
-    """No text in the program is such SQL; comments and docstrings may speak of it."""
+    """No string in the program has such SQL. Comments and docstrings may name it."""
     files = sorted((PROJECT / "app").rglob("*.py"))
     found = {path.relative_to(PROJECT): forbidden_in(ast.parse(path.read_text())) for path in files}
 
@@ -181,7 +185,32 @@ def test_the_service_sends_nothing_that_a_cluster_lacks() -> None:
 
 
 def forbidden_in(tree: ast.Module) -> list[str]:
-    """The texts of a file that are forbidden SQL, but for its docstrings."""
+    """Return the strings of a file with forbidden SQL, except its docstrings."""
     spoken = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in spoken]
     return [text for text in texts if isinstance(text, str) and FORBIDDEN_SQL.search(text)]
+
+
+PLACE = re.compile(
+    r"SELECT create_(?:reference_table\('\w+'\)"
+    r"|distributed_table\('\w+', '(\w+)', colocate_with => '(\w+)'(?:, shard_count => \d+)?\))"
+)
+
+
+def test_every_table_has_a_place_in_a_cluster() -> None:
+    """Copied to all machines, or spread: by the user next to the user's rows, or by the column of its look-ups."""
+    places = {name: PLACE.fullmatch(statement).groups() for name, statement in distributing()}
+
+    assert places.keys() == metadata.tables.keys()
+    assert [name for name, (column, _) in places.items() if column is None] == ["revocations"]
+    for name, (column, together) in places.items():
+        if column:
+            assert column == next(iter(metadata.tables[name].primary_key.columns)).name
+            assert together == ("users" if column == "user_id" else "none")
+
+
+def test_users_are_distributed_before_their_rows() -> None:
+    """The other tables are placed next to them."""
+    names = [name for name, _ in distributing()]
+
+    assert all(names.index("users") < names.index(table.name) for table in OF_ONE_USER if table.name != "revocations")

@@ -1,4 +1,4 @@
-"""Connections between two uses: taken again, bounded, and closed when the engine is."""
+"""Connections are reused, limited, and closed with the engine."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,7 +15,7 @@ from tests.waiting import LONGEST_WAIT_SECONDS, until
 
 @pytest.fixture
 def small_app(new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch) -> Flask:
-    """With two connections, for which nobody waits long."""
+    """With two connections, and a short wait for them."""
     monkeypatch.setattr(engines, "POOL_WAIT_SECONDS", 0.05)
     return make_app(new_database(), THREADS="1")
 
@@ -33,8 +33,8 @@ def test_the_connection_used_last_is_taken_first(small_app: Flask) -> None:
     services_of(small_app).engine.dispose()
 
 
-def test_no_more_connections_are_made_than_there_may_be(small_app: Flask) -> None:
-    """Who comes then waits in vain, until one comes back."""
+def test_no_more_connections_are_made_than_allowed(small_app: Flask) -> None:
+    """Others wait until one comes back, or fail."""
     connections: Connections = services_of(small_app).database.connections
     taken = [connections.take() for _ in range(2)]
 
@@ -47,10 +47,10 @@ def test_no_more_connections_are_made_than_there_may_be(small_app: Flask) -> Non
     services_of(small_app).engine.dispose()
 
 
-def test_who_waits_gets_the_connection_that_comes_back(
+def test_a_waiting_request_gets_the_connection_that_comes_back(
     new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However long the others may wait."""
+    """However long others may wait."""
     monkeypatch.setattr(engines, "POOL_WAIT_SECONDS", LONGEST_WAIT_SECONDS)
     app = make_app(new_database(), THREADS="1")
     connections: Connections = services_of(app).database.connections
@@ -65,8 +65,8 @@ def test_who_waits_gets_the_connection_that_comes_back(
     services_of(app).engine.dispose()
 
 
-def test_an_engine_that_is_disposed_of_closes_them(small_app: Flask) -> None:
-    """Else SQLite's file would stay in two, and a server would keep its sessions."""
+def test_disposing_of_an_engine_closes_its_connections(small_app: Flask) -> None:
+    """Otherwise SQLite's -wal would stay, and a server would keep the sessions."""
     connections: Connections = services_of(small_app).database.connections
     pooled = connections.take()
     driver = pooled.driver_connection

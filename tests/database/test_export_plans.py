@@ -1,4 +1,4 @@
-"""How PostgreSQL reads a page of an export: from its own place on, and no further, whatever it knows of the table."""
+"""PostgreSQL reads a page of an export from its position and no further, whatever its statistics say."""
 
 import hashlib
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.postgres import Server
 
 TASKS = 20_000
 USER = hashlib.md5(b"whose export is planned").hexdigest()
-# As after an import: the user's tasks came with ids and times of their own, and every tenth is in the trash.
+# As after an import: the user's tasks have their own ids and times, and every tenth is in the trash.
 FILL = f"""
 ALTER TABLE tasks SET (autovacuum_enabled = off);
 INSERT INTO users (id, created_at) VALUES ('{USER}', now());
@@ -37,8 +37,8 @@ def filled(request: pytest.FixtureRequest, postgresql: Server, postgresql_templa
     services_of(app).engine.dispose()
 
 
-def test_a_page_is_read_alone(filled: Flask) -> None:
-    """Nothing is sorted and no other task looked at: an export of many tasks takes as long as they are many."""
+def test_a_page_of_an_export_reads_only_its_rows(filled: Flask) -> None:
+    """Without sorting or other tasks, so an export's time grows only with its size."""
     plan = plan_of(Caller(filled, USER), ("GET", "/v1/tasks/export", None, 200))
 
     assert plan.rows == plan.most_rows_looked_at == transfer.PAGE

@@ -1,7 +1,7 @@
-"""What a request costs grows with neither the table nor its user's tasks: in pages looked at, not by the clock.
+"""The pages that a request reads grow neither with the table nor with its user's tasks.
 
-An index is a tree, and each way down it looks at one page of every level: a hundred thousand entries have two levels
-more than a hundred. The statements are those that real requests send, with row-level security on.
+An index is a tree, and each look-up reads one page of every level: a hundred thousand entries have two levels more
+than a hundred. The statements are those of real requests, with row-level security on.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from tests.postgres import Server
 SMALL, LARGE = 100, 100_000
 FEW, SOME, MANY = 10, 60, 1_000
 
-# As long as the ids that Better Auth makes, and spread as they are.
+# As long as Better Auth's ids, and as evenly distributed.
 USERS = {count: hashlib.md5(f"has {count}".encode()).hexdigest() for count in (FEW, SOME, MANY)}
 OTHERS = "md5((n / 100)::text)"
 WHOSE = {
@@ -26,7 +26,7 @@ WHOSE = {
     LARGE: f"CASE WHEN n % 100 = 0 THEN '{USERS[MANY]}' ELSE {OTHERS} END",
 }
 
-# In the order of time, as tasks arrive: no two of MANY's lie on one page. References are not checked row by row.
+# In order of time, as tasks arrive: MANY's are all on different pages. References are not checked row by row.
 FILL = """
 SET session_replication_role = replica;
 INSERT INTO tasks (user_id, id, title, created_at, updated_at, version)
@@ -53,20 +53,20 @@ OTHER_LISTS = {
     "with a word": ("GET", "/v1/tasks?q=tea", None, 200),
     "with a total": ("GET", "/api/{user}/tasks?limit=1", None, 200),
 }
-# Those that read come first.
+# Reads come first.
 CALLS = PAGES | OTHER_LISTS | ON_ONE_TASK
 PAGE_AND_ONE_MORE = 51
 
-# Enough for 200,000 tasks, as long as a page of an index holds at least 60 keys; and with ids of 32 characters
-# there is room for that on one that is half full. The index of 100 tasks is one page.
+# Enough for 200,000 tasks, if a page of an index holds at least 60 keys; with ids of 32 characters, a half full page
+# has room for that. The index of 100 tasks is one page.
 LEVELS = 3
 EXTRA_LEVELS = LEVELS - 1
-# To find the task; to enter it, or its new version, into the five indexes that hold a task which has no due and is not
-# in the trash; to find the user it refers to.
-WAYS_DOWN = {"get": 1, "create": 5 + 1, "toggle": 1 + 5}
-# Where a new version is put: a page with room, the map that knows of it, or a new page at the end.
+# To find the task; to add it, or its new version, to the four indexes of a task without a due and outside the trash;
+# to find the user it refers to.
+WAYS_DOWN = {"get": 1, "create": 4 + 1, "toggle": 1 + 4}
+# For a new version: a page with room, the map of free space, or a new page at the end.
 NEW_PLACE = {"get": 0, "create": 3, "toggle": 3}
-# The 51 entries of a page of 50 stand side by side in the index, on at most so many pages beside the first.
+# The 51 entries of a page of 50 are adjacent in the index, on at most this many pages after the first.
 MORE_LEAVES = 2
 
 Size = tuple[int, int]
@@ -77,11 +77,11 @@ LARGEST = pytest.mark.parametrize("own", [FEW, SOME, MANY])
 
 @pytest.fixture(scope="module")
 def grown(postgresql: Server, postgresql_template: str) -> Iterator[Grown]:
-    """The plans of every call, by the number of tasks in the table and of those that are the caller's."""
+    """Return the plans of every call, by the number of tasks in the table and of the caller's."""
     name = f"{postgresql.role}_growth"
     postgresql.sql(f"CREATE DATABASE {name} OWNER {postgresql.role} TEMPLATE {postgresql_template}")
     app = make_app(postgresql.url(name))
-    # Nothing is to happen beside what is counted.
+    # Only counted statements may run.
     postgresql.sql("ALTER TABLE tasks SET (autovacuum_enabled = off)", name)
     fill(postgresql, name, SMALL, 1, SMALL)
     plans = {(SMALL, own): plans_of_calls(app, USERS[own]) for own in (FEW, SOME)}
@@ -93,7 +93,7 @@ def grown(postgresql: Server, postgresql_template: str) -> Iterator[Grown]:
 
 
 def fill(server: Server, name: str, size: int, first: int, last: int) -> None:
-    """Add tasks and their users. The indexes are made anew afterwards, which takes half the time of keeping them."""
+    """Add tasks and their users. Building the indexes afterwards takes half the time of updating them."""
     indexes = server.sql(INDEXES, name)
     drop = [DROP.format(index=index) for index, _ in indexes]
     make = [definition for _, definition in indexes]
@@ -108,22 +108,22 @@ def plans_of_calls(app: Flask, user_id: str) -> dict[str, Plan]:
     cursor = caller.get("/v1/tasks?limit=5").json["next_cursor"]
     plans = {name: plans_of(caller, call, id=oldest["id"], cursor=cursor, user=user_id) for name, call in CALLS.items()}
     assert {name for name, several in plans.items() if len(several) > 1} == {"with a total"}
-    # The total is what is asked for last.
+    # The total is requested last.
     return {name: several[-1] for name, several in plans.items()}
 
 
 @OTHERS_GROW
 @pytest.mark.parametrize("name", ON_ONE_TASK)
-def test_others_tasks_cost_a_call_on_one_task_levels_of_its_indexes(grown: Grown, name: str, own: int) -> None:
-    """A thousand times as many tasks are two more pages for each way down an index."""
+def test_others_tasks_add_only_index_levels_to_a_call_on_one_task(grown: Grown, name: str, own: int) -> None:
+    """A thousand times as many tasks are two more pages for each use of an index."""
     small, large = grown[SMALL, own][name], grown[LARGE, own][name]
 
     assert large.buffers <= small.buffers + EXTRA_LEVELS * WAYS_DOWN[name] + NEW_PLACE[name]
 
 
 @pytest.mark.parametrize("name", ON_ONE_TASK)
-def test_the_users_other_tasks_cost_a_call_on_one_task_nothing(grown: Grown, name: str) -> None:
-    """The indexes are those of all users, so one user's tasks do not make them deeper."""
+def test_the_users_other_tasks_do_not_slow_a_call_on_one_task(grown: Grown, name: str) -> None:
+    """One user's tasks do not make the indexes of all users deeper."""
     few, many = grown[LARGE, FEW][name], grown[LARGE, MANY][name]
 
     assert many.buffers <= few.buffers + NEW_PLACE[name]
@@ -131,8 +131,8 @@ def test_the_users_other_tasks_cost_a_call_on_one_task_nothing(grown: Grown, nam
 
 @OTHERS_GROW
 @pytest.mark.parametrize("name", PAGES)
-def test_others_tasks_cost_a_page_levels_of_its_index(grown: Grown, name: str, own: int) -> None:
-    """The rows lie where they lay before; but among a hundred they are found without any index."""
+def test_others_tasks_add_only_index_levels_to_a_page(grown: Grown, name: str, own: int) -> None:
+    """The rows stay in place. Among a hundred, no index is needed."""
     small, large = grown[SMALL, own][name], grown[LARGE, own][name]
 
     assert large.rows == small.rows
@@ -140,8 +140,8 @@ def test_others_tasks_cost_a_page_levels_of_its_index(grown: Grown, name: str, o
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_users_other_tasks_cost_a_page_its_own_rows(grown: Grown, name: str) -> None:
-    """A thousand tasks lie far apart, each on a page of its own: but only those of the answer are fetched."""
+def test_the_users_other_tasks_cost_a_page_only_its_own_rows(grown: Grown, name: str) -> None:
+    """A thousand tasks are on different pages, but only those of the response are read."""
     few, many = grown[LARGE, FEW][name], grown[LARGE, MANY][name]
 
     assert many.rows == PAGE_AND_ONE_MORE
@@ -150,15 +150,15 @@ def test_the_users_other_tasks_cost_a_page_its_own_rows(grown: Grown, name: str)
 
 @LARGEST
 @pytest.mark.parametrize("name", CALLS)
-def test_no_call_reads_the_whole_table(grown: Grown, name: str, own: int) -> None:
-    """Of a hundred thousand tasks. A hundred lie on two pages, which it is right to read from end to end."""
+def test_no_call_scans_the_whole_table(grown: Grown, name: str, own: int) -> None:
+    """Of a hundred thousand tasks. A hundred are on two pages, where a scan is right."""
     assert grown[LARGE, own][name].of_type("Seq Scan") == []
 
 
 @LARGEST
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_in_the_order_of_time_is_not_sorted(grown: Grown, name: str, own: int) -> None:
-    """The index has that order; it is read from where the page begins, and no further than the page."""
+def test_a_page_in_order_of_time_needs_no_sort(grown: Grown, name: str, own: int) -> None:
+    """The index has that order, and is read only for the page."""
     plan = grown[LARGE, own][name]
 
     assert plan.of_type("Sort") == []
@@ -167,13 +167,13 @@ def test_a_page_in_the_order_of_time_is_not_sorted(grown: Grown, name: str, own:
 
 @LARGEST
 @pytest.mark.parametrize("name", OTHER_LISTS)
-def test_no_list_looks_at_others_tasks(grown: Grown, name: str, own: int) -> None:
-    """What no index sorts or counts takes as long as the user's own tasks are many, and no longer."""
+def test_no_list_reads_others_tasks(grown: Grown, name: str, own: int) -> None:
+    """A list without a suitable index takes time only for the user's own tasks."""
     assert grown[LARGE, own][name].most_rows_looked_at <= own
 
 
 @pytest.mark.parametrize("size", [(SMALL, FEW), (SMALL, SOME), (LARGE, FEW), (LARGE, SOME), (LARGE, MANY)])
 @pytest.mark.parametrize("name", CALLS)
-def test_nothing_is_sorted_but_the_users_rows(grown: Grown, name: str, size: Size) -> None:
-    """Whatever the plan: others' rows are left out before."""
+def test_only_the_users_rows_are_sorted(grown: Grown, name: str, size: Size) -> None:
+    """In every plan, others' rows are excluded first."""
     assert [rows for rows in grown[size][name].rows_sorted if rows > size[1]] == []

@@ -1,4 +1,4 @@
-"""Users are kept apart twice: by what a query names, and by what the database lets it see."""
+"""Users are kept apart twice: by each query's condition, and by the database's row-level security."""
 
 import inspect
 import io
@@ -35,7 +35,7 @@ CHANGE: dict[str, Any] = {"recurrence": "FREQ=DAILY", "due_on": "2026-03-14"}
 
 
 def row(task_id: str | None = None) -> dict[str, Any]:
-    """All that is written of a task."""
+    """Return all stored values of a task."""
     kept = {"next_id": None, "completed_at": None, "created_at": None, "deleted": False}
     return {**kept, **NewTask().load({"title": "x", "id": task_id or str(uuid.uuid4())})}
 
@@ -49,8 +49,8 @@ def creating() -> dict[str, Any]:
     return {"op": "create", "task": NewTask().load({"title": "x"})}
 
 
-# Every function that is told whose tasks it is about, called with the user and a task of theirs; and in more than one
-# way, where it does more than one thing.
+# Every function with a user's id, called with the user and one of the user's tasks; in several ways, if it does several
+# things.
 QUERIES: dict[str, Callable[[str, str], Any]] = {
     "queries.create_task": lambda user, _: queries.create_task(
         Identity(user), {"title": "x", "details": None, "completed": False}
@@ -78,7 +78,7 @@ QUERIES: dict[str, Callable[[str, str], Any]] = {
     "transfer.export": lambda user, _: list(transfer.export(user, FORMATS["jsonl"])),
     "transfer.write": lambda user, _: transfer.write(user, checked(), lambda _: None),
     "transfer.write_all": lambda user, _: transfer.write_all(Identity(user), checked()),
-    "listing.count_tasks": lambda user, _: sum(listing.count_tasks(user).values()),
+    "summary.count_tasks": lambda user, _: sum(summary.count_tasks(user).values()),
 }
 
 CURRENT_USER = "SELECT current_setting('app.user_id', true)"
@@ -103,8 +103,8 @@ def postgresql_engine(postgresql_app: Flask) -> Iterator[Engine]:
 
 
 @pytest.mark.parametrize("statement", ["SELECT id FROM tasks", "UPDATE tasks SET title = 'x' RETURNING id"])
-def test_an_unscoped_statement_sees_no_row(anns: Caller, postgresql_engine: Engine, statement: str) -> None:
-    """Even SQL that never passed through this program's own checks."""
+def test_a_statement_without_a_scope_sees_no_row(anns: Caller, postgresql_engine: Engine, statement: str) -> None:
+    """Even if it bypasses the program's own checks."""
     task = anns.add()
 
     with postgresql_engine.connect() as connection:
@@ -115,10 +115,10 @@ def test_an_unscoped_statement_sees_no_row(anns: Caller, postgresql_engine: Engi
 
 
 @pytest.mark.parametrize("scoped", [False, True], ids=["outside a scope", "in another's scope"])
-def test_an_insert_for_somebody_else_is_refused(
+def test_an_insert_for_another_user_is_rejected(
     anns: Caller, bobs_id: str, postgresql_engine: Engine, scoped: bool
 ) -> None:
-    """Nobody can put a row among another's."""
+    """In every table of users' rows."""
     anns.add()
     row = f"('{anns.user_id}', '{uuid.uuid4()}', 'x', now(), now(), 1)"
     statement = f"INSERT INTO tasks (user_id, id, title, created_at, updated_at, version) VALUES {row}"
@@ -130,8 +130,8 @@ def test_an_insert_for_somebody_else_is_refused(
     assert refused.value.orig.pgcode == INSUFFICIENT_PRIVILEGE
 
 
-def test_many_rows_at_once_outside_the_prefix_are_refused(anns: Caller, postgresql_engine: Engine) -> None:
-    """`executemany` carries no user, and so it fails closed even inside the scope."""
+def test_executemany_is_rejected_even_in_a_scope(anns: Caller, postgresql_engine: Engine) -> None:
+    """It cannot set the user, so it fails closed."""
     anns.add()
     rows = [(anns.user_id, str(uuid.uuid4())) for _ in range(2)]
     statement = (
@@ -154,10 +154,10 @@ def outcome(query: Callable[[str, str], Any], user_id: str, task_id: str) -> Any
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_query_with_a_wrong_user_reaches_nothing(
+def test_a_query_for_a_wrong_user_finds_nothing(
     anns: Caller, bobs_id: str, postgresql_engine: Engine, name: str
 ) -> None:
-    """A fault in a query, inside Bob's scope and about Ann's task, shows and changes nothing."""
+    """In Bob's scope, a query for Ann's task shows and changes nothing."""
     task = anns.add()
 
     with scope(bobs_id):
@@ -168,18 +168,16 @@ def test_a_query_with_a_wrong_user_reaches_nothing(
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_the_same_query_with_the_right_user_reaches_the_task(
-    anns: Caller, postgresql_engine: Engine, name: str
-) -> None:
-    """So it is the scope alone that kept the wrong one out."""
+def test_the_same_query_for_the_right_user_finds_the_task(anns: Caller, postgresql_engine: Engine, name: str) -> None:
+    """So only the scope kept the wrong user out."""
     task = anns.add()
 
     with scope(str(anns.user_id)):
         assert outcome(QUERIES[name], str(anns.user_id), task["id"]) not in ("nothing", [], 0, INSUFFICIENT_PRIVILEGE)
 
 
-def test_nobody_becomes_another_user_within_a_scope(app: Flask) -> None:
-    """What a scope calls can enter the same one, or nobody's; another's is a fault, and changes nothing."""
+def test_a_scope_cannot_become_another_users(app: Flask) -> None:
+    """Code in a scope may enter the same scope or none. Another user's scope is an error, and changes nothing."""
     with scope("ann"):
         with scope("ann"), scope(None):
             pass
@@ -188,8 +186,8 @@ def test_nobody_becomes_another_user_within_a_scope(app: Flask) -> None:
         assert current_user.get() == "ann"
 
 
-def test_a_user_is_not_deleted_within_anothers_scope(app: Flask, ann: Caller) -> None:
-    """Accounts are under no policy of the database, so the scope alone refuses."""
+def test_a_user_cannot_be_deleted_in_anothers_scope(app: Flask, ann: Caller) -> None:
+    """No database policy applies to accounts, so the scope must reject it."""
     task = ann.add()
 
     with app.app_context(), scope("bob"), pytest.raises(AnothersScope):
@@ -199,7 +197,7 @@ def test_a_user_is_not_deleted_within_anothers_scope(app: Flask, ann: Caller) ->
 
 
 def test_a_stream_is_read_in_the_scope_in_which_it_began() -> None:
-    """However it is read: between two pieces, the reader has its own scope."""
+    """Between two pieces, the reader has its own scope."""
     with scope("ann"):
         pieces = in_this_scope(current_user.get() or "" for _ in range(3))
 
@@ -210,7 +208,7 @@ def test_a_stream_is_read_in_the_scope_in_which_it_began() -> None:
 
 
 def test_every_query_is_tried_with_a_wrong_user() -> None:
-    """A new function that is told a user joins the list above."""
+    """A new function with a user's id must join the list above."""
     found = {
         f"{module.__name__.rpartition('.')[2]}.{name}"
         for module in (queries, edits, listing, changes, batch, bulk_queries, summary, transfer, trash)
@@ -219,12 +217,12 @@ def test_every_query_is_tried_with_a_wrong_user() -> None:
         if {"user_id", "identity"} & set(inspect.signature(function).parameters)
     }
 
-    # That one is told what to do as well.
+    # This one also gets the operation.
     assert found - {"queries.for_known_user"} == {name.partition(" ")[0] for name in QUERIES}
 
 
 def test_the_user_is_gone_after_the_message(anns: Caller, postgresql_engine: Engine) -> None:
-    """Nothing stays on the connection, which a pooler lends to somebody else next."""
+    """Otherwise a pooler could lend the connection with it."""
     with postgresql_engine.connect() as connection:
         with scope(str(anns.user_id)):
             assert connection.exec_driver_sql(CURRENT_USER).scalar() == anns.user_id
@@ -236,10 +234,10 @@ def test_the_user_is_gone_after_the_message(anns: Caller, postgresql_engine: Eng
 @pytest.mark.parametrize(
     "around", [nullcontext, transaction, lambda: scope("ann")], ids=["alone", "in one", "in a scope"]
 )
-def test_a_statement_has_a_time_limit_wherever_it_runs(
+def test_every_statement_has_a_time_limit(
     postgresql_engine: Engine, around: Callable[[], AbstractContextManager[None]]
 ) -> None:
-    """Also where it is nobody's: a login, say, whose user is not known yet."""
+    """Also outside a user's scope, such as in a login."""
     with around():
         row = fetch_one(select(func.current_setting("statement_timeout")))
 
@@ -247,7 +245,7 @@ def test_a_statement_has_a_time_limit_wherever_it_runs(
 
 
 def test_the_user_is_gone_after_an_error(anns: Caller, postgresql_engine: Engine) -> None:
-    """A statement that fails takes its setting with it."""
+    """A failed statement takes its setting with it."""
     with postgresql_engine.connect() as connection:
         with scope(str(anns.user_id)), pytest.raises(DBAPIError, match="division by zero"):
             connection.exec_driver_sql("SELECT 1/0")
@@ -257,7 +255,7 @@ def test_the_user_is_gone_after_an_error(anns: Caller, postgresql_engine: Engine
 
 
 def test_the_user_is_gone_after_a_transaction(anns: Caller, postgresql_engine: Engine) -> None:
-    """A connection that served a transaction goes back clean."""
+    """A connection that ran a transaction comes back clean."""
     anns.add()
     with scope(str(anns.user_id)), transaction():
         assert len(fetch_all(select(tasks.c.id))) == 1
@@ -267,16 +265,16 @@ def test_the_user_is_gone_after_a_transaction(anns: Caller, postgresql_engine: E
 
 
 DAY = 24 * 3600
-# Since when a task is in the trash, and whether a purge reaches it.
+# For how long a task has been in the trash.
 TRASHED = {"living": None, "now": 0, "nearly over": 30 * DAY - 60, "over": 30 * DAY}
-# The same of an idempotency key.
+# For how long an idempotency key has been used.
 USED = {"now": 0, "nearly-over": DAY - 60, "over": DAY}
 AS_OLD_AS_CAN_BE = "2000-01-01T00:00:00Z"
 
 
 @pytest.fixture
 def kept_and_over(postgresql_app: Flask) -> dict[str, dict[str, str]]:
-    """Tasks and keys of every age, of two users: for each user, the tasks' ids by their age."""
+    """Add tasks and keys of every age for two users, and return each user's task ids by their age."""
     found = {}
     for _ in range(2):
         caller = Caller(postgresql_app, new_user_id())
@@ -298,7 +296,7 @@ def kept_and_over(postgresql_app: Flask) -> dict[str, dict[str, str]]:
 
 
 def rows_of(user_id: str) -> tuple[set[str], set[str]]:
-    """The ids of a user's tasks that have an age, and the user's keys, as the user's own scope shows them."""
+    """Return the ids of a user's tasks that have an age, and the user's keys, as the user's scope shows them."""
     with scope(user_id):
         ids = fetch_all(select(tasks.c.id).where(tasks.c.title == "tea"))
         return {row.id for row in ids}, {row.key for row in fetch_all(select(idempotency_keys.c.key))}
@@ -307,9 +305,7 @@ def rows_of(user_id: str) -> tuple[set[str], set[str]]:
 EVERYTHING = {name: f"SELECT * FROM {name}" for name in ("tasks", "idempotency_keys")}
 
 
-def test_a_purge_sees_only_what_nobody_can_reach(
-    kept_and_over: dict[str, dict[str, str]], postgresql_engine: Engine
-) -> None:
+def test_a_purge_sees_only_expired_rows(kept_and_over: dict[str, dict[str, str]], postgresql_engine: Engine) -> None:
     """Of any user: no living task, none that can still be restored, no key that can still be repeated."""
     with scope(PURGE), postgresql_engine.connect() as connection:
         ids = {str(row.id) for row in connection.exec_driver_sql(EVERYTHING["tasks"])}
@@ -321,10 +317,10 @@ def test_a_purge_sees_only_what_nobody_can_reach(
 
 
 @pytest.mark.parametrize("where", ["", "WHERE user_id = '{user}'", "WHERE user_id <> ''"])
-def test_a_purge_deletes_only_what_nobody_can_reach(
+def test_a_purge_deletes_only_expired_rows(
     kept_and_over: dict[str, dict[str, str]], postgresql_engine: Engine, where: str
 ) -> None:
-    """Whatever its statement says: a fault in it ends no row that a user still has."""
+    """A bug in its statement deletes no row that a user can still reach."""
     with scope(PURGE), postgresql_engine.connect() as connection:
         for user_id in kept_and_over:
             for name in EVERYTHING:
@@ -346,7 +342,7 @@ def test_a_purge_deletes_only_what_nobody_can_reach(
 def test_a_purge_changes_no_row(
     kept_and_over: dict[str, dict[str, str]], postgresql_engine: Engine, statement: str
 ) -> None:
-    """It cannot make a row one that it may delete, nor keep one from its user."""
+    """It cannot turn a living row into an expired one."""
     with scope(PURGE), postgresql_engine.connect() as connection:
         assert connection.exec_driver_sql(statement).all() == []
 
@@ -366,7 +362,7 @@ def test_a_purge_adds_no_row(anns: Caller, postgresql_engine: Engine) -> None:
     assert refused.value.orig.pgcode == INSUFFICIENT_PRIVILEGE
 
 
-def test_what_a_purge_may_see_nobody_else_sees(
+def test_only_a_purge_sees_expired_rows_of_others(
     kept_and_over: dict[str, dict[str, str]], bobs_id: str, postgresql_engine: Engine
 ) -> None:
     """Neither another user nor a statement without a scope."""
@@ -378,7 +374,7 @@ def test_what_a_purge_may_see_nobody_else_sees(
 
 
 def test_a_purge_leaves_nothing_on_its_connection(postgresql_engine: Engine) -> None:
-    """Nor has it a user, or more time than others."""
+    """It has no user, and the time limits of other statements."""
     shown = "SELECT current_setting('app.purge', true), current_setting('app.user_id', true), "
     shown += "current_setting('statement_timeout'), current_setting('lock_timeout')"
     with postgresql_engine.connect() as connection:
@@ -389,7 +385,7 @@ def test_a_purge_leaves_nothing_on_its_connection(postgresql_engine: Engine) -> 
 
 
 def test_a_purge_becomes_no_user() -> None:
-    """And no user a purge."""
+    """A user's scope does not become a purge either."""
     with scope(PURGE), pytest.raises(AnothersScope), scope("ann"):
         pass
     with scope("ann"), pytest.raises(AnothersScope), scope(PURGE):
@@ -397,8 +393,8 @@ def test_a_purge_becomes_no_user() -> None:
 
 
 @pytest.mark.parametrize("user_id", ["o'hara", 'a"b', "$$", "%s", "%(app_user)s", "a\\b", "; SELECT 1 --", "ä😀", " x"])
-def test_any_user_id_is_only_itself(postgresql_app: Flask, user_id: str) -> None:
-    """What SQL or its drivers would read as more than text finds its own rows, and those alone."""
+def test_an_unusual_user_id_matches_only_itself(postgresql_app: Flask, user_id: str) -> None:
+    """Text that SQL or drivers could interpret finds only its own rows."""
     caller = Caller(postgresql_app, user_id)
     task = caller.add()
 
@@ -426,14 +422,14 @@ STATEMENTS: dict[str, Executable] = {
 
 @pytest.mark.parametrize("run", [fetch_one, fetch_all, execute])
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_a_statement_outside_a_scope_is_a_fault(app: Flask, run: Callable[..., Any], name: str) -> None:
-    """On both engines, and before it reaches the database."""
+def test_a_statement_outside_a_scope_is_an_error(app: Flask, run: Callable[..., Any], name: str) -> None:
+    """On both engines, before it reaches the database."""
     with app.app_context(), pytest.raises(UnscopedStatement):
         run(STATEMENTS[name])
 
 
 def test_a_scope_ends_with_its_request(app: Flask, ann: Caller) -> None:
-    """The next one to run on this thread starts without a user."""
+    """The next request on this thread starts without a user."""
     ann.add()
 
     with app.app_context(), pytest.raises(UnscopedStatement):

@@ -1,6 +1,6 @@
-"""Which rows PostgreSQL reads for a list, and in which order: by an index, or sorted, but never anybody else's.
+"""For a list PostgreSQL reads only the user's rows, in the order of an index or sorted.
 
-The statements are those that real requests send, with row-level security on.
+The statements are those of real requests, with row-level security on.
 """
 
 import hashlib
@@ -19,8 +19,8 @@ from tests.postgres import Server
 ALL, OWN, LIVE = 20_000, 1_000, 900
 PAGE_AND_ONE_MORE = 51
 USER = hashlib.md5(b"whose lists are planned").hexdigest()
-# A tenth of everybody's tasks is in the trash, half has no due, and most share a title and a priority with others.
-# The user's lie together, and are as old and as new as others' are.
+# A tenth of all tasks is in the trash, half have no due, and most share a title and a priority with others.
+# The user's are stored together, and are as old and as new as others'.
 FILL = f"""
 SET session_replication_role = replica;
 INSERT INTO tasks (user_id, id, title, priority, due, created_at, updated_at, deleted_at, version)
@@ -33,12 +33,12 @@ INSERT INTO users (id, created_at) SELECT DISTINCT user_id, now() FROM tasks ON 
 """
 
 BY_KEY = "tasks_pkey"
-BY_VALUE = {name: f"tasks_user_id_{name}_id_idx" for name in ("created_at", "updated_at", "due", "priority", "title")}
+BY_VALUE = {name: f"tasks_user_id_{name}_id_idx" for name in ("created_at", "updated_at", "due", "priority")}
 BY_DELETION = "tasks_user_id_deleted_at_id_idx"
-# What the index by the last change holds of the trash is read and passed over.
+# Trash in the index by the last change is read and filtered out.
 LOOKED_AT = {"updated_at": PAGE_AND_ONE_MORE * 10 // 9 + 1}
 EITHER_WAY = pytest.mark.parametrize("sign", ["", "-"])
-# The begin of the list, after its 200th task, and in the midst of those that have no value.
+# The start of the list, after its 200th task, and among those without a value.
 FIRST, NEXT, NULLS = "first page", "next page", "page of nulls"
 PAGES = pytest.mark.parametrize("begin", [FIRST, NEXT])
 FILTERS = [
@@ -81,7 +81,7 @@ def indexes(plan: Plan) -> set[str]:
 
 
 def assert_reads_own_rows_alone(plan: Plan) -> None:
-    """By an index of which the user is the first column."""
+    """Check that the index has the user as its first column."""
     assert plan.of_type("Seq Scan") == []
     assert indexes(plan) <= {BY_KEY, BY_DELETION, *BY_VALUE.values()}
     assert all("user_id" in node["Index Cond"] for node in plan.of_type("Index"))
@@ -92,8 +92,8 @@ def assert_reads_own_rows_alone(plan: Plan) -> None:
 @EITHER_WAY
 @PAGES
 @pytest.mark.parametrize("name", BY_VALUE)
-def test_a_sort_is_the_order_of_its_index(filled: Flask, name: str, sign: str, begin: str) -> None:
-    """No more is read than the page, from wherever it begins, and nothing else is sorted."""
+def test_a_sort_uses_the_order_of_its_index(filled: Flask, name: str, sign: str, begin: str) -> None:
+    """From any position, only the page is read, and nothing else is sorted."""
     plan = plan_of_list(filled, f"sort={sign}{name}", begin)
 
     assert plan.rows == PAGE_AND_ONE_MORE
@@ -103,8 +103,19 @@ def test_a_sort_is_the_order_of_its_index(filled: Flask, name: str, sign: str, b
 
 
 @EITHER_WAY
-def test_those_without_a_due_come_in_the_order_of_the_key(filled: Flask, sign: str) -> None:
-    """It holds those with a due too, and the trash, which are passed over."""
+@PAGES
+def test_a_list_by_title_sorts_the_users_tasks_alone(filled: Flask, sign: str, begin: str) -> None:
+    """No index has the order of letters without case and accents; the trash is not read."""
+    plan = plan_of_list(filled, f"sort={sign}title", begin)
+
+    assert plan.rows == PAGE_AND_ONE_MORE
+    assert_reads_own_rows_alone(plan)
+    assert plan.most_rows_looked_at <= LIVE
+
+
+@EITHER_WAY
+def test_tasks_without_a_due_are_read_in_the_primary_keys_order(filled: Flask, sign: str) -> None:
+    """It also has tasks with a due and the trash, which are filtered out."""
     plan = plan_of_list(filled, f"sort={sign}due", NULLS)
 
     assert plan.rows == PAGE_AND_ONE_MORE
@@ -114,8 +125,8 @@ def test_those_without_a_due_come_in_the_order_of_the_key(filled: Flask, sign: s
 @EITHER_WAY
 @pytest.mark.parametrize("name", ["created_at", "updated_at"])
 @pytest.mark.parametrize("query", ["completed=false", "priority=low"])
-def test_a_filter_passes_over_rows_in_the_order_of_the_index(filled: Flask, name: str, sign: str, query: str) -> None:
-    """What many tasks fit is found without reading all of them."""
+def test_a_common_filter_is_applied_in_the_order_of_the_index(filled: Flask, name: str, sign: str, query: str) -> None:
+    """So its matches are found without reading all tasks."""
     plan = plan_of_list(filled, f"{query}&sort={sign}{name}")
 
     assert indexes(plan) == {BY_VALUE[name]}
@@ -124,13 +135,13 @@ def test_a_filter_passes_over_rows_in_the_order_of_the_index(filled: Flask, name
 
 
 @pytest.mark.parametrize("query", FILTERS)
-def test_a_filter_reads_the_users_tasks_alone(filled: Flask, query: str) -> None:
-    """However few or many fit; also where they are counted."""
+def test_a_filter_reads_only_the_users_tasks(filled: Flask, query: str) -> None:
+    """Whether few or many match, also for the total."""
     for plan in plans_of_list(filled, query) + plans_of_list(filled, query, family=f"/api/{USER}/tasks"):
         assert_reads_own_rows_alone(plan)
 
 
-def test_a_total_is_counted_from_the_users_tasks_alone(filled: Flask) -> None:
+def test_a_total_counts_only_the_users_tasks(filled: Flask) -> None:
     """Without the trash."""
     _, total = plans_of_list(filled, "sort=title", family=f"/api/{USER}/tasks")
 

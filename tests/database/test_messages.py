@@ -1,4 +1,4 @@
-"""One request is one message to the database."""
+"""Most requests send one message to the database."""
 
 import pytest
 from flask import Flask
@@ -8,7 +8,7 @@ from tests.statements import messages
 
 TASK = {"title": "tea"}
 
-# Method, path behind the family's, body, status.
+# Method, path after the family's, body, status.
 ON_BOTH = [
     ("POST", "", TASK, 201),
     ("GET", "", None, 200),
@@ -38,7 +38,7 @@ CALLS = [
 def test_a_request_is_one_message(
     app: Flask, ann: Caller, call: tuple[str, str, str, dict[str, object] | None, int]
 ) -> None:
-    """No BEGIN, no COMMIT, and no read before a write."""
+    """Without BEGIN, COMMIT or a read before a write."""
     family, method, path, body, status = call
     task = ann.add()
     ann.add()
@@ -50,8 +50,8 @@ def test_a_request_is_one_message(
     assert len(sent) == 1, sent
 
 
-def test_the_total_of_a_list_of_several_pages_is_a_second_message(app: Flask, ann: Caller) -> None:
-    """Counting costs the database; on a page that holds all, the total is their number."""
+def test_the_total_of_several_pages_is_a_second_message(app: Flask, ann: Caller) -> None:
+    """If one page has all tasks, the total is their number."""
     ann.add()
     ann.add()
 
@@ -65,9 +65,9 @@ def test_the_total_of_a_list_of_several_pages_is_a_second_message(app: Flask, an
 DAILY = {"title": "tea", "due_on": "2026-03-14", "recurrence": "FREQ=DAILY"}
 # BEGIN, the task, its new version, COMMIT; and the next task.
 EDIT, EDIT_AND_NEXT = 4, 5
-# That nothing was changed alone, for the task recurs; and that it is there.
+# Nothing was changed by the single statement, because the task recurs; and that it exists.
 REFUSED = 2
-# What a request about a task takes where what it writes depends on what the task is.
+# The messages of a request whose write depends on the task.
 EDITS = [
     ("/v1/tasks", "PATCH", "/{id}", {"due_on": "2026-04-01"}, EDIT),
     ("/v1/tasks", "PATCH", "/{id}", {"time_zone": "Asia/Tokyo", "title": "coffee"}, EDIT),
@@ -100,7 +100,7 @@ def test_a_change_that_depends_on_a_recurring_task_is_a_few_messages(
 
 @pytest.mark.parametrize("tasks", [1, 20])
 def test_a_batch_is_a_few_messages_for_any_number_of_tasks(app: Flask, ann: Caller, tasks: int) -> None:
-    """Those of one edit, also where each of them makes a next one."""
+    """Like those of one edit, also if each task gets a next one."""
     operations = [{"op": "complete", "id": ann.add(**DAILY)["id"]} for _ in range(tasks)]
 
     with messages(app) as sent:
@@ -123,8 +123,8 @@ def test_a_restoration_is_one_message(app: Flask, ann: Caller, deleted: bool) ->
 
 
 @pytest.mark.parametrize("family", ["/v1/tasks", "/api/{user}/tasks"])
-def test_the_very_first_write_of_an_unknown_user_is_three_messages(app: Flask, family: str) -> None:
-    """The task, refused; the user; the task again. The second write is one message."""
+def test_a_new_users_first_write_is_three_messages(app: Flask, family: str) -> None:
+    """The task, rejected; the user; the task again. The second write is one message."""
     caller = Caller(app, new_user_id())
     path = family.format(user=caller.user_id)
 
@@ -141,18 +141,18 @@ def test_the_very_first_write_of_an_unknown_user_is_three_messages(app: Flask, f
     ("method", "path", "status"),
     [("GET", "/healthz", 200), ("GET", "/", 200), ("GET", "/v1/tasks?limit=0", 422), ("GET", "/nothing", 404)],
 )
-def test_what_needs_no_database_asks_nothing_of_it(
+def test_a_request_that_needs_no_data_sends_no_message(
     app: Flask, ann: Caller, method: str, path: str, status: int
 ) -> None:
-    """Nor does a request that is refused for its form."""
+    """Nor does a request that is rejected for its form."""
     with messages(app) as sent:
         assert ann.call(method, path).status_code == status
 
     assert sent == []
 
 
-def test_a_foreign_path_is_refused_before_the_database(app: Flask, ann: Caller) -> None:
-    """403 is decided from the token and the path alone."""
+def test_another_users_path_is_rejected_without_a_message(app: Flask, ann: Caller) -> None:
+    """403 depends only on the token and the path."""
     with messages(app) as sent:
         assert ann.get("/api/somebody-else/tasks").status_code == 403
 

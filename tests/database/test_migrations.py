@@ -1,4 +1,4 @@
-"""Migrations: complete, reversible, all or nothing, and careful with the rows that are there."""
+"""Migrations are complete, reversible and atomic, and keep existing rows."""
 
 import ast
 import re
@@ -69,7 +69,7 @@ def empty_app(new_app: NewApp, new_database: NewDatabase) -> Flask:
 
 @pytest.fixture
 def next_migration(tmp_path: Path) -> Callable[[str], str]:
-    """Writes one more revision behind the newest; the folder to migrate with."""
+    """Return a function that adds a revision after the newest, and returns the folder to migrate with."""
 
     def write(upgrade: str) -> str:
         folder = Path(shutil.copytree(MIGRATIONS, tmp_path / "migrations"))
@@ -87,11 +87,11 @@ def engine_of(app: Flask) -> Engine:
 
 
 def value_for(column: Column[Any], user_id: str) -> Any:
-    """Something that fits a column, whatever later revisions call it."""
+    """Return a valid value for a column, whatever later revisions call it."""
     if column.name in ("id", "user_id") and column.type.python_type is str and not getattr(column.type, "length", None):
         return user_id
     if isinstance(getattr(column.type, "length", None), int):
-        # SQLite keeps times and ids as texts of these lengths.
+        # SQLite stores times and ids as texts of these lengths.
         return {27: rfc3339(datetime.now(UTC)), 36: str(uuid.uuid4())}.get(column.type.length, "x")
     kinds = {
         uuid.UUID: uuid.uuid4,
@@ -104,7 +104,7 @@ def value_for(column: Column[Any], user_id: str) -> Any:
 
 
 def fill(engine: Engine) -> None:
-    """One row for each user in each table, at whatever revision the database is."""
+    """Add one row for each user to each table, at any revision."""
     tables = MetaData()
     tables.reflect(engine)
     for user_id in USERS:
@@ -115,7 +115,7 @@ def fill(engine: Engine) -> None:
 
 
 def count(engine: Engine) -> dict[str, int]:
-    """How many rows each table has, as its users see them."""
+    """Return the number of rows in each table, as its users see them."""
     tables, rows = MetaData(), {}
     tables.reflect(engine)
     for user_id in USERS:
@@ -127,7 +127,7 @@ def count(engine: Engine) -> dict[str, int]:
 
 
 def outline(engine: Engine) -> dict[str, Any]:
-    """Tables with their columns, keys and indexes."""
+    """Return the tables with their columns, keys and indexes."""
     found = inspect(engine)
     return {
         name: (
@@ -141,7 +141,7 @@ def outline(engine: Engine) -> dict[str, Any]:
 
 
 def outline_of_index(index: Any) -> str:
-    """With the condition of a partial one as text."""
+    """Return an index with its condition as text."""
     conditions = {name: str(value) for name, value in index.get("dialect_options", {}).items()}
     return f"{index['name']} {index['column_names']} {index['unique']} {conditions}"
 
@@ -153,8 +153,8 @@ def test_the_models_and_the_migrations_agree(new_database: NewDatabase, new_app:
     assert result.exit_code == 0, result.output
 
 
-def test_down_and_up_again_is_where_it_was(empty_app: Flask) -> None:
-    """Every revision can be taken back, down to an empty database."""
+def test_downgrading_and_upgrading_restores_the_schema(empty_app: Flask) -> None:
+    """Every revision can be undone, down to an empty database."""
     with empty_app.app_context():
         flask_migrate.upgrade()
         at_first = outline(engine_of(empty_app))
@@ -165,8 +165,8 @@ def test_down_and_up_again_is_where_it_was(empty_app: Flask) -> None:
     assert outline(engine_of(empty_app)) == at_first
 
 
-def test_going_down_leaves_no_function_behind(postgresql: Server, new_app: NewApp) -> None:
-    """What is no table goes as well."""
+def test_downgrading_removes_all_functions(postgresql: Server, new_app: NewApp) -> None:
+    """Not only tables."""
     database = postgresql.create_database()
     app = new_app(postgresql.url(database))
     with app.app_context():
@@ -178,7 +178,7 @@ def test_going_down_leaves_no_function_behind(postgresql: Server, new_app: NewAp
 
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_an_upgrade_keeps_every_row(empty_app: Flask, revision: str) -> None:
-    """From any older revision to the newest, and down to it and up again, in each table that it had."""
+    """From any older revision to the newest, down and up again, in each of its tables."""
     engine = engine_of(empty_app)
     with empty_app.app_context():
         flask_migrate.upgrade(revision=revision)
@@ -195,14 +195,14 @@ ADDRESSES = {
     "usr_a": ("Straße@Example.com", "strasse@example.com", "straße@example.com"),
     "usr_b": ("ann@MÜNCHEN.example", "ann@münchen.example", "ann@xn--mnchen-3ya.example"),
     "usr_c": ("Ann@example.com", "ann@example.com", "ann@example.com"),
-    # The same mailbox, and here first: the other's claim stays as it was.
+    # The same mailbox, here first: the other's claim stays unchanged.
     "usr_d": ("bob@xn--mnchen-3ya.example", "bob@xn--mnchen-3ya.example", "bob@xn--mnchen-3ya.example"),
     "usr_e": ("bob@münchen.example", "bob@münchen.example", "bob@münchen.example"),
 }
 
 
-def test_addresses_are_compared_anew(empty_app: Flask, caplog: pytest.LogCaptureFixture) -> None:
-    """Each account is found by its address, and by the old form again after going back."""
+def test_upgrading_changes_the_comparison_of_addresses(empty_app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    """Each account is found by its address, and by the old form after a downgrade."""
 
     def claims() -> dict[str, str]:
         with engine_of(empty_app).connect() as connection:
@@ -225,8 +225,8 @@ def test_addresses_are_compared_anew(empty_app: Flask, caplog: pytest.LogCapture
 
 
 @pytest.mark.parametrize("kept", [1, 200])
-def test_an_account_keeps_its_newest_sessions(empty_app: Flask, kept: int) -> None:
-    """200 of them: more are ended, and revocations that were kept for ever get an end."""
+def test_upgrading_keeps_an_accounts_newest_200_sessions(empty_app: Flask, kept: int) -> None:
+    """Others are ended, and revocations without an expiry get one."""
     with empty_app.app_context():
         flask_migrate.upgrade(revision="0006")
         fill(engine_of(empty_app))
@@ -259,8 +259,8 @@ def moment_of(dialect: str, seconds: float) -> Any:
     return moment if dialect == "postgresql" else rfc3339(moment)
 
 
-def test_rebuilding_a_table_keeps_what_refers_to_it(empty_app: Flask, next_migration: Callable[[str], str]) -> None:
-    """SQLite changes a table by making it anew; the rows that cascade from it must not notice."""
+def test_rebuilding_a_table_keeps_rows_that_refer_to_it(empty_app: Flask, next_migration: Callable[[str], str]) -> None:
+    """SQLite changes a table by copying it, and cascades must not run."""
     with empty_app.app_context():
         flask_migrate.upgrade()
         fill(engine_of(empty_app))
@@ -271,10 +271,10 @@ def test_rebuilding_a_table_keeps_what_refers_to_it(empty_app: Flask, next_migra
     assert "VARCHAR(200)" in str(outline(engine_of(empty_app))["users"])
 
 
-def test_a_migration_may_take_longer_than_a_request(
+def test_a_migration_has_no_time_limits(
     empty_app: Flask, next_migration: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The limits are for statements that somebody waits for."""
+    """These are for statements of requests."""
     with monkeypatch.context() as limits, empty_app.app_context():
         limits.setattr(sqlite, "STATEMENT_SECONDS", -1)
         limits.setattr(postgresql, "SILENCE_SECONDS", 0)
@@ -284,16 +284,16 @@ def test_a_migration_may_take_longer_than_a_request(
 
 
 @pytest.mark.parametrize("filled", [True, False], ids=["filled", "new"])
-def test_a_failing_migration_leaves_nothing_half_done(
+def test_a_failed_migration_leaves_no_changes(
     empty_app: Flask, next_migration: Callable[[str], str], caplog: pytest.LogCaptureFixture, filled: bool
 ) -> None:
-    """Neither its tables nor its rows. Of the revisions before it, SQLite keeps none and PostgreSQL all."""
+    """Not its own. Of the revisions before it in the same run, PostgreSQL keeps all and SQLite none."""
     engine = engine_of(empty_app)
     with empty_app.app_context():
         if filled:
             flask_migrate.upgrade()
             fill(engine)
-        # Of a file that is not there yet, nothing can be asked.
+        # The file does not exist yet.
         before = outline(engine) if filled else {}
         with pytest.raises(SystemExit):
             flask_migrate.upgrade(directory=next_migration(FAILING))
@@ -310,10 +310,10 @@ def test_a_failing_migration_leaves_nothing_half_done(
     assert "half done" not in names
 
 
-def test_a_migration_that_orphans_rows_is_refused_on_sqlite(
+def test_sqlite_rejects_a_migration_that_orphans_rows(
     tmp_path: Path, new_app: NewApp, next_migration: Callable[[str], str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Foreign keys are off while SQLite migrates; what they guard is checked before the end."""
+    """Foreign keys are off during a migration, so they are checked before its end."""
     app = new_app(f"sqlite:///{tmp_path / 'tasks.db'}")
     with app.app_context():
         flask_migrate.upgrade()
@@ -327,7 +327,7 @@ def test_a_migration_that_orphans_rows_is_refused_on_sqlite(
 
 
 def keep_writing(caller: Caller, has_ended: threading.Event) -> list[int]:
-    """The statuses of one write after the other."""
+    """Write until the end, and return the statuses."""
     statuses = []
     while not has_ended.is_set():
         statuses.append(caller.post("/v1/tasks", json={"title": "tea"}).status_code)
@@ -337,7 +337,7 @@ def keep_writing(caller: Caller, has_ended: threading.Event) -> list[int]:
 def test_an_upgrade_lets_writes_go_on(
     postgresql: Server, postgresql_database: str, new_app: NewApp, next_migration: Callable[[str], str]
 ) -> None:
-    """It waits for a lock behind a long transaction, and nobody waits behind it for as long as a write may wait."""
+    """While it waits for a lock behind a long transaction, no write behind it waits too long."""
     app, migrating = (new_app(postgresql.url(postgresql_database)) for _ in range(2))
     callers, reader, has_ended = [Caller(app, new_user_id()) for _ in range(8)], new_user_id(), threading.Event()
     attempts: list[str] = []
@@ -394,7 +394,7 @@ def test_an_upgrade_that_gets_no_lock_says_so(
 
 
 def test_an_interrupted_index_is_built_again(postgresql: Server, postgresql_database: str, new_app: NewApp) -> None:
-    """PostgreSQL keeps what it had of it, and never uses it."""
+    """PostgreSQL keeps an incomplete index, and does not use it."""
     valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'tasks_deleted_at_idx'::regclass"
     spoil = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'tasks_deleted_at_idx'::regclass"
     for statement in (spoil, "UPDATE alembic_version SET version_num = '0011'"):
@@ -406,8 +406,8 @@ def test_an_interrupted_index_is_built_again(postgresql: Server, postgresql_data
     assert postgresql.sql(valid, postgresql_database) == [(True,)]
 
 
-def test_four_upgrades_at_once_all_succeed(new_database: NewDatabase, new_app: NewApp) -> None:
-    """Several machines may be started on one new database."""
+def test_four_concurrent_upgrades_all_succeed(new_database: NewDatabase, new_app: NewApp) -> None:
+    """Several machines may start on one new database."""
     url = new_database(migrated=False)
 
     ends = [finish(process) for process in [start_flask(url, "db", "upgrade") for _ in range(4)]]
@@ -417,8 +417,8 @@ def test_four_upgrades_at_once_all_succeed(new_database: NewDatabase, new_app: N
         assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars().all() == REVISIONS[-1:]
 
 
-def test_an_upgrade_of_the_newest_changes_nothing(new_database: NewDatabase, new_app: NewApp) -> None:
-    """`flask db upgrade` is safe to run twice."""
+def test_upgrading_twice_changes_nothing(new_database: NewDatabase, new_app: NewApp) -> None:
+    """`flask db upgrade` is safe to repeat."""
     app = new_app(new_database())
     fill(engine_of(app))
     before = outline(engine_of(app)), count(engine_of(app))
@@ -428,8 +428,8 @@ def test_an_upgrade_of_the_newest_changes_nothing(new_database: NewDatabase, new
     assert (outline(engine_of(app)), count(engine_of(app))) == before
 
 
-def test_revisions_are_numbered_in_one_line() -> None:
-    """0001_, 0002_ and so on, each behind the one before it."""
+def test_revisions_are_numbered_in_order() -> None:
+    """0001_, 0002_ and so on, each after the one before it."""
     chain = [(r.revision, r.down_revision) for r in ScriptDirectory(str(MIGRATIONS)).walk_revisions()][::-1]
 
     assert [f"{number:04}" for number in range(1, len(FILES) + 1)] == REVISIONS
@@ -437,8 +437,8 @@ def test_revisions_are_numbered_in_one_line() -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_revision_stands_alone(path: Path) -> None:
-    """It has a readable name and imports none of the service's code, which goes on changing."""
+def test_a_revision_does_not_depend_on_the_code(path: Path) -> None:
+    """It has a readable name, and imports none of the service's code, which will change."""
     nodes = list(ast.walk(ast.parse(path.read_text())))
     modules = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     modules += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]

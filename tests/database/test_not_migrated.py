@@ -1,4 +1,4 @@
-"""A database without the tables of this version: each request says what to do, and so do the commands and the log."""
+"""Without this version's tables, every request, command and the log say what to do."""
 
 import logging
 import subprocess
@@ -18,8 +18,8 @@ def unmigrated(new_database: NewDatabase) -> Flask:
     return make_app(new_database(migrated=False))
 
 
-def test_a_request_says_what_to_do(unmigrated: Flask) -> None:
-    """503, which is not a fault of the service."""
+def test_a_request_to_an_unmigrated_database_is_503_with_the_fix(unmigrated: Flask) -> None:
+    """Not 500."""
     ann = Caller(unmigrated, new_user_id())
     answers = [ann.get("/v1/tasks"), ann.post("/v1/tasks", json={"title": "tea"}), ann.get("/readyz")]
 
@@ -27,8 +27,8 @@ def test_a_request_says_what_to_do(unmigrated: Flask) -> None:
     assert all("flask db upgrade" in answer.json["detail"] for answer in answers)
 
 
-def test_a_new_worker_says_so_in_the_log(unmigrated: Flask, app: Flask, caplog: pytest.LogCaptureFixture) -> None:
-    """And nothing where requests can be served."""
+def test_a_new_worker_logs_why_it_is_not_ready(unmigrated: Flask, app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    """It logs nothing if it is ready."""
     caplog.set_level(logging.WARNING, "tasks")
     warn_unless_ready(app)
     assert caplog.messages == []
@@ -37,8 +37,8 @@ def test_a_new_worker_says_so_in_the_log(unmigrated: Flask, app: Flask, caplog: 
     assert any("flask db upgrade" in message for message in caplog.messages)
 
 
-def test_a_search_path_without_a_schema_is_one_line(postgresql: Server) -> None:
-    """Of `flask db upgrade`, instead of a traceback."""
+def test_upgrading_without_a_schema_fails_in_one_line(postgresql: Server) -> None:
+    """If the search path names none; without a traceback."""
     url = postgresql.url(postgresql.create_database()) + "?options=-csearch_path%3Dnowhere"
     ran = subprocess.run(
         [sys.executable, "-m", "flask", "db", "upgrade"],

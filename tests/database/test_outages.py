@@ -1,4 +1,4 @@
-"""A database that is away is answered with 503 and `Retry-After`, and is used again once it is back."""
+"""While the database is down, requests get 503 with `Retry-After`; afterwards it is used again."""
 
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -58,18 +58,18 @@ def unreachable(request: pytest.FixtureRequest, tmp_path: Path, new_app: NewApp)
 def test_an_unreachable_database_is_503(
     unreachable: Flask, method: str, path: str, body: dict[str, str] | None
 ) -> None:
-    """Never a 500, and the client is told when to come back."""
+    """Never 500, and with `Retry-After`."""
     assert is_unavailable(Caller(unreachable, new_user_id()).call(method, path, json=body))
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/", "/docs", "/openapi.json"])
-def test_what_needs_no_database_goes_on(unreachable: Flask, path: str) -> None:
+def test_the_health_check_works_without_a_database(unreachable: Flask, path: str) -> None:
     """The process lives, and a restart would not help."""
     assert Caller(unreachable).get(path).status_code == 200
 
 
-def test_the_answer_shows_nothing_of_the_driver(unreachable: Flask) -> None:
-    """No host, no path, no SQL."""
+def test_the_503_shows_nothing_of_the_driver(unreachable: Flask) -> None:
+    """No host, path or SQL."""
     answer = Caller(unreachable, new_user_id()).get("/v1/tasks")
 
     assert is_unavailable(answer)
@@ -79,7 +79,7 @@ def test_the_answer_shows_nothing_of_the_driver(unreachable: Flask) -> None:
 
 @pytest.fixture
 def own_app(new_app: NewApp, new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch) -> Flask:
-    """An app on a database of its own that waits for nothing long."""
+    """An app on its own database with short waits."""
     monkeypatch.setattr(engines, "POOL_WAIT_SECONDS", 0.05)
     return new_app(new_database(), THREADS="1")
 
@@ -95,10 +95,10 @@ def test_an_exhausted_pool_is_503(own_app: Flask) -> None:
     assert ann.get("/v1/tasks").status_code == 200
 
 
-def test_a_locked_sqlite_file_is_503_for_writers_only(
+def test_a_locked_sqlite_file_is_503_only_for_writers(
     tmp_path: Path, new_app: NewApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Readers go on beside a writer that does not end."""
+    """Reads work during a writer that does not end."""
     monkeypatch.setattr(sqlite, "SQLITE_BUSY_SECONDS", 0.05)
     url = f"sqlite:///{tmp_path / 'tasks.db'}"
     migrate(url)
@@ -138,8 +138,8 @@ def outage(postgresql: Server, postgresql_database: str, new_app: NewApp) -> Out
     ("away", "back"),
     [("ALLOW_CONNECTIONS false", "ALLOW_CONNECTIONS true"), ("CONNECTION LIMIT 0", "CONNECTION LIMIT -1")],
 )
-def test_a_server_that_takes_no_connections_is_503_until_it_does(outage: Outage, away: str, back: str) -> None:
-    """No restart of the service is needed afterwards."""
+def test_a_server_without_connections_is_503_until_it_accepts_them(outage: Outage, away: str, back: str) -> None:
+    """The service needs no restart."""
     task = outage.caller.add()
     outage.alter(away)
     for _ in range(4):
@@ -149,8 +149,8 @@ def test_a_server_that_takes_no_connections_is_503_until_it_does(outage: Outage,
     assert outage.caller.get("/v1/tasks").json["items"] == [task]
 
 
-def test_a_read_survives_a_connection_that_went_stale(outage: Outage) -> None:
-    """A restarted server, or one that scaled to zero, costs a reader nothing: the read is tried once more."""
+def test_a_read_on_a_stale_connection_is_repeated(outage: Outage) -> None:
+    """After a restart of the server, reads do not fail."""
     task = outage.caller.add()
     outage.end_connections()
 
@@ -158,7 +158,7 @@ def test_a_read_survives_a_connection_that_went_stale(outage: Outage) -> None:
 
 
 def test_a_write_on_a_stale_connection_is_503_at_most_once(outage: Outage) -> None:
-    """It is not repeated by the service, which cannot know whether it was done; the pool is clean afterwards."""
+    """The service does not repeat it, because it may have been done. Then all stale connections are gone."""
     outage.caller.add()
     outage.end_connections()
 
@@ -169,8 +169,21 @@ def test_a_write_on_a_stale_connection_is_503_at_most_once(outage: Outage) -> No
     assert second.status_code == 201
 
 
-def test_a_read_only_server_is_503_for_writers_only(outage: Outage) -> None:
-    """A failover in progress: what can be read is read."""
+def test_a_write_whose_connection_breaks_is_tried_once(outage: Outage) -> None:
+    """The server ends the connection in the middle of it. A sequence counts on, whatever is rolled back."""
+    outage.caller.add()
+    end = "BEGIN PERFORM nextval('tries'); PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END"
+    outage.server.sql("CREATE SEQUENCE tries", outage.name)
+    definer = "LANGUAGE plpgsql SECURITY DEFINER"
+    outage.server.sql(f"CREATE FUNCTION fail() RETURNS trigger {definer} AS $$ {end} $$", outage.name)
+    outage.server.sql("CREATE TRIGGER failing BEFORE INSERT ON tasks EXECUTE FUNCTION fail()", outage.name)
+
+    assert is_unavailable(outage.caller.post("/v1/tasks", json={"title": "tea"}))
+    assert outage.server.sql("SELECT last_value FROM tries", outage.name) == [(1,)]
+
+
+def test_a_read_only_server_is_503_only_for_writers(outage: Outage) -> None:
+    """As during a failover: reads work."""
     outage.caller.add()
     outage.alter("SET default_transaction_read_only = on")
     ann = Caller(outage.app, outage.caller.user_id)
@@ -181,21 +194,34 @@ def test_a_read_only_server_is_503_for_writers_only(outage: Outage) -> None:
     assert is_unavailable(ann.post("/v1/tasks", json={"title": "tea"}))
 
 
-@pytest.mark.parametrize("code", ["40P01", "40001", "53100", "53200", "57014", "58030", "55P03", "25006"])
-def test_what_passes_by_itself_is_503(outage: Outage, code: str) -> None:
-    """A deadlock, a conflict with another transaction, a full disk or memory: the same request may succeed later."""
-    task = outage.caller.add()
-    fail = f"BEGIN RAISE EXCEPTION 'failing' USING ERRCODE = '{code}'; END"
+def fail_updates(outage: Outage, code: str, message: str) -> None:
+    """Make the database reject every change of a task."""
+    fail = f"BEGIN RAISE EXCEPTION '{message}' USING ERRCODE = '{code}'; END"
     outage.server.sql(f"CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ {fail} $$", outage.name)
     outage.server.sql("CREATE TRIGGER failing BEFORE UPDATE ON tasks EXECUTE FUNCTION fail()", outage.name)
+
+
+@pytest.mark.parametrize("code", ["40P01", "40001", "53100", "53200", "57014", "58030", "55P03", "25006", "XX000"])
+def test_a_temporary_failure_is_503(outage: Outage, code: str) -> None:
+    """A deadlock, a serialization conflict, a full disk or memory, a lost machine: the request may succeed later."""
+    task = outage.caller.add()
+    fail_updates(outage, code, "failure on connection marked as essential: 192.0.2.1:5432")
 
     assert is_unavailable(outage.caller.patch(f"/v1/tasks/{task['id']}", json={"title": "late"}))
     outage.server.sql("DROP TRIGGER failing ON tasks", outage.name)
     assert outage.caller.post(f"/v1/tasks/{task['id']}/toggle").status_code == 200
 
 
-def test_a_row_locked_by_somebody_else_is_503_not_a_hang(outage: Outage) -> None:
-    """A statement that waits too long is ended by the database, and nothing is written."""
+def test_a_fault_of_the_database_is_not_503(outage: Outage) -> None:
+    """A repeated request would fail again."""
+    task = outage.caller.add()
+    fail_updates(outage, "XX000", "cache lookup failed for type 16401")
+
+    assert outage.caller.patch(f"/v1/tasks/{task['id']}", json={"title": "late"}).status_code == 500
+
+
+def test_a_row_locked_for_too_long_is_503(outage: Outage) -> None:
+    """The database ends the waiting statement, and nothing is written."""
     task = outage.caller.add()
     url = outage.server.admin.set(database=outage.name).render_as_string(hide_password=False)
     with closing(psycopg2.connect(url)) as other:

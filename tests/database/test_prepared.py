@@ -1,4 +1,4 @@
-"""Statements that PostgreSQL parses once for each connection, and what is done where it keeps none."""
+"""PostgreSQL parses frequent statements once per connection; without a lasting session they are sent whole."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -20,18 +20,18 @@ FORGET = "DEALLOCATE ALL"
 
 @pytest.fixture
 def app(postgresql: Server, postgresql_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
-    """An app with one connection, which nobody has used."""
+    """An app with one unused connection."""
     monkeypatch.setattr(_Connection, "has_own_session", True)
     app = make_app(postgresql.url(postgresql_database))
-    # On a busy machine half a second passes within a test. What was revoked would then be read beside a request, on a
-    # second connection, and the next request would get either.
+    # On a busy machine half a second can pass during a test. Then revocations would be read next to a request, on
+    # a second connection, and the next request could get either.
     keep_copy(app)
     yield app
     services_of(app).engine.dispose()
 
 
 def in_session(app: Flask, text: str) -> list[Any]:
-    """Say something in the session of the app's own connection; the rows, if any."""
+    """Run a statement in the session of the app's connection, and return its rows if there are any."""
     connections = services_of(app).database.connections
     connection = connections.take()
     try:
@@ -43,23 +43,23 @@ def in_session(app: Flask, text: str) -> list[Any]:
 
 
 def runs_by_name(app: Flask) -> list[int]:
-    """How often each prepared statement has run."""
+    """Return how often each prepared statement has run."""
     return [int(row[0]) for row in in_session(app, "SELECT generic_plans + custom_plans FROM pg_prepared_statements")]
 
 
 def test_a_statement_is_prepared_once_and_run_by_name(app: Flask, ann: Caller) -> None:
-    """In the message that needs it first; the values of others do not stay."""
+    """In the message that needs it first. Other users' values do not stay."""
     ids = [ann.add(title=title)["id"] for title in ("tea", "100 % cocoa's")]
 
     titles = [ann.get(f"/v1/tasks/{id_}").get_json()["title"] for id_ in (*ids, *ids)]
 
     assert titles == ["tea", "100 % cocoa's"] * 2
-    # The very first creation was refused, for want of the user.
+    # The very first creation was rejected, because the user did not exist.
     assert sorted(runs_by_name(app)) == [3, 4]
 
 
-def test_by_name_each_user_sees_their_own(app: Flask, ann: Caller, bob: Caller) -> None:
-    """The plan is kept, not whose rows it may show."""
+def test_a_prepared_statement_shows_each_user_their_own_rows(app: Flask, ann: Caller, bob: Caller) -> None:
+    """Only the plan is kept, not the user."""
     task = ann.add()
     for _ in range(7):
         # After five runs, PostgreSQL may choose a plan for all values.
@@ -70,31 +70,32 @@ def test_by_name_each_user_sees_their_own(app: Flask, ann: Caller, bob: Caller) 
 
 
 @pytest.mark.parametrize("taken", [False, True], ids=["forgotten", "taken by another"])
-def test_another_session_gets_the_statement_itself(app: Flask, ann: Caller, taken: bool) -> None:
-    """As behind a pooler of transactions: nobody notices, nothing is done twice, and nothing is prepared any more."""
+def test_another_session_gets_the_whole_statement(app: Flask, ann: Caller, taken: bool) -> None:
+    """As behind a transaction pooler: no request fails or is done twice, and preparing stops."""
     path = f"/v1/tasks/{ann.add()['id']}/toggle"
     if taken:
-        # Another client of the pooler has made the name in the session that this one meets.
+        # Another client of the pooler has prepared the name in this session.
         ann.post(path)
-        connection = services_of(app).engine.raw_connection()
-        with closing(connection):
-            connection.driver_connection.prepared.clear()
+        connections = services_of(app).database.connections
+        connection = connections.take()
+        connection.driver_connection.prepared.clear()
+        connections.give_back(connection)
     else:
         in_session(app, FORGET)
 
-    answers = [ann.add(title="anew"), ann.add(title="once more")]
+    answers = [ann.add(title="another"), ann.add(title="once more")]
     in_session(app, FORGET)
     toggled = ann.post(path)
 
     assert toggled.status_code == 200
-    assert [answer["title"] for answer in answers] == ["anew", "once more"]
+    assert [answer["title"] for answer in answers] == ["another", "once more"]
     assert len(ann.get("/v1/tasks").get_json()["items"]) == 3
     assert toggled.get_json()["completed"] is (not taken)
     assert runs_by_name(app) == []
 
 
-def test_a_refused_statement_stays_prepared(app: Flask) -> None:
-    """A new user's first task is refused for want of the user, and sent again."""
+def test_a_rejected_statement_stays_prepared(app: Flask) -> None:
+    """A new user's first task is rejected because the user does not exist, and sent again."""
     stranger = Caller(app, new_user_id())
     assert stranger.get("/v1/tasks").status_code == 200
 
@@ -106,8 +107,8 @@ def test_a_refused_statement_stays_prepared(app: Flask) -> None:
     assert _Connection.has_own_session
 
 
-def test_a_session_keeps_few(app: Flask, ann: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is over the limit is sent whole."""
+def test_a_session_has_few_prepared_statements(app: Flask, ann: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others are sent whole."""
     monkeypatch.setattr(statements, "PREPARED_STATEMENTS", 1)
     task = ann.add()
 
@@ -115,8 +116,8 @@ def test_a_session_keeps_few(app: Flask, ann: Caller, monkeypatch: pytest.Monkey
     assert len(runs_by_name(app)) == 1
 
 
-def test_within_a_transaction_nothing_goes_by_name(app: Flask, ann: Caller) -> None:
-    """An unknown name would undo the statements before it."""
+def test_a_transaction_uses_no_prepared_statements(app: Flask, ann: Caller) -> None:
+    """An unknown name would roll back the statements before it."""
     task = ann.add()
 
     with messages(app) as sent:

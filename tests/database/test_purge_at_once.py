@@ -1,4 +1,4 @@
-"""The trash is emptied while somebody takes a task out of it, and whatever else there is."""
+"""A task can be restored during a purge, and the purge reads nothing that stays."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,15 +16,15 @@ from tests.database.plans import plans_for
 from tests.postgres import Server
 
 
-def test_a_task_that_comes_back_while_the_trash_is_emptied_stays(postgresql_app: Flask, postgresql: Server) -> None:
-    """The purge has chosen it, waits for it, and looks at its age again."""
+def test_a_task_restored_during_a_purge_stays(postgresql_app: Flask, postgresql: Server) -> None:
+    """The purge has selected it, waits for its lock, and checks its age again."""
     caller = Caller(postgresql_app, new_user_id())
     task = caller.add()
     age_task(postgresql_app, caller, task["id"], TRASH_SECONDS + 60, is_deleted=True)
     mine = tasks.c.user_id == caller.user_id
 
     def come_back() -> None:
-        # As an import does it, which takes a task out of the trash whatever its age.
+        # As an import does, which restores a task of any age.
         assert execute(update(tasks).where(mine).values(deleted_at=None)) == 1
 
     def empty_trash() -> int:
@@ -55,7 +55,7 @@ WHEN n % 10 = 0 THEN now() - interval '1 day' END, 1 FROM generate_series(1, 200
 def test_a_purge_looks_at_nothing_that_stays(
     postgresql: Server, postgresql_database: str, new_app: NewApp, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    """However many tasks there are, and however full the trash is."""
+    """The number of living tasks and the younger trash do not matter."""
     app = new_app(postgresql.url(postgresql_database))
     for statement in (FILL, "VACUUM ANALYZE tasks"):
         postgresql.sql(statement, postgresql_database)

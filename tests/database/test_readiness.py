@@ -1,4 +1,4 @@
-"""/readyz says no where requests would fail, or where users would not be kept apart."""
+"""/readyz fails if requests would fail, or if users would not be kept apart."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,12 +22,12 @@ NOT_READY = (503, "database_unavailable", "2")
 
 
 def test_a_migrated_database_is_ready(new_app: NewApp, new_database: NewDatabase) -> None:
-    """The service serves."""
+    """With status 200."""
     assert readiness(new_app(new_database())) == READY
 
 
 def test_an_empty_database_is_not_ready(new_app: NewApp, new_database: NewDatabase) -> None:
-    """Before the first migration; but the process lives."""
+    """Before the first migration, but the process is healthy."""
     app = new_app(new_database(migrated=False))
 
     assert readiness(app) == NOT_READY
@@ -36,7 +36,7 @@ def test_an_empty_database_is_not_ready(new_app: NewApp, new_database: NewDataba
 
 @pytest.mark.parametrize("change", ["UPDATE alembic_version SET version_num = '0000'", "DELETE FROM alembic_version"])
 def test_an_older_migration_is_not_ready(new_app: NewApp, new_database: NewDatabase, change: str) -> None:
-    """Or an interrupted one: not this version's schema."""
+    """Nor an interrupted one."""
     app = new_app(new_database())
     with services_of(app).engine.connect() as connection:
         connection.exec_driver_sql(change)
@@ -45,7 +45,7 @@ def test_an_older_migration_is_not_ready(new_app: NewApp, new_database: NewDatab
 
 
 def test_a_newer_migration_is_ready(new_app: NewApp, new_database: NewDatabase) -> None:
-    """During a rolling upgrade the instances that are still old stay behind the load balancer."""
+    """So that old instances stay behind the load balancer during a rolling upgrade."""
     app = new_app(new_database())
     with services_of(app).engine.connect() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
@@ -63,7 +63,7 @@ def altered(server: Server, there: str, back: str) -> Iterator[None]:
 
 
 def test_a_superuser_is_not_ready(postgresql: Server, postgresql_database: str, new_app: NewApp) -> None:
-    """Row-level security does not hold a superuser."""
+    """Row-level security does not apply to a superuser."""
     url = postgresql.admin.set(database=postgresql_database).render_as_string(hide_password=False)
 
     assert readiness(new_app(url)) == NOT_READY
@@ -72,7 +72,7 @@ def test_a_superuser_is_not_ready(postgresql: Server, postgresql_database: str, 
 def test_a_role_that_bypasses_row_security_is_not_ready(
     postgresql: Server, postgresql_database: str, new_app: NewApp
 ) -> None:
-    """Nor one that was allowed to see everything, from that moment on."""
+    """As soon as it has BYPASSRLS, or a policy lets it see all rows."""
     app = new_app(postgresql.url(postgresql_database))
     role = postgresql.role
 
@@ -98,7 +98,7 @@ def test_a_role_that_bypasses_row_security_is_not_ready(
 def test_a_database_without_isolation_is_not_ready(
     postgresql: Server, postgresql_database: str, new_app: NewApp, change: str
 ) -> None:
-    """Whatever was switched off, taken away or opened: the rows of each user are theirs alone, or nobody is served."""
+    """If row-level security is off, a policy is missing, or another policy is added."""
     app = new_app(postgresql.url(postgresql_database))
     assert readiness(app) == READY
 

@@ -1,4 +1,4 @@
-"""A statement carries its request's id as a comment, so that what PostgreSQL shows leads back to the request."""
+"""A statement has its request's id as a comment, so that PostgreSQL's views lead back to the request."""
 
 import re
 import threading
@@ -23,7 +23,7 @@ from tests.conftest import Caller, make_app, new_user_id
 from tests.postgres import Server
 from tests.waiting import until
 
-# Visible ASCII, and each tries to be more than a comment.
+# Visible ASCII, each an attempt to end the comment.
 HOSTILE = [
     "*/SELECT(1/0);--",
     "a'*/;DROP/**/TABLE/**/tasks;--",
@@ -49,7 +49,7 @@ HOSTILE = [
 
 @pytest.fixture
 def app(postgresql: Server, postgresql_database: str) -> Iterator[Flask]:
-    """An app on a database of this test's own."""
+    """An app on its own database."""
     app = make_app(postgresql.url(postgresql_database))
     yield app
     services_of(app).engine.dispose()
@@ -57,7 +57,7 @@ def app(postgresql: Server, postgresql_database: str) -> Iterator[Flask]:
 
 @contextmanager
 def sent() -> Iterator[list[str]]:
-    """What this thread sends meanwhile, its values filled in."""
+    """Record what this thread sends meanwhile, with its values."""
     found: list[str] = []
     execute, here = _ScopedCursor.execute, threading.get_ident()
 
@@ -65,7 +65,7 @@ def sent() -> Iterator[list[str]]:
         try:
             execute(cursor, query, parameters)
         finally:
-            # What was revoked is read in the background.
+            # Revocations are read in the background.
             if threading.get_ident() == here:
                 found.append(cursor.query.decode())
 
@@ -79,7 +79,7 @@ def with_id(request_id: str) -> dict[str, str]:
 
 
 def test_every_statement_of_a_request_begins_with_its_id(app: Flask, ann: Caller) -> None:
-    """The first of a connection, prepared ones, refused ones, and those of a transaction with its BEGIN and COMMIT."""
+    """A connection's first, prepared ones, rejected ones, and those of a transaction with BEGIN and COMMIT."""
     with sent() as texts:
         assert ann.post("/v1/tasks", json={"title": "tea"}, headers=with_id("first")).status_code == 201
         idempotent = {**with_id("second"), "Idempotency-Key": "k"}
@@ -91,8 +91,8 @@ def test_every_statement_of_a_request_begins_with_its_id(app: Flask, ann: Caller
     assert [text for text in texts if text.endswith("COMMIT")] == ["/* request_id='second' */ COMMIT"]
 
 
-def test_a_new_id_is_in_the_answer_and_in_the_comment(app: Flask, ann: Caller) -> None:
-    """Where the caller brought none."""
+def test_a_new_id_is_in_the_response_and_in_the_comment(app: Flask, ann: Caller) -> None:
+    """If the client sent none."""
     with sent() as texts:
         answer = ann.get("/v1/tasks")
 
@@ -101,9 +101,9 @@ def test_a_new_id_is_in_the_answer_and_in_the_comment(app: Flask, ann: Caller) -
 
 
 @pytest.mark.parametrize("request_id", HOSTILE)
-def test_an_id_is_nothing_but_a_comment(app: Flask, ann: Caller, request_id: str) -> None:
-    """Whatever a client sends as its id, the statement is the same, and so is its answer."""
-    # At the very first connection SQLAlchemy asks about the server.
+def test_a_clients_id_cannot_leave_the_comment(app: Flask, ann: Caller, request_id: str) -> None:
+    """For any id, the statement and its result are the same."""
+    # At the first connection SQLAlchemy queries the server.
     assert ann.get("/v1/tasks").status_code == 200
     headers = with_id(request_id)
     with sent() as texts:
@@ -122,8 +122,8 @@ def test_an_id_is_nothing_but_a_comment(app: Flask, ann: Caller, request_id: str
 
 
 @pytest.mark.parametrize("request_id", [*HOSTILE, "ä", "\n*/", "\u2028", "a b"])
-def test_the_cursor_itself_lets_nothing_out(app: Flask, request_id: str) -> None:
-    """It does not rely on the id's having been looked at before; inside a transaction and with nobody's statements."""
+def test_the_cursor_escapes_the_id_itself(app: Flask, request_id: str) -> None:
+    """It does not rely on earlier checks, also in a transaction and outside scopes."""
     with app.app_context(), scope(NOBODY):
         token = current_request.set(request_id)
         try:
@@ -136,14 +136,16 @@ def test_the_cursor_itself_lets_nothing_out(app: Flask, request_id: str) -> None
     assert row.text == "%*/"
 
 
-def test_an_operator_sees_which_request_waits(app: Flask, postgresql: Server, postgresql_database: str) -> None:
-    """In pg_stat_activity, however long the statement is."""
+def test_pg_stat_activity_shows_the_id_of_a_waiting_request(
+    app: Flask, postgresql: Server, postgresql_database: str
+) -> None:
+    """Even if the statement is long."""
     ann = Caller(app, new_user_id())
     admin = postgresql.admin.set(database=postgresql_database).render_as_string(hide_password=False)
     with ThreadPoolExecutor() as clients, closing(psycopg2.connect(admin)) as other:
         other.cursor().execute("LOCK TABLE tasks")
         waiting = clients.submit(ann.post, "/v1/tasks", json={"title": "tea"}, headers=with_id("who-waits"))
-        # Behind what is asked of a new connection.
+        # After the first statements of a new connection.
         find = "SELECT query FROM pg_stat_activity WHERE query LIKE '/* request_id=''who-waits''%INSERT INTO tasks%'"
         shown = until(lambda: postgresql.sql(find), "the statement")
         other.rollback()
@@ -152,8 +154,8 @@ def test_an_operator_sees_which_request_waits(app: Flask, postgresql: Server, po
     assert "INSERT INTO tasks" in shown[0][0]
 
 
-def test_a_statement_of_no_request_has_no_comment(app: Flask) -> None:
-    """A command's, for example: in another process, or here in a context of its own."""
+def test_a_statement_without_a_request_has_no_comment(app: Flask) -> None:
+    """Such as a command's: in another process, or here in its own context."""
 
     def command() -> None:
         with app.app_context():

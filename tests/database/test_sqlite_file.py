@@ -1,4 +1,4 @@
-"""SQLite's file: a service that runs notices that it was deleted or replaced, and never makes one."""
+"""A running service notices that SQLite's file was deleted or replaced, and never creates one."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ def file(tmp_path: Path, sqlite_url: str) -> Path:
 
 @pytest.fixture
 def ann(new_app: NewApp, sqlite_url: str) -> Caller:
-    """Somebody whose service has its file open already."""
+    """A caller of a service that has its file open already."""
     ann = Caller(new_app(sqlite_url), new_user_id())
     ann.add()
     return ann
@@ -31,13 +31,13 @@ def detail(answer: TestResponse) -> str:
 
 
 def every_answer(ann: Caller) -> set[str]:
-    """What a write, a read and the readiness are told."""
+    """Return the responses to a write, a read and the readiness check."""
     answers = (ann.post("/v1/tasks", json={"title": "tea"}), ann.get("/v1/tasks"), ann.get("/readyz"))
     return set(map(detail, answers))
 
 
-def test_a_deleted_file_is_noticed(ann: Caller, file: Path) -> None:
-    """No write is taken that nobody would ever read again, and no empty file is made in its place."""
+def test_a_deleted_file_is_503(ann: Caller, file: Path) -> None:
+    """Otherwise writes would be lost. No empty file is created in its place."""
     file.unlink()
 
     (said,) = every_answer(ann)
@@ -46,8 +46,8 @@ def test_a_deleted_file_is_noticed(ann: Caller, file: Path) -> None:
     assert not file.exists()
 
 
-def test_a_file_that_is_put_back_is_used_again(ann: Caller, file: Path) -> None:
-    """With all that was written to it."""
+def test_a_restored_file_is_used_again(ann: Caller, file: Path) -> None:
+    """With all its data."""
     moved = file.rename(file.with_name("moved.db"))
     detail(ann.get("/v1/tasks"))
     moved.rename(file)
@@ -57,8 +57,8 @@ def test_a_file_that_is_put_back_is_used_again(ann: Caller, file: Path) -> None:
     assert ann.get("/readyz").status_code == 200
 
 
-def test_a_replaced_file_is_noticed(ann: Caller, file: Path, new_app: NewApp) -> None:
-    """It is left as it is, for SQLite would write over it what the old one's -wal holds; a restart opens it."""
+def test_a_replaced_file_is_503_until_a_restart(ann: Caller, file: Path, new_app: NewApp) -> None:
+    """SQLite would overwrite it with the old file's -wal."""
     migrate(f"sqlite:///{file.with_name('other.db')}")
     whole = file.with_name("other.db").read_bytes()
     file.with_name("other.db").replace(file)
@@ -72,8 +72,8 @@ def test_a_replaced_file_is_noticed(ann: Caller, file: Path, new_app: NewApp) ->
     assert Caller(new_app(f"sqlite:///{file}"), ann.user_id).get("/v1/tasks").json["items"] == []
 
 
-def test_a_service_makes_no_file(new_app: NewApp, tmp_path: Path) -> None:
-    """Only a migration does; a service that was started before it is ready as soon as it is done."""
+def test_a_service_does_not_create_its_file(new_app: NewApp, tmp_path: Path) -> None:
+    """Only a migration does. A service that started before it is ready afterwards."""
     path = tmp_path / "later.db"
     early = Caller(new_app(f"sqlite:///{path}"), new_user_id())
     assert "`flask db upgrade`" in detail(early.get("/readyz"))
@@ -86,7 +86,7 @@ def test_a_service_makes_no_file(new_app: NewApp, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a b", "50%", "a#b", "ü"])
 def test_a_file_may_have_any_name(new_app: NewApp, tmp_path: Path, name: str) -> None:
-    """Though it is opened by a URI."""
+    """Although it is opened by a URI."""
     folder = tmp_path / name
     folder.mkdir()
     url = f"sqlite:///{folder}/tasks.db"
@@ -97,8 +97,8 @@ def test_a_file_may_have_any_name(new_app: NewApp, tmp_path: Path, name: str) ->
     assert "tasks.db" in os.listdir(folder)
 
 
-def test_a_command_leaves_the_file_whole(ann: Caller, file: Path, new_app: NewApp) -> None:
-    """Whoever copies it alone has everything."""
+def test_a_command_leaves_one_complete_file(ann: Caller, file: Path, new_app: NewApp) -> None:
+    """So a copy of that file alone has all data."""
     services_of(ann.client.application).engine.dispose()
 
     succeed(new_app(f"sqlite:///{file}"), "seed", "--users", "1", "--tasks", "5")

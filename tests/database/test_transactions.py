@@ -1,8 +1,10 @@
-"""What is written together is written whole, and what is written at once is not lost."""
+"""A transaction is all or nothing, and concurrent writes are not lost."""
 
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
@@ -23,20 +25,20 @@ DEADLOCK = "40P01"
 
 
 def all_at_once(calls: list[Callable[[], Any]]) -> list[Any]:
-    """Run the calls on a few threads that begin together; their results."""
+    """Run the calls on a few threads that begin together, and return their results."""
     ready = threading.Barrier(AT_ONCE)
     with ThreadPoolExecutor(AT_ONCE, initializer=ready.wait) as pool:
         return [future.result() for future in [pool.submit(call) for call in calls]]
 
 
 def exists_for_others(app: Flask, user_id: str) -> bool:
-    """Whether another connection sees this user."""
+    """Return whether another connection sees this user."""
     with services_of(app).engine.connect() as connection:
         return connection.execute(select(users.c.id).where(users.c.id == user_id)).first() is not None
 
 
-def test_a_transaction_shows_nothing_before_its_end(app: Flask) -> None:
-    """Others see both rows or none; the transaction itself sees its own."""
+def test_a_transaction_is_invisible_before_its_end(app: Flask) -> None:
+    """Others see both rows or none; the transaction sees its own."""
     first, second = new_user_id(), new_user_id()
     with app.app_context():
         with transaction():
@@ -50,7 +52,7 @@ def test_a_transaction_shows_nothing_before_its_end(app: Flask) -> None:
 
 
 def write_and_fail(user_id: str, error: type[BaseException]) -> None:
-    """A transaction that adds a user and then goes wrong; a constraint's refusal is the database's own."""
+    """A transaction that adds a user and then fails, by itself or by a constraint."""
     with transaction():
         add_outside_user(user_id)
         if error is IntegrityError:
@@ -61,8 +63,8 @@ def write_and_fail(user_id: str, error: type[BaseException]) -> None:
 @pytest.mark.parametrize(
     "error", [ValueError, KeyboardInterrupt, IntegrityError], ids=["a fault", "a signal", "a refusal"]
 )
-def test_a_transaction_that_fails_leaves_nothing(app: Flask, error: type[BaseException]) -> None:
-    """Whatever ended it: a fault, a signal, or the database's own refusal."""
+def test_a_failed_transaction_leaves_no_data(app: Flask, error: type[BaseException]) -> None:
+    """After an exception, a signal, or the database's own rejection."""
     user_id = new_user_id()
     with app.app_context(), pytest.raises(error):
         write_and_fail(user_id, error)
@@ -70,8 +72,19 @@ def test_a_transaction_that_fails_leaves_nothing(app: Flask, error: type[BaseExc
     assert not exists_for_others(app, user_id)
 
 
-def test_after_a_failed_transaction_each_statement_commits_again(app: Flask) -> None:
-    """The connection goes back as it came."""
+def test_a_refusal_that_is_passed_over_is_no_success(postgresql_app: Flask) -> None:
+    """PostgreSQL rolls back at COMMIT without an error: whoever has not noticed is told."""
+    user_id = new_user_id()
+    with postgresql_app.app_context(), pytest.raises(RuntimeError, match="rolled back"), transaction():
+        add_outside_user(user_id)
+        with suppress(*IntegrityError):
+            execute(users.insert().values(id=user_id, created_at=now()))
+
+    assert not exists_for_others(postgresql_app, user_id)
+
+
+def test_after_a_failed_transaction_statements_commit_again(app: Flask) -> None:
+    """The connection is back in autocommit."""
     ids = [new_user_id() for _ in range(5)]
     with app.app_context():
         with pytest.raises(ZeroDivisionError):
@@ -82,8 +95,8 @@ def test_after_a_failed_transaction_each_statement_commits_again(app: Flask) -> 
     assert all(exists_for_others(app, user_id) for user_id in ids)
 
 
-def test_transactions_at_once_lose_no_write(app: Flask) -> None:
-    """Each reads and then writes what it read; SQLite makes them wait, PostgreSQL locks the row."""
+def test_concurrent_transactions_lose_no_write(app: Flask) -> None:
+    """Each reads and then writes. On SQLite they wait for each other, and PostgreSQL locks the row."""
     user_id = new_user_id()
     with app.app_context():
         execute(users.insert().values(id=user_id, name="0", created_at=now()))
@@ -99,8 +112,8 @@ def test_transactions_at_once_lose_no_write(app: Flask) -> None:
         assert find_user(user_id).name == "50"
 
 
-def test_of_two_that_wait_for_each_other_one_is_503(postgresql_app: Flask) -> None:
-    """A deadlock: PostgreSQL ends one of them, which may try again, and the other is done."""
+def test_one_of_two_deadlocked_transactions_is_503(postgresql_app: Flask) -> None:
+    """PostgreSQL ends one, whose client may try again, and the other succeeds."""
     ids, both_hold_one = [new_user_id(), new_user_id()], threading.Barrier(2)
     with postgresql_app.app_context():
         for user_id in ids:
@@ -125,8 +138,8 @@ def test_of_two_that_wait_for_each_other_one_is_503(postgresql_app: Flask) -> No
         assert [find_user(user_id).name for user_id in ids] == [done] * 2
 
 
-def test_one_address_is_registered_once(app: Flask) -> None:
-    """However many ask at once and however they write it: one 201, the rest 409."""
+def test_an_address_is_registered_only_once(app: Flask) -> None:
+    """By concurrent requests in any spelling: one 201, the rest 409."""
     name = new_user_id()
     spellings = [f"{name}@example.com", f"{name.upper()}@Example.com"] * (AT_ONCE // 2)
 
@@ -140,7 +153,7 @@ def test_one_address_is_registered_once(app: Flask) -> None:
     assert sorted(answers, key=str) == [(201, None), *[(409, "email_taken")] * (AT_ONCE - 1)]
 
 
-def test_a_refused_registration_leaves_no_user(app: Flask) -> None:
+def test_a_rejected_registration_leaves_no_user(app: Flask) -> None:
     """The address, the user and the session are written together."""
     body = {"email": f"{new_user_id()}@example.com", "password": "correct horse battery"}
     assert Caller(app).post("/v1/auth/register", json=body).status_code == 201
@@ -150,8 +163,8 @@ def test_a_refused_registration_leaves_no_user(app: Flask) -> None:
         assert len(connection.execute(select(users.c.id).where(users.c.email == body["email"])).all()) == 1
 
 
-def test_the_first_writes_of_one_user_at_once_all_succeed(app: Flask) -> None:
-    """They race to make the user, and none of them loses its task."""
+def test_concurrent_first_writes_of_a_user_all_succeed(app: Flask) -> None:
+    """They race to create the user, and none of them loses its task."""
     user_id = new_user_id()
 
     answers = all_at_once([lambda: Caller(app, user_id).post("/v1/tasks", json={"title": "tea"})] * 16)
@@ -162,8 +175,8 @@ def test_the_first_writes_of_one_user_at_once_all_succeed(app: Flask) -> None:
 
 
 @pytest.mark.parametrize(("flips", "completed"), [(100, False), (101, True)])
-def test_toggles_at_once_lose_nothing(app: Flask, ann: Caller, flips: int, completed: bool) -> None:
-    """N toggles are N flips and N new versions."""
+def test_concurrent_toggles_lose_nothing(app: Flask, ann: Caller, flips: int, completed: bool) -> None:
+    """N toggles are N new versions."""
     task = ann.add()
     path = f"/v1/tasks/{task['id']}/toggle"
 
@@ -174,11 +187,24 @@ def test_toggles_at_once_lose_nothing(app: Flask, ann: Caller, flips: int, compl
     assert ann.get(f"/v1/tasks/{task['id']}").json["completed"] is completed
 
 
+def test_a_transaction_on_sqlite_is_the_writer_from_its_beginning(sqlite_url: str, new_app: NewApp) -> None:
+    """Before its first statement: another process that wrote between its read and its write would make it fail."""
+    path = sqlite_url.removeprefix("sqlite:///")
+
+    with (
+        new_app(sqlite_url).app_context(),
+        transaction(),
+        closing(sqlite3.connect(path, timeout=0)) as other,
+        pytest.raises(sqlite3.OperationalError, match="locked"),
+    ):
+        other.execute("BEGIN IMMEDIATE")
+
+
 @pytest.mark.parametrize(
     ("pragma", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 0)]
 )
 def test_every_sqlite_connection_is_durable(sqlite_url: str, new_app: NewApp, pragma: str, value: object) -> None:
-    """An acknowledged write survives a power cut (FULL is 2), and references hold; on each connection of the pool."""
+    """Acknowledged writes survive a power cut (FULL is 2), and foreign keys are enforced."""
     engine = services_of(new_app(sqlite_url)).engine
 
     with engine.connect() as one, engine.connect() as other:

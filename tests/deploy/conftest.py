@@ -1,4 +1,4 @@
-"""What the tests of deploy/ share: real processes, and a server that postgres.sh has made ready."""
+"""Shared by the tests of deploy/: real processes, and a server that postgres.sh has prepared."""
 
 import os
 import shutil
@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import migrate
-from tests.deploy.database import ACCESS, PASSWORD, initialise, url
+from app.services import services_of
+from tests.commands.calling import succeed
+from tests.conftest import make_app, migrate
+from tests.deploy.database import ACCESS, OWNER_PASSWORD, PASSWORD, initialise, url
 from tests.process.conftest import serve, start
 from tests.reliability.cluster import Cluster, cluster
 
@@ -16,10 +18,10 @@ __all__ = ["serve", "start"]
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Cluster]:
-    """A server as its image leaves it to postgres.sh."""
+    """A server as its image prepares it for postgres.sh."""
     with cluster() as made:
         if not shutil.which("psql", path=f"{made.programs}:{os.environ['PATH']}"):
-            pytest.skip("there is no psql beside this PostgreSQL")
+            pytest.skip("there is no psql for this PostgreSQL")
         (made.home / "data" / "pg_hba.conf").write_text(ACCESS)
         made.restart()
         yield made
@@ -27,8 +29,10 @@ def server() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def initialised(server: Cluster) -> Cluster:
-    """With the service's role and its migrated database."""
-    done = initialise(server, DATABASE_PASSWORD=PASSWORD)
+    """Such a server with the two roles and the migrated database."""
+    done = initialise(server, OWNER_PASSWORD=OWNER_PASSWORD, DATABASE_PASSWORD=PASSWORD)
     assert (done.returncode, done.stderr) == (0, "")
-    migrate(url(server))
+    owner = make_app(migrate(url(server, username="tasks_owner", password=OWNER_PASSWORD)))
+    succeed(owner, "db", "grant", "tasks")
+    services_of(owner).engine.dispose()
     return server

@@ -1,4 +1,4 @@
-"""A server as compose.yaml has it, and what the tests ask of it."""
+"""A server as in compose.yaml."""
 
 import os
 import subprocess
@@ -12,13 +12,14 @@ from tests.deploy.files import DEPLOY
 from tests.reliability.cluster import Cluster
 
 PASSWORD = "0123456789abcdef-_"
-# Passwords are asked for, unlike in other tests; only whoever is on the machine as the superuser needs none.
+OWNER_PASSWORD = "fedcba9876543210-_"
+# It requires passwords, unlike in other tests; only the local superuser needs none.
 ACCESS = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
 READY = (200, {"status": "ok"})
 
 
 def initialise(server: Cluster, **changes: str) -> subprocess.CompletedProcess[str]:
-    """Run postgres.sh as the image does."""
+    """Run postgres.sh like the image."""
     path = f"{server.programs}:{os.environ['PATH']}"
     environment = client_environment(server) | {"PATH": path, "POSTGRES_USER": "admin"} | changes
     return subprocess.run([DEPLOY / "postgres.sh"], env=environment, capture_output=True, text=True, check=False)
@@ -29,7 +30,7 @@ def client_environment(server: Cluster) -> dict[str, str]:
 
 
 def url(server: Cluster, **changes: str | int) -> str:
-    """As compose.yaml writes it."""
+    """Return the service's URL as in compose.yaml."""
     parts = {"username": "tasks", "password": PASSWORD, "host": "127.0.0.1", "port": server.port, "database": "tasks"}
     return URL.create("postgresql", **parts | changes).render_as_string(hide_password=False)  # type: ignore[arg-type]
 

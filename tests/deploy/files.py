@@ -1,4 +1,4 @@
-"""The files of deploy/, as the tests read them."""
+"""Read the files of deploy/."""
 
 import re
 import shlex
@@ -12,12 +12,12 @@ from app.settings import PROJECT, variables
 DEPLOY = PROJECT / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 README = (DEPLOY / "README.md").read_text()
-# Every variable that the service reads.
+# All variables that the service reads.
 SETTINGS = set(variables())
 
 
 class Instruction(NamedTuple):
-    """One of a Containerfile, such as COPY, and what follows it on its lines."""
+    """An instruction of a Containerfile, such as COPY, and its text."""
 
     name: str
     text: str
@@ -28,7 +28,7 @@ class Instruction(NamedTuple):
 
 
 def instructions(containerfile: str) -> list[Instruction]:
-    """What a Containerfile says, without comments."""
+    """Return a Containerfile's instructions, without comments."""
     lines = [line for line in (DEPLOY / containerfile).read_text().splitlines() if not line.lstrip().startswith("#")]
     joined = re.sub(r"\\\n\s*", " ", "\n".join(lines))
     return [Instruction(*line.split(maxsplit=1)) for line in joined.splitlines() if line]
@@ -39,14 +39,14 @@ def of_kind(containerfile: str, name: str) -> list[Instruction]:
 
 
 def unit(name: str = "tasks.service") -> Iterator[tuple[str, str]]:
-    """The directives of a unit for systemd, in order; some stand there twice."""
+    """Return a systemd unit's directives in order; some occur twice."""
     for line in (DEPLOY / name).read_text().splitlines():
         if match := re.match(r"(\w+)=(.*)", line):
             yield match[1], match[2]
 
 
 def blocks(language: str, heading: str) -> list[str]:
-    """The blocks of code under one heading of the README."""
+    """Return the code blocks under one heading of the README."""
     section = README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     found = re.findall(rf"^```{language}\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     assert found, f"nothing in {language} under {heading}"

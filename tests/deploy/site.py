@@ -1,4 +1,4 @@
-"""nginx with the example site in front of a service, on loopback, with a certificate of its own."""
+"""nginx with the example site in front of a service, on loopback, with its own certificate."""
 
 import contextlib
 import json
@@ -23,7 +23,7 @@ from tests.process.conftest import Service, free_port
 from tests.waiting import LONGEST_WAIT_SECONDS, until
 
 NAME = "tasks.example.com"
-# What a distribution has around the site, with every folder inside `home`.
+# A distribution's configuration around the site, with all folders inside `home`.
 AROUND = """
 {user}
 pid {home}/nginx.pid;
@@ -51,7 +51,7 @@ class Answer(NamedTuple):
 
 
 class Client:
-    """A connection on which requests are sent as they are written."""
+    """A connection that sends requests unchanged."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -79,7 +79,7 @@ class Site:
 
     @contextmanager
     def connected(self, source: str = "127.0.0.1", receive_bytes: int | None = None) -> Iterator[Client]:
-        """A client over TLS, from an address of loopback; `receive_bytes` is what its kernel takes in advance."""
+        """Open a client over TLS from a loopback address. `receive_bytes` is the size of its kernel's buffer."""
         with contextlib.closing(socket.socket()) as sock:
             sock.settimeout(LONGEST_WAIT_SECONDS)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -99,7 +99,7 @@ class Site:
     def _site(self) -> str:
         text = (DEPLOY / "nginx.conf").read_text()
         changes = {
-            "server 127.0.0.1:8000;": f"server 127.0.0.1:{self.service.port};",
+            "server 127.0.0.1:8000 ": f"server 127.0.0.1:{self.service.port} ",
             "listen 80;": f"listen 127.0.0.1:{self.plain_port};",
             "listen [::]:80;": "",
             "listen 443 ssl http2;": f"listen 127.0.0.1:{self.port} ssl http2;",
@@ -115,7 +115,7 @@ class Site:
 
 
 def request(method: str, path: str, token: str = "", length: int = 0, **headers: str) -> bytes:
-    """A request up to its body."""
+    """Return a request up to its body."""
     lines = [f"{method} {path} HTTP/1.1", f"Host: {NAME}"]
     if token:
         lines.append(f"Authorization: Bearer {token}")
@@ -127,7 +127,7 @@ def request(method: str, path: str, token: str = "", length: int = 0, **headers:
 
 @contextmanager
 def serving(program: str, service: Service, home: Path) -> Iterator[Site]:
-    """nginx in the foreground, until the end."""
+    """Run nginx in the foreground."""
     site = Site(service, home)
     command = [program, "-p", str(home), "-c", str(home / "nginx.conf"), "-e", str(home / "error.log")]
     tested = subprocess.run([*command, "-t", "-q"], capture_output=True, text=True, check=False)
@@ -151,7 +151,7 @@ def _listens(port: int) -> bool:
 
 
 def _make_certificate(home: Path) -> str:
-    """Write a certificate that vouches for itself, with its key, where the site looks for them; its text."""
+    """Write a self-signed certificate and its key to the site's paths, and return its text."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, NAME)])
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""compose.yaml: contained services, in the right order, and no start without secrets."""
+"""compose.yaml: isolated services, in the right order, and no start without secrets."""
 
 import os
 import re
@@ -21,17 +21,17 @@ from tests.unit.test_limits_documented import gunicorn_setting
 TEXT = (DEPLOY / "compose.yaml").read_text()
 EXAMPLE = (DEPLOY / ".env.example").read_text()
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-REQUIRED = ["POSTGRES_PASSWORD", "DATABASE_PASSWORD", "AUTH_SECRET"]
-# Of PostgreSQL's, not of the service's.
-NOT_OURS = {"POSTGRES_PASSWORD", "POSTGRES_INITDB_ARGS", "DATABASE_PASSWORD"}
-# The image and compose.yaml decide these.
+REQUIRED = ["POSTGRES_PASSWORD", "OWNER_PASSWORD", "DATABASE_PASSWORD", "AUTH_SECRET"]
+# Variables of PostgreSQL, not of the service.
+NOT_OURS = {"POSTGRES_PASSWORD", "POSTGRES_INITDB_ARGS", "OWNER_PASSWORD", "DATABASE_PASSWORD"}
+# The image and compose.yaml set these.
 DECIDED = {"HOST", "PORT", "DATABASE_URL"}
 FILLED_IN = dict.fromkeys(REQUIRED, "0123456789abcdef0123456789abcdef")
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=list(SERVICES))
-def test_every_service_is_contained(service: dict[str, Any]) -> None:
-    """It writes only where it must, and can become nobody else."""
+def test_every_service_is_isolated(service: dict[str, Any]) -> None:
+    """It has a read-only file system and no capabilities."""
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
@@ -40,13 +40,13 @@ def test_every_service_is_contained(service: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES.values(), ids=list(SERVICES))
-def test_no_log_fills_the_disk(service: dict[str, Any]) -> None:
-    """A file has a size, and there are only so many."""
+def test_logs_cannot_fill_the_disk(service: dict[str, Any]) -> None:
+    """The size and number of log files are limited."""
     assert service["logging"]["options"].keys() == {"max-size", "max-file"}
 
 
-def test_only_this_machine_reaches_the_service() -> None:
-    """One port, on loopback; the database's network leads nowhere."""
+def test_only_this_machine_can_reach_the_service() -> None:
+    """There is one port, on loopback, and the database's network is internal."""
     ports = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
 
     assert ports == {"tasks": ["127.0.0.1:${PORT:-8000}:8000"]}
@@ -54,8 +54,8 @@ def test_only_this_machine_reaches_the_service() -> None:
     assert COMPOSE["networks"]["database"] == {"internal": True}
 
 
-def test_the_data_is_in_a_volume() -> None:
-    """What a container writes elsewhere is gone with it."""
+def test_all_data_is_in_volumes() -> None:
+    """Other files are lost with their container."""
     mounts = [mount.partition(":") for mount in SERVICES["postgres"]["volumes"]]
     data = [name for name, _, place in mounts if place == "/var/lib/postgresql/data"]
 
@@ -64,38 +64,40 @@ def test_the_data_is_in_a_volume() -> None:
 
 
 def test_the_service_waits_for_its_schema() -> None:
-    """Which one service alone brings up to date, once, through the pooler."""
-    migrating = [name for name, service in SERVICES.items() if "upgrade" in service.get("command", [])]
+    """One other service migrates it once, as the owner of the tables, and lets the service's role use them."""
+    migrating = [name for name, service in SERVICES.items() if "upgrade" in str(service.get("command"))]
 
     assert migrating == ["migrate"]
-    assert SERVICES["migrate"]["command"] == ["flask", "db", "upgrade"]
+    assert SERVICES["migrate"]["command"] == ["sh", "-c", "flask db upgrade && flask db grant tasks"]
+    assert "//tasks_owner:${OWNER_PASSWORD" in SERVICES["migrate"]["environment"]["DATABASE_URL"]
     assert SERVICES["migrate"]["restart"] == "no"
     assert SERVICES["tasks"]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
 
 
-@pytest.mark.parametrize(("service", "other"), [("migrate", "pgbouncer"), ("pgbouncer", "postgres")])
-def test_a_service_waits_for_what_it_needs(service: str, other: str) -> None:
-    """Not only until it is started, but until its health check says so."""
+@pytest.mark.parametrize(("service", "other"), [("migrate", "postgres"), ("pgbouncer", "postgres")])
+def test_a_service_waits_for_healthy_dependencies(service: str, other: str) -> None:
+    """Not only for started ones."""
     assert SERVICES[service]["depends_on"][other] == {"condition": "service_healthy"}
     assert SERVICES[other]["healthcheck"]["test"][0] == "CMD"
 
 
-def test_the_migration_runs_in_the_image_that_serves() -> None:
-    """With the same settings; built once."""
+def test_the_migration_uses_the_services_image() -> None:
+    """With the same settings, and built once."""
     tasks, migrate_ = SERVICES["tasks"], SERVICES["migrate"]
 
-    assert (tasks["image"], tasks["environment"]) == (migrate_["image"], migrate_["environment"])
+    own = {"DATABASE_URL": migrate_["environment"]["DATABASE_URL"]}
+    assert (tasks["image"], tasks["environment"] | own) == (migrate_["image"], migrate_["environment"])
     assert [name for name, service in SERVICES.items() if service.get("build")] == ["migrate", "pgbouncer"]
 
 
-def test_requests_may_finish_before_it_is_killed() -> None:
-    """Compose waits for longer than gunicorn does."""
+def test_compose_waits_for_requests_before_it_kills() -> None:
+    """For longer than gunicorn does."""
     assert int(SERVICES["tasks"]["stop_grace_period"].removesuffix("s")) > gunicorn_setting("graceful_timeout")
 
 
 @pytest.mark.parametrize("name", REQUIRED)
-def test_a_secret_has_no_default(name: str) -> None:
-    """Wherever it is used, Compose refuses without it; and the example gives none away."""
+def test_secrets_have_no_default(name: str) -> None:
+    """Compose does not start without them, and the example has no values."""
     uses = re.findall(rf"\$\{{{name}(.*?)\}}", TEXT)
 
     assert uses
@@ -104,28 +106,28 @@ def test_a_secret_has_no_default(name: str) -> None:
 
 
 def named_in(example: str) -> set[str]:
-    """The variables of an example, those in comments included."""
+    """Return an example's variables, including those in comments."""
     return set(re.findall(r"^#?([A-Z0-9_]+)=", example, re.MULTILINE))
 
 
 def test_every_variable_is_known() -> None:
-    """To the service, or to PostgreSQL."""
+    """By the service or by PostgreSQL."""
     named = {name for service in SERVICES.values() for name in service.get("environment", {})}
     named |= set(re.findall(r"\$\{(\w+)", TEXT)) | named_in(EXAMPLE)
 
     assert named - SETTINGS == NOT_OURS
 
 
-def test_every_setting_is_passed_on() -> None:
-    """What .env says reaches the service; the example names all of it."""
+def test_every_setting_reaches_the_service() -> None:
+    """From .env. The example names all of them."""
     passed_on = SERVICES["tasks"]["environment"].keys() - {"DATABASE_URL"}
 
     assert passed_on == SETTINGS - DECIDED
-    assert named_in(EXAMPLE) == passed_on | {"POSTGRES_PASSWORD", "DATABASE_PASSWORD", "PORT"}
+    assert named_in(EXAMPLE) == passed_on | {"POSTGRES_PASSWORD", "OWNER_PASSWORD", "DATABASE_PASSWORD", "PORT"}
 
 
-def test_the_example_is_taken_by_the_service(tmp_path: Path) -> None:
-    """Each value that it suggests, uncommented."""
+def test_the_service_accepts_the_examples_values(tmp_path: Path) -> None:
+    """Uncommented."""
     example = tmp_path / ".env"
     example.write_text(re.sub(r"^#([A-Z0-9_]+=)", r"\1", EXAMPLE, flags=re.MULTILINE))
     values = {name: value for name, value in dotenv_values(example).items() if value}
@@ -134,8 +136,8 @@ def test_the_example_is_taken_by_the_service(tmp_path: Path) -> None:
     assert read_settings(values | secrets, tmp_path).auth_jwks_url == values["AUTH_JWKS_URL"]
 
 
-def test_what_up_waits_for_is_readiness(serve: Start, tmp_path: Path) -> None:
-    """The health check, run against a service whose schema is this version's, and then is not."""
+def test_up_waits_for_readiness(serve: Start, tmp_path: Path) -> None:
+    """The health check succeeds with the current schema, and fails with another."""
     file = tmp_path / "tasks.db"
     migrate(f"sqlite:///{file}")
     service = serve(f"sqlite:///{file}")
@@ -154,7 +156,7 @@ def check(port: int) -> int:
 
 
 def compose_program() -> list[str]:
-    """What reads compose.yaml on this machine."""
+    """Return the program on this machine that reads compose.yaml."""
     for command in (["docker", "compose"], ["docker-compose"], ["podman-compose"]):
         if (
             shutil.which(command[0])
@@ -165,7 +167,7 @@ def compose_program() -> list[str]:
 
 
 def configure(folder: Path, **values: str) -> subprocess.CompletedProcess[str]:
-    """Have Compose read the file with this .env beside it."""
+    """Let Compose read the file with this .env next to it."""
     for path in DEPLOY.iterdir():
         shutil.copy(path, folder)
     (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
@@ -176,8 +178,8 @@ def configure(folder: Path, **values: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_compose_takes_the_file(tmp_path: Path) -> None:
-    """With the three secrets that the example asks for."""
+def test_compose_accepts_the_file(tmp_path: Path) -> None:
+    """With the example's three secrets."""
     done = configure(tmp_path, **FILLED_IN)
 
     assert done.returncode == 0, done.stderr
@@ -185,8 +187,8 @@ def test_compose_takes_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", REQUIRED)
-def test_compose_refuses_to_start_without_a_secret(tmp_path: Path, missing: str) -> None:
-    """And names it."""
+def test_compose_does_not_start_without_a_secret(tmp_path: Path, missing: str) -> None:
+    """The error names it."""
     done = configure(tmp_path, **FILLED_IN | {missing: ""})
 
     assert done.returncode != 0

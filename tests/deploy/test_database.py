@@ -1,4 +1,4 @@
-"""The role that postgres.sh makes, and PgBouncer in front of it: both done for real."""
+"""The role that postgres.sh creates, and PgBouncer in front of it, in real processes."""
 
 import os
 import re
@@ -6,65 +6,67 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg2
 import pytest
 from sqlalchemy.engine import make_url
 
-from tests.conftest import migrate
-from tests.deploy.database import PASSWORD, READY, initialise, readiness, url
+from tests.commands.calling import succeed
+from tests.conftest import make_app, migrate
+from tests.deploy.database import OWNER_PASSWORD, PASSWORD, READY, initialise, readiness, url
 from tests.deploy.files import COMPOSE, DEPLOY
 from tests.process.conftest import free_port
 from tests.reliability.cluster import Cluster
 from tests.waiting import LONGEST_WAIT_SECONDS, until
 
 
-def test_the_role_has_no_attribute_but_to_log_in(initialised: Cluster) -> None:
-    """None that would free it from row-level security, or let it free itself."""
+def test_the_role_has_only_the_login_attribute(initialised: Cluster) -> None:
+    """No attribute exempts it from row-level security, or lets it exempt itself."""
     flags = "rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication, rolcanlogin"
     found = initialised.server.sql(f"SELECT {flags} FROM pg_roles WHERE rolname = 'tasks'")
 
     assert found == [(False, False, False, False, False, True)]
 
 
-def test_the_service_is_ready_with_that_role(initialised: Cluster) -> None:
-    """It owns its database, so it could migrate; and is held to row-level security, or /readyz would refuse."""
+def test_the_service_is_ready_with_this_role(initialised: Cluster) -> None:
+    """Row-level security applies to it."""
     assert readiness(url(initialised)) == READY
 
 
-def test_the_password_is_the_given_one(initialised: Cluster) -> None:
-    """No other opens the database."""
+def test_only_the_given_password_works(initialised: Cluster) -> None:
+    """Other passwords are rejected."""
     with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
         psycopg2.connect(url(initialised, password=PASSWORD[:-1]))
 
 
 @pytest.mark.parametrize("password", ["", "with space", "a/b", "p@ss", "100%", "it's", 'a"b', "naïve"])
-def test_a_password_that_would_break_the_url_is_refused(server: Cluster, password: str) -> None:
-    """By name, and with the fix."""
-    done = initialise(server, DATABASE_PASSWORD=password)
+def test_a_password_that_would_break_the_url_is_rejected(server: Cluster, password: str) -> None:
+    """The error names it, with the fix."""
+    done = initialise(server, OWNER_PASSWORD=OWNER_PASSWORD, DATABASE_PASSWORD=password)
 
     assert done.returncode == 1
     assert done.stderr.startswith("DATABASE_PASSWORD ")
     assert "openssl rand -hex 24" in done.stderr
 
 
-def test_no_password_is_refused(server: Cluster) -> None:
-    """A role without one would be open, or closed for good."""
+def test_a_missing_password_is_an_error(server: Cluster) -> None:
+    """A role without one would be open, or unusable."""
     done = initialise(server)
 
     assert done.returncode != 0
-    assert "DATABASE_PASSWORD" in done.stderr
+    assert "OWNER_PASSWORD" in done.stderr
 
 
 @pytest.mark.parametrize("script", ["postgres.sh", "pgbouncer.sh"])
-def test_a_script_can_be_run(script: str) -> None:
-    """PostgreSQL's image runs those that are executable, and takes others into its own shell."""
+def test_the_scripts_are_executable(script: str) -> None:
+    """PostgreSQL's image would run others in its own shell."""
     assert os.access(DEPLOY / script, os.X_OK)
 
 
-def test_the_server_is_named_as_in_compose() -> None:
-    """PgBouncer finds PostgreSQL, and the service PgBouncer, under names of services."""
+def test_servers_have_compose_yamls_names() -> None:
+    """PgBouncer finds PostgreSQL, and the service PgBouncer, by the names of services."""
     (database, host, port) = re.findall(r"^(\w+) = host=(\w+) port=(\d+)$", pgbouncer_ini(), re.MULTILINE)[0]
     service = make_url(re.sub(r"\$\{.*\}", "x", COMPOSE["services"]["tasks"]["environment"]["DATABASE_URL"]))
 
@@ -79,7 +81,7 @@ def pgbouncer_ini() -> str:
 
 @pytest.fixture
 def pooled(initialised: Cluster, tmp_path: Path) -> Iterator[str]:
-    """PgBouncer as its image starts it, but for folders and addresses; the URL behind it."""
+    """Start PgBouncer like its image, except for folders and addresses, and return the service's URL."""
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None:
         pytest.skip("there is no pgbouncer (Debian: apt-get install pgbouncer)")
@@ -98,7 +100,7 @@ def pooled(initialised: Cluster, tmp_path: Path) -> Iterator[str]:
             text = text.replace(here, there)
         (home / name).write_text(text)
     if initialised.user:
-        # It refuses to run as root.
+        # It does not run as root.
         shutil.chown(home, initialised.user)
     environment = {"PATH": f"{Path(program).parent}:{os.environ['PATH']}", "DATABASE_PASSWORD": PASSWORD}
     log = tmp_path / "pgbouncer.log"
@@ -117,27 +119,34 @@ def pooled(initialised: Cluster, tmp_path: Path) -> Iterator[str]:
 
 
 def test_the_service_is_ready_behind_the_pooler(pooled: str) -> None:
-    """With the passwords that the pooler was given: the client's is checked, and the server asks for it too."""
+    """The pooler checks the client's password, and the server checks the pooler's."""
     assert readiness(pooled) == READY
     with pytest.raises(psycopg2.OperationalError, match="SASL authentication failed"):
         psycopg2.connect(make_url(pooled).set(password="wrong").render_as_string(hide_password=False))
 
 
-def test_the_schema_is_migrated_through_the_pooler(initialised: Cluster, pooled: str) -> None:
-    """As the one-shot service does, where it finds the newest schema, and where it finds none."""
-    migrate(pooled)
+def test_the_service_cannot_change_its_tables(pooled: str) -> None:
+    """Whoever takes over the service cannot switch the isolation off."""
+    with closing(psycopg2.connect(pooled)) as connection, pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        connection.cursor().execute("ALTER TABLE tasks DISABLE ROW LEVEL SECURITY")
+
+
+def test_another_upgrade_needs_no_other_rights(initialised: Cluster) -> None:
+    """Each `up` runs the migration service again, with the newest schema or with none."""
+    owner = url(initialised, username="tasks_owner", password=OWNER_PASSWORD)
     admin = initialised.server
     admin.sql("DROP SCHEMA public CASCADE", "tasks")
-    admin.sql("CREATE SCHEMA public AUTHORIZATION tasks", "tasks")
+    admin.sql("CREATE SCHEMA public AUTHORIZATION tasks_owner", "tasks")
 
-    migrate(pooled)
+    for _ in range(2):
+        succeed(make_app(migrate(owner)), "db", "grant", "tasks")
 
-    assert readiness(pooled) == READY
+    assert readiness(url(initialised)) == READY
 
 
 @pytest.mark.usefixtures("pooled")
-def test_the_password_stays_with_the_pooler(initialised: Cluster) -> None:
-    """It is in a file that nobody else may read."""
+def test_only_the_pooler_can_read_its_passwords(initialised: Cluster) -> None:
+    """Their file has mode 0600."""
     users = initialised.home / "pgbouncer" / "users.txt"
 
     assert users.stat().st_mode & 0o777 == 0o600

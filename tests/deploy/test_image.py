@@ -1,4 +1,4 @@
-"""The image: pinned, small, without secrets, and enough to run the service."""
+"""The image is pinned, small, without secrets, and sufficient for the service."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from tests.deploy.files import DEPLOY, SETTINGS, instructions, of_kind
 from tests.process.conftest import BIN, Service, Start, free_port
 
 CONTAINERFILES = sorted(path.name for path in DEPLOY.glob("*Containerfile"))
-# Of the checkout, what nobody may ever find in an image.
+# Files of the checkout that must not be in an image.
 SECRET_OR_LARGE = [".git", ".venv", ".env", "instance", "deploy", "tests", ".hypothesis", "benchmarks"]
 
 
@@ -26,7 +26,7 @@ def containerfile(request: pytest.FixtureRequest) -> str:
 
 
 def copied(containerfile: str) -> list[str]:
-    """What is taken from the checkout, not from another stage."""
+    """Return the files copied from the checkout, not from another stage."""
     words = [copy.words for copy in of_kind(containerfile, "COPY")]
     return [source for line in words if not line[0].startswith("--from") for source in line[:-1]]
 
@@ -37,38 +37,38 @@ def ignored(containerfile: str) -> list[str]:
 
 
 def test_every_base_is_pinned_by_version(containerfile: str) -> None:
-    """A registry, and a tag with a number; the next stage's name is none."""
+    """By a registry and a tag with a number, unless it is another stage."""
     bases = [line.words[0] for line in of_kind(containerfile, "FROM")]
 
     assert bases
     assert [base for base in bases if not re.fullmatch(r"docker\.io/library/\w+:\d[\w.-]*", base)] == []
 
 
-def test_the_process_is_not_root(containerfile: str) -> None:
-    """A number, so that a runtime can tell without looking into the image, and nothing changes it afterwards."""
+def test_the_process_does_not_run_as_root(containerfile: str) -> None:
+    """A number, so that runtimes need not read the image. No later instruction changes it."""
     users = [line.text for line in of_kind(containerfile, "USER")]
 
     assert re.fullmatch(r"[1-9]\d{4}:[1-9]\d{4}", users[-1])
     assert [line.name for line in instructions(containerfile)[-1:]] == ["CMD"]
 
 
-def test_nothing_is_fetched_or_unpacked_unseen(containerfile: str) -> None:
-    """ADD takes URLs and archives; a download in RUN would be neither pinned nor checked."""
+def test_the_build_downloads_and_unpacks_nothing_itself(containerfile: str) -> None:
+    """ADD accepts URLs and archives; a download in RUN would be neither pinned nor checked."""
     assert of_kind(containerfile, "ADD") == []
     assert [
         run.text for run in of_kind(containerfile, "RUN") if re.search(r"\b(curl|wget)\b|https?://", run.text)
     ] == []
 
 
-def test_no_layer_holds_a_secret(containerfile: str) -> None:
-    """What ENV and ARG say can be read by whoever has the image."""
+def test_no_layer_has_a_secret(containerfile: str) -> None:
+    """ENV and ARG can be read from the image."""
     said = " ".join(line.text for line in instructions(containerfile) if line.name in ("ENV", "ARG"))
 
     assert re.findall(r"\w*(?:SECRET|PASSWORD|TOKEN|DATABASE_URL)\w*", said) == []
 
 
-def test_only_what_is_named_gets_into_the_context(containerfile: str) -> None:
-    """Everything is ignored first; what is let in is what is copied, and exists."""
+def test_the_build_context_has_only_the_named_files(containerfile: str) -> None:
+    """All others are ignored. The named ones exist and are copied."""
     rules = ignored(containerfile)
     folder = PROJECT if containerfile == "Containerfile" else DEPLOY
     let_in = {rule[1:] for rule in rules if rule.startswith("!")}
@@ -79,22 +79,22 @@ def test_only_what_is_named_gets_into_the_context(containerfile: str) -> None:
     assert let_in.isdisjoint(SECRET_OR_LARGE)
 
 
-def test_the_locked_requirements_are_compared_by_hash() -> None:
-    """And pip keeps no copy of them in a layer."""
+def test_the_locked_requirements_are_checked_by_hash() -> None:
+    """pip leaves no cache in a layer."""
     installs = [run.text for run in of_kind("Containerfile", "RUN") if " install " in run.text and "pip" in run.text]
 
     assert len(installs) == 1
     assert {"--no-deps", "--require-hashes", "--no-cache-dir", "/requirements.txt"} <= set(installs[0].split())
 
 
-def test_the_image_starts_gunicorn_and_nothing_else() -> None:
-    """It never migrates by itself."""
+def test_the_image_starts_only_gunicorn() -> None:
+    """It never migrates."""
     assert [line.text for line in of_kind("Containerfile", "CMD")] == ['["gunicorn", "wsgi:app"]']
     assert of_kind("Containerfile", "ENTRYPOINT") == []
 
 
-def test_the_image_sets_only_what_the_service_reads() -> None:
-    """Beside it, what Python and the shell read."""
+def test_the_image_sets_only_known_variables() -> None:
+    """Of the service, Python and the shell."""
     names = {word.partition("=")[0] for line in of_kind("Containerfile", "ENV") for word in line.words}
 
     assert names - SETTINGS == {"PATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
@@ -102,7 +102,7 @@ def test_the_image_sets_only_what_the_service_reads() -> None:
 
 @pytest.fixture
 def unpacked(tmp_path: Path) -> Path:
-    """A folder with what the image has of the project, and no more."""
+    """A folder with only the image's files of the project."""
     folder = tmp_path / "image"
     folder.mkdir()
     for name in set(copied("Containerfile")) - {"requirements.txt"}:
@@ -115,15 +115,15 @@ def unpacked(tmp_path: Path) -> Path:
 
 
 def serve_from(folder: Path, start: Start) -> Service:
-    """Migrate and start it as README.md says."""
+    """Migrate and start it like README.md."""
     environment = {"PATH": os.environ["PATH"], "AUTH_SECRET": OWN_SECRET}
     (folder / "instance").mkdir()
     subprocess.run([BIN / "flask", "db", "upgrade"], cwd=folder, env=environment, check=True, capture_output=True)
     return start(folder=folder, AUTH_SECRET=OWN_SECRET)
 
 
-def test_the_files_in_the_image_are_enough(unpacked: Path, start: Start) -> None:
-    """Nothing that the service needs stays behind in the checkout."""
+def test_the_images_files_are_sufficient(unpacked: Path, start: Start) -> None:
+    """For all that the service does."""
     service = serve_from(unpacked, start)
 
     assert service.call("GET", "/v1/tasks", service.register()).body["items"] == []
@@ -132,7 +132,7 @@ def test_the_files_in_the_image_are_enough(unpacked: Path, start: Start) -> None
 
 
 def check_health(port: int) -> int:
-    """Run the image's health check; its exit status."""
+    """Run the image's health check, and return its exit status."""
     (line,) = of_kind("Containerfile", "HEALTHCHECK")
     _, _, command = line.text.partition(" CMD ")
     program, *arguments = re.findall(r'"([^"]+)"', command)
@@ -142,16 +142,16 @@ def check_health(port: int) -> int:
     ).returncode
 
 
-def test_the_health_check_tells_life_from_death(unpacked: Path, start: Start) -> None:
-    """With what is in the image: Python. A proxy for what goes out is not asked."""
+def test_the_health_check_detects_a_stopped_service(unpacked: Path, start: Start) -> None:
+    """It needs only the image's Python, and ignores proxies of the environment."""
     service = serve_from(unpacked, start)
 
     assert check_health(service.port) == 0
     assert check_health(free_port()) != 0
 
 
-def test_the_health_check_wants_a_good_answer() -> None:
-    """A port on which something else speaks HTTP is not enough: this one answers 501."""
+def test_the_health_check_needs_status_200() -> None:
+    """Another HTTP server on the port is not enough: this one answers 501."""
     with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as other:
         answering = threading.Thread(target=other.handle_request)
         answering.start()
@@ -160,7 +160,7 @@ def test_the_health_check_wants_a_good_answer() -> None:
 
 
 def test_hadolint_finds_nothing(containerfile: str) -> None:
-    """Where it is installed. DL3008: Debian's security fixes are wanted, so its packages have no version."""
+    """Where it is installed. DL3008: Debian's packages have no version, so that builds get security fixes."""
     hadolint = shutil.which("hadolint")
     if hadolint is None:
         pytest.skip("there is no hadolint")

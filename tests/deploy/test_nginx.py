@@ -1,4 +1,4 @@
-"""nginx.conf, in a real nginx in front of the real service: what passes, what is held back, and who waits for whom."""
+"""A real nginx with nginx.conf in front of the real service: forwarding, rejecting and buffering."""
 
 import json
 import socket
@@ -11,13 +11,14 @@ from urllib.parse import quote
 import pytest
 
 from app.settings import PROJECT
+from app.tasks.uploads import FILE_BYTES
 from tests.conftest import migrate, new_user_id, settings_for, shared_token
 from tests.deploy.files import DEPLOY
 from tests.deploy.site import NAME, Client, Site, find_nginx, request, serving
 from tests.process.conftest import starting
 from tests.unit.test_limits_documented import DOCUMENTED, gunicorn_setting
 
-# Some 8 MB in one answer: more than the sockets between a client and the service take in.
+# Some 8 MB in one response: more than the sockets between a client and the service hold.
 DETAILS = "🍵" * 10_000
 LARGE_TASKS = 200
 TASK = b'{"title": "tea"}'
@@ -25,7 +26,7 @@ TASK = b'{"title": "tea"}'
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """In front of a service that does one thing at a time, and takes one login a minute from each address."""
+    """The site in front of a service with one thread and a limit of one login a minute per address."""
     nginx = find_nginx()
     if nginx is None:
         pytest.skip("there is no nginx (Debian: apt-get install nginx-light)")
@@ -44,8 +45,8 @@ def token() -> str:
     return shared_token(new_user_id())
 
 
-def test_a_request_passes(site: Site, token: str) -> None:
-    """There and back, with the headers of both."""
+def test_a_request_is_forwarded(site: Site, token: str) -> None:
+    """And its response, with all headers."""
     made = site.call("POST", "/v1/tasks", token, TASK, X_Request_ID="mine")
 
     assert (made.status, made.headers["x-request-id"]) == (201, "mine")
@@ -53,8 +54,8 @@ def test_a_request_passes(site: Site, token: str) -> None:
     assert made.headers["strict-transport-security"].startswith("max-age=")
 
 
-def test_two_versions_of_http_are_spoken(site: Site) -> None:
-    """HTTP/2 where the client can; the answer above was HTTP/1.1."""
+def test_http_1_and_http_2_work(site: Site) -> None:
+    """The request above used HTTP/1.1."""
     trust = ssl.create_default_context(cafile=str(site.home / "fullchain.pem"))
     trust.set_alpn_protocols(["h2", "http/1.1"])
     with (
@@ -64,8 +65,8 @@ def test_two_versions_of_http_are_spoken(site: Site) -> None:
         assert tls.selected_alpn_protocol() == "h2"
 
 
-def test_nothing_passes_in_the_clear(site: Site, token: str) -> None:
-    """Not even as a redirect; a certificate's authority finds its file."""
+def test_unencrypted_requests_are_rejected(site: Site, token: str) -> None:
+    """Without a redirect. Only the files of a certificate authority are served."""
     with socket.create_connection(("127.0.0.1", site.plain_port)) as sock:
         assert Client(sock).send(request("GET", "/v1/tasks", token)).answer().status == 403
 
@@ -76,14 +77,14 @@ def test_nothing_passes_in_the_clear(site: Site, token: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1//tasks", "/v1/tasks/", "/v1/./tasks", "/v1/%2e%2e/healthz"])
-def test_paths_pass_as_they_are(site: Site, token: str, path: str) -> None:
-    """The service decides what they mean, so nginx makes none of them into another."""
+def test_paths_are_forwarded_unchanged(site: Site, token: str, path: str) -> None:
+    """Only the service interprets them."""
     assert site.call("GET", path, token).body["code"] == "not_found"
 
 
 @pytest.mark.parametrize("path", ["/metrics", "//metrics", "/%6detrics", "/docs/../metrics", "/metrics?"])
-def test_figures_are_not_public(site: Site, path: str) -> None:
-    """However it is written: the service, whose answers have an id, is not even asked."""
+def test_metrics_are_not_public(site: Site, path: str) -> None:
+    """In any spelling: nginx does not ask the service, whose responses have an id."""
     answer = site.call("GET", path)
 
     assert answer.status == 404
@@ -95,8 +96,8 @@ def login(site: Site, source: str, **headers: str) -> int:
     return site.call("POST", "/v1/auth/login", body=body, source=source, **headers).status
 
 
-def test_the_clients_own_address_is_believed(site: Site) -> None:
-    """Each has a share of the limit: that of where its connection comes from, whatever it claims to be."""
+def test_the_service_sees_the_clients_real_address(site: Site) -> None:
+    """Each client has its own rate limit, whatever X-Forwarded-For it sends."""
     assert login(site, "127.0.0.2") == 401
     assert login(site, "127.0.0.3") == 401
     assert login(site, "127.0.0.2") == 429
@@ -105,13 +106,13 @@ def test_the_clients_own_address_is_believed(site: Site) -> None:
 
 
 def connections(site: Site) -> int:
-    """How many nginx holds to the service, idle ones included."""
+    """Return the number of nginx's connections to the service, including idle ones."""
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return sum(line[1].endswith(f":{site.service.port:04X}") and line[3] == "01" for line in lines)
 
 
-def test_slow_senders_do_not_reach_the_service(site: Site, token: str) -> None:
-    """While they send, nobody is connected for them, and others are served by its only thread; then they are, too."""
+def test_slow_senders_do_not_occupy_the_service(site: Site, token: str) -> None:
+    """nginx opens no connection for them until their request is complete, and others are served meanwhile."""
     assert site.call("GET", "/healthz").status == 200
     before = connections(site)
     with ExitStack() as stack:
@@ -124,8 +125,8 @@ def test_slow_senders_do_not_reach_the_service(site: Site, token: str) -> None:
         assert [client.send(TASK[-1:]).answer().status for client in slow] == [201] * 5
 
 
-def test_slow_readers_do_not_hold_the_service(site: Site, token: str) -> None:
-    """Its only thread serves others while they have read nothing yet; then they read all of it."""
+def test_slow_readers_do_not_occupy_the_service(site: Site, token: str) -> None:
+    """Its only thread serves others before they have read anything, and they still get everything."""
     body = json.dumps({"title": "tea", "details": DETAILS}, ensure_ascii=False).encode()
     with site.connected() as client:
         for _ in range(LARGE_TASKS):
@@ -140,15 +141,15 @@ def test_slow_readers_do_not_hold_the_service(site: Site, token: str) -> None:
 
 
 @pytest.mark.parametrize("size", [200_000, 1_500_000])
-def test_a_body_that_is_too_large_is_refused_by_the_service(site: Site, token: str, size: int) -> None:
-    """With a problem that says why, as without nginx."""
+def test_the_service_rejects_a_body_that_is_too_large(site: Site, token: str, size: int) -> None:
+    """With its own error, as without nginx."""
     answer = site.call("POST", "/v1/tasks", token, b" " * size)
 
     assert (answer.status, answer.body["code"]) == (413, "payload_too_large")
 
 
-def test_a_long_link_to_the_next_page_fits(site: Site) -> None:
-    """The longest path and search that the service takes come back in a header."""
+def test_a_long_link_to_the_next_page_is_forwarded(site: Site) -> None:
+    """The longest path and search fit into a response header."""
     user_id, search = "🍵" * 255, quote("🍵" * 200)
     path = f"/api/{quote(user_id)}/tasks"
     for _ in range(2):
@@ -161,8 +162,8 @@ def test_a_long_link_to_the_next_page_fits(site: Site) -> None:
     assert len(answer.headers["link"]) > 4096
 
 
-def test_the_log_holds_no_search(site: Site, token: str) -> None:
-    """The path, the answer and its id, but not what stands behind the question mark."""
+def test_the_log_has_no_searches(site: Site, token: str) -> None:
+    """It has the path, the status and the request id, but not the query."""
     answer = site.call("GET", "/v1/tasks?q=private", token)
     site.call("GET", "/healthz")
 
@@ -174,14 +175,14 @@ def test_the_log_holds_no_search(site: Site, token: str) -> None:
 
 
 def directive(name: str) -> int:
-    """The number that the site gives, in seconds or bytes."""
+    """Return a value of the site in seconds or bytes."""
     lines = [line.split() for line in (DEPLOY / "nginx.conf").read_text().splitlines()]
     (text,) = {words[1].rstrip(";") for words in lines if words[:1] == [name]}
     return int(text.rstrip("smk")) * {"m": 1024**2, "k": 1024}.get(text[-1], 1)
 
 
-def test_nginx_waits_for_longer_than_the_service_takes() -> None:
-    """Else it would say 504 where the service was about to say 503, or use a connection that is just being closed."""
+def test_nginx_waits_longer_than_the_service() -> None:
+    """Otherwise it would say 504 before the service's 503, or use a connection that is being closed."""
     longest, _ = DOCUMENTED["app.database.execution.TRANSACTION_SECONDS"]
     silence, _ = DOCUMENTED["app.database.postgresql.SILENCE_SECONDS"]
 
@@ -190,15 +191,15 @@ def test_nginx_waits_for_longer_than_the_service_takes() -> None:
     assert directive("keepalive_timeout") < gunicorn_setting("keepalive")
 
 
-def test_nginx_takes_what_the_service_takes() -> None:
-    """Bodies, paths and headers are refused by the service, which says why, not by nginx."""
-    assert directive("client_max_body_size") > 1024**2
+def test_nginxs_limits_are_not_below_the_services() -> None:
+    """So that the service rejects bodies, paths and headers, with a reason."""
+    assert directive("client_max_body_size") > FILE_BYTES + 1024**2
     assert "large_client_header_buffers 4 16k;" in (DEPLOY / "nginx.conf").read_text()
     assert max(gunicorn_setting("limit_request_line"), gunicorn_setting("limit_request_field_size")) < 16 * 1024
 
 
-def test_the_page_on_operations_asks_for_this() -> None:
-    """Both kinds of buffering, by name."""
+def test_the_page_on_operations_names_these_settings() -> None:
+    """Both kinds of buffering."""
     page = (PROJECT / "docs" / "operations.md").read_text()
     text = (DEPLOY / "nginx.conf").read_text()
 

@@ -1,4 +1,4 @@
-"""What README.md says to do with a database, done: backups, Neon, a failover; and where a cluster puts the tables."""
+"""README.md's recipes for databases work: backups, Neon, and a failover."""
 
 import re
 import subprocess
@@ -6,7 +6,6 @@ from contextlib import closing
 
 import psycopg2
 
-from app.database.columns import metadata
 from app.services import services_of
 from tests.conftest import Caller, make_app, migrate, new_user_id
 from tests.deploy.database import PASSWORD, READY, client_environment, readiness, url
@@ -16,7 +15,7 @@ from tests.reliability.cluster import Cluster
 
 
 def readme_words(program: str) -> list[str]:
-    """The words of README.md's line that runs this program, from the program on."""
+    """Return the words of README.md's line that runs this program, from the program on."""
     (line,) = [line for line in "".join(blocks("sh", "Backups")).splitlines() if f" {program} " in line]
     words = line.partition(f" {program} ")[2].replace("--username=postgres", "--username=admin")
     return re.split(r"\s+", re.sub(r"[<>]\S+", "", words).strip())
@@ -30,8 +29,8 @@ def run_client(
     return subprocess.run(command, env=environment, input=given, capture_output=True, check=False)
 
 
-def test_a_backup_brings_everything_back(initialised: Cluster) -> None:
-    """The two lines of README.md: what was written between them is gone, what was there before is back."""
+def test_a_backup_restores_everything(initialised: Cluster) -> None:
+    """README.md's two lines: rows written in between are gone, and earlier ones are back."""
     app = make_app(url(initialised))
     ann = Caller(app, new_user_id())
     kept = ann.add(title="before")
@@ -48,16 +47,16 @@ def test_a_backup_brings_everything_back(initialised: Cluster) -> None:
     services_of(app).engine.dispose()
 
 
-def test_the_services_own_role_makes_no_backup(initialised: Cluster) -> None:
-    """It stops, as README.md says, instead of leaving the tasks out."""
+def test_the_services_own_role_cannot_make_a_backup(initialised: Cluster) -> None:
+    """pg_dump stops, as README.md says, instead of leaving the tasks out."""
     done = run_client(initialised, "pg_dump", ["--dbname=tasks"], user="tasks")
 
     assert done.returncode != 0
     assert b"row-level security" in done.stderr
 
 
-def test_the_sql_for_neon_makes_a_right_role(initialised: Cluster) -> None:
-    """Run by a role with the attributes that Neon gives, with which the service itself refuses to serve."""
+def test_the_sql_for_neon_makes_an_acceptable_role(initialised: Cluster) -> None:
+    """Run by a role with Neon's attributes, with which the service itself is not ready."""
     admin = initialised.server
     admin.sql("CREATE ROLE neondb_owner LOGIN CREATEROLE CREATEDB BYPASSRLS REPLICATION PASSWORD 'owner'")
     owner = url(initialised, username="neondb_owner", password="owner", database="postgres")
@@ -75,39 +74,23 @@ def test_the_sql_for_neon_makes_a_right_role(initialised: Cluster) -> None:
 
 
 def database_url(heading: str) -> str:
-    """The one that README.md gives under a heading."""
+    """Return README.md's URL under a heading."""
     return str(re.findall(r"^DATABASE_URL='(.*)'$", "".join(blocks("sh", heading)), re.MULTILINE)[0])
 
 
-def test_the_service_finds_the_host_that_takes_writes(initialised: Cluster) -> None:
-    """README.md's address for a failover: the first host is away, the second serves."""
+def test_the_service_finds_the_host_that_accepts_writes(initialised: Cluster) -> None:
+    """With README.md's URL for a failover: the first host is down, and the second serves."""
     given = database_url("A cluster").replace(":password@", f":{PASSWORD}@")
     given = given.replace("db-a:5432", f"127.0.0.1:{free_port()}").replace("db-b:5432", f"127.0.0.1:{initialised.port}")
 
     assert readiness(given) == READY
 
 
-def test_neons_address_keeps_its_options() -> None:
-    """TLS is asked for, and a sleeping database waited for."""
+def test_neons_url_keeps_its_options() -> None:
+    """TLS, and the time to wait for a sleeping database."""
     app = make_app(database_url("Neon"))
     dialect = services_of(app).engine.dialect
     _, options = dialect.create_connect_args(services_of(app).engine.url)
 
     assert (options["sslmode"], options["connect_timeout"]) == ("require", "5")
     assert options["host"].partition(".")[0].endswith("-pooler")
-
-
-def test_every_table_has_its_place_in_a_cluster() -> None:
-    """By the user, together with the user's other rows; else by what the row is looked up with."""
-    calls = re.findall(
-        r"create_distributed_table\('(\w+)', '(\w+)'(?:, colocate_with => '(\w+)')?\)", blocks("sql", "A cluster")[0]
-    )
-    by_user = {name for name, table in metadata.tables.items() if "user_id" in table.primary_key.columns}
-    alone = {
-        name: next(iter(metadata.tables[name].primary_key.columns)).name for name in metadata.tables.keys() - by_user
-    }
-
-    assert calls[0] == ("users", alone.pop("users"), "")
-    assert set(calls[1:]) == {(name, "user_id", "users") for name in by_user} | {
-        (name, key, "none") for name, key in alone.items()
-    }

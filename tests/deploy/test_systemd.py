@@ -1,4 +1,4 @@
-"""tasks.service: what systemd says about it, and that what it relies on is so."""
+"""The units of deploy/: systemd accepts them, and their assumptions are true."""
 
 import shutil
 import signal
@@ -16,9 +16,9 @@ from tests.unit.test_limits_documented import gunicorn_setting
 from tests.waiting import LONGEST_WAIT_SECONDS
 
 DIRECTIVES = dict(unit())
-# Tenths, as systemd-analyze counts: 0 is sealed, 100 is open. It was 14 when this was written.
+# Tenths, as systemd-analyze counts: 0 is closed, 100 is open. It was 14 when this was written.
 MOST_EXPOSURE = 20
-# Runs a program that can make no memory executable that it has written (prctl(2), PR_SET_MDWE), and one that wants to.
+# Runs a program that cannot make written memory executable (prctl(2), PR_SET_MDWE), and one that tries to.
 WITHOUT_NEW_CODE = """
 import ctypes, os, sys
 if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0):
@@ -36,8 +36,8 @@ def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("name", ["tasks.service", "tasks-purge.service", "tasks-purge.timer"])
-def test_systemd_understands_every_line(tmp_path: Path, name: str) -> None:
-    """With programs and a folder of this machine, since it looks whether they are there."""
+def test_systemd_accepts_every_line(tmp_path: Path, name: str) -> None:
+    """With programs and a folder of this machine, because it checks that they exist."""
     for path in DEPLOY.glob("tasks*.*"):
         (tmp_path / path.name).write_text(path.read_text().replace("/opt/tasks/.venv/bin", str(BIN)))
 
@@ -47,8 +47,8 @@ def test_systemd_understands_every_line(tmp_path: Path, name: str) -> None:
     assert done.returncode == 0
 
 
-def test_what_is_run_daily_runs_as_the_service_does() -> None:
-    """The same user, settings, files and bounds, but for those of a server."""
+def test_the_daily_purge_runs_like_the_service() -> None:
+    """With the same user, settings, files and limits, except those of a server."""
     purge = dict(unit("tasks-purge.service"))
 
     own = {name: value for name, value in purge.items() if DIRECTIVES.get(name) != value}
@@ -57,26 +57,26 @@ def test_what_is_run_daily_runs_as_the_service_does() -> None:
     assert {"User", "EnvironmentFile", "WorkingDirectory", "BindPaths", "ProtectSystem"} <= purge.keys()
 
 
-def test_systemd_finds_little_exposed() -> None:
-    """Its own measure of what the unit lets a broken service do."""
+def test_systemd_rates_the_exposure_as_low() -> None:
+    """By its own measure of what a broken service could do."""
     done = analyze("security", "--offline=true", f"--threshold={MOST_EXPOSURE}", "--no-pager", DEPLOY / "tasks.service")
 
     assert done.returncode == 0, done.stdout
 
 
-def test_it_stops_later_than_gunicorn_gives_up() -> None:
-    """Or requests that may still finish would be killed."""
+def test_systemd_waits_longer_than_gunicorn() -> None:
+    """Otherwise requests that could still finish would be killed."""
     assert DIRECTIVES["KillMode"] == "mixed"
     assert int(DIRECTIVES["TimeoutStopSec"]) > gunicorn_setting("graceful_timeout")
 
 
-def test_it_reloads_as_gunicorn_does() -> None:
-    """By SIGHUP to gunicorn's first process."""
+def test_a_reload_sends_sighup() -> None:
+    """To gunicorn's first process."""
     assert DIRECTIVES["ExecReload"] == "/bin/kill -HUP $MAINPID"
 
 
-def test_what_it_writes_is_in_its_own_folder() -> None:
-    """Where the project looks for it; the command that migrates sees the same folder."""
+def test_written_files_are_in_the_services_own_folder() -> None:
+    """At the project's path, which the migration command shares."""
     state = f"/var/lib/{DIRECTIVES['StateDirectory']}"
     bound = f"{state}:{DIRECTIVES['WorkingDirectory']}/instance"
 
@@ -87,8 +87,8 @@ def test_what_it_writes_is_in_its_own_folder() -> None:
     assert f"--uid={DIRECTIVES['User']} " in README
 
 
-def test_gunicorn_tells_systemd_when_it_listens(start: Start, sqlite_url: str, tmp_path: Path) -> None:
-    """Type=notify: the unit counts as started only then."""
+def test_gunicorn_notifies_systemd_when_it_listens(start: Start, sqlite_url: str, tmp_path: Path) -> None:
+    """Type=notify: only then the unit counts as started."""
     assert DIRECTIVES["Type"] == "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
@@ -98,8 +98,8 @@ def test_gunicorn_tells_systemd_when_it_listens(start: Start, sqlite_url: str, t
         assert b"READY=1" in systemd.recv(4096).split(b"\n")
 
 
-def test_a_reload_keeps_the_first_process(start: Start, sqlite_url: str) -> None:
-    """systemd follows it by its number."""
+def test_a_reload_keeps_the_main_process(start: Start, sqlite_url: str) -> None:
+    """systemd tracks its id."""
     service = start(**settings_for(sqlite_url))
     service.process.send_signal(signal.SIGHUP)
 
@@ -108,8 +108,8 @@ def test_a_reload_keeps_the_first_process(start: Start, sqlite_url: str) -> None
     assert service.stop() == 0
 
 
-def test_the_service_needs_no_memory_that_it_can_write_and_run(start: Start, sqlite_url: str) -> None:
-    """MemoryDenyWriteExecute=yes holds it to that; here the kernel does. Hashing and signing work all the same."""
+def test_the_service_needs_no_writable_and_executable_memory(start: Start, sqlite_url: str) -> None:
+    """The kernel enforces MemoryDenyWriteExecute=yes here. Hashing and signing still work."""
     sealed = [sys.executable, "-c", WITHOUT_NEW_CODE, sys.executable]
     if subprocess.run([*sealed, "-c", ""], check=False, stderr=subprocess.DEVNULL).returncode:
         pytest.skip("this kernel cannot refuse such memory (Linux 6.3 can)")

@@ -1,4 +1,4 @@
-"""The service as an operator runs it: real processes on a loopback port, spoken to over HTTP."""
+"""The service as an operator runs it: real processes on a loopback port, used over HTTP."""
 
 import atexit
 import contextlib
@@ -20,7 +20,7 @@ from tests.conftest import settings_for
 from tests.waiting import LONGEST_WAIT_SECONDS, until
 
 BIN = Path(sys.executable).parent
-# What an operator, or the machine's own shutdown, waits for a service to end.
+# The time an operator, or the machine's shutdown, gives the service to stop.
 STOP_SECONDS = 20
 
 
@@ -34,10 +34,10 @@ atexit.register(_reserved.close)
 
 
 def free_port() -> int:
-    """A port that nobody else gets for as long as this process lives, and that a server can listen on.
+    """Return a port that a server can listen on, and that stays reserved while this process lives.
 
-    A socket stays bound to it. The kernel gives such a port to no other process and to no outgoing connection; but to
-    whoever asks for this very port and sets SO_REUSEADDR, as servers do, for nobody listens there.
+    A socket stays bound to it. The kernel gives such a port to no other process or outgoing connection, except to a
+    server that asks for this port and sets SO_REUSEADDR, because the bound socket does not listen.
     """
     placeholder = socket.socket()
     placeholder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -47,7 +47,7 @@ def free_port() -> int:
 
 
 class Service:
-    """One started service, its log, and requests to it, each on a connection of its own."""
+    """A started service, its log, and requests to it, each on its own connection."""
 
     def __init__(self, command: list[str], folder: Path, port: int, log: Path, environment: dict[str, str]) -> None:
         self.port, self.log_file = port, log
@@ -84,7 +84,7 @@ class Service:
             return Answer(response.status, json.loads(text) if text else None)
 
     def register(self, name: str = "ann") -> str:
-        """Make an account; its access token."""
+        """Register an account, and return its access token."""
         answer = self.call(
             "POST", "/v1/auth/register", body={"email": f"{name}@example.com", "password": "correct horse battery"}
         )
@@ -92,12 +92,12 @@ class Service:
         return str(answer.body["access_token"])
 
     def workers(self) -> list[int]:
-        """The processes that answer."""
+        """Return the ids of the processes that answer."""
         children = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
         return [int(pid) for pid in Path(children).read_text().split()]
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """Ask it to end; its exit status."""
+        """Stop it, and return its exit status."""
         self.process.send_signal(how)
         return self.process.wait(STOP_SECONDS)
 
@@ -107,10 +107,10 @@ class Service:
         self.process.wait(LONGEST_WAIT_SECONDS)
 
     def is_gone(self) -> bool:
-        """Whether no process of it runs any more. One that nobody has waited for yet does not run."""
+        """Return whether none of its processes runs. A zombie does not run."""
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(OSError):
-                # Behind the name: state, parent, group.
+                # After the name: state, parent, group.
                 state, _, group = stat.read_text().rpartition(")")[2].split()[:3]
                 if int(group) == self.process.pid and state != "Z":
                     return False
@@ -118,7 +118,7 @@ class Service:
 
 
 def thread_states(pid: int) -> list[str]:
-    """As the kernel names them."""
+    """Return threads as the kernel numbers them."""
     return [stat.read_text().rsplit(")", 1)[1].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
 
 
@@ -126,7 +126,7 @@ def thread_states(pid: int) -> list[str]:
 def paused(pid: int) -> Iterator[None]:
     os.kill(pid, signal.SIGSTOP)
     try:
-        # The signal is sent to one thread; until that has run, the others still take connections.
+        # The signal goes to one thread; until that has run, the others still accept connections.
         until(lambda: set(thread_states(pid)) == {"T"}, "a process that stands still")
         yield
     finally:
@@ -138,12 +138,12 @@ Start = Callable[..., Service]
 
 @contextlib.contextmanager
 def starting(home: Path) -> Iterator[Start]:
-    """Starts a command as a service on a free port, by default gunicorn; what is left of it is killed."""
+    """Start a command as a service on a free port, by default gunicorn, and kill what is left of it afterwards."""
     started: list[Service] = []
 
     def run(*command: str, folder: Path = PROJECT, port: int | None = None, **changes: str) -> Service:
         port = port or free_port()
-        # A new group of processes that does not know of the make around the tests.
+        # A new process group, without the environment of the make around the tests.
         environment = {"PATH": os.environ["PATH"], "HOME": str(home), "HOST": "127.0.0.1", "PORT": str(port)}
         log = home / f"{len(started)}.log"
         words = list(command or (str(BIN / "gunicorn"), "wsgi:app"))
@@ -159,14 +159,14 @@ def starting(home: Path) -> Iterator[Start]:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts services for one test."""
+    """Start services for one test."""
     with starting(tmp_path) as run:
         yield run
 
 
 @pytest.fixture
 def serve(start: Start) -> Start:
-    """Starts gunicorn on a migrated database."""
+    """Start gunicorn on a migrated database."""
 
     def run(url: str, **changes: str) -> Service:
         return start(**settings_for(url, **changes))

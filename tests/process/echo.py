@@ -1,4 +1,4 @@
-"""Applications behind the service's worker that say which request reached them; one reads the body, one does not."""
+"""Applications behind the service's worker that return the request; one reads the body, one does not."""
 
 import json
 from collections.abc import Callable, Iterable

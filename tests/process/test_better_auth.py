@@ -1,4 +1,4 @@
-"""A real Better Auth server as the issuer: its tokens are taken, and nothing else that it signs."""
+"""A real Better Auth server as the issuer: its access tokens are accepted, and none of its other tokens."""
 
 import json
 import shutil
@@ -21,14 +21,14 @@ from tests.waiting import LONGEST_WAIT_SECONDS
 HERE = Path(__file__).parent / "better_auth"
 MISSING = [program for program in ("node", "npm") if shutil.which(program) is None]
 
-# The algorithm of each server's keys, and what signs its session cookies.
+# The algorithm of each server's keys, and the secret of its session cookies.
 SERVERS = {"EdDSA": "secret", "ES256": "keys", "RS256": "secret"}
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not on this machine: {' and '.join(MISSING)}")
 
 
 class BetterAuth:
-    """A server, and somebody who has signed up there."""
+    """A server with a signed-up user."""
 
     def __init__(self, url: str) -> None:
         self.url, self.jwks_url, self.cookies = url, f"{url}/api/auth/jwks", CookieJar()
@@ -37,6 +37,7 @@ class BetterAuth:
             urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(self.cookies)
         )
         person = {"email": new_email(), "password": "correct horse battery", "name": "Ann"}
+        self.email = person["email"]
         self.user_id = json.loads(self.ask("/api/auth/sign-up/email", person))["user"]["id"]
 
     def ask(self, path: str, body: object = None) -> str:
@@ -47,7 +48,7 @@ class BetterAuth:
             return answer.read().decode()
 
     def token(self) -> str:
-        """What its `jwt` plugin signs for a front end to send."""
+        """Return a token of its `jwt` plugin."""
         return str(json.loads(self.ask("/api/auth/token"))["token"])
 
     def cookie(self, name: str) -> str:
@@ -67,7 +68,7 @@ def started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, BetterAuth]]:
-    """A server for each algorithm. All have one secret."""
+    """A server for each algorithm. All have the same secret."""
     folder = tmp_path_factory.mktemp("better-auth")
     shutil.copy(HERE / "server.mjs", folder)
     (folder / "node_modules").symlink_to(installed(HERE))
@@ -81,7 +82,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Bett
 
 @pytest.mark.parametrize("algorithm", SERVERS)
 def test_a_token_of_the_jwt_plugin_creates_a_task(servers, new_database, algorithm):
-    """AUTH_JWKS_URL is all there is to set; the task is its user's, who needs no registration."""
+    """Only AUTH_JWKS_URL is set, and the user needs no registration."""
     issuer = servers[algorithm]
     token = issuer.token()
     assert jwt.get_unverified_header(token)["alg"] == algorithm
@@ -93,12 +94,14 @@ def test_a_token_of_the_jwt_plugin_creates_a_task(servers, new_database, algorit
         listed = ann.get(f"/api/{issuer.user_id}/tasks")
         assert (listed.status_code, [found["id"] for found in listed.json]) == (200, [task["id"]])
         assert_problem(ann.get("/api/somebody-else/tasks"), 403, "user_id_mismatch")
+        me = ann.get("/v1/auth/me").json
+        assert (me["id"], me["name"], me["email"]) == (issuer.user_id, "Ann", issuer.email)
 
 
 @pytest.mark.parametrize("algorithm", SERVERS)
 @pytest.mark.parametrize("signed", ["session cookie", "session token", "mailed token"])
-def test_nothing_else_that_it_signs_is_taken(servers, new_database, algorithm, signed):
-    """Neither with the shared secret nor with the published keys: these name a session or an address, not a caller."""
+def test_its_other_tokens_are_rejected(servers, new_database, algorithm, signed):
+    """With the shared secret and the published keys: these name a session or an address."""
     issuer = servers[algorithm]
     text, code = {
         "session cookie": (issuer.cookie("session_data"), "token_claim"),
@@ -109,15 +112,15 @@ def test_nothing_else_that_it_signs_is_taken(servers, new_database, algorithm, s
         assert_problem(Caller(app, issuer.user_id, text).get("/v1/tasks"), 401, code)
 
 
-def test_a_mailed_token_names_nobody_by_another_claim(servers, new_database):
-    """AUTH_USER_ID_CLAIM picks who the user is, not what an access token is: one without `sub` stays none."""
+def test_a_mailed_token_is_rejected_if_another_claim_names_the_user(servers, new_database):
+    """AUTH_USER_ID_CLAIM selects the user, but an access token still needs `sub`."""
     mailed = servers["EdDSA"].ask("/mailed")
     assert "email" in jwt.decode(mailed, options={"verify_signature": False})
     with another_app(new_database(), AUTH_USER_ID_CLAIM="email") as app:
         assert_problem(Caller(app, "ann", mailed).get("/v1/tasks"), 401, "token_claim")
 
 
-def test_the_user_id_can_be_read_from_another_claim(servers, new_database):
+def test_another_claim_can_hold_the_user_id(servers, new_database):
     """Better Auth puts the whole user into its tokens."""
     issuer = servers["EdDSA"]
     token = issuer.token()
@@ -126,8 +129,8 @@ def test_the_user_id_can_be_read_from_another_claim(servers, new_database):
         assert Caller(app, email, token).add()["user_id"] == email
 
 
-def test_another_servers_token_is_refused(servers, new_database):
-    """Its key is not among the published ones."""
+def test_another_servers_token_is_rejected(servers, new_database):
+    """Its key is not published."""
     issuer, other = servers["EdDSA"], servers["RS256"]
     with another_app(new_database(), AUTH_JWKS_URL=issuer.jwks_url) as app:
         assert_problem(Caller(app, other.user_id, other.token()).get("/v1/tasks"), 401, "token_signature")

@@ -1,9 +1,10 @@
-"""/docs in a real browser: what a reader does there works, in light and in dark, and talks to this service alone."""
+"""/docs in a real browser works, light and dark, and makes requests only to this service."""
 
 import json
 import os
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,14 +12,16 @@ from urllib.parse import urlsplit
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service as Driver
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 from tests.process.conftest import Service, Start
 from tests.waiting import until
 
 MISSING = [program for program in ("chromium", "chromedriver") if shutil.which(program) is None]
-# Chromium asks its makers for this and that, unless told not to; and as root it cannot shut itself in.
+# Chromium contacts its makers unless told not to, and has no sandbox as root.
 ARGUMENTS = (
     "--headless=new",
     "--no-sandbox",
@@ -28,7 +31,12 @@ ARGUMENTS = (
     "--no-proxy-server",
     "--window-size=1100,1000",
 )
+# A telephone's, and the narrowest that WCAG 2.2 asks for (1.4.10).
+NARROW = (390, 320)
 SCHEMES = {"light": (255, 255, 255), "dark": (0, 0, 0)}
+
+# With a body, without one, with the longest path, and with the most parameters: each takes a while to be drawn.
+OPENED = ("show_service", "list_tasks", "run_batch", "complete_task_of_user")
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not on this machine: {' and '.join(MISSING)}")
 
@@ -39,7 +47,7 @@ def service(serve: Start, sqlite_url: str) -> Service:
 
 
 class Reader:
-    """Somebody with a browser, and what it noted."""
+    """A reader with a browser, and its log."""
 
     def __init__(self, service: Service, driver: webdriver.Chrome) -> None:
         self.home, self.driver = f"http://127.0.0.1:{service.port}", driver
@@ -48,7 +56,7 @@ class Reader:
         self.driver.get(self.home + path)
 
     def find(self, selector: str, inside: WebElement | None = None) -> WebElement:
-        """The first such element, once it is there and can be seen."""
+        """Return the first such element when it is visible."""
 
         def seen() -> WebElement | None:
             found = (inside or self.driver).find_elements(By.CSS_SELECTOR, selector)
@@ -68,7 +76,7 @@ class Reader:
         self.click(".modal-ux .btn-done")
 
     def run(self, operation: str, body: Any = None) -> tuple[int, Any]:
-        """Open an operation, execute it; the status and the body that the page shows."""
+        """Open an operation, execute it, and return the status and body that the page shows."""
         block = self.find(f"[id$='-{operation}']")
         if "is-open" not in block.get_attribute("class"):
             self.click(".opblock-summary-control", block)
@@ -80,46 +88,75 @@ class Reader:
         status = self.find(".live-responses-table tbody .response-col_status", block).text.split()[0]
         return int(status), json.loads(self.find(".live-responses-table .highlight-code code", block).text)
 
+    def become_narrow(self, width: int) -> None:
+        screen = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+
+    def width(self) -> int:
+        """Of all of the page; more than the window's, and it can be scrolled sideways."""
+        return int(self.driver.execute_script("return document.documentElement.scrollWidth"))
+
+    def press(self, *keys: str) -> None:
+        ActionChains(self.driver).send_keys(*keys).perform()
+
+    def has_focus(self, selector: str) -> bool:
+        return bool(self.driver.execute_script("return document.activeElement.matches(arguments[0])", selector))
+
     def background(self) -> tuple[int, ...]:
-        """Of the page, as red, green and blue."""
+        """Return the page's background as red, green and blue."""
         color = self.driver.execute_script("return getComputedStyle(document.body).backgroundColor")
         return tuple(int(part) for part in color.removeprefix("rgb(").removesuffix(")").split(","))
 
     def complaints(self) -> list[str]:
-        """What stands in the console."""
+        """Return the console's messages."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
     def hosts(self) -> set[str]:
-        """Whom the browser has asked for anything since the last time."""
+        """Return the hosts of all requests since the last call."""
         messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         asked = [
             urlsplit(m["params"]["request"]["url"]) for m in messages if m["method"] == "Network.requestWillBeSent"
         ]
-        # The browser's own pages, and what is in the page itself, have other schemes.
+        # The browser's own pages, and data inside the page, have other schemes.
         return {url.netloc for url in asked if url.scheme in ("http", "https", "ws", "wss")}
 
+    def answers(self) -> dict[str, tuple[int, str | None]]:
+        """Path → status and coding, as they came over the network since the last time."""
+        messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        paths = {
+            m["params"]["requestId"]: urlsplit(m["params"]["response"]["url"]).path
+            for m in messages
+            if m["method"] == "Network.responseReceived"
+        }
+        received = [m["params"] for m in messages if m["method"] == "Network.responseReceivedExtraInfo"]
+        return {
+            paths[info["requestId"]]: (info["statusCode"], info["headers"].get("Content-Encoding"))
+            for info in received
+            if info["requestId"] in paths
+        }
+
     def assert_both_schemes(self) -> None:
-        """The page follows what a reader prefers."""
+        """Set the reader's preference."""
         for scheme, color in SCHEMES.items():
             preferred = [{"name": "prefers-color-scheme", "value": scheme}]
             self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": preferred})
             assert sum(abs(one - other) for one, other in zip(self.background(), color, strict=True)) < 100
 
     def assert_quiet(self) -> None:
-        """Without a complaint in the console or a request to anybody else."""
+        """Check that the console is empty and all requests went to this service."""
         assert self.complaints() == []
         assert self.hosts() == {urlsplit(self.home).netloc}
 
 
 @pytest.fixture
 def reader(service: Service, tmp_path: Path) -> Iterator[Reader]:
-    """A browser of this test's own."""
+    """A browser for this test only."""
     options = webdriver.ChromeOptions()
     options.binary_location = str(shutil.which("chromium"))
     for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path / 'browser'}"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    # What it keeps beside its data (reports of crashes, settings) stays in this test's folder, too.
+    # Its other files (crash reports, settings) go into this test's folder too.
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     driver = webdriver.Chrome(options, Driver(shutil.which("chromedriver"), env=environment))
     try:
@@ -128,8 +165,8 @@ def reader(service: Service, tmp_path: Path) -> Iterator[Reader]:
         driver.quit()
 
 
-def test_a_reader_tries_the_service_on_its_page(service: Service, reader: Reader) -> None:
-    """Authorize with a token, create a task, list it; then look an error up."""
+def test_a_reader_can_try_the_service_on_its_page(service: Service, reader: Reader) -> None:
+    """Authorize with a token, create a task, list it, then look up an error."""
     reader.open("/docs")
     reader.authorize(service.register())
 
@@ -141,8 +178,59 @@ def test_a_reader_tries_the_service_on_its_page(service: Service, reader: Reader
     reader.assert_both_schemes()
     reader.assert_quiet()
 
-    # Where an error's `type` leads.
+    # The target of an error's `type`.
     reader.open("/docs/errors#not_found")
     assert reader.find("#not_found:target h2").text.split() == ["not_found", "404"]
     reader.assert_both_schemes()
     reader.assert_quiet()
+
+
+def test_the_examples_work_as_they_are_filled_in(service: Service, reader: Reader) -> None:
+    """A new reader executes one operation after the other, and writes nothing."""
+    reader.open("/docs")
+    reader.authorize(service.register())
+
+    for operation, status in (("create_task", 201), ("get_task", 200), ("run_batch", 200)):
+        assert (operation, reader.run(operation)[0]) == (operation, status)
+
+
+def test_an_open_operation_is_no_wider_than_a_narrow_window(reader: Reader) -> None:
+    """Its parameters, its documented responses, and the one that came."""
+    reader.become_narrow(NARROW[0])
+    reader.open("/docs")
+    for operation in OPENED:
+        block = reader.find(f"[id$='-{operation}']")
+        reader.click(".opblock-summary-control", block)
+        reader.find(".responses-table", block)
+    assert reader.run("show_service")[0] == 200
+
+    for width in NARROW:
+        reader.become_narrow(width)
+        assert reader.width() == width
+
+
+def test_escape_gives_the_focus_back(reader: Reader) -> None:
+    """To what opened the dialog: who has no mouse goes on where they were."""
+    reader.open("/docs")
+    for opener in (".auth-wrapper .btn.authorize", "[id$='-create_task'] .authorization__btn"):
+        reader.driver.execute_script("arguments[0].focus()", reader.find(opener))
+        reader.press(Keys.ENTER)
+        reader.find(".modal-ux input")
+        until(partial(reader.has_focus, ".modal-ux input"), "the focus in the dialog")
+        reader.press(Keys.ESCAPE)
+        until(partial(reader.has_focus, opener), f"the focus on {opener}")
+    assert reader.complaints() == []
+
+
+def test_a_browser_has_compressed_documents_and_asks_before_it_uses_them_again(reader: Reader) -> None:
+    """The second time nothing comes but 304s."""
+    reader.open("/docs")
+    reader.find(".opblock")
+    first = reader.answers()
+    reader.open("/docs")
+    reader.find(".opblock")
+    second = reader.answers()
+
+    large = ("/openapi.json", "/docs/assets/swagger-ui-bundle.js", "/docs/assets/swagger-ui.css")
+    assert {path: first[path] for path in large} == dict.fromkeys(large, (200, "gzip"))
+    assert {path: second[path][0] for path in large} == dict.fromkeys(large, 304)

@@ -1,4 +1,4 @@
-"""An export as it arrives: in chunks, of which the last one tells that the file is whole."""
+"""An export over HTTP: in chunks, where only the last one says that the file is complete."""
 
 import contextlib
 import http.client
@@ -22,7 +22,7 @@ from tests.waiting import LONGEST_WAIT_SECONDS
 __all__ = ["postgresql_database", "postgresql_template"]
 
 PATH = "/v1/tasks/export"
-# More than the sockets of both sides hold, so that the service still reads while the client has read little.
+# More than the sockets of both sides hold, so that the service still reads after the client has read little.
 MANY, DETAILS = 20_000, "x" * 1_000
 SMALL_BUFFER = 4_096
 FEW = 2_500
@@ -31,7 +31,7 @@ Open = Callable[..., http.client.HTTPResponse]
 
 
 def fill(url: str, count: int) -> str:
-    """A database in which a user has so many tasks; the user's token."""
+    """Return a token of a user with this number of tasks."""
     app, caller = make_app(url), Caller(make_app(url), new_user_id())
     caller.add(title="the first")
     task = ImportedTask().load({"title": "tea", "details": DETAILS})
@@ -46,7 +46,7 @@ def fill(url: str, count: int) -> str:
 
 @pytest.fixture
 def slow_client() -> Iterator[Callable[[Service], http.client.HTTPConnection]]:
-    """Connects to a service, and takes little at a time."""
+    """Connect to a service with small receive buffers."""
     with contextlib.ExitStack() as opened:
 
         def connect(service: Service) -> http.client.HTTPConnection:
@@ -69,10 +69,10 @@ def ask(connection: http.client.HTTPConnection, token: str, method: str = "GET")
     return response
 
 
-def test_a_whole_file_ends_with_the_last_chunk(
+def test_a_complete_file_ends_with_the_last_chunk(
     serve: Start, sqlite_url: str, slow_client: Callable[[Service], http.client.HTTPConnection]
 ) -> None:
-    """And the connection goes on, also after HEAD, which has no body."""
+    """The connection can be used again, also after HEAD, which has no body."""
     token = fill(sqlite_url, FEW)
     connection = slow_client(serve(sqlite_url))
     ask(connection, token, "HEAD").read()
@@ -82,13 +82,13 @@ def test_a_whole_file_ends_with_the_last_chunk(
         assert len({json.loads(line)["id"] for line in response.read().splitlines()}) == FEW
 
 
-def test_an_answer_that_breaks_off_has_no_last_chunk(
+def test_an_aborted_response_has_no_last_chunk(
     serve: Start,
     postgresql: Server,
     postgresql_database: str,
     slow_client: Callable[[Service], http.client.HTTPConnection],
 ) -> None:
-    """So that no client takes a part for the whole; the service goes on once its database is back."""
+    """So that clients notice. The service continues when its database is back."""
     token = fill(postgresql.url(postgresql_database), MANY)
     service = serve(postgresql.url(postgresql_database))
     connection = slow_client(service)
@@ -105,10 +105,10 @@ def test_an_answer_that_breaks_off_has_no_last_chunk(
     assert len(ask(slow_client(service), token).read().splitlines()) == MANY
 
 
-def test_a_client_that_leaves_holds_up_nobody(
+def test_a_client_that_leaves_does_not_delay_others(
     serve: Start, new_database: NewDatabase, slow_client: Callable[[Service], http.client.HTTPConnection]
 ) -> None:
-    """The only thread that there is goes on to the next request."""
+    """The only thread continues with the next request."""
     url = new_database()
     token = fill(url, MANY)
     service = serve(url, WEB_CONCURRENCY="1", THREADS="1")

@@ -1,4 +1,4 @@
-"""HTTP as it arrives: in pieces, several requests at once, broken, or not to its end; over sockets, octet by octet."""
+"""HTTP over sockets: in pieces, byte by byte, pipelined, broken or incomplete."""
 
 import contextlib
 import http.client
@@ -20,7 +20,7 @@ from tests.process.conftest import Service, Start, starting
 from tests.waiting import LONGEST_WAIT_SECONDS
 
 THREADS = 2
-# The kernel's names for a connection whose server has said its last, and whose client has not.
+# The kernel's states of a connection that the server has closed and the client has not.
 FIN_WAIT = ("04", "05")
 
 TASK = b'{"title": "tea"}'
@@ -59,14 +59,14 @@ class Answer(NamedTuple):
 
 
 class Client:
-    """A connection to the service, and what is sent and read on it."""
+    """A connection to the service."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
         self.stream: BinaryIO = sock.makefile("rb")
 
     def send(self, *pieces: bytes) -> "Client":
-        """Each piece in a packet of its own, after the one before it has been read."""
+        """Send each piece in its own packet, after the one before has been read."""
         for number, piece in enumerate(pieces):
             if number:
                 time.sleep(0.1)
@@ -79,13 +79,13 @@ class Client:
         return self
 
     def answer(self, has_body: bool = True) -> Answer:
-        """The next one."""
+        """Read the next response."""
         _, status, _ = self.stream.readline().split(maxsplit=2)
         headers = http.client.parse_headers(self.stream)
         return Answer(int(status), headers, self.stream.read(int(headers.get("Content-Length", 0)) * has_body))
 
     def is_closed(self) -> bool:
-        """Wait for the end; whether nothing stood before it."""
+        """Wait for the end, and return whether nothing came before it."""
         return self.stream.read() == b""
 
 
@@ -126,7 +126,7 @@ def titles(service: Service, token: str) -> list[str]:
 
 
 def head(method: str, path: str, token: str | None = None, **headers: Any) -> bytes:
-    """A request up to its body."""
+    """Return a request up to its body."""
     lines = [f"{method} {path} HTTP/1.1", "Host: a"]
     if token:
         lines += [f"Authorization: Bearer {token}", "Content-Type: application/json"]
@@ -151,10 +151,8 @@ def test_a_chunked_body_is_read(service: Service, client: Client, token: str) ->
 
 
 @pytest.mark.parametrize("body", BROKEN.values(), ids=list(BROKEN))
-def test_a_chunked_body_that_is_broken_is_a_bad_request(
-    service: Service, client: Client, token: str, body: bytes
-) -> None:
-    """No task is made, and nothing that follows is taken for a request."""
+def test_a_broken_chunked_body_is_a_bad_request(service: Service, client: Client, token: str, body: bytes) -> None:
+    """No task is created, and nothing after it is read as a request."""
     client.send(chunked(token, body))
 
     assert client.answer().status == 400
@@ -163,10 +161,8 @@ def test_a_chunked_body_that_is_broken_is_a_bad_request(
 
 
 @pytest.mark.parametrize("body", CUT_SHORT.values(), ids=list(CUT_SHORT))
-def test_a_chunked_body_that_is_cut_short_is_a_bad_request(
-    service: Service, client: Client, token: str, body: bytes
-) -> None:
-    """Even where all of the JSON is there: only the last chunk tells that it is."""
+def test_a_truncated_chunked_body_is_a_bad_request(service: Service, client: Client, token: str, body: bytes) -> None:
+    """Even if the JSON is complete, because the last chunk is missing."""
     client.send(chunked(token, body)).end()
 
     assert client.answer().status == 400
@@ -174,8 +170,21 @@ def test_a_chunked_body_that_is_cut_short_is_a_bad_request(
     assert titles(service, token) == []
 
 
-def test_a_sized_body_that_is_cut_short_is_a_bad_request(service: Service, client: Client, token: str) -> None:
-    """As a chunked one."""
+@pytest.mark.parametrize(
+    "body", [BROKEN["size is no number"], CUT_SHORT["behind a chunk"]], ids=["broken", "cut short"]
+)
+def test_an_unused_chunked_body_must_be_whole(service: Service, client: Client, token: str, body: bytes) -> None:
+    """A request that is cut short deletes nothing."""
+    task = service.call("POST", "/v1/tasks", token, {"title": "tea"}).body
+    client.send(head("DELETE", f"/v1/tasks/{task['id']}", token, Transfer_Encoding="chunked") + body).end()
+
+    assert client.answer().status == 400
+    assert client.is_closed()
+    assert titles(service, token) == ["tea"]
+
+
+def test_a_truncated_sized_body_is_a_bad_request(service: Service, client: Client, token: str) -> None:
+    """Like a chunked one."""
     client.send(sized(token, TASK[:-1])).end()
 
     assert client.answer().status == 400
@@ -194,8 +203,8 @@ def test_a_sized_body_that_is_cut_short_is_a_bad_request(service: Service, clien
     ],
     ids=["no HTTP", "long path", "expectation", "long header", "unknown coding"],
 )
-def test_what_the_server_refuses_is_described(client: Client, request_head: bytes, status: int) -> None:
-    """With a page, of which the API's description says so once for all operations."""
+def test_the_servers_own_rejections_are_documented(client: Client, request_head: bytes, status: int) -> None:
+    """They have a page that the API's description mentions once for all operations."""
     answer = client.send(request_head).answer()
     document = json.loads((PROJECT / "docs" / "openapi.json").read_text())
 
@@ -203,8 +212,8 @@ def test_what_the_server_refuses_is_described(client: Client, request_head: byte
     assert f"| {status} |" in document["info"]["description"]
 
 
-def test_who_sends_no_more_is_answered(service: Service, client: Client, token: str) -> None:
-    """A client may close its side behind its last request."""
+def test_a_half_closed_connection_gets_its_response(service: Service, client: Client, token: str) -> None:
+    """A client may close its side after its last request."""
     client.send(chunked(token) + sized(token)).end()
 
     assert [client.answer().status, client.answer().status] == [201, 201]
@@ -212,8 +221,8 @@ def test_who_sends_no_more_is_answered(service: Service, client: Client, token: 
     assert titles(service, token) == ["tea", "tea"]
 
 
-def test_a_request_that_does_not_go_on_times_out(service: Service) -> None:
-    """408 and the end, in whatever part it stopped; others are served meanwhile."""
+def test_an_incomplete_request_times_out(service: Service) -> None:
+    """408 and the end, wherever it stopped. Others are served meanwhile."""
     with ExitStack() as stack:
         clients = [stack.enter_context(connected(service)).send(part) for part in PARTS_OF_A_REQUEST]
         assert service.call("GET", "/healthz").status == 200
@@ -223,15 +232,15 @@ def test_a_request_that_does_not_go_on_times_out(service: Service) -> None:
 
 
 def still_held(service: Service) -> int:
-    """For how many clients the service waits that have got their last answer and not closed."""
+    """Return the number of clients that got their last response and have not closed."""
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    # What the service has closed has no inode any more.
+    # A connection that the service has closed has no inode.
     of_service = [line for line in lines if line[1].endswith(f":{service.port:04X}") and line[3] in FIN_WAIT]
     return sum(line[9] != "0" for line in of_service)
 
 
-def test_clients_that_never_close_hold_up_nobody(service: Service) -> None:
-    """More of them are waited for than there are threads, and yet the next client is answered."""
+def test_clients_that_never_close_do_not_delay_others(service: Service) -> None:
+    """Although the service waits for more of them than it has threads."""
     with ExitStack() as stack:
         for _ in range(30):
             client = stack.enter_context(connected(service)).send(head("GET", "/healthz", Connection="close"))
@@ -254,10 +263,8 @@ def test_clients_that_never_close_hold_up_nobody(service: Service) -> None:
     ids=["two", "three", "chunked first", "chunked second", "a body at the end"],
 )
 @pytest.mark.parametrize("packets", ["one packet", "a packet each"])
-def test_requests_that_come_together_are_answered_in_order(
-    client: Client, token: str, sent: list[bytes], packets: str
-) -> None:
-    """However they were packed, each gets its answer."""
+def test_pipelined_requests_are_answered_in_order(client: Client, token: str, sent: list[bytes], packets: str) -> None:
+    """In any packets."""
     requests = [request.replace(b"{token}", token.encode()) for request in sent]
     client.send(*([b"".join(requests)] if packets == "one packet" else requests))
 
@@ -266,7 +273,7 @@ def test_requests_that_come_together_are_answered_in_order(
 
 
 def test_a_request_may_come_with_the_beginning_of_the_next(client: Client, token: str) -> None:
-    """The first is answered before the second has come."""
+    """The first gets its response before the second has arrived."""
     for first, status in ((sized(token), 201), (chunked(token), 201), (head("GET", "/v1/tasks", token), 200)):
         client.send(first + b"GET /healthz HTTP/1.1\r\n")
         assert client.answer().status == status
@@ -276,7 +283,7 @@ def test_a_request_may_come_with_the_beginning_of_the_next(client: Client, token
 
 @pytest.mark.parametrize("first", [1, 15, 40, -30])
 def test_a_request_in_three_pieces_is_answered(service: Service, client: Client, token: str, first: int) -> None:
-    """Wherever it is torn; the connection goes on."""
+    """Wherever it is split. The connection can be used again."""
     for request in (sized(token), chunked(token)):
         client.send(request[:first], request[first:-1], request[-1:])
         assert client.answer().status == 201
@@ -285,8 +292,8 @@ def test_a_request_in_three_pieces_is_answered(service: Service, client: Client,
 
 
 @pytest.mark.parametrize("is_chunked", [False, True], ids=["sized", "chunked"])
-def test_a_client_that_asks_first_is_told_to_go_on(client: Client, token: str, is_chunked: bool) -> None:
-    """100 Continue once, before the body is sent (RFC 9110, section 10.1.1)."""
+def test_a_client_that_expects_100_continue_gets_it(client: Client, token: str, is_chunked: bool) -> None:
+    """Once, before it sends the body (RFC 9110, section 10.1.1)."""
     framing = {"Transfer_Encoding": "chunked"} if is_chunked else {"Content_Length": len(TASK)}
     client.send(head("POST", "/v1/tasks", token, Expect="100-continue", **framing))
     assert client.answer().status == 100
@@ -297,8 +304,8 @@ def test_a_client_that_asks_first_is_told_to_go_on(client: Client, token: str, i
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/v1/tasks", "/nothing"])
-def test_an_answer_to_head_is_the_head_alone(client: Client, token: str, path: str) -> None:
-    """With the length that GET's body has; the next answer begins right behind it."""
+def test_a_response_to_head_has_no_body(client: Client, token: str, path: str) -> None:
+    """Its length is that of GET's body, and the next response follows directly."""
     client.send(head("HEAD", path, token) + head("GET", path, token))
     to_head, to_get = client.answer(has_body=False), client.answer()
 
@@ -308,8 +315,8 @@ def test_an_answer_to_head_is_the_head_alone(client: Client, token: str, path: s
 
 
 @pytest.mark.parametrize("version", ["1.1", "1.9"])
-def test_a_response_says_the_version_that_the_service_speaks(client: Client, version: str) -> None:
-    """RFC 9110, section 6.2: not whatever minor version the client says."""
+def test_a_response_has_the_services_http_version(client: Client, version: str) -> None:
+    """RFC 9110, section 6.2: whatever minor version the client uses."""
     client.send(f"GET /healthz HTTP/{version}\r\nHost: a\r\n\r\n".encode())
 
     assert client.stream.readline() == b"HTTP/1.1 200 OK\r\n"
@@ -327,15 +334,15 @@ def test_a_request_without_a_valid_host_is_a_bad_request(client: Client, host: s
 
 
 @pytest.mark.parametrize("host", ["a.example", "127.0.0.1:8000", "[::1]:8000", "[::1]", "xn--mnchen-3ya.example:", ""])
-def test_a_valid_host_is_taken(client: Client, host: str) -> None:
-    """A name or an address, with a port or without; and an empty one, which RFC 9110, section 7.2, allows."""
+def test_a_valid_host_is_accepted(client: Client, host: str) -> None:
+    """A name or an address, with or without a port, or an empty value (RFC 9110, section 7.2)."""
     client.send(f"GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
 
     assert client.answer().status == 200
 
 
-def test_a_body_that_no_view_reads_leaves_the_connection_to_the_next_request(client: Client) -> None:
-    """A refused request costs a browser no new connection."""
+def test_a_connection_stays_usable_after_an_unread_body(client: Client) -> None:
+    """So a rejected request costs a browser no new connection."""
     refused = b"POST /v1/tasks HTTP/1.1\r\nHost: a\r\nContent-Length: 16\r\n\r\n" + TASK
 
     for _ in range(3):
@@ -344,8 +351,8 @@ def test_a_body_that_no_view_reads_leaves_the_connection_to_the_next_request(cli
 
 
 @pytest.mark.parametrize("framing", ["Content-Length: 200000", "Transfer-Encoding: chunked"])
-def test_a_refused_body_is_never_a_request(service: Service, client: Client, token: str, framing: str) -> None:
-    """What follows in it looks like one; the connection ends with the one response."""
+def test_a_rejected_body_is_never_read_as_a_request(service: Service, client: Client, token: str, framing: str) -> None:
+    """It contains what looks like one. The connection ends after the one response."""
     client.send(f"POST /v1/tasks HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n".encode(), sized(token))
 
     assert client.answer().status == 401
@@ -353,8 +360,8 @@ def test_a_refused_body_is_never_a_request(service: Service, client: Client, tok
     assert titles(service, token) == []
 
 
-def test_no_header_decides_about_the_path(serve: Start, sqlite_url: str, token: str) -> None:
-    """Also where gunicorn believes everybody about the client's address."""
+def test_no_header_changes_the_path(serve: Start, sqlite_url: str, token: str) -> None:
+    """Even if gunicorn trusts everybody's forwarded addresses."""
     service = serve(sqlite_url, FORWARDED_ALLOW_IPS="*", WEB_CONCURRENCY="1")
     with connected(service) as client:
         client.send(sized(token).replace(b"Host: a", b"Host: a\r\nSCRIPT_NAME: /v1\r\nPATH_INFO: /healthz"))
@@ -363,8 +370,8 @@ def test_no_header_decides_about_the_path(serve: Start, sqlite_url: str, token: 
     assert (answer.status, answer.headers["Location"][:10]) == (201, "/v1/tasks/")
 
 
-def test_a_stopped_service_leaves_one_whole_file(serve: Start, sqlite_url: str, token: str) -> None:
-    """Whoever copies SQLite's file has every task: nothing is left in a file beside it."""
+def test_a_stopped_service_leaves_one_complete_sqlite_file(serve: Start, sqlite_url: str, token: str) -> None:
+    """So a copy of that file alone has every task."""
     service = serve(sqlite_url)
     with connected(service) as client:
         assert client.send(sized(token)).answer().status == 201

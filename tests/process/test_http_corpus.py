@@ -1,4 +1,4 @@
-"""gunicorn's own collection of valid and invalid requests, over real sockets: one response each, and no more."""
+"""gunicorn's own collection of valid and invalid requests, over real sockets: each gets exactly one response."""
 
 import contextlib
 import http.client
@@ -25,7 +25,7 @@ PAIRS = 400
 
 
 class Request(NamedTuple):
-    """What stands in one file; and of a valid one, method and path of each request in it."""
+    """One file; if it is valid, with method and path of each request in it."""
 
     name: str
     data: bytes
@@ -35,13 +35,13 @@ class Request(NamedTuple):
 class Response(NamedTuple):
     status: int
     closes: bool
-    # Method, path and body of the request that reached the application; None of one that did not.
+    # Method, path and body of the request that reached the application, or None.
     seen: list[str] | None
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> list[Request]:
-    """From the source distribution of the version that is installed."""
+    """Return the files from the source distribution of the installed version."""
     folder = tmp_path_factory.mktemp("corpus")
     wanted = f"gunicorn=={importlib.metadata.version('gunicorn')}"
     download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", wanted]
@@ -58,7 +58,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> list[Request]:
 
 
 def _needs_other_limits(path: Path) -> bool:
-    """Whether it is invalid only under settings that this service does not have."""
+    """Return whether a file is invalid only under settings that this service does not have."""
     return path.parent.name == "invalid" and "cfg.set(" in path.with_suffix(".py").read_text()
 
 
@@ -76,7 +76,7 @@ def _read(path: Path) -> Request:
 
 @pytest.fixture(scope="module", params=["reading", "ignoring"])
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """An application that reads bodies, and one that does not, behind the service's own worker."""
+    """An application that reads bodies and one that does not, behind the service's own worker."""
     port = free_port()
     options = ["--config", "/dev/null", "--worker-class", "app.server.worker.Worker", "--no-control-socket"]
     command = [str(BIN / "gunicorn"), *options, "--bind", f"127.0.0.1:{port}", f"tests.process.echo:{request.param}"]
@@ -84,12 +84,12 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield start(*command, port=port)
 
 
-def exchange(service: Service, data: bytes, octets: bool = False) -> list[Response]:
-    """Send this, then nothing more; all responses until the end."""
+def exchange(service: Service, data: bytes, bytewise: bool = False) -> list[Response]:
+    """Send only this, and return all responses until the end."""
     with contextlib.closing(socket.create_connection(("127.0.0.1", service.port), LONGEST_WAIT_SECONDS)) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with contextlib.suppress(OSError):
-            for piece in [data[at : at + 1] for at in range(len(data))] if octets else [data]:
+            for piece in [data[at : at + 1] for at in range(len(data))] if bytewise else [data]:
                 client.sendall(piece)
             client.shutdown(socket.SHUT_WR)
         with client.makefile("rb") as stream:
@@ -108,7 +108,7 @@ def _responses(stream: Any) -> Iterator[Response]:
 
 
 def faults(sent: list[Request], responses: list[Response]) -> str | None:
-    """What is wrong about the responses to these files, one behind the other."""
+    """Return the wrong responses to these files, one after the other."""
     if any(response.closes for response in responses[:-1]):
         return "something was done after Connection: close"
     if any(response.status >= 400 for response in responses[:-1]):
@@ -116,7 +116,7 @@ def faults(sent: list[Request], responses: list[Response]) -> str | None:
     expected: list[list[str]] = []
     for request in sent:
         if request.expected is None:
-            # At most one response, whatever it is: nobody knows where it ends.
+            # At most one response of any kind, because the request's end is unknown.
             return None if len(responses) <= len(expected) + 1 else "a second response to an invalid request"
         expected += request.expected
     if len(responses) > len(expected):
@@ -125,20 +125,20 @@ def faults(sent: list[Request], responses: list[Response]) -> str | None:
     return None if seen == expected[: len(seen)] else "a request reached the application that was not sent"
 
 
-@pytest.mark.parametrize("octets", [False, True], ids=["whole", "octet by octet"])
-def test_each_request_of_the_corpus_has_one_response(service: Service, corpus: list[Request], octets: bool) -> None:
-    """And an invalid one never two, such as the view's own and then one about its body."""
+@pytest.mark.parametrize("bytewise", [False, True], ids=["whole", "byte by byte"])
+def test_each_request_of_the_corpus_has_one_response(service: Service, corpus: list[Request], bytewise: bool) -> None:
+    """An invalid one never gets two, such as the view's own and one for its body."""
     found = {}
     for request in corpus:
-        responses = exchange(service, request.data, octets)
+        responses = exchange(service, request.data, bytewise)
         if fault := faults([request], responses):
             found[request.name] = (fault, responses)
 
     assert found == {}
 
 
-def test_two_behind_one_another_have_one_response_each(service: Service, corpus: list[Request]) -> None:
-    """What follows a body is a request, and what is in it never; nothing is done after an invalid request."""
+def test_two_requests_in_sequence_have_one_response_each(service: Service, corpus: list[Request]) -> None:
+    """A request's body is never read as a request, and nothing is done after an invalid request."""
     found, chosen = {}, random.Random(7)
     for _ in range(PAIRS):
         pair = chosen.choices(corpus, k=2)
@@ -149,8 +149,8 @@ def test_two_behind_one_another_have_one_response_each(service: Service, corpus:
     assert found == {}
 
 
-def test_nothing_is_done_after_a_request_to_close(service: Service, corpus: list[Request]) -> None:
-    """RFC 9112, section 9.6: what is pipelined behind it is thrown away."""
+def test_nothing_is_done_after_a_request_with_connection_close(service: Service, corpus: list[Request]) -> None:
+    """RFC 9112, section 9.6: pipelined requests after it are discarded."""
     first = Request("closing", CLOSING, [["GET", "/closing"]])
 
     for request in corpus:

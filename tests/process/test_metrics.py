@@ -1,4 +1,4 @@
-"""/metrics of real workers: every answer counts once, whoever gave it and whatever became of them."""
+"""/metrics with real workers counts every response once, also of workers that are gone."""
 
 import contextlib
 import http.client
@@ -17,7 +17,7 @@ from tests.waiting import LONGEST_WAIT_SECONDS, until
 
 WORKERS = 2
 CLIENTS = 8
-# Of one round.
+# In one round.
 REQUESTS = 200
 
 IN_USE = ("tasks_database_connections_in_use",)
@@ -31,7 +31,7 @@ def service(serve: Start, sqlite_url: str) -> Service:
 
 
 def scrape(service: Service) -> dict[tuple[str, ...], float]:
-    """Each number, by its name and the values of its labels."""
+    """Return each number by its name and the values of its labels."""
     connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=LONGEST_WAIT_SECONDS)
     with contextlib.closing(connection):
         connection.request("GET", "/metrics", headers={"Connection": "close"})
@@ -49,15 +49,15 @@ def listed(service: Service) -> float:
 
 
 def ask(service: Service, requests: int = REQUESTS) -> None:
-    """Over as many connections as requests, several at once: either worker may take each."""
+    """Send each request on its own connection, several at once, so that any worker may accept it."""
     token = shared_token(new_user_id())
     with ThreadPoolExecutor(CLIENTS) as clients:
         answers = list(clients.map(lambda _: service.call("GET", "/v1/tasks", token).status, range(requests)))
     assert set(answers) == {200}
 
 
-def test_two_workers_count_together(service: Service) -> None:
-    """After each round exactly as many as were answered, in the buckets as well, whichever worker is asked."""
+def test_two_workers_counts_are_summed(service: Service) -> None:
+    """After each round the count is exact, also in the buckets, and the same at each worker."""
     for rounds in (1, 2):
         ask(service)
         numbers = [scrape(service) for _ in range(10)]
@@ -66,8 +66,8 @@ def test_two_workers_count_together(service: Service) -> None:
         assert {n["tasks_request_duration_seconds_count", "GET", "/v1/tasks"] for n in numbers} == {rounds * REQUESTS}
 
 
-def test_what_a_killed_worker_has_counted_stays(service: Service) -> None:
-    """Its successor goes on from there."""
+def test_a_killed_workers_counts_stay(service: Service) -> None:
+    """Its successor continues from there."""
     ask(service)
     before = service.workers()
     os.kill(before[0], signal.SIGKILL)
@@ -78,8 +78,8 @@ def test_what_a_killed_worker_has_counted_stays(service: Service) -> None:
     assert listed(service) == 2 * REQUESTS
 
 
-def test_what_replaced_workers_have_counted_stays(service: Service) -> None:
-    """SIGHUP, with requests under way: none is lost, none counts twice, and no number ever goes back."""
+def test_replaced_workers_counts_stay(service: Service) -> None:
+    """After SIGHUP during requests, no response is lost or counted twice, and no number decreases."""
     first = set(service.workers())
     seen = []
     for rounds in (1, 2, 3):
@@ -97,7 +97,7 @@ def test_what_replaced_workers_have_counted_stays(service: Service) -> None:
 
 
 def test_connections_in_use_are_shown(serve: Start, postgresql: Server) -> None:
-    """While a request waits for a lock it has one, whichever worker is asked; afterwards none is in use."""
+    """A request that waits for a lock has one, at each worker; afterwards none is in use."""
     database = postgresql.create_database()
     migrate(postgresql.url(database))
     service = serve(postgresql.url(database), METRICS="on", WEB_CONCURRENCY=str(WORKERS))
@@ -107,7 +107,7 @@ def test_connections_in_use_are_shown(serve: Start, postgresql: Server) -> None:
         asked = []
 
         def one_waits() -> bool:
-            # Each waits for two seconds only, in which a busy machine may not have looked.
+            # Each waits only for two seconds, in which a busy machine may not have looked.
             if not asked or asked[-1].done():
                 asked.append(clients.submit(service.call, "GET", "/v1/tasks", shared_token(new_user_id())))
             return scrape(service)[IN_USE] == 1
@@ -119,6 +119,6 @@ def test_connections_in_use_are_shown(serve: Start, postgresql: Server) -> None:
     until(lambda: scrape(service)[IN_USE] == 0, "no connection in use")
 
 
-def test_nothing_is_shown_unless_asked_for(serve: Start, sqlite_url: str) -> None:
-    """Off by default."""
+def test_metrics_are_off_by_default(serve: Start, sqlite_url: str) -> None:
+    """Without METRICS=on the route does not exist."""
     assert serve(sqlite_url).call("GET", "/metrics").status == 404

@@ -1,4 +1,4 @@
-"""README.md's commands do what README.md says."""
+"""README.md's commands work as described."""
 
 import json
 import re
@@ -18,14 +18,14 @@ BLOCKS = {
     section.partition("\n")[0]: re.findall(r"^```(\w+)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
     for section in README.split("\n## ")
 }
-# What stands between backquotes, wherever the line is broken.
+# The text between backticks, wherever the line breaks.
 INLINE = {
     " ".join(text.split()) for text in re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", README, flags=re.DOTALL))
 }
 
 
 def block(section: str, language: str) -> str:
-    """A section's only code in a language."""
+    """Return a section's only code block in a language."""
     (text,) = [text for found, text in BLOCKS[section] if found == language]
     return text
 
@@ -42,8 +42,8 @@ def run(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_first_minute_is_one_of_a_new_user(serve: Start, sqlite_url: str) -> None:
-    """Line by line: each request succeeds, and the last one leaves nothing."""
+def test_the_first_minute_works_for_a_new_user(serve: Start, sqlite_url: str) -> None:
+    """Each request succeeds, and the last one leaves no task."""
     service = serve(sqlite_url)
     commands = block("The first minute", "sh").replace(":8000", f":{service.port}").replace("curl -s", "curl -sf")
 
@@ -60,7 +60,7 @@ def test_the_first_minute_is_one_of_a_new_user(serve: Start, sqlite_url: str) ->
 
 
 def texts(output: str) -> list[dict]:
-    """JSON texts, one behind the other."""
+    """Return the values of concatenated JSON texts."""
     decoder, found, at = json.JSONDecoder(), [], 0
     while at < len(output):
         value, at = decoder.raw_decode(output, at)
@@ -69,8 +69,8 @@ def texts(output: str) -> list[dict]:
     return found
 
 
-def test_make_knows_what_it_is_told_to_make() -> None:
-    """Every target that is named."""
+def test_every_named_make_target_exists() -> None:
+    """In the Makefile."""
     named = set(re.findall(r"\bmake (\w+)", README))
 
     assert {"run", "test"} <= named
@@ -78,7 +78,7 @@ def test_make_knows_what_it_is_told_to_make() -> None:
 
 
 def test_the_commands_without_make_serve(start: Start, tmp_path: Path) -> None:
-    """But for the installation, which makes the environment that the others run in."""
+    """Except the installation, which makes the environment for the others."""
     migrate_, serve_ = ".venv/bin/flask db upgrade", ".venv/bin/gunicorn wsgi:app"
     assert {migrate_, serve_} <= INLINE
     settings = settings_for(f"sqlite:///{tmp_path / 'tasks.db'}")
@@ -91,8 +91,8 @@ def test_the_commands_without_make_serve(start: Start, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", sorted(text for text in INLINE if text.startswith("flask ")))
-def test_a_command_that_is_named_works(sqlite_url: str, command: str) -> None:
-    """With its defaults; a token comes from standard input."""
+def test_a_named_command_works(sqlite_url: str, command: str) -> None:
+    """With its defaults. A token comes from standard input."""
     settings = settings_for(sqlite_url)
     token = f"flask users token {new_user_id()} | " if command.endswith(" -") else ""
     quiet = " --users 1 --tasks 3" if command == "flask seed" else ""
@@ -102,8 +102,8 @@ def test_a_command_that_is_named_works(sqlite_url: str, command: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_role_is_one_that_the_service_accepts(start: Start, postgresql: Server) -> None:
-    """The two statements, with another name, make a database that keeps users apart."""
+def test_the_statements_create_an_acceptable_role(start: Start, postgresql: Server) -> None:
+    """Under another name, they make a database that keeps users apart."""
     name = f"{postgresql.role}_readme"
     statements = re.sub(r"\btasks\b", name, block("With PostgreSQL", "sql")).replace("choose one", "tasks")
     url = postgresql.url(name)

@@ -1,4 +1,4 @@
-"""Several real workers: a token that one of them has revoked is refused by all within a second."""
+"""A token that one of several workers has revoked is rejected by all within a second."""
 
 import sys
 import threading
@@ -14,9 +14,9 @@ from tests.waiting import until
 
 WORKERS = 4
 CLIENTS = 6
-# Enough that each worker has some.
+# Enough for each worker to get some.
 ENOUGH = 10 * WORKERS
-# What the contract grants.
+# The documented limit.
 LATEST = 1.0
 
 
@@ -29,7 +29,7 @@ def service(serve: Start, postgresql: Server) -> Service:
 
 
 class Clients:
-    """Threads that send one token without a pause, each time on a fresh connection, which any worker may take.
+    """Threads that send a token without pause, each time on a new connection, which any worker may accept.
 
     `answers` tells when each request was started, and what it was answered.
     """
@@ -58,8 +58,8 @@ class Clients:
             self.answers.append((started, *self._service.call("GET", "/v1/tasks", self._token)))
 
 
-def test_a_logout_is_known_to_every_worker_within_a_second(service: Service, capsys: pytest.CaptureFixture) -> None:
-    """Of the requests that start later than that, none is served, whichever worker takes the connection."""
+def test_all_workers_know_of_a_logout_within_a_second(service: Service, capsys: pytest.CaptureFixture) -> None:
+    """No request that starts later is accepted."""
     until(lambda: len(service.workers()) == WORKERS, "all workers")
     token = service.register()
     with Clients(service, token) as clients:
@@ -68,7 +68,7 @@ def test_a_logout_is_known_to_every_worker_within_a_second(service: Service, cap
         assert service.call("POST", "/v1/auth/logout", token).status == 204
         logged_out = time.monotonic()
         time.sleep(2 * LATEST)
-        # What counts is when a request starts; how many there are by then depends on the machine.
+        # The start of a request matters; the number of requests by then depends on the machine.
         until(lambda: clients.statuses().count(401) > ENOUGH, "requests that are refused")
 
     served = [started - logged_out for started, status, _ in clients.answers if status == 200]

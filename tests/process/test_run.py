@@ -1,4 +1,4 @@
-"""The whole service, over real HTTP: it starts, keeps what it was given, and ends when it is told to."""
+"""The whole service over real HTTP starts, keeps its data, and stops on request."""
 
 import contextlib
 import json
@@ -39,8 +39,8 @@ def complete_a_task(service: Service, token: str) -> dict[str, object]:
     return dict(completed.body)
 
 
-def test_a_task_outlives_the_service(serve: Start, new_database: NewDatabase) -> None:
-    """Register, create, complete, stop, start again: the account, its token and its task are there."""
+def test_a_task_survives_a_restart(serve: Start, new_database: NewDatabase) -> None:
+    """Register, create, complete, stop, start again: the account, its token and its task still work."""
     url = new_database()
     service = serve(url)
     token = service.register()
@@ -56,7 +56,7 @@ def test_a_task_outlives_the_service(serve: Start, new_database: NewDatabase) ->
 
 
 def test_a_task_survives_a_kill(serve: Start, new_database: NewDatabase) -> None:
-    """What was acknowledged is kept, however the service ended."""
+    """Acknowledged writes are kept, however the service stops."""
     url = new_database()
     service = serve(url)
     token = service.register()
@@ -66,8 +66,8 @@ def test_a_task_survives_a_kill(serve: Start, new_database: NewDatabase) -> None
     assert serve(url).call("GET", f"/v1/tasks/{task['id']}", token) == (200, task)
 
 
-def test_another_user_gets_404(serve: Start, sqlite_url: str) -> None:
-    """Of either kind of account, and of either family of routes; the task stays as it was."""
+def test_another_users_task_is_404(serve: Start, sqlite_url: str) -> None:
+    """For both kinds of accounts and both families of routes. The task is unchanged."""
     service = serve(sqlite_url)
     ann, bob = service.register("ann"), service.register("bob")
     task = complete_a_task(service, ann)
@@ -80,8 +80,8 @@ def test_another_user_gets_404(serve: Start, sqlite_url: str) -> None:
     assert service.call("GET", f"/v1/tasks/{task['id']}", ann) == (200, task)
 
 
-def test_two_workers_share_what_they_know(serve: Start, new_database: NewDatabase) -> None:
-    """What one worker wrote, the other answers with: each works while its colleague stands still."""
+def test_two_workers_share_their_data(serve: Start, new_database: NewDatabase) -> None:
+    """Each reads the other's writes, while the other is frozen."""
     service = serve(new_database(), WEB_CONCURRENCY="2")
     one, other = until(lambda: service.workers() if len(service.workers()) == 2 else None, "two workers")
 
@@ -95,8 +95,8 @@ def test_two_workers_share_what_they_know(serve: Start, new_database: NewDatabas
         assert service.call("GET", f"/v1/tasks/{task['id']}", token).status == 404
 
 
-def test_a_worker_that_dies_is_replaced(serve: Start, sqlite_url: str) -> None:
-    """The new one answers as the old one did."""
+def test_a_dead_worker_is_replaced(serve: Start, sqlite_url: str) -> None:
+    """The new one gives the same responses."""
     service = serve(sqlite_url, WEB_CONCURRENCY="1")
     token = service.register()
     task = complete_a_task(service, token)
@@ -108,8 +108,8 @@ def test_a_worker_that_dies_is_replaced(serve: Start, sqlite_url: str) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=lambda how: how.name)
-def test_it_ends_when_it_is_told_to(serve: Start, sqlite_url: str, how: signal.Signals) -> None:
-    """With status 0, without a stack trace or a process left."""
+def test_it_stops_on_sigterm(serve: Start, sqlite_url: str, how: signal.Signals) -> None:
+    """With status 0, without a stack trace or a remaining process."""
     service = serve(sqlite_url)
     service.register()
 
@@ -119,20 +119,20 @@ def test_it_ends_when_it_is_told_to(serve: Start, sqlite_url: str, how: signal.S
     assert "Traceback" not in service.log
 
 
-def test_an_open_connection_does_not_keep_it(serve: Start, sqlite_url: str) -> None:
-    """A browser holds connections open, and a slow client half a request; neither outlasts an operator's patience."""
+def test_open_connections_do_not_prevent_the_stop(serve: Start, sqlite_url: str) -> None:
+    """Neither a browser's idle one, nor a slow client's half request."""
     service = serve(sqlite_url)
     with contextlib.ExitStack() as clients:
         for sent in (b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"):
             client = clients.enter_context(socket.create_connection(("127.0.0.1", service.port)))
             client.sendall(sent)
-        # The workers take connections in the order in which they come: by this answer they have those.
+        # The workers accept connections in order: with this response they have accepted those.
         assert service.call("GET", "/healthz").status == 200
         assert service.stop() == 0
 
 
-def test_the_address_that_it_prints_is_where_it_listens(start: Start, sqlite_url: str) -> None:
-    """Also where gunicorn's own option says so."""
+def test_it_prints_the_address_where_it_listens(start: Start, sqlite_url: str) -> None:
+    """Also if gunicorn's own option sets it."""
     there = free_port()
     command = (str(BIN / "gunicorn"), "--bind", f"127.0.0.1:{there}", "wsgi:app")
     service = start(*command, port=there, **settings_for(sqlite_url, PORT="1", LOG_FORMAT="text"))
@@ -140,14 +140,14 @@ def test_the_address_that_it_prints_is_where_it_listens(start: Start, sqlite_url
     assert f"http://127.0.0.1:{there}/docs" in service.log
 
 
-def test_without_accounts_it_prints_a_request_that_works_too(serve: Start, sqlite_url: str) -> None:
-    """Nobody can register there, so it is another."""
+def test_without_accounts_it_prints_another_working_request(serve: Start, sqlite_url: str) -> None:
+    """Because registration is off."""
     service = serve(sqlite_url, LOCAL_AUTH="off", LOG_FORMAT="text")
     assert run_printed_curl(service) == "200"
 
 
-def test_a_log_for_programs_holds_nothing_else(serve: Start, sqlite_url: str) -> None:
-    """Each line is JSON: from the start, which says what serves where, to the end."""
+def test_a_log_for_programs_has_only_json_lines(serve: Start, sqlite_url: str) -> None:
+    """From the start, which names the address and settings, to the end."""
     service = serve(sqlite_url, LOG_FORMAT="json", LOG_LEVEL="info")
     assert service.stop() == 0
 
@@ -159,7 +159,7 @@ def test_a_log_for_programs_holds_nothing_else(serve: Start, sqlite_url: str) ->
 
 
 def run_printed_curl(service: Service) -> str:
-    """What a newcomer copies into a shell; the status that it answers with."""
+    """Run the printed command in a shell, and return its status."""
     curl = until(lambda: re.search(r"^ *(curl .*)$", service.log, re.MULTILINE), "a line with curl")[1]
     quiet = f"{curl} --silent --output /dev/null --write-out '%{{http_code}}'"
     return subprocess.run(["bash", "-c", quiet], capture_output=True, text=True, timeout=60, check=True).stdout
@@ -167,7 +167,7 @@ def run_printed_curl(service: Service) -> str:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """The project as it was cloned, in a folder of its own, with the tests' own packages for its environment."""
+    """A copy of the project in its own folder, with the tests' packages as its environment."""
     folder = Path(shutil.copytree(PROJECT, tmp_path / "checkout", ignore=shutil.ignore_patterns(*NOT_OF_THE_TREE)))
     venv = tmp_path / "venv"
     venv.mkdir()
@@ -185,7 +185,7 @@ def make_run(start: Start, checkout: Path) -> Service:
 
 
 def test_make_run_serves_and_keeps_its_data(start: Start, checkout: Path) -> None:
-    """With nothing set: it migrates, writes a secret, serves; run again it knows its users and their tokens.
+    """Without settings it migrates, writes a secret and serves; the second run knows its users and tokens.
 
     Each time it says where it is, how a first request goes, and ends cleanly on Ctrl-C.
     """
@@ -205,8 +205,8 @@ def test_make_run_serves_and_keeps_its_data(start: Start, checkout: Path) -> Non
     assert (checkout / "instance" / "tasks.db").is_file()
 
 
-def test_a_command_signs_with_no_secret_of_its_own(checkout: Path) -> None:
-    """Where the service's was lost, or there is none yet, a command says so, and leaves none behind."""
+def test_a_command_creates_no_secret(checkout: Path) -> None:
+    """If there is none yet or it was lost, the command says so."""
 
     def flask(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         command, here = [BIN / "flask", *arguments], {"PATH": os.environ["PATH"]}
@@ -228,21 +228,21 @@ def test_a_command_signs_with_no_secret_of_its_own(checkout: Path) -> None:
 
 
 def assert_said(service: Service) -> None:
-    """The address, the interactive description, and a request that makes an account."""
+    """Return the printed address, the interactive description, and the command that registers."""
     assert run_printed_curl(service) == "201"
     assert f"http://127.0.0.1:{service.port}/docs" in service.log
 
 
 def interrupt(service: Service) -> None:
-    """What a terminal does at Ctrl-C: everything in the foreground is told at once."""
+    """Send SIGINT to the whole group, as a terminal does at Ctrl-C."""
     os.killpg(service.process.pid, signal.SIGINT)
     service.process.wait(60)
     until(service.is_gone, "the end of all processes")
     assert "Traceback" not in service.log
 
 
-def test_a_reload_reads_no_settings(start: Start, checkout: Path) -> None:
-    """So that it cannot fail by one, and the workers fit the application, which stays as it was loaded."""
+def test_a_reload_does_not_read_settings(start: Start, checkout: Path) -> None:
+    """So a mistake in them cannot stop it, and the workers match the loaded application."""
     migrate(f"sqlite:///{checkout / 'tasks.db'}")
     service = start(folder=checkout, **settings_for(f"sqlite:///{checkout / 'tasks.db'}", WEB_CONCURRENCY="1"))
     (before,) = service.workers()
@@ -255,8 +255,8 @@ def test_a_reload_reads_no_settings(start: Start, checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("setting", ["PORT", "AUTH_SECRET"])
-def test_make_run_with_a_bad_setting_says_so_in_one_line(checkout: Path, setting: str) -> None:
-    """Before anything is made."""
+def test_make_run_with_a_bad_setting_fails_in_one_line(checkout: Path, setting: str) -> None:
+    """Before anything is created."""
     done = subprocess.run(
         ["make", "run", f"VENV={checkout.parent / 'venv'}"],
         cwd=checkout,

@@ -1,4 +1,4 @@
-"""No secret ever stands in the log, whatever is logged and however, nor in what a command prints."""
+"""No secret is in the log or in a command's output."""
 
 import json
 import time
@@ -17,15 +17,15 @@ EMAIL = "ann@example.com"
 
 
 class Secrets(set[str]):
-    """Everything that only two may know."""
+    """All secrets of the tests."""
 
     def note(self, *secrets: str) -> None:
-        """Each, and of a token each part that proves something."""
+        """Return each secret, and each secret part of a token."""
         self.update(secrets)
         self.update(part for secret in secrets if secret.count(".") == 2 for part in secret.split(".")[1:])
 
     def seen_in(self, text: str) -> list[str]:
-        """Those that stand in it, as they are or as JSON, a URL or Python writes them."""
+        """Return the secrets in a text, raw or as JSON, a URL or Python encodes them."""
         return sorted(secret for secret in self if secret in text or json.dumps(secret)[1:-1] in text)
 
 
@@ -38,8 +38,8 @@ def database(postgresql: Server) -> str:
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_no_secret_is_logged(serve: Start, postgresql: Server, database: str, form: str) -> None:
-    """Accounts, good and bad tokens, broken requests, a failing statement, and a database that is away."""
-    # With this server's rules any password will do.
+    """For accounts, valid and invalid tokens, broken requests, a failed statement, and a database that is down."""
+    # With this server's rules any password works.
     url = postgresql.url(database).replace(f":{PASSWORD}@", ":hunter2-of-the-database@")
     secrets = Secrets({"hunter2-of-the-database", OWN_SECRET, SHARED_SECRET, *PASSWORDS})
     service = serve(url, LOG_LEVEL="debug", LOG_FORMAT=form, WEB_CONCURRENCY="1", METRICS="on")
@@ -57,7 +57,7 @@ def test_no_secret_is_logged(serve: Start, postgresql: Server, database: str, fo
 
 
 def live_with_an_account(service: Service, secrets: Secrets) -> str:
-    """Register, log in (wrongly, too), renew, use a spent token, change the password, log out; a token that is good."""
+    """Register, log in (also wrongly), refresh, reuse a token, change the password, log out; return a valid token."""
     first, second, wrong, _ = PASSWORDS
     tokens = expect(service, 201, "/v1/auth/register", {"email": EMAIL, "password": first, "name": "Ann"})
     expect(service, 409, "/v1/auth/register", {"email": EMAIL, "password": second})
@@ -83,7 +83,7 @@ def expect(service: Service, status: int, path: str, body: Any) -> dict[str, Any
 
 
 def send_tokens(service: Service, secrets: Secrets) -> None:
-    """One that is good, and for each reason one that is not."""
+    """Send a valid one, and an invalid one for each reason."""
     good = shared_token(new_user_id())
     head, payload, signature = good.split(".")
     refused = [
@@ -103,7 +103,7 @@ def send_tokens(service: Service, secrets: Secrets) -> None:
 
 
 def send_nonsense(service: Service, secrets: Secrets) -> None:
-    """Secrets where they do not belong, but for the path, which is logged."""
+    """Send secrets in wrong places, except the path, which is logged."""
     secrets.note("secret-in-a-query-0123", "secret-in-a-body-0123")
     assert service.call("GET", "/v1/tasks?token=secret-in-a-query-0123", shared_token("ann")).status == 422
     assert service.call("POST", "/v1/auth/login", body=["secret-in-a-body-0123"]).status == 422
@@ -111,7 +111,7 @@ def send_nonsense(service: Service, secrets: Secrets) -> None:
 
 
 def fail_in_the_database(service: Service, postgresql: Server, database: str, token: str, secrets: Secrets) -> None:
-    """A statement that is refused, with what was to be written; then a database that lets nobody in."""
+    """Send a statement that is rejected with its values; then let the database reject all connections."""
     secrets.note("a title that only its owner may read")
     task = {"title": "a title that only its owner may read"}
     body = {"email": "carol@example.com", "password": PASSWORDS[0]}
@@ -138,8 +138,8 @@ def fail_in_the_database(service: Service, postgresql: Server, database: str, to
     assert service.call("GET", "/readyz").status == 503
 
 
-def test_no_secret_is_printed_by_a_command(postgresql: Server, database: str) -> None:
-    """But by the one that is there to print a token; with a database that is away as well."""
+def test_commands_print_no_secret(postgresql: Server, database: str) -> None:
+    """Except the one that prints a token. Also with a database that is down."""
     url = postgresql.url(database).replace(f":{PASSWORD}@", ":hunter2-of-the-database@")
     nowhere = "postgresql://tasks:hunter2-of-the-database@127.0.0.1:1/tasks"
     secrets = Secrets({"hunter2-of-the-database", OWN_SECRET, SHARED_SECRET, *PASSWORDS})

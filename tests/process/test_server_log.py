@@ -1,4 +1,4 @@
-"""gunicorn's own lines have the form of the service's, so that one reader reads all of the log."""
+"""gunicorn's own lines have the service's format."""
 
 import json
 import re
@@ -13,8 +13,8 @@ SERVER = (str(BIN / "gunicorn"), "wsgi:app")
 
 
 @pytest.mark.parametrize("form", ["json", "text"])
-def test_what_gunicorn_says_looks_like_the_rest(start: Start, sqlite_url: str, form: str) -> None:
-    """A request that is no HTTP is its warning."""
+def test_gunicorns_lines_have_the_services_format(start: Start, sqlite_url: str, form: str) -> None:
+    """Such as its warning about a request that is not HTTP."""
     service = start(*SERVER, **settings_for(sqlite_url, LOG_LEVEL="info", LOG_FORMAT=form, WEB_CONCURRENCY="1"))
     with socket.create_connection(("127.0.0.1", service.port), 10) as client:
         client.sendall(b"no HTTP\r\n\r\n")

@@ -1,4 +1,4 @@
-"""Compares what was acknowledged with what is there."""
+"""Compare acknowledged writes with the data."""
 
 import sqlite3
 from collections import defaultdict
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tests.reliability.load import Client, Load, User, Write
 
-# Past row-level security and past the service.
+# Without row-level security and the service.
 ROWS = """
 SELECT user_id, details, CAST(id AS text), title, completed_at IS NOT NULL, deleted_at IS NOT NULL, version
 FROM tasks
@@ -33,7 +33,7 @@ class Row(NamedTuple):
 
 @dataclass
 class Findings:
-    """Empty where every promise was kept. `late` counts what had been answered with 503 or not at all, and is there."""
+    """Empty if all promises were kept. `late` counts writes without a success response that are there."""
 
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Findings:
 
 
 def sqlite_query(path: Path) -> Query:
-    """Reads the file itself, as another program would."""
+    """Read the file directly, as another program would."""
 
     def run(statement: str) -> list[tuple]:
         with closing(sqlite3.connect(path)) as connection:
@@ -54,7 +54,7 @@ def sqlite_query(path: Path) -> Query:
 
 
 def audit(load: Load, query: Query) -> Findings:
-    """Compare a load that has ended with the database, and the service with both."""
+    """Compare a finished load with the database, and both with the service."""
     findings = Findings()
     rows: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for values in query(ROWS):
@@ -72,11 +72,11 @@ def audit(load: Load, query: Query) -> Findings:
 
 
 def _compare(writes: list[Write], rows: dict[str, list[Row]], findings: Findings) -> None:
-    """One user's log with their rows."""
+    """Compare one user's log with the user's rows."""
     of_key: dict[str, list[Write]] = defaultdict(list)
     for write in writes:
         of_key[write.key].append(write)
-    findings.doubled += [f"{key}: nobody asked for it" for key in rows if key not in of_key]
+    findings.doubled += [f"{key}: no attempt created it" for key in rows if key not in of_key]
     for key, attempts in of_key.items():
         found = rows.get(key, [])
         if len(found) > 1:
@@ -92,7 +92,7 @@ def _compare(writes: list[Write], rows: dict[str, list[Row]], findings: Findings
 
 
 def _count_unacknowledged(attempts: list[Write], row: Row) -> tuple[int, int]:
-    """How many of the row's versions nobody can have made, and how many an attempt without a good answer made."""
+    """Return how many versions no attempt explains, and how many an attempt without a success response made."""
     unacknowledged = row.version - sum(write.is_acknowledged for write in attempts)
     changes = sum(write.is_unknown and write.kind != "create" for write in attempts)
     created = any(write.kind == "create" and write.is_acknowledged for write in attempts)
@@ -100,7 +100,7 @@ def _count_unacknowledged(attempts: list[Write], row: Row) -> tuple[int, int]:
 
 
 def _contradictions(attempts: list[Write], row: Row) -> Iterator[str]:
-    """Each version was made by one write, the last one is what the row holds, and each follows from the one before."""
+    """Check that one write made each version, the row has the last one, and each follows from the one before."""
     made: dict[int, Write] = {}
     for write in attempts:
         if write.is_acknowledged:
@@ -111,14 +111,14 @@ def _contradictions(attempts: list[Write], row: Row) -> Iterator[str]:
         yield f"{row.key}: version {max(made)} was acknowledged, {row.version} is there"
     deleting = [write for write in attempts if write.kind == "delete" and (write.is_acknowledged or write.is_unknown)]
     if row.deleted and not deleting:
-        yield f"{row.key}: deleted by nobody"
+        yield f"{row.key}: deleted by no attempt"
     if any(write.is_acknowledged for write in deleting) and not (row.deleted and made[max(made)].kind == "delete"):
         yield f"{row.key}: deleted, and there"
     last = made.get(row.version)
     if last and last.kind != "delete" and (last.title, last.completed) != (row.title, bool(row.completed)):
         yield f"{row.key}: version {row.version} is not what was acknowledged"
     if row.title not in {write.title for write in attempts}:
-        yield f"{row.key}: nobody wrote {row.title}"
+        yield f"{row.key}: no attempt wrote {row.title}"
     for version, write in made.items():
         before = made.get(version - 1)
         if write.kind == "toggle" and before and (before.title, not before.completed) != (write.title, write.completed):
@@ -126,7 +126,7 @@ def _contradictions(attempts: list[Write], row: Row) -> Iterator[str]:
 
 
 def _ask_service(load: Load, user: User, rows: dict[str, list[Row]], findings: Findings) -> None:
-    """What the user sees is what is there; a creation that is repeated is answered as the first time."""
+    """Check that the user sees these rows, and that a repeated creation gets its first response."""
     client = Client(load.port, user.token, kept=True)
     live = {(row.id, row.title, bool(row.completed)) for found in rows.values() for row in found if not row.deleted}
     seen, cursor = set(), ""

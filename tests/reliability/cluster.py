@@ -14,12 +14,12 @@ from sqlalchemy.engine import URL, make_url
 from tests.postgres import Server, _find_programs, _run, _unprivileged_user
 from tests.process.conftest import free_port
 
-# Little enough to be used up by others in no time.
+# Few enough for others to use up quickly.
 MOST_CONNECTIONS = 30
 
 
 class Cluster:
-    """One server on a loopback port and a unix socket, in a folder of its own."""
+    """A server on a loopback port and a unix socket, in its own folder."""
 
     def __init__(self, home: Path) -> None:
         self.home, self.user, self.port = home, _unprivileged_user(), free_port()
@@ -28,7 +28,7 @@ class Cluster:
         if self.user:
             shutil.chown(home, self.user)
         self._run("initdb", "-A", "trust", "-U", "admin", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
-        # Unlike the server of the other tests, this one writes to the disk before it acknowledges.
+        # Unlike the other tests' server, this one writes to the disk before it acknowledges.
         with (home / "data" / "postgresql.conf").open("a") as file:
             file.write(
                 f"port = {self.port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{home}'\n"
@@ -38,7 +38,7 @@ class Cluster:
         self.server = Server(URL.create("postgresql", "admin", database="postgres", query=self._socket()))
 
     def url(self, database: str, port: int) -> str:
-        """Where the service finds a database, over TCP."""
+        """Return the service's URL of a database, over TCP."""
         url = make_url(self.server.url(database))
         return url.set(host="127.0.0.1", port=port, query={}).render_as_string(hide_password=False)
 
@@ -46,18 +46,18 @@ class Cluster:
         return self.server.admin.set(database=database).render_as_string(hide_password=False)
 
     def start(self) -> None:
-        """Start it, and wait until it takes connections."""
+        """Start it, and wait until it accepts connections."""
         self._run("pg_ctl", "-w", "-l", self.home / "server.log", "start")
 
     def stop(self) -> None:
-        """As if its process had been killed: no checkpoint, no goodbye."""
+        """Stop as if its process had been killed: without a checkpoint."""
         self._run("pg_ctl", "-m", "immediate", "stop")
 
     def restart(self) -> None:
         self._run("pg_ctl", "-w", "-l", self.home / "server.log", "-m", "immediate", "restart")
 
     def freeze(self) -> None:
-        """Stop its processes where they are: the kernel goes on to take connections and data for them."""
+        """Freeze its processes: the kernel still accepts connections and data for them."""
         for process in self._processes():
             os.kill(process, signal.SIGSTOP)
 
@@ -66,7 +66,7 @@ class Cluster:
             os.kill(process, signal.SIGCONT)
 
     def set(self, setting: str) -> None:
-        """Change a setting for all sessions, those under way included."""
+        """Change a setting for all sessions, including current ones."""
         self.server.sql(f"ALTER SYSTEM {setting}")
         self.server.sql("SELECT pg_reload_conf()")
 
@@ -77,7 +77,7 @@ class Cluster:
         )
 
     def sessions(self, database: str) -> list[str]:
-        """What the service's connections do, once those that are about to end have ended."""
+        """Return the service's connections, after those that are closing have closed."""
         time.sleep(0.3)
         return [
             state
@@ -100,7 +100,7 @@ class Cluster:
 
 @contextmanager
 def cluster() -> Iterator[Cluster]:
-    """A cluster for as long as it is needed."""
+    """Provide a cluster during a test."""
     home = Path(tempfile.mkdtemp(prefix="tasks-pg-"))
     try:
         made = Cluster(home)

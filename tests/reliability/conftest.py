@@ -1,4 +1,4 @@
-"""What the tests of reliability share: a server to break, and services that do not wait for their database."""
+"""Shared by the tests of reliability: a server to break, and services that start without their database."""
 
 import os
 import shutil
@@ -18,14 +18,14 @@ from tests.reliability.network import Network
 
 Launch = Callable[..., Service]
 
-# More than PostgreSQL's empty database, and than the 4 MB to which SQLite's write-ahead log grows by itself: else it
-# would be full without a fault.
+# More than PostgreSQL's empty database, and than the 4 MB to which SQLite's write-ahead log grows by itself.
+# Otherwise the disk would be full without a fault.
 DISK = "32m"
 
 
 @pytest.fixture(scope="module")
 def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
-    """Starts gunicorn with two workers, and does not wait; what is left of it is killed."""
+    """Start gunicorn with two workers without waiting, and kill what is left of it afterwards."""
     folder, started = tmp_path_factory.mktemp("services"), []
 
     def run(url: str, *options: str, **changes: str) -> Service:
@@ -43,7 +43,7 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
 
 @pytest.fixture(scope="module")
 def broken_cluster() -> Iterator[Cluster]:
-    """A server of these tests' own, since nobody else wants what they do to it."""
+    """A separate server, because these tests break it."""
     with cluster() as made:
         engines_used["postgresql"] = made.server.sql("SHOW server_version")[0][0]
         yield made
@@ -61,7 +61,7 @@ def site(broken_cluster: Cluster) -> Iterator[Site]:
 
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
-    """A folder on a disk of its own."""
+    """A folder on its own disk."""
     folder = Path(tempfile.mkdtemp(prefix="tasks-disk-"))
     command = ["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=755", "tasks", str(folder)]
     if os.geteuid() != 0 or not shutil.which("mount") or subprocess.run(command, check=False).returncode:
@@ -76,6 +76,6 @@ def small_disk() -> Iterator[Path]:
 
 @pytest.fixture
 def sqlite_file(tmp_path: Path) -> Path:
-    """A migrated database of one test's own."""
+    """A migrated database for one test."""
     migrate(f"sqlite:///{tmp_path / 'tasks.db'}")
     return tmp_path / "tasks.db"

@@ -1,4 +1,4 @@
-"""What can happen to a PostgreSQL server, each for as long as a `with` lasts."""
+"""Faults of a PostgreSQL server, each during a `with`."""
 
 import contextlib
 import threading
@@ -16,20 +16,20 @@ from tests.reliability.cluster import Cluster
 from tests.reliability.load import Load, Reply
 from tests.reliability.network import Network
 
-# What is promised, in seconds: until a 503 is there, likewise of a server that says nothing, and until all is well.
+# The promised limits, in seconds: until a 503, the same for a silent server, and until recovery.
 ANSWER_SECONDS = 5
 SILENT_ANSWER_SECONDS = 10
 RECOVERY_SECONDS = 5
-# For a slow machine that does other things as well.
+# For a slow machine that also does other work.
 MARGIN_SECONDS = 1.5
 CALM_SECONDS = 0.7
-# Longer than the service's own patience, which is 7 s.
+# Longer than the service waits, which is 7 s.
 SILENT_SECONDS = 8.5
 
 
 @dataclass(frozen=True)
 class Site:
-    """A database behind a network, and the server that it is on."""
+    """A database behind a network, and its server."""
 
     cluster: Cluster
     network: Network
@@ -60,14 +60,14 @@ def restarted(site: Site) -> Iterator[None]:
 
 @contextlib.contextmanager
 def connections_killed(site: Site) -> Iterator[None]:
-    """Again and again."""
+    """Repeat an action."""
     with _repeating(lambda: site.cluster.end_sessions(site.database), 0.3):
         yield
 
 
 @contextlib.contextmanager
 def out_of_connections(site: Site) -> Iterator[None]:
-    """Others take each connection that the service loses."""
+    """Let others take each connection that the service loses."""
     with ExitStack() as others:
 
         def take_all() -> None:
@@ -111,7 +111,7 @@ def network_gone(site: Site) -> Iterator[None]:
 
 @contextlib.contextmanager
 def disk_full(disk: Path) -> Iterator[None]:
-    """Something else has taken what was left of it."""
+    """Let other data fill the disk."""
     filler = disk / "filler"
     with filler.open("wb", buffering=0) as output, contextlib.suppress(OSError):
         while True:
@@ -122,7 +122,7 @@ def disk_full(disk: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def rows_locked(site: Site) -> Iterator[None]:
-    """Each statement waits, and keeps its connection out of the pool."""
+    """Let each statement wait, so that it keeps its connection out of the pool."""
     with closing(psycopg2.connect(site.cluster.admin_url(site.database))) as other:
         other.cursor().execute("LOCK TABLE tasks")
         yield
@@ -148,7 +148,7 @@ def _repeating(work: Callable[[], None], pause: float) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault, for how long it lasts, and how soon it must be answered. A brief one need not be noticed."""
+    """A fault, its duration, and the limit of responses. A brief one may go unnoticed."""
 
     happens: Callable[..., AbstractContextManager[None]]
     seconds: float
@@ -173,7 +173,7 @@ FAULTS = [
 
 @dataclass(frozen=True)
 class Incident:
-    """A fault that happened, and what the service answered from its beginning until all writers wrote again."""
+    """A fault that happened, and the responses from its start until all writers succeed again."""
 
     fault: Fault
     returned: float
@@ -185,16 +185,16 @@ class Incident:
 
     @property
     def slowest(self) -> float:
-        """Seconds, of an answer."""
+        """Return the slowest response in seconds."""
         return max(reply.ended - reply.began for reply in self.replies)
 
     @property
     def unavailable(self) -> float:
-        """Seconds from the database's return until the last refusal."""
+        """Return the seconds from the database's return until the last rejection."""
         return max([0, *(reply.ended - self.returned for reply in self.refused)])
 
     def verdict(self) -> list[str]:
-        """What was promised otherwise."""
+        """Return the broken promises."""
         limit = self.fault.answer_seconds + MARGIN_SECONDS
         return [
             f"{self.fault.name}: {text}"
@@ -208,7 +208,7 @@ class Incident:
 
 
 def inject(load: Load, fault: Fault, *where: object) -> Incident:
-    """Let a fault happen under a load, and wait until the load is served as before."""
+    """Inject a fault under load, and wait until the load is served as before."""
     first = len(load.replies)
     with fault.happens(*where):
         time.sleep(fault.seconds)
@@ -218,7 +218,7 @@ def inject(load: Load, fault: Fault, *where: object) -> Incident:
 
 
 def endure(service: Service, query: Query, fault: Fault, *where: object) -> Incident:
-    """Let a fault happen to a service under load; all that is promised holds."""
+    """Inject a fault under load, and check all promises."""
     load = Load(service.port)
     with load.running():
         time.sleep(0.5)
@@ -231,7 +231,7 @@ def endure(service: Service, query: Query, fault: Fault, *where: object) -> Inci
 
 
 def wait_for_calm(load: Load) -> None:
-    """Until nothing was refused for a while and something was acknowledged; at most as long as is promised, twice."""
+    """Wait until no request failed for a while and one succeeded, at most twice the promised time."""
     end = time.monotonic() + 2 * (RECOVERY_SECONDS + SILENT_ANSWER_SECONDS)
     while time.monotonic() < end:
         first = len(load.replies)

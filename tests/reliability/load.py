@@ -1,4 +1,4 @@
-"""Writers that log each write they tried: acknowledged, refused, or of unknown outcome."""
+"""Writers that log each attempted write: acknowledged, rejected, or of unknown outcome."""
 
 import contextlib
 import http.client
@@ -18,7 +18,7 @@ HOURS = 12 * 3600
 
 
 class Reply(NamedTuple):
-    """What came back; status 0 is a connection that was lost, -1 one that was refused."""
+    """A response; status 0 is a lost connection, -1 a refused one."""
 
     status: int
     headers: dict[str, str]
@@ -29,7 +29,7 @@ class Reply(NamedTuple):
 
 @dataclass
 class Write:
-    """One attempt. `version` is the task's version that it made, where that was answered."""
+    """An attempt. `version` is the version that it made, if the response said so."""
 
     kind: str
     key: str
@@ -44,13 +44,13 @@ class Write:
 
     @property
     def is_unknown(self) -> bool:
-        """A lost answer, or a 503: it may be one to a commit that was under way."""
+        """Return whether a commit may have happened: after a lost response, or a 503."""
         return self.status in (0, 503)
 
 
 @dataclass
 class Task:
-    """One task as its user last heard of it. The key of its creation stays in its details."""
+    """A task as its user last saw it. Its details have the key of its creation."""
 
     id: str
     key: str
@@ -67,7 +67,7 @@ class User:
 
 
 class Client:
-    """One connection at a time, kept or made anew for each request."""
+    """One connection at a time, kept or new for each request."""
 
     def __init__(self, port: int, token: str, kept: bool) -> None:
         self.port, self.token, self.kept = port, token, kept
@@ -75,7 +75,7 @@ class Client:
         self.requests_on_it = 0
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
-        """Send once, never again: a lost answer is reported, not repeated."""
+        """Send once: a lost response is reported, not repeated."""
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         headers["Authorization"] = f"Bearer {self.token}"
         if body is not None:
@@ -154,7 +154,7 @@ class Load:
         return sum(write.is_acknowledged for writes in self.writes.values() for write in writes)
 
     def failures(self) -> list[Reply]:
-        """What no client should ever see: neither an answer to what it asked nor a clear 503."""
+        """Return responses that no client should see: neither success nor a clear 503."""
         expected = (200, 201, 204, 404, 412, 503)
         return [
             reply
@@ -164,7 +164,7 @@ class Load:
 
 
 class Writer:
-    """One of a user's devices."""
+    """A user's device."""
 
     def __init__(self, load: Load, user: User, chance: random.Random, number: int) -> None:
         self.load, self.user, self.chance, self.number = load, user, chance, number
@@ -182,7 +182,7 @@ class Writer:
         self.client.close()
 
     def send(self, write: Write, method: str, path: str, body: Any = None, **headers: str) -> Reply:
-        """Send a write and log what became of it."""
+        """Send a write and log its outcome."""
         reply = self.client.call(method, f"/v1/tasks{path}", body, **headers)
         write.status = reply.status
         if "ETag" in reply.headers:
@@ -199,7 +199,7 @@ class Writer:
         return f"{self.number}-{self.count}"
 
     def create(self) -> None:
-        """Half of those that got no good answer are repeated with their key until they do."""
+        """Repeat half of the failed creations with their keys until they succeed."""
         title = self.new_title()
         key, repeats = f"{self.user.id}-{title}", self.chance.random() < 0.5
         while not self.load.is_ended:
@@ -225,7 +225,7 @@ class Writer:
         self.learn(task, self.send(write, "DELETE", f"/{task.id}", If_Match=f'"{version}"'))
 
     def learn(self, task: Task, reply: Reply) -> None:
-        """Remember the new version, or ask for it."""
+        """Remember the new version, or read it."""
         if reply.status in (412, 503, 0):
             reply = self.client.call("GET", f"/v1/tasks/{task.id}")
             self.load.replies.append(reply)

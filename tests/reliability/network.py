@@ -9,7 +9,7 @@ CHECK_INTERVAL_SECONDS = 0.02
 
 
 class Network:
-    """Forwards connections to a port until it is cut: then nothing arrives, and nobody is told."""
+    """Forwards connections to a port until it is cut: then nothing arrives, and no error is sent."""
 
     def __init__(self, to_port: int) -> None:
         self.to_port = to_port
@@ -23,7 +23,7 @@ class Network:
         self._thread = self._spawn(self._accept)
 
     def cut(self) -> None:
-        """Forward nothing more. With a full queue, the kernel drops the first packet of each new connection."""
+        """Stop forwarding. With a full queue, the kernel drops the first packet of each new connection."""
         self._there.clear()
         time.sleep(2 * CHECK_INTERVAL_SECONDS)
         self._listener.listen(0)
@@ -34,7 +34,7 @@ class Network:
             self._fillers.append(filler)
 
     def fix(self) -> None:
-        """What was sent meanwhile arrives late, as after a short partition."""
+        """Deliver held data late, as after a short partition."""
         while self._fillers:
             self._fillers.pop().close()
         self._listener.listen(64)
@@ -68,7 +68,7 @@ class Network:
                 self._spawn(self._forward, database, client, left)
 
     def _forward(self, source: socket.socket, target: socket.socket, left: threading.Semaphore) -> None:
-        """Until one side ends. The second of the two that forward a connection closes it."""
+        """Forward until one side ends. The second of the two forwarders closes the connection."""
         with contextlib.suppress(OSError):
             while received := source.recv(65_536):
                 self._there.wait()

@@ -1,4 +1,4 @@
-"""The audit finds what it is there to find."""
+"""The audit finds every kind of damage."""
 
 import contextlib
 import shutil
@@ -16,21 +16,21 @@ WRONGS = {
     f"DELETE FROM tasks WHERE {A_LIVE_TASK}": "acknowledged and gone",
     f"UPDATE tasks SET version = version - 1 WHERE {A_LIVE_TASK}": "was acknowledged, 0 is there",
     f"UPDATE tasks SET version = version + 1 WHERE {A_LIVE_TASK}": "1 more writes than were asked for",
-    f"UPDATE tasks SET title = 'milk' WHERE {A_LIVE_TASK}": "nobody wrote milk",
+    f"UPDATE tasks SET title = 'milk' WHERE {A_LIVE_TASK}": "no attempt wrote milk",
     f"UPDATE tasks SET completed_at = created_at WHERE {A_LIVE_TASK}": "is not what was acknowledged",
-    f"UPDATE tasks SET deleted_at = created_at WHERE {A_LIVE_TASK}": "deleted by nobody",
+    f"UPDATE tasks SET deleted_at = created_at WHERE {A_LIVE_TASK}": "deleted by no attempt",
     f"INSERT INTO tasks (user_id, id, {COLUMNS}) SELECT user_id, 'b', {COLUMNS} FROM tasks "
     f"WHERE {A_LIVE_TASK}": "2 tasks",
     "DELETE FROM idempotency_keys WHERE rowid = 1": "half of it is there",
 }
 
 
-def test_the_audit_finds_each_kind_of_wrong(launch: Launch, sqlite_file: Path, tmp_path: Path) -> None:
-    """And nothing else: the same load passes where nobody meddled."""
+def test_the_audit_finds_each_kind_of_damage(launch: Launch, sqlite_file: Path, tmp_path: Path) -> None:
+    """And nothing in the undamaged data."""
     load = Load(launch(f"sqlite:///{sqlite_file}").wait_until_ready().port, users=1)
     with load.running():
         time.sleep(1)
-        # The last task is one that was created and not touched again.
+        # The last task was created and not touched again.
         load.only_create()
         time.sleep(0.5)
     assert not (findings := audit(load, sqlite_query(sqlite_file))), findings

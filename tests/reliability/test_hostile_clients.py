@@ -1,4 +1,4 @@
-"""Clients that mean harm, without a token and with one: others are served before these have been given up."""
+"""Hostile clients, with and without a token, do not prevent others from being served."""
 
 import contextlib
 import resource
@@ -16,7 +16,7 @@ from tests.waiting import LONGEST_WAIT_SECONDS
 
 WORKERS = 2
 CLIENTS = 60
-# Of a worker; gunicorn's own default.
+# Per worker; gunicorn's own default.
 CONNECTIONS = 1_000
 OTHERS = 20
 
@@ -24,7 +24,7 @@ HOST = "Host: a\r\n"
 JSON = f"{HOST}Content-Type: application/json\r\n"
 BEARER = f"{JSON}Authorization: Bearer {User().token}\r\n"
 CHUNKS = 20_000 * "1\r\nx\r\n" + "0\r\n\r\n"
-# What each of them sends at once, and reads nothing of the responses.
+# The data each of them sends at once, without reading responses.
 HOSTILE = {
     "100 Continue": 2_000 * f"POST /v1/tasks HTTP/1.1\r\n{HOST}Expect: 100-continue\r\nContent-Length: 0\r\n\r\n",
     "a refused body that goes on": f"POST /v1/tasks HTTP/1.1\r\n{HOST}Content-Length: 60000\r\n\r\n\n\n",
@@ -38,7 +38,7 @@ HOSTILE = {
 
 @pytest.fixture
 def service(launch: Launch, sqlite_file: Path) -> Iterator[Service]:
-    """May have as many connections as it takes. A new one each time, whom none of the clients before still keeps."""
+    """Opens any number of connections, each only after the service has given up the clients before."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(8 * CONNECTIONS, before[1]), before[1]))
     yield launch(f"sqlite:///{sqlite_file}").wait_until_ready()
@@ -47,7 +47,7 @@ def service(launch: Launch, sqlite_file: Path) -> Iterator[Service]:
 
 @contextlib.contextmanager
 def connected(service: Service, number: int) -> Iterator[list[socket.socket]]:
-    """Clients who take little of what they are sent."""
+    """Clients that read little of their responses."""
     with contextlib.ExitStack() as stack:
         clients = []
         for _ in range(number):
@@ -61,7 +61,7 @@ def connected(service: Service, number: int) -> Iterator[list[socket.socket]]:
 
 
 def is_served(client: socket.socket) -> bool:
-    """Whether the service waits for it no more: it has been sent to the end of what it can take, or cut off."""
+    """Return whether the service has given up a client: it sent what fits, or closed the connection."""
     poll = select.poll()
     poll.register(client, select.POLLRDHUP)
     return bool(poll.poll(0))
@@ -69,10 +69,10 @@ def is_served(client: socket.socket) -> bool:
 
 @pytest.mark.parametrize("sent", HOSTILE.values(), ids=list(HOSTILE))
 def test_others_are_served_before_hostile_clients_are_given_up(service: Service, sent: str) -> None:
-    """Sixty of them hold neither the workers nor each other's places."""
+    """Sixty of them block neither the workers nor others' connections."""
     with connected(service, CLIENTS) as hostile:
         for client in hostile:
-            # As much as the kernel takes.
+            # As much as the kernel accepts.
             with contextlib.suppress(BlockingIOError):
                 client.send(sent.encode())
         statuses = [service.call("GET", "/healthz").status for _ in range(OTHERS)]
@@ -81,8 +81,8 @@ def test_others_are_served_before_hostile_clients_are_given_up(service: Service,
         assert [is_served(client) for client in hostile] != [True] * CLIENTS
 
 
-def test_a_connection_that_is_one_too_many_is_served(service: Service) -> None:
-    """The client that was silent longest gives way to it, and no others do."""
+def test_a_connection_above_the_limit_is_served(service: Service) -> None:
+    """It replaces only the client that was silent longest."""
     with connected(service, WORKERS * CONNECTIONS + CLIENTS) as idle:
         statuses = [service.call("GET", "/healthz").status for _ in range(OTHERS)]
 

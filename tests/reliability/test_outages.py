@@ -1,4 +1,4 @@
-"""PostgreSQL goes away in every way there is, under load: nothing is lost, and nothing hangs."""
+"""PostgreSQL fails in every way under load, and no write is lost and no request hangs."""
 
 import os
 import shutil
@@ -29,10 +29,10 @@ from tests.reliability.faults import (
 from tests.reliability.load import Client, Load, User
 from tests.waiting import until
 
-# How long faults follow one another; each happens once at least.
+# The time for which faults follow one another; each happens at least once.
 SECONDS = float(os.environ.get("RELIABILITY_SECONDS", "0"))
 THREADS = 2
-# Two workers, each with one for each thread and one more.
+# Two workers, each with one per thread and one more.
 MAX_SESSIONS = 2 * (THREADS + 1)
 
 
@@ -41,8 +41,8 @@ def service(site: Site, launch: Launch) -> Service:
     return launch(site.url, THREADS=str(THREADS)).wait_until_ready()
 
 
-def test_a_database_that_is_down_at_the_start_is_waited_for(site: Site, launch: Launch) -> None:
-    """The service starts, refuses clearly, and serves once the database is there."""
+def test_the_service_starts_without_its_database(site: Site, launch: Launch) -> None:
+    """It answers 503, and serves when the database is there."""
     with stopped(site):
         service = launch(site.url)
         client = Client(service.port, User().token, kept=False)
@@ -59,7 +59,7 @@ def test_a_database_that_is_down_at_the_start_is_waited_for(site: Site, launch: 
 
 
 def test_an_exhausted_pool_is_a_short_503_and_loses_nothing(site: Site, launch: Launch) -> None:
-    """More threads than connections: who gets none is told so before the others are done."""
+    """With more threads than connections, a request without one fails before the others finish."""
     service = launch(site.url, "--threads", "6", THREADS="1").wait_until_ready()
 
     endure(service, site.query, Fault(rows_locked, 7), site)
@@ -82,7 +82,7 @@ def small_site(site: Site, small_disk: Path) -> Iterator[Site]:
 
 
 def test_a_full_disk_is_a_short_503_and_loses_nothing(small_site: Site, launch: Launch, small_disk: Path) -> None:
-    """What was acknowledged before is there, and once there is room again, so is the service."""
+    """Acknowledged writes are there, and the service recovers when there is space again."""
     service = launch(small_site.url).wait_until_ready()
 
     endure(service, small_site.query, Fault(disk_full, 2), small_disk)
@@ -111,7 +111,7 @@ def summary(load: Load, incidents: list[Incident], lost: int, doubled: int, late
 def test_nothing_is_lost_in_outage_after_outage(
     site: Site, service: Service, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each answer comes in time, the service recovers by itself, and every acknowledged write is there once."""
+    """Each response is in time, the service recovers by itself, and every acknowledged write is there once."""
     load, incidents = Load(service.port), []
     end = time.monotonic() + SECONDS
     with load.running():

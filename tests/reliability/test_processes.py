@@ -1,4 +1,4 @@
-"""The service's processes end, are replaced and are killed under load; slow clients hold nobody up for long."""
+"""Processes are stopped, replaced and killed under load, and slow clients do not delay others."""
 
 import contextlib
 import os
@@ -41,14 +41,14 @@ def service(launch: Launch, sqlite_file: Path) -> Service:
 
 @contextlib.contextmanager
 def locked(file: Path):
-    """Whoever writes waits until the end."""
+    """Writers run until the end."""
     with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
 
 
-def test_a_service_that_is_told_to_end_answers_what_it_accepted(service: Service, sqlite_file: Path) -> None:
-    """Requests under way are finished, however many connections, and the process ends with 0."""
+def test_a_stopping_service_answers_accepted_requests(service: Service, sqlite_file: Path) -> None:
+    """On any number of connections. Then the process exits with 0."""
     clients = [Client(service.port, User().token, kept=bool(number % 2)) for number in range(THREADS * WORKERS * 2)]
     with ThreadPoolExecutor(len(clients)) as threads:
         with locked(sqlite_file):
@@ -65,10 +65,8 @@ def test_a_service_that_is_told_to_end_answers_what_it_accepted(service: Service
     assert service.process.wait(20) == 0
 
 
-def test_a_service_that_is_told_to_end_under_load_loses_nothing(
-    launch: Launch, service: Service, sqlite_file: Path
-) -> None:
-    """Until it refuses connections, each request is answered; and all that was acknowledged is there afterwards."""
+def test_stopping_under_load_loses_nothing(launch: Launch, service: Service, sqlite_file: Path) -> None:
+    """Each request is answered until connections are refused, and all acknowledged writes are there."""
     load = Load(service.port)
     with load.running():
         time.sleep(1)
@@ -81,7 +79,7 @@ def test_a_service_that_is_told_to_end_under_load_loses_nothing(
 
 
 def test_a_reload_under_load_fails_no_request(service: Service, sqlite_file: Path) -> None:
-    """Twice, each with all new workers."""
+    """Twice, each time with all new workers."""
     load = Load(service.port)
     with load.running():
         for _ in range(2):
@@ -96,8 +94,8 @@ def test_a_reload_under_load_fails_no_request(service: Service, sqlite_file: Pat
     assert not (findings := audit(load, sqlite_query(sqlite_file))), findings
 
 
-def test_a_killed_worker_costs_only_its_own_requests(service: Service, sqlite_file: Path) -> None:
-    """Each client loses at most the one answer that it waited for, and a new worker takes the place."""
+def test_a_killed_worker_fails_only_its_own_requests(service: Service, sqlite_file: Path) -> None:
+    """Each client loses at most the one response that it waited for, and a new worker starts."""
     load = Load(service.port)
     with load.running():
         time.sleep(1)
@@ -114,7 +112,7 @@ def test_a_killed_worker_costs_only_its_own_requests(service: Service, sqlite_fi
 
 
 def test_new_connections_go_to_the_worker_with_fewer(service: Service) -> None:
-    """A worker that stands still gets none; when it goes on, it gets more of those that come, until it has as many."""
+    """A frozen worker gets none. When it continues, it gets more until it has as many."""
     one, other = until(lambda: service.workers()[1:] and service.workers(), "both workers")
     without = {process: sockets(process) for process in (one, other)}
     with contextlib.ExitStack() as clients:
@@ -142,13 +140,13 @@ def test_new_connections_go_to_the_worker_with_fewer(service: Service) -> None:
 def sockets(process: int) -> int:
     found = 0
     for entry in Path(f"/proc/{process}/fd").iterdir():
-        # It may have been closed by now.
+        # It may be closed by now.
         with contextlib.suppress(FileNotFoundError):
             found += os.readlink(entry).startswith("socket:")
     return found
 
 
-def test_workers_that_make_room_for_new_ones_fail_no_request(launch: Launch, sqlite_file: Path) -> None:
+def test_replacing_workers_by_max_requests_fails_no_request(launch: Launch, sqlite_file: Path) -> None:
     """Here after 60 to 100 requests each, so that it happens often."""
     options = ("--max-requests", "60", "--max-requests-jitter", "40")
     service = launch(f"sqlite:///{sqlite_file}", *options).wait_until_ready()
@@ -161,7 +159,7 @@ def test_workers_that_make_room_for_new_ones_fail_no_request(launch: Launch, sql
 
 
 class SlowClient:
-    """Sends what it has a byte at a time, or does not read what it gets, until it is cut off."""
+    """Sends a byte at a time, or does not read its response, until the connection is closed."""
 
     def __init__(self, service: Service, at_once: bytes, slowly: bytes = b"") -> None:
         self.socket = socket.socket()
@@ -184,7 +182,7 @@ class SlowClient:
 
 
 def longest_wait(service: Service, seconds: float) -> float:
-    """The longest that others waited for an answer."""
+    """Return the longest time that others waited for a response."""
     client, waits = Client(service.port, "", kept=False), [0.0]
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -195,8 +193,8 @@ def longest_wait(service: Service, seconds: float) -> float:
     return max(waits)
 
 
-def test_clients_that_send_a_byte_a_second_hold_nobody_up(service: Service) -> None:
-    """Headers or body, and many more than there are threads: each is told in the end that it took too long."""
+def test_clients_that_send_a_byte_a_second_do_not_delay_others(service: Service) -> None:
+    """In headers or body, with many more of them than threads: each finally gets 408."""
     start = f"POST /v1/tasks HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {User().token}\r\n"
     head = f"{start}Content-Type: application/json\r\nContent-Length: 99\r\n"
     headers = (head.encode(), b"X-Slow: " + 60 * b"a")
@@ -209,8 +207,8 @@ def test_clients_that_send_a_byte_a_second_hold_nobody_up(service: Service) -> N
         client.end()
 
 
-def test_clients_that_do_not_read_hold_nobody_up(service: Service, sqlite_file: Path) -> None:
-    """A response larger than what the kernel keeps for them: the service gives it up."""
+def test_clients_that_do_not_read_do_not_delay_others(service: Service, sqlite_file: Path) -> None:
+    """With a response larger than the kernel's buffers, the service closes the connection."""
     user = User()
     assert Client(service.port, user.token, kept=False).call("POST", "/v1/tasks", {"title": "tea"}).status == 201
     with contextlib.closing(sqlite3.connect(sqlite_file)) as connection, connection:

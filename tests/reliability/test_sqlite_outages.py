@@ -1,4 +1,4 @@
-"""SQLite's file is locked by somebody else, or its disk is full, under load."""
+"""SQLite's file is locked by another process, or its disk is full, under load."""
 
 import contextlib
 import sqlite3
@@ -28,7 +28,7 @@ LOCKED_SECONDS = 7
 
 @contextlib.contextmanager
 def locked(file: Path) -> Iterator[None]:
-    """By another process."""
+    """Lock the file in another process."""
     command = [sys.executable, "-c", LOCKER, str(file)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "locked\n"
@@ -37,7 +37,7 @@ def locked(file: Path) -> Iterator[None]:
 
 
 def test_a_file_locked_by_another_process_is_a_short_503(launch: Launch, sqlite_file: Path) -> None:
-    """However many writers wait for it, each is answered in time; no reader is refused, also once writers were."""
+    """Each of any number of writers gets a response in time, and reads never fail."""
     service = launch(f"sqlite:///{sqlite_file}", THREADS="1").wait_until_ready()
     reader, reads = Client(service.port, shared_token(new_user_id()), kept=True), []
 
@@ -56,7 +56,7 @@ def test_a_file_locked_by_another_process_is_a_short_503(launch: Launch, sqlite_
 
 
 def test_a_full_disk_is_a_short_503_and_loses_nothing(launch: Launch, small_disk: Path) -> None:
-    """What was acknowledged before is there, and once there is room again, so is the service."""
+    """Acknowledged writes are there, and the service recovers when there is space again."""
     file = small_disk / "tasks.db"
     migrate(f"sqlite:///{file}")
     service = launch(f"sqlite:///{file}").wait_until_ready()

@@ -1,4 +1,4 @@
-"""Properties are tried without a clock: a slow machine is no fault."""
+"""Property tests have no deadline, because a slow machine is not an error."""
 
 from hypothesis import settings
 

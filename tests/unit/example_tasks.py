@@ -39,7 +39,9 @@ RULES = st.sampled_from(["FREQ=DAILY", "FREQ=WEEKLY;BYDAY=MO,TH;COUNT=3", "FREQ=
 
 
 def text(least: int, most: int) -> st.SearchStrategy[str]:
-    return st.text(LETTERS, min_size=least, max_size=most)
+    """Return a strategy for texts. Those that must not be empty are trimmed."""
+    found = st.text(LETTERS, min_size=least, max_size=most)
+    return found.filter(str.strip).map(str.strip) if least else found
 
 
 @st.composite
@@ -54,7 +56,7 @@ def tasks(draw: st.DrawFn) -> Task:
         "completed": completed_at is not None,
         "completed_at": completed_at,
         "priority": draw(st.sampled_from(["none", "low", "medium", "high"])),
-        "tags": draw(st.lists(text(1, 50), max_size=5)),
+        "tags": draw(st.lists(text(1, 50), max_size=5, unique=True)),
         "due_on": draw(st.dates()).isoformat() if due == "due_on" else None,
         "due_at": draw(TIMES) if due == "due_at" else None,
         "time_zone": draw(st.none() | ZONES),

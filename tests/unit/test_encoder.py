@@ -1,4 +1,4 @@
-"""The fast way out of the database says exactly what the schemas describe."""
+"""The fast encoder of rows agrees with the schemas."""
 
 import json
 import re
@@ -22,7 +22,7 @@ from app.tasks import listing, queries
 from app.tasks.fields import write_tags
 from app.tasks.models import tasks
 from app.tasks.responses import TASK, USER_TASK, Encoder
-from app.tasks.schemas import Task, TaskIn, UserTask
+from app.tasks.schemas import Task, TaskReplacement, UserTask
 from app.times import rfc3339
 from tests.conftest import new_user_id
 
@@ -69,12 +69,12 @@ NewRow = Callable[..., Row]
 
 @pytest.fixture
 def new_row(app: Flask) -> NewRow:
-    """Makes a task, with columns changed behind it; its row as the database returns it."""
+    """Return a function that creates a task with changed columns, and returns its row."""
 
     def make(task: dict[str, Any], **columns: str) -> Row:
         user_id = new_user_id()
         with app.app_context(), scope(user_id):
-            row = queries.create_task(Identity(user_id), TaskIn().load(task))
+            row = queries.create_task(Identity(user_id), TaskReplacement().load(task))
             if columns:
                 execute(update(tasks).where(tasks.c.user_id == user_id).values(columns))
             return queries.get_task(user_id, row.id)
@@ -83,24 +83,22 @@ def new_row(app: Flask) -> NewRow:
 
 
 def described(schema: Schema, row: Row) -> dict[str, Any]:
-    """A row as its schema dumps it. No column says that a task is completed, but the time since which it is; and
-    `due` is the moment at which it is due, or the end of the day.
-    """
+    """Return a row as its schema dumps it. `completed` and `due_at` have no columns of their own."""
     derived = {"completed": row.completed_at is not None, "due_at": None if row.due_on else row.due}
     return dict(schema.dump({**row._asdict(), **derived}))
 
 
 @BOTH
 @given(row=ANY_ROW)
-def test_whatever_a_row_holds_is_encoded_field_by_field(encoder: Encoder, schema: Schema, row: Row) -> None:
-    """The schema's fields in the schema's order, each with the schema's value."""
+def test_a_row_is_encoded_field_by_field(encoder: Encoder, schema: Schema, row: Row) -> None:
+    """With the schema's fields, order and values."""
     assert list(encoder.fields(row).items()) == list(described(schema, row).items())
 
 
 @BOTH
 @pytest.mark.parametrize("name", TASKS)
 def test_a_row_is_encoded_as_its_schema_dumps_it(new_row: NewRow, encoder: Encoder, schema: Schema, name: str) -> None:
-    """Field by field, with the types of JSON, and fit to be read by the schema again."""
+    """Field by field, with JSON's types, so that the schema can load it again."""
     row = new_row(TASKS[name])
 
     encoded = encoder.fields(row)
@@ -111,15 +109,15 @@ def test_a_row_is_encoded_as_its_schema_dumps_it(new_row: NewRow, encoder: Encod
 
 
 @BOTH
-def test_many_rows_are_encoded_one_by_one(new_row: NewRow, encoder: Encoder, schema: Schema) -> None:
-    """A list has no rules of its own, but that all rows are one user's."""
+def test_many_rows_are_encoded_like_single_ones(new_row: NewRow, encoder: Encoder, schema: Schema) -> None:
+    """All rows of a list belong to the same user."""
     rows = [new_row(task)._replace(user_id="ann") for task in TASKS.values()]
 
     assert encoder.many(rows, "ann") == [described(schema, row) for row in rows]
 
 
 def test_every_statement_returns_the_same_columns(app: Flask, new_row: NewRow) -> None:
-    """However a task is reached, it looks the same."""
+    """In every way of reaching a task."""
     row = new_row(TASKS["completed"])
     query = {"limit": 5, "sort": "title"}
     with app.app_context(), scope(row.user_id):
@@ -138,8 +136,8 @@ def test_every_statement_returns_the_same_columns(app: Flask, new_row: NewRow) -
 
 
 @pytest.mark.parametrize("column", ["completed_at", "created_at", "updated_at"])
-def test_a_time_always_has_six_digits(new_row: NewRow, column: str) -> None:
-    """A moment without microseconds is written with zeros."""
+def test_a_time_always_has_six_fractional_digits(new_row: NewRow, column: str) -> None:
+    """Zeros if there are no microseconds."""
     row = new_row(TASKS["completed"], **{column: FIRST_MOMENT_OF_A_SECOND})
     encoded = TASK.fields(row)
 
@@ -149,8 +147,8 @@ def test_a_time_always_has_six_digits(new_row: NewRow, column: str) -> None:
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_the_bytes_are_json_of_the_fields(app: Flask, new_row: NewRow, name: str) -> None:
-    """Any reader of JSON finds what the schema says."""
+def test_the_encoded_bytes_are_valid_json(app: Flask, new_row: NewRow, name: str) -> None:
+    """Any parser reads the schema's values."""
     row = new_row(TASKS[name])
     with app.app_context():
         assert json.loads(json_response(TASK.fields(row)).data) == described(Task(), row)

@@ -1,9 +1,9 @@
-"""The page of errors: its own marks are HTML, and nothing else is."""
+"""The page of errors: only its own markup is HTML."""
 
 from app.ops.docs import marked
 
 
-def test_what_stands_between_backticks_is_code() -> None:
-    """And what stands in it, or beside it, is text."""
+def test_text_between_backticks_is_marked_as_code() -> None:
+    """All other text is escaped."""
     assert marked("Fix `errors` & <more>") == "Fix <code>errors</code> &amp; &lt;more&gt;"
     assert marked("`<b>`") == "<code>&lt;b&gt;</code>"

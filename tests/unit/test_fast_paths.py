@@ -1,6 +1,6 @@
-"""What makes a request cheap stays as it is: what is not needed is not called, and nothing is made twice.
+"""Requests stay cheap: they make no needless calls, and compile no statement twice.
 
-What must not be called is replaced by something that raises; were it called, the request would end with 500.
+Forbidden functions are replaced by one that raises, so that a call would end in 500.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ Call = tuple[str, str, str, dict[str, Any] | None, int]
 
 EVERY_CALL = pytest.mark.parametrize("call", CALLS, ids=lambda call: " ".join(map(str, call)))
 
-# What SQLAlchemy makes for each statement and row, and its ORM for each request.
+# The objects that SQLAlchemy makes for each statement and row, and its ORM for each request.
 SQLALCHEMY = ((Connection, "__init__"), (CursorResult, "__init__"), (Row, "__init__"), (Session, "__init__"))
 MARSHMALLOW = (
     (marshmallow.Schema, "dump"),
@@ -39,7 +39,7 @@ Forbid = Callable[..., None]
 
 @pytest.fixture
 def forbid(monkeypatch: pytest.MonkeyPatch) -> Forbid:
-    """Lets methods raise until the test ends."""
+    """Return a function that lets methods raise until the test ends."""
 
     def refuse(*_args: Any, **_kwargs: Any) -> NoReturn:
         raise AssertionError("this was not to be called")
@@ -52,15 +52,15 @@ def forbid(monkeypatch: pytest.MonkeyPatch) -> Forbid:
 
 
 def make_call(caller: Caller, call: Call, task_id: str) -> None:
-    """Send the request, and have it answered as it should be."""
+    """Send the request, and check its response."""
     family, method, path, body, status = call
     answer = caller.call(method, (family + path).format(user=caller.user_id, id=task_id), json=body)
     assert answer.status_code == status, answer.text
 
 
 @EVERY_CALL
-def test_a_row_is_never_an_object_of_sqlalchemys(ann: Caller, forbid: Forbid, call: Call) -> None:
-    """Statements run on the driver itself: no connection, result, row or session is made around them."""
+def test_a_statement_creates_no_sqlalchemy_objects(ann: Caller, forbid: Forbid, call: Call) -> None:
+    """It runs on the driver itself: without a connection, result, row or session."""
     task = ann.add()
     forbid(*SQLALCHEMY)
 
@@ -68,8 +68,8 @@ def test_a_row_is_never_an_object_of_sqlalchemys(ann: Caller, forbid: Forbid, ca
 
 
 @EVERY_CALL
-def test_no_answer_is_dumped_by_marshmallow(ann: Caller, forbid: Forbid, call: Call) -> None:
-    """Schemas read what comes in and describe what goes out; the encoder writes it."""
+def test_marshmallow_dumps_no_response(ann: Caller, forbid: Forbid, call: Call) -> None:
+    """Schemas load requests and describe responses; the encoder writes responses."""
     task = ann.add()
     forbid(*MARSHMALLOW)
 
@@ -78,7 +78,7 @@ def test_no_answer_is_dumped_by_marshmallow(ann: Caller, forbid: Forbid, call: C
 
 @EVERY_CALL
 def test_a_statement_is_compiled_once(ann: Caller, call: Call) -> None:
-    """The second request of a kind, about another task, finds its SQL ready."""
+    """The second request of a kind, for another task, finds its SQL compiled."""
     tasks = [ann.add() for _ in range(2)]
     make_call(ann, call, tasks[0]["id"])
     before = compiled.cache_info()
@@ -96,7 +96,7 @@ def test_a_statement_is_compiled_once(ann: Caller, call: Call) -> None:
     ids=" and ".join,
 )
 def test_a_condition_is_compiled_once(ann: Caller, headers: dict[str, str]) -> None:
-    """However many versions it names, and whichever."""
+    """With any number of versions."""
     path, misses = f"/v1/tasks/{ann.add()['id']}/toggle", []
 
     for version in (1, 2, 3):
@@ -108,8 +108,8 @@ def test_a_condition_is_compiled_once(ann: Caller, headers: dict[str, str]) -> N
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
-def test_the_order_of_a_bodys_fields_compiles_nothing(ann: Caller, method: str) -> None:
-    """JSON's objects have none."""
+def test_the_order_of_a_bodys_fields_compiles_nothing_new(ann: Caller, method: str) -> None:
+    """A JSON object has no order."""
     body: dict[str, Any] = {"title": "tea", "details": "green", "completed": True}
     path = "/v1/tasks" if method == "POST" else f"/v1/tasks/{ann.add()['id']}"
     status = 201 if method == "POST" else 200
@@ -121,8 +121,8 @@ def test_the_order_of_a_bodys_fields_compiles_nothing(ann: Caller, method: str) 
     assert compiled.cache_info().misses == before
 
 
-def test_every_form_of_a_list_and_a_change_keeps_its_statement(app: Flask, ann: Caller) -> None:
-    """There is room for all of them, so that none is thrown out and made again."""
+def test_all_forms_of_lists_and_changes_stay_compiled(app: Flask, ann: Caller) -> None:
+    """The caches have room for all of them."""
     tasks = [ann.add(), ann.add()]
     body: dict[str, Any] = {"title": "tea", "details": None, "completed": True}
     changes = [dict(some) for count in (1, 2, 3) for some in combinations(body.items(), count)]
@@ -143,7 +143,7 @@ def test_every_form_of_a_list_and_a_change_keeps_its_statement(app: Flask, ann: 
 
 @EVERY_CALL
 def test_a_remembered_token_is_not_verified_again(ann: Caller, forbid: Forbid, call: Call) -> None:
-    """Its signature was checked with the request before, which it is remembered from."""
+    """Its signature was checked by the request before."""
     task = ann.add()
     forbid(*PYJWT)
 
@@ -151,7 +151,7 @@ def test_a_remembered_token_is_not_verified_again(ann: Caller, forbid: Forbid, c
 
 
 def test_another_token_is_verified(app: Flask, ann: Caller, forbid: Forbid) -> None:
-    """Even of the same user: it is the token that is remembered. (So what is forbidden above is what verifies.)"""
+    """Even of the same user, because the token is remembered. (So the test above forbids the right call.)"""
     ann.add()
     forbid(*PYJWT)
 
@@ -159,8 +159,8 @@ def test_another_token_is_verified(app: Flask, ann: Caller, forbid: Forbid) -> N
     assert Caller(app, new_user_id()).get("/v1/tasks").status_code == 500
 
 
-def test_what_is_forbidden_is_what_would_be_called(app: Flask, forbid: Forbid) -> None:
-    """SQLAlchemy's own way to run a statement, and marshmallow's to write an answer, do stumble over it."""
+def test_the_forbidden_calls_would_fail(app: Flask, forbid: Forbid) -> None:
+    """SQLAlchemy's own execution and marshmallow's dump do call them."""
     engine = services_of(app).engine
     with engine.connect() as connection:
         result = connection.exec_driver_sql("SELECT 1")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from app.tasks.formats import FIELDS, FORMATS, Unreadable
+from app.tasks.formats import FIELDS, FORMATS, Unreadable, csv_table
 from tests.unit.example_tasks import PLAIN, Task, as_read, file_of, read_all, tasks
 
 CSV = FORMATS["csv"]
@@ -16,7 +16,7 @@ FORMULA_STARTS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 
 def rows(*written: Task) -> list[dict[str, str]]:
     """What any other program reads."""
-    text = b"".join(CSV.write(written)).decode()
+    text = b"".join(CSV.write(written)).decode("utf-8-sig")
     return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
 
 
@@ -35,11 +35,11 @@ def test_a_row_is_a_task() -> None:
     assert tuple(rows(task)[0]) == FIELDS
 
 
-def test_every_cell_stands_in_quotation_marks() -> None:
-    """So that a program which takes the semicolon for a separator, too, begins no cell inside of one."""
+def test_a_double_click_opens_it_rightly() -> None:
+    """Excel needs the byte order mark. A program that takes the semicolon, too, begins no cell inside of one."""
     pieces = list(CSV.write([PLAIN | {"title": "a;=1+1"}]))
 
-    assert pieces[0] == b",".join(f'"{name}"'.encode() for name in FIELDS) + b"\r\n"
+    assert pieces[0] == b"\xef\xbb\xbf" + b",".join(f'"{name}"'.encode() for name in FIELDS) + b"\r\n"
     assert b',"a;=1+1",' in pieces[1]
 
 
@@ -114,6 +114,32 @@ def test_tags_are_read_as_a_human_writes_them(cell: str, tags: list[str]) -> Non
     csv.writer(table).writerows([["title", "tags"], ["a", cell]])
 
     assert read(table.getvalue()) == [(2, {"title": "a", "tags": tags})]
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "marked"])
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;"])
+def test_excel_names_the_separator_in_a_first_line(mark: str, first: str) -> None:
+    """The header may hold others then; lines are counted from the file's first."""
+    assert read(f'{mark}{first}\r\ntitle;due_on\r\n"a,b,c";2026-12-07\r\n') == [
+        (3, {"title": "a,b,c", "due_on": "2026-12-07"})
+    ]
+
+
+def test_a_header_may_be_in_capitals_and_have_spaces() -> None:
+    """As people write it."""
+    text = "Title , Due_On,COMPLETED\na,2026-12-07,FALSE\n"
+
+    assert read(text) == [(2, {"title": "a", "due_on": "2026-12-07", "completed": False})]
+
+
+@pytest.mark.parametrize(("value", "cell"), [(7, "7"), (-7, "'-7"), (0, "0"), (None, "")])
+def test_a_number_comes_back_as_one(monkeypatch: pytest.MonkeyPatch, value: int | None, cell: str) -> None:
+    """A field that is a number says so in one entry."""
+    monkeypatch.setattr(csv_table, "CELLS", {**csv_table.CELLS, "details": csv_table.INTEGER})
+
+    assert rows(PLAIN | {"details": value})[0]["details"] == cell
+    assert read(f"title,details\na,{cell}\n") == [(2, {"title": "a", "details": value})]
+    assert read("title,details\na,1e5\n") == [(2, {"title": "a", "details": "1e5"})]
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])

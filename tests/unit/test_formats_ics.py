@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from icalendar import Calendar
 from icalendar.cal import Todo
 
-from app.tasks.formats import FORMATS, Unreadable
+from app.tasks.formats import FORMATS
 from tests.unit.example_tasks import PLAIN, Task, as_read, file_of, read_all, tasks
 
 ICS = FORMATS["ics"]
@@ -235,46 +235,3 @@ def test_an_id_is_the_same_at_every_import() -> None:
     assert found[:2] == [upper.lower(), "5d3b8534-d04a-58b9-984d-dd39a327ee12"]
     assert len({UUID(id_) for id_ in found}) == len(found)
     assert "id" not in read("SUMMARY:a")
-
-
-def test_only_todos_are_read() -> None:
-    """Events, journals and alarms have summaries as well."""
-    found = read_all(
-        ICS,
-        file_of(
-            b"BEGIN:VCALENDAR\r\n",
-            b"BEGIN:VEVENT\r\nSUMMARY:a meeting\r\nBEGIN:VALARM\r\nSUMMARY:a bell\r\nEND:VALARM\r\nEND:VEVENT\r\n",
-            b"begin:vtodo\r\nBEGIN:VALARM\r\nSUMMARY:a bell\r\nEND:VALARM\r\nsummary:a ta\r\n sk\r\nend:vtodo\r\n",
-            b"END:VCALENDAR\r\nBEGIN:VCALENDAR\r\nBEGIN:VTODO\r\nSUMMARY:one more\r\nEND:VTODO\r\nEND:VCALENDAR",
-        ),
-    )
-
-    assert [(line, task["title"]) for line, task in found] == [(8, "a task"), (17, "one more")]
-
-
-@pytest.mark.parametrize(
-    ("text", "line", "reason"),
-    [
-        ("", 1, "END:VCALENDAR"),
-        ('{"title": "a"}\n', 1, "no iCalendar file"),
-        ("BEGIN:VCALENDAR\nVERSION:2.0\n", 2, "END:VCALENDAR"),
-        ("BEGIN:VCALENDAR\nBEGIN:VTODO\nSUMMARY:a\n", 3, "END:VTODO"),
-        ("BEGIN:VCALENDAR\nBEGIN:VTODO\nBEGIN:VALARM\nEND:VTODO\n", 4, "END:VTODO"),
-        ("BEGIN:VCALENDAR\nBEGIN:VTODO\nSUMMARY\nEND:VTODO\n", 3, "NAME:value"),
-        ("BEGIN:VCALENDAR\nBEGIN:VTODO\nDUE:tomorrow\nEND:VTODO\n", 3, "20260314"),
-        ("BEGIN:VCALENDAR\nBEGIN:VTODO\nDUE:20260230\nEND:VTODO\n", 3, "no such day"),
-        ("BEGIN:VCALENDAR\nBEGIN:VTODO\nDUE;TZID=Mars/Base:20260314T090000\nEND:VTODO\n", 3, "Mars/Base"),
-        (f"BEGIN:VCALENDAR\nBEGIN:VTODO\nDUE;TZID={'/a' * 9_999}:20260314T090000\nEND:VTODO\n", 3, "unknown"),
-        ("BEGIN:VCALENDAR\nBEGIN:VTODO\nDUE;TZID=Europe:20260314T090000\nEND:VTODO\n", 3, "unknown"),
-        ("BEGIN:VCALENDAR\nBEGIN:VTODO\nDUE;TZID=../../etc:20260314T090000\nEND:VTODO\n", 3, "unknown"),
-        ("BEGIN:VCALENDAR\nBEGIN:VTODO\nDUE;TZID=Asia/Tokyo:00010101T000000\nEND:VTODO\n", 2, "1 to 9999"),
-        ("BEGIN:VCALENDAR\nBEGIN:VTODO\nDTSTART:20260314\nDURATION:long\nEND:VTODO\n", 4, "PT1H30M"),
-        ("BEGIN:VCALENDAR\nBEGIN:VTODO\nPRIORITY:urgent\nEND:VTODO\n", 3, "1 .high. to 9"),
-        ("BEGIN:VCALENDAR\nBEGIN:VTODO\nSUMMARY:a\nBEGIN:VTODO\n", 4, "has no END"),
-        ("".join(f"BEGIN:X-{number}\n" for number in range(20)), 9, "has no END"),
-    ],
-)
-def test_what_is_no_calendar_is_refused_with_its_line(text: str, line: int, reason: str) -> None:
-    """The message says what to do about it."""
-    with pytest.raises(Unreadable, match=f"^Line {line}: .*{reason}"):
-        read_all(ICS, file_of(text.encode()))

@@ -1,7 +1,9 @@
-"""What the tests themselves rest on: a failure is named at once, and a free port stays free."""
+"""The tests' own tools: a failure is printed at once, and a free port stays free."""
 
 import errno
+import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -28,14 +30,14 @@ def test_that_cannot_begin(broken):
     pass
 
 def test_that_waits():
-    until(Path("gate").exists, "whoever has read of the failures")
+    until(Path("gate").exists, "the failures to be read")
 """
 NAMED = ["FAILED test_module.py::test_that_fails", "ERROR test_module.py::test_that_cannot_begin"]
 
 
 @pytest.mark.parametrize("processes", ["0", "2"])
-def test_a_failure_is_named_while_other_tests_run(tmp_path: Path, processes: str) -> None:
-    """The last test ends only once both names were read; in one process, and with several side by side."""
+def test_a_failure_is_printed_while_other_tests_run(tmp_path: Path, processes: str) -> None:
+    """The last test ends only after both names were read, in one process and in several."""
     (tmp_path / "test_module.py").write_text(MODULE)
     command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "-n", processes]
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT)}
@@ -52,8 +54,25 @@ def test_a_failure_is_named_while_other_tests_run(tmp_path: Path, processes: str
     assert "1 failed, 1 passed, 1 error" in rest
 
 
-def test_a_free_port_is_nobody_elses() -> None:
-    """Given once; whoever sets SO_REUSEADDR can listen there, again and again, and nobody else can have it."""
+def test_the_readme_says_what_the_tests_need_and_leave() -> None:
+    """How long they take, what they skip without, and where they write outside of the project."""
+    readme = " ".join((PROJECT / "README.md").read_text().split())
+    (said,) = re.findall(r"`make test` takes .*? caches of pip and npm\.", readme)
+    engines = json.loads((PROJECT / "tests/process/better_auth/package.json").read_text())["engines"]
+
+    assert engines == {"node": ">=20"}
+    for words in (
+        "minutes",
+        "npm (with Node.js 20 or newer)",
+        "PostgreSQL's data",
+        "temporary folders",
+        "`~/.cache/tasks-*`",
+    ):
+        assert words in said
+
+
+def test_a_free_port_stays_reserved() -> None:
+    """It is given once. Only sockets with SO_REUSEADDR can listen there, repeatedly."""
     ports = [free_port() for _ in range(50)]
     assert len(set(ports)) == len(ports)
     for port in ports * 2:

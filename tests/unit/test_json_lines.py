@@ -1,4 +1,4 @@
-"""A line of JSON Lines is one line to whoever splits it, and means what it meant."""
+"""A line of JSON Lines is one line for every reader, and keeps its meaning."""
 
 import orjson
 import pytest
@@ -9,8 +9,8 @@ TEXTS = ["plain", "ü水", "a\u2028b", "a\u2029b", "a\x85b", "\\\u2028", "\\\\\x
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_a_line_is_one_line(text: str) -> None:
-    """To Python's splitlines() too, which ends lines at more than an LF."""
+def test_a_record_is_one_line(text: str) -> None:
+    """Also for Python's splitlines(), which ends lines at more than an LF."""
     line = dump_line({"title": text})
 
     assert line.decode().splitlines() == [line.decode().rstrip("\n")]
@@ -18,8 +18,8 @@ def test_a_line_is_one_line(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [*TEXTS, "a\x7fb", "a\x9bb"])
-def test_what_is_printed_commands_no_terminal(text: str) -> None:
-    """Nor does it lose a letter."""
+def test_output_has_no_control_characters(text: str) -> None:
+    """Without losing a letter."""
     line = on_one_line(orjson.dumps({"title": text}).decode())
 
     assert not [letter for letter in line if "\x7f" <= letter < "\xa0" or letter in "\u2028\u2029"]

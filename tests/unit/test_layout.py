@@ -1,4 +1,4 @@
-"""Where things may be: rules over the syntax tree, so that a promise is a place."""
+"""Rules for the places of code, checked on the syntax tree."""
 
 import ast
 import re
@@ -15,9 +15,10 @@ FILES |= {"migrations/env.py": PROJECT / "migrations" / "env.py", "wsgi.py": PRO
 TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
 
 VIEWS = {"app/auth/views.py", "app/tasks/views.py", "app/tasks/views_by_user.py"}
-# Around the views: the decorator that knows who calls, the parser, the writers of answers, and each request's log line.
+# Around the views: the decorator that identifies the caller, the parser, the encoders, and each request's log line.
 READ_THE_REQUEST = VIEWS | {
     "app/http/blueprint.py",
+    "app/http/documents.py",
     "app/auth/rate_limits.py",
     "app/auth/identity.py",
     "app/http/requests.py",
@@ -26,14 +27,14 @@ READ_THE_REQUEST = VIEWS | {
     "app/tasks/idempotency.py",
     "app/tasks/responses.py",
 }
-# Who knows whom: a room may import those behind it, never those before it.
+# The allowed imports: a room may import those behind it, never those before it.
 ROOMS = ["commands", "ops", "tasks", "auth", "database", "http", "settings"]
-# They stand beside the rooms: what serves knows how to wait, and how to wait and what a time is know no room.
+# Next to the rooms: the worker may import the tools for waiting, and these and the times import no room.
 APART = {"server": {"app.turns"}, "turns": set(), "times": set()}
 
 
 def imports(name: str) -> set[str]:
-    """The modules that a file imports, each name from a package counted as one."""
+    """Return the modules that a file imports, each name from a package counted as one."""
     found: set[str] = set()
     for node in ast.walk(TREES[name]):
         if isinstance(node, ast.Import):
@@ -49,7 +50,7 @@ def importers(module: str) -> set[str]:
 
 
 def names_from(name: str, module: str) -> set[str]:
-    """What a file takes from a module, as `from module import x` or as `module.x`."""
+    """Return the names a file uses of a module, as `from module import x` or as `module.x`."""
     tree = TREES[name]
     taken = {
         alias.name
@@ -64,15 +65,15 @@ def names_from(name: str, module: str) -> set[str]:
     }
 
 
-def test_only_the_tasks_room_names_the_task_table() -> None:
-    """So isolation is kept in one folder."""
+def test_only_tasks_names_the_task_tables() -> None:
+    """So that isolation is kept in one folder."""
     outside = {name for name in importers("app.tasks.models") if not name.startswith("app/tasks/")}
 
     assert outside == {"migrations/env.py"}
 
 
-def test_only_one_file_names_the_tables_of_users() -> None:
-    """They are read across users, so every statement on them stands in one file."""
+def test_only_some_files_of_auth_name_the_tables_of_users() -> None:
+    """These are read across users, so every statement on them is in one of these files."""
     assert importers("app.auth.models") == {
         "app/auth/rate_limits.py",
         "app/auth/queries.py",
@@ -83,8 +84,8 @@ def test_only_one_file_names_the_tables_of_users() -> None:
 
 
 @pytest.mark.parametrize("table", ["users", "user_emails", "sessions", "tasks"])
-def test_no_table_is_named_in_text(table: str) -> None:
-    """SQL as text would escape both rules."""
+def test_no_sql_text_names_a_table(table: str) -> None:
+    """It would escape both rules."""
     statement = re.compile(rf"\b(from|into|update|join|table)\s+{table}\b", re.IGNORECASE)
     texts = [
         (name, node.value)
@@ -104,22 +105,23 @@ def documented(node: ast.AST) -> bool:
 
 
 @pytest.mark.parametrize("views", sorted(VIEWS))
-def test_nothing_imports_a_view(views: str) -> None:
-    """Only its room, which plugs it in."""
+def test_only_its_own_room_imports_a_view(views: str) -> None:
+    """To register it."""
     assert importers(views.removesuffix(".py").replace("/", ".")) == {f"{views.rpartition('/')[0]}/__init__.py"}
 
 
-def test_the_request_is_read_in_views_and_plumbing_only() -> None:
-    """A query gets its user as an argument, never from the air."""
+def test_only_views_and_plumbing_read_the_request() -> None:
+    """A query gets its user as an argument."""
     readers = {name for name in TREES if {"g", "request"} & names_from(name, "flask")}
 
     assert readers == READ_THE_REQUEST
 
 
-def test_a_scope_is_entered_where_the_work_begins() -> None:
-    """By the decorator of views and by commands; what they call has it already, and never another.
+def test_only_entry_points_enter_a_scope() -> None:
+    """The decorator of views, and commands. Code that they call is already in a scope, and never enters another.
 
-    The probe is two users on purpose. Deleting an account reaches tables that are under no policy, and so makes sure.
+    The probe acts for two users on purpose. Deleting an account checks the scope itself, because no policy protects the
+    tables of accounts.
     """
     enter = {name for name in TREES if "scope" in names_from(name, "app.database") | names_from(name, "database")}
     enter -= {"app/database/__init__.py"}
@@ -144,7 +146,7 @@ def test_imports_run_one_way(room: str) -> None:
 
 
 @pytest.mark.parametrize("apart", APART)
-def test_what_stands_beside_the_rooms_knows_none(apart: str) -> None:
+def test_modules_next_to_the_rooms_import_none(apart: str) -> None:
     known = {
         found
         for name in TREES
@@ -156,8 +158,8 @@ def test_what_stands_beside_the_rooms_knows_none(apart: str) -> None:
     assert known == APART[apart]
 
 
-def test_a_file_hides_nothing() -> None:
-    """No import of its own inside a function, to break a circle, and no `except` without a reason."""
+def test_a_file_has_no_hidden_imports_or_bare_excepts() -> None:
+    """No import inside a function to break a circle, and no `except` without a reason."""
     inside = [
         (name, inner.lineno)
         for name, tree in TREES.items()
@@ -177,23 +179,23 @@ def test_a_file_hides_nothing() -> None:
     assert (inside, bare) == ([], [])
 
 
-def test_a_file_says_what_it_is_for() -> None:
-    """Its first line is a docstring."""
+def test_every_file_has_a_docstring() -> None:
+    """It says what the file is for."""
     silent = [name for name, tree in TREES.items() if FILES[name].stat().st_size and not ast.get_docstring(tree)]
 
     assert silent == []
 
 
-def test_the_catalogue_of_errors_is_written_down(app: Flask) -> None:
-    """docs/errors.md is what `flask errors write -` prints."""
+def test_the_catalogue_of_errors_is_up_to_date(app: Flask) -> None:
+    """docs/errors.md is the output of `flask errors write -`."""
     printed = app.test_cli_runner().invoke(args=["errors", "write", "-"])
 
     assert printed.exit_code == 0, printed.output
     assert printed.output == (PROJECT / "docs" / "errors.md").read_text()
 
 
-def test_every_code_has_its_paragraph() -> None:
-    """And no code is raised by two problems."""
+def test_every_error_code_is_documented_once() -> None:
+    """No two problems have the same code."""
     codes = [problem.code for problem in catalogue()]
 
     assert codes == re.findall(r"^## (\w+)$", (PROJECT / "docs" / "errors.md").read_text(), re.MULTILINE)
@@ -202,7 +204,7 @@ def test_every_code_has_its_paragraph() -> None:
 
 @pytest.mark.parametrize("path", sorted(PROJECT.glob("requirements*.txt")), ids=lambda path: path.name)
 def test_a_lock_file_names_no_index(path: Path) -> None:
-    """It is installed from wherever the machine gets its packages: pinned by version and hash, not by place."""
+    """Packages are pinned by version and hash, and come from the machine's own index."""
     lines = [line for line in path.read_text().splitlines() if not line.lstrip().startswith("#")]
     requirements = [line for line in lines if line and not line.startswith(" ")]
 

@@ -1,4 +1,4 @@
-"""docs/operations.md names every limit with the value that it has."""
+"""docs/operations.md names every limit with its value."""
 
 import ast
 import importlib
@@ -14,7 +14,7 @@ from app.settings import PROJECT, read_settings
 PAGE = (PROJECT / "docs" / "operations.md").read_text()
 ROWS = re.findall(r"^\| (.+) \| ([0-9.]+)(?: (\w+))? \| (gunicorn )?`([\w.]+)` \|$", PAGE, re.MULTILINE)
 DOCUMENTED = {name: (float(number), unit) for _, number, unit, _, name in ROWS}
-# By what a constant's name ends with, in units of the page.
+# By the end of a constant's name, in the page's units.
 UNITS = {
     "SECONDS": {"s": 1, "min": 60, "h": 3600},
     "MILLISECONDS": {"ms": 1},
@@ -23,8 +23,9 @@ UNITS = {
     "": {"": 1, "s": 1, "B": 1},
 }
 LIMIT = re.compile(r"[A-Z_]*(SECONDS|BYTES|CHARACTERS|FAILURES|AT_ONCE|REMEMBERED\w*|MAX_\w+|\w+_SHOWN)")
-# They measure something else.
+# Constants that are not limits.
 NO_LIMITS = {
+    "app.http.documents.PIECE_BYTES",
     "app.http.openapi.HEADER_LINE_BYTES",
     "app.auth.rate_limits.CLOCK_SECONDS",
     "app.auth.revoked.ENABLED_AGAIN_SECONDS",
@@ -43,13 +44,13 @@ NO_LIMITS = {
     "app.settings.MAX_REFRESH_TOKEN_SECONDS",
     "app.settings_parsers.SECRET_BYTES",
     "app.tasks.cursors.CHECKSUM_BYTES",
-    "app.tasks.formats.ics_values.MAX_LINE",
+    "app.tasks.formats.icalendar.values.MAX_LINE",
     "app.tasks.transfer.PIECE_BYTES",
 }
 
 
 def constants() -> dict[str, Any]:
-    """Every constant of the package whose name says that it is a limit."""
+    """Return all constants of the package whose names say that they are limits."""
     found = {}
     for path in sorted((PROJECT / "app").rglob("*.py")):
         module = ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__")
@@ -61,7 +62,7 @@ def constants() -> dict[str, Any]:
 
 
 def gunicorn_setting(name: str) -> int:
-    """What gunicorn.conf.py says, else gunicorn's own default."""
+    """Return the value in gunicorn.conf.py, otherwise gunicorn's default."""
     defaults = {setting.name: setting.default for setting in KNOWN_SETTINGS}
     for node in ast.parse((PROJECT / "gunicorn.conf.py").read_text()).body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
@@ -79,8 +80,8 @@ def value_of(name: str, is_gunicorns: bool, instance: Path) -> Any:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[-1])
-def test_a_documented_limit_has_that_value(row: tuple[str, ...], tmp_path: Path) -> None:
-    """In the unit that the page gives."""
+def test_a_documented_limit_has_the_real_value(row: tuple[str, ...], tmp_path: Path) -> None:
+    """In the page's unit."""
     _, number, unit, gunicorns, name = row
     kind = name.rpartition("_")[2]
 
@@ -88,12 +89,12 @@ def test_a_documented_limit_has_that_value(row: tuple[str, ...], tmp_path: Path)
 
 
 def test_every_limit_is_documented() -> None:
-    """A new one comes with its row."""
+    """A new limit needs a row."""
     assert set(constants()) - NO_LIMITS <= set(DOCUMENTED)
 
 
-def test_a_header_is_described_as_long_as_the_server_takes_it() -> None:
-    """The OpenAPI document counts with gunicorn's bound."""
+def test_the_api_documents_gunicorns_maximum_header_size() -> None:
+    """In the OpenAPI document."""
     api = importlib.import_module("app.http.openapi")
 
     assert gunicorn_setting("limit_request_field_size") == api.HEADER_LINE_BYTES

@@ -1,4 +1,4 @@
-"""Lines of the log: one for each request, whatever the request says."""
+"""Each request is one line of the log, whatever it contains."""
 
 import logging
 
@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from app.ops.logging import JsonFormatter, TextFormatter
+from app.settings import PROJECT
 from tests.conftest import Caller, make_app, new_user_id
 
 PATHS = [
@@ -25,8 +26,8 @@ def record(path: str) -> logging.LogRecord:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_path_cannot_pass_for_anything_else(path: str) -> None:
-    """It ends no line, stands for no other value, and commands no terminal."""
+def test_a_path_in_the_log_is_escaped(path: str) -> None:
+    """It cannot end the line, add another value, or control the terminal."""
     line = TextFormatter().format(record(path))
 
     assert line.isprintable()
@@ -35,7 +36,7 @@ def test_a_path_cannot_pass_for_anything_else(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/v1/tasks/ü"])
-def test_json_says_the_path_as_it_is(path: str) -> None:
+def test_json_has_the_path_unchanged(path: str) -> None:
     """On one line."""
     line = JsonFormatter().format(record(path))
 
@@ -47,20 +48,20 @@ def test_json_says_the_path_as_it_is(path: str) -> None:
 @pytest.mark.parametrize("message", ["a\nb", "a\u2028b", "a\x9b2Jb", "a\x7fb", "a\x85b"])
 @pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter()], ids=["json", "text"])
 def test_a_message_is_one_line(formatter: logging.Formatter, message: str) -> None:
-    """Whatever another program is quoted with, and for every reader; it commands no terminal."""
+    """Also with a quotation of another program. It cannot control the terminal."""
     line = formatter.format(logging.makeLogRecord({"msg": "quoted: %s", "args": (message,), "levelname": "INFO"}))
 
     assert line.splitlines() == [line]
     assert line.isprintable()
 
 
-def test_text_shows_letters_of_every_alphabet() -> None:
-    """They are no danger."""
+def test_text_keeps_letters_of_every_alphabet() -> None:
+    """They are harmless."""
     assert " path=/v1/tasks/ü水 " in TextFormatter().format(record("/v1/tasks/ü水"))
 
 
-def test_an_origin_that_may_not_call_is_named(sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
-    """The browser tells nobody. One that is listed, and the service's own page, are not named."""
+def test_a_rejected_origin_is_logged(sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The browser hides it. Listed origins and the service's own page are not logged."""
     ann = Caller(make_app(sqlite_url, CORS_ORIGINS="https://app.example.com", LOG_LEVEL="info"), new_user_id())
     logging.getLogger("tasks").addHandler(caplog.handler)
     for origin in ("https://app.example.com", "http://localhost", "https://other.example", "null", "http://["):
@@ -69,3 +70,10 @@ def test_an_origin_that_may_not_call_is_named(sqlite_url: str, caplog: pytest.Lo
 
     named = [vars(line).get("refused_origin") for line in caplog.records if line.name == "tasks.request"]
     assert named == [None, None, "https://other.example", "null", "http://["]
+
+
+def test_a_refused_origin_is_in_the_documentation() -> None:
+    """No response has a code for it, so the table of rejections names the log's word."""
+    table = (PROJECT / "docs" / "authentication.md").read_text().partition("| rejected with | settings to check |")[2]
+
+    assert "`refused_origin`" in table.partition("\n\n")[0]

@@ -1,4 +1,4 @@
-"""What is counted, under which names, and what is not."""
+"""The metrics' names, labels and counts."""
 
 import fcntl
 import threading
@@ -22,7 +22,7 @@ Numbers = dict[tuple[str, ...], float]
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[Flask]:
-    """A service of this test's own that counts."""
+    """A service for this test with METRICS=on."""
     url = f"sqlite:///{tmp_path / 'tasks.db'}"
     migrate(url)
     app = make_app(url, METRICS="on", AUTH_RATE_LIMIT="3")
@@ -32,12 +32,12 @@ def app(tmp_path: Path) -> Iterator[Flask]:
 
 @pytest.fixture
 def counts() -> Counts:
-    """For one route, apart from any service."""
+    """Metrics for one route, without a service."""
     return Counts(["not_found"], lambda: 0)
 
 
 def numbers(caller: Caller) -> Numbers:
-    """Each number, by its name and the values of its labels."""
+    """Return each number by its name and the values of its labels."""
     answer = caller.get("/metrics")
     assert (answer.status_code, answer.mimetype) == (200, "text/plain")
     return {
@@ -48,7 +48,7 @@ def numbers(caller: Caller) -> Numbers:
 
 
 def answered(counts: Counts, seconds: float = 0.001, route: str | None = "/a", method: str = "GET") -> None:
-    """Count an answer as the service would."""
+    """Count a response as the service would."""
     request = type("Request", (), {"url_rule": type("Rule", (), {"rule": route}) if route else None})
     counts.add({"REQUEST_METHOD": method, "werkzeug.request": request}, "200 OK", seconds)
 
@@ -61,8 +61,8 @@ def samples(counts: Counts) -> Numbers:
     }
 
 
-def test_requests_count_by_route_and_status(app: Flask, ann: Caller, anonymous: Caller) -> None:
-    """The route, never the path: ids would make a series each."""
+def test_requests_are_counted_by_route_and_status(app: Flask, ann: Caller, anonymous: Caller) -> None:
+    """By the route, not the path, because each id would be a series."""
     for _ in range(3):
         task_id = ann.add()["id"]
         assert ann.get(f"/v1/tasks/{task_id}").status_code == 200
@@ -89,17 +89,17 @@ def test_requests_count_by_route_and_status(app: Flask, ann: Caller, anonymous: 
         ("BREW", "/healthz", ("other", "none", "405")),
     ],
 )
-def test_what_no_route_takes_counts_as_none(
+def test_an_unknown_path_or_method_is_counted_as_none(
     app: Flask, anonymous: Caller, method: str, path: str, expected: tuple[str, ...]
 ) -> None:
-    """Whoever tries paths, or makes up methods, makes no new series."""
+    """So that clients cannot create series."""
     assert anonymous.call(method, path).status_code in (404, 405)
 
     assert numbers(anonymous)["tasks_requests_total", *expected] == 1
 
 
-def test_a_failure_counts(app: Flask, ann: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    """500, like every other answer."""
+def test_a_failure_is_counted(app: Flask, ann: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As 500."""
     monkeypatch.setitem(app.view_functions, "service.check_health", lambda: 1 / 0)
     assert ann.get("/healthz").status_code == 500
 
@@ -109,8 +109,8 @@ def test_a_failure_counts(app: Flask, ann: Caller, monkeypatch: pytest.MonkeyPat
     assert found["tasks_problems_total", "internal_error"] == 1
 
 
-def test_refusals_count_by_code(app: Flask, anonymous: Caller) -> None:
-    """Why tokens were refused, and how often somebody asked too often; what did not happen is 0."""
+def test_rejections_are_counted_by_code(app: Flask, anonymous: Caller) -> None:
+    """Such as rejected tokens and rate limits. Codes that did not occur are 0."""
     for token in ("nonsense", "a.b.c"):
         assert anonymous.get("/v1/tasks", headers={"Authorization": f"Bearer {token}"}).status_code == 401
     assert anonymous.get("/v1/tasks").status_code == 401
@@ -122,8 +122,8 @@ def test_refusals_count_by_code(app: Flask, anonymous: Caller) -> None:
     assert found["token_expired"] == 0
 
 
-def test_nobody_is_named(app: Flask, ann: Caller) -> None:
-    """The page needs no token, so it holds no user, task or token."""
+def test_the_metrics_name_no_user(app: Flask, ann: Caller) -> None:
+    """The page needs no token, so it has no user, task or token."""
     task = ann.add()
     assert ann.get(f"/api/{ann.user_id}/tasks/{task['id']}").status_code == 200
 
@@ -134,7 +134,7 @@ def test_nobody_is_named(app: Flask, ann: Caller) -> None:
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/"])
-def test_there_is_no_such_page_by_default(tmp_path: Path, path: str) -> None:
+def test_metrics_are_off_by_default(tmp_path: Path, path: str) -> None:
     """404, and nothing is counted."""
     app = make_app(f"sqlite:///{tmp_path / 'tasks.db'}")
 
@@ -142,8 +142,8 @@ def test_there_is_no_such_page_by_default(tmp_path: Path, path: str) -> None:
     assert "metrics" not in app.extensions
 
 
-def test_times_count_in_buckets(counts: Counts) -> None:
-    """Each bucket has all that took no longer than its end; the last has all."""
+def test_durations_are_counted_in_buckets(counts: Counts) -> None:
+    """Each bucket includes all shorter ones; the last has all."""
     for seconds in (0.0004, 0.001, 0.0011, 7.0, 60.0):
         answered(counts, seconds)
 
@@ -155,8 +155,8 @@ def test_times_count_in_buckets(counts: Counts) -> None:
     assert found["tasks_request_duration_seconds_sum", "GET", "/a"] == pytest.approx(67.0025)
 
 
-def test_threads_lose_no_count(counts: Counts) -> None:
-    """However they take turns."""
+def test_concurrent_counts_are_not_lost(counts: Counts) -> None:
+    """In any order of threads."""
     threads = [threading.Thread(target=lambda: [answered(counts) for _ in range(2_000)]) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -166,8 +166,8 @@ def test_threads_lose_no_count(counts: Counts) -> None:
     assert samples(counts)["tasks_requests_total", "GET", "/a", "200"] == 16_000
 
 
-def test_a_new_worker_goes_on_where_a_dead_one_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It takes the slot of none that lives; the counts stay, the connections are gone."""
+def test_a_new_worker_continues_a_dead_ones_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes the slot of no live worker. The counts stay, and the connections are gone."""
     monkeypatch.setenv(FOLDER, str(tmp_path))
     monkeypatch.setattr(values, "ValueClass", values.ValueClass)
     in_use = 2
@@ -187,8 +187,8 @@ def test_a_new_worker_goes_on_where_a_dead_one_was(tmp_path: Path, monkeypatch: 
     assert len(list(tmp_path.glob("counter_*"))) == 2
 
 
-def test_a_file_is_read_once_it_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new worker's files are empty at first: whoever reads waits until they are not."""
+def test_a_file_is_read_only_when_it_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new worker's files are empty at first, so readers wait."""
     monkeypatch.setenv(FOLDER, str(tmp_path))
     monkeypatch.setattr(values, "ValueClass", values.ValueClass)
     counts = Counts([], lambda: 0)
@@ -205,8 +205,8 @@ def test_a_file_is_read_once_it_is_complete(tmp_path: Path, monkeypatch: pytest.
         assert reading.result(LONGEST_WAIT_SECONDS)["tasks_requests_total", "GET", "/a", "200"] == 2
 
 
-def test_connections_are_looked_at_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a worker's are known while another one is asked."""
+def test_connections_in_use_are_recorded_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that every worker knows them."""
     looked = threading.Event()
     counts = Counts([], lambda: looked.set() or 3)
     monkeypatch.setattr(metrics, "CHECK_INTERVAL_SECONDS", 3_600)

@@ -1,4 +1,4 @@
-"""What the tests need from npm is there for the first run of many processes, too."""
+"""Packages of npm are installed once, even if many processes need them first."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 from tests import npm
 
 AT_ONCE = 4
-# Stands for the real one, which takes half a minute; it notes that it ran.
+# Replaces the real one, which takes half a minute, and records that it ran.
 NPM = """#!/bin/sh
 echo once >>"$RUNS"
 sleep 0.3
@@ -17,8 +17,8 @@ echo whole >node_modules/module.js
 """
 
 
-def test_of_many_that_come_first_one_installs(tmp_path: Path) -> None:
-    """All get the same folder, and it is whole when they get it; another lock gets another folder."""
+def test_one_of_many_processes_installs(tmp_path: Path) -> None:
+    """All get the same complete folder. Another lock gets another folder."""
     program, runs, folder = tmp_path / "npm", tmp_path / "runs", tmp_path / "better_auth"
     program.write_text(NPM)
     program.chmod(0o755)

@@ -1,4 +1,4 @@
-"""A task that recurs is due again when RFC 5545 says, and a rule that cannot be kept is refused with its reason."""
+"""A recurring task is due again as RFC 5545 says, and an invalid rule is rejected with a reason."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice, pairwise
@@ -34,7 +34,7 @@ def moment(text: str) -> datetime:
 
 
 def chain(rule: str, due: date, most: int = 12) -> list[date]:
-    """The dues of a task and of those that follow it."""
+    """Return the dues of a task and of those after it."""
     dues, carried = [due], canonical(rule)
     while len(dues) < most and (found := following(carried, dues[-1], None)):
         dues.append(found[0])
@@ -85,8 +85,8 @@ def refusal(rule: str) -> str:
         ("FREQ=YEARLY;BYWEEKNO=20", "2026-05-13 2027-05-19 2028-05-17"),
     ],
 )
-def test_tasks_follow_each_other_by_their_rule(rule: str, dues: str) -> None:
-    """From day to day, each on the first occurrence after the one before."""
+def test_each_next_task_follows_the_rule(rule: str, dues: str) -> None:
+    """It is due at the first occurrence after the one before."""
     expected = [day(text) for text in dues.split()]
 
     assert chain(rule, expected[0], len(expected)) == expected
@@ -102,8 +102,8 @@ def test_tasks_follow_each_other_by_their_rule(rule: str, dues: str) -> None:
         ("FREQ=YEARLY;BYMONTH=1", "2026-03-04", "2027-01-04"),
     ],
 )
-def test_a_due_that_does_not_fit_is_followed_by_the_first_that_does(rule: str, due: str, expected: str) -> None:
-    """Intervals are counted from the due's own week, month or year all the same."""
+def test_a_due_that_does_not_match_is_followed_by_the_first_that_does(rule: str, due: str, expected: str) -> None:
+    """Intervals still count from the due's own week, month or year."""
     assert following(rule, day(due), None) == Occurrence(day(expected), rule)
 
 
@@ -111,7 +111,7 @@ def test_a_due_that_does_not_fit_is_followed_by_the_first_that_does(rule: str, d
     ("first_day", "dues"),
     [("MO", "1997-08-05 1997-08-10 1997-08-19 1997-08-24"), ("SU", "1997-08-05 1997-08-17 1997-08-19 1997-08-31")],
 )
-def test_a_week_begins_where_the_rule_says(first_day: str, dues: str) -> None:
+def test_weeks_begin_on_the_rules_day(first_day: str, dues: str) -> None:
     """The RFC's own example."""
     expected = [day(text) for text in dues.split()]
 
@@ -129,15 +129,15 @@ def test_a_week_begins_where_the_rule_says(first_day: str, dues: str) -> None:
     ],
 )
 def test_a_day_that_a_month_lacks_is_skipped(rule: str, dues: str) -> None:
-    """It is not moved to another day."""
+    """It is not moved."""
     expected = [day(text) for text in dues.split()]
 
     assert chain(rule, expected[0], len(expected)) == expected
 
 
 @pytest.mark.parametrize("number", [1, 2, 51, 52, 53])
-def test_weeks_have_the_numbers_of_the_calendar(number: int) -> None:
-    """Around New Year too, where a day may be in a week of the year before or after."""
+def test_week_numbers_follow_the_calendar(number: int) -> None:
+    """Around New Year, a day may be in a week of the year before or after."""
     rule = f"FREQ=YEARLY;BYDAY={','.join(WEEKDAYS)};BYWEEKNO={number}"
     every = [day("2000-01-01") + timedelta(days) for days in range(28 * 366)]
     expected = [each for each in every if each.isocalendar().week == number]
@@ -145,8 +145,8 @@ def test_weeks_have_the_numbers_of_the_calendar(number: int) -> None:
     assert chain(rule, expected[0], len(expected)) == expected
 
 
-def test_count_is_of_this_task_and_those_to_come() -> None:
-    """It goes down by one from task to task, and the last has no successor."""
+def test_count_includes_this_task() -> None:
+    """It goes down by one from task to task, and the last has no next one."""
     first, second, third = map(day, ("2026-03-04", "2026-03-05", "2026-03-06"))
 
     assert following("FREQ=DAILY;COUNT=3", first, None) == Occurrence(second, "FREQ=DAILY;COUNT=2")
@@ -160,7 +160,7 @@ def test_count_is_of_this_task_and_those_to_come() -> None:
         ("20260305", "2026-03-04", None, True),
         ("20260304", "2026-03-04", None, False),
         ("20200101", "2026-03-04", None, False),
-        # A day is in time where it has begun by then, in its zone.
+        # A day counts if it has begun by then in its zone.
         ("20260305T000000Z", "2026-03-04", None, True),
         ("20260304T235959Z", "2026-03-04", None, False),
         ("20260304T235959Z", "2026-03-04", "Europe/Berlin", True),
@@ -175,7 +175,7 @@ def test_count_is_of_this_task_and_those_to_come() -> None:
     ],
 )
 def test_until_is_the_last_day_or_moment(until: str, due: str, zone: str | None, goes_on: bool) -> None:
-    """An occurrence at UNTIL itself is the last; a date is one of the task's zone."""
+    """It includes an occurrence at UNTIL itself. A date is in the task's zone."""
     when = moment(due) if "T" in due else day(due)
     rule = f"FREQ=DAILY;UNTIL={until}"
 
@@ -194,8 +194,8 @@ def test_until_is_the_last_day_or_moment(until: str, due: str, zone: str | None,
         (None, "2026-03-28T08:00:00.123456Z", "2026-03-29T08:00:00.123456Z"),
     ],
 )
-def test_nine_stays_nine_when_the_clocks_change(zone: str | None, due: str, expected: str) -> None:
-    """The rule runs on the zone's clocks."""
+def test_local_times_stay_when_clocks_change(zone: str | None, due: str, expected: str) -> None:
+    """The rule follows the zone's clocks."""
     assert following("FREQ=DAILY", moment(due), zone) == Occurrence(moment(expected), "FREQ=DAILY")
 
 
@@ -226,8 +226,8 @@ def test_nine_stays_nine_when_the_clocks_change(zone: str | None, due: str, expe
         ("Pacific/Apia", "WEEKLY", "2011-12-23T10:00 2011-12-31T10:00 2012-01-06T10:00"),
     ],
 )
-def test_a_time_that_the_clocks_skip_moves_by_the_gap_and_back(zone: str, rule: str, clocks: str) -> None:
-    """Half past two is half past three on that day alone."""
+def test_a_skipped_local_time_moves_forward_on_that_day_alone(zone: str, rule: str, clocks: str) -> None:
+    """Half past two becomes half past three, and the next due is half past two again."""
     expected = [moment(text).replace(tzinfo=ZoneInfo(zone)) for text in clocks.split()]
     ends = "COUNT" in rule or "UNTIL" in rule
     found = occurrences(f"FREQ={rule}", expected[0].astimezone(UTC), zone, len(expected) + ends)
@@ -262,7 +262,7 @@ def test_a_skipped_time_counts_only_with_its_due(zone: str, skipped: str) -> Non
         ("Pacific/Auckland", "FREQ=DAILY", "2026-04-03T13:30:00Z", "2026-04-04T13:30:00Z"),
     ],
 )
-def test_of_a_time_that_the_clocks_show_twice_the_first_is_meant(zone: str, rule: str, due: str, expected: str) -> None:
+def test_an_ambiguous_local_time_is_the_first(zone: str, rule: str, due: str, expected: str) -> None:
     """Even after a task that was due at the second."""
     assert following(rule, moment(due), zone) == Occurrence(moment(expected), rule)
 
@@ -284,13 +284,13 @@ def test_weekdays_are_those_of_the_zone() -> None:
         ("FREQ=MONTHLY", "9999-12-01"),
         ("FREQ=YEARLY", "9999-01-01T00:00:00Z"),
         ("FREQ=DAILY", "0001-01-01T00:00:00Z"),
-        # These never fall on a day that fits.
+        # These never fall on a matching day.
         ("FREQ=DAILY;INTERVAL=7;BYDAY=TU", "2026-03-04"),
         ("FREQ=MONTHLY;INTERVAL=2;BYMONTH=2", "2026-03-04"),
         ("FREQ=YEARLY;INTERVAL=2;BYMONTH=2;BYMONTHDAY=29", "2027-03-04"),
     ],
 )
-def test_a_rule_that_comes_no_more_has_no_next(rule: str, due: str) -> None:
+def test_a_rule_without_further_occurrences_has_no_next_due(rule: str, due: str) -> None:
     """Neither the end of the calendar nor an interval that misses every day is an error."""
     zones = [None, *ZONES] if not due.startswith("0001") else ["America/New_York"]
 
@@ -298,7 +298,7 @@ def test_a_rule_that_comes_no_more_has_no_next(rule: str, due: str) -> None:
         assert following(rule, moment(due) if "T" in due else day(due), zone) is None
 
 
-def test_the_first_day_of_all_is_followed() -> None:
+def test_the_first_possible_day_has_a_next_due() -> None:
     """There is no year before it."""
     assert chain("FREQ=WEEKLY;BYDAY=MO,WE", date.min, 3) == [date.min, day("0001-01-03"), day("0001-01-08")]
 
@@ -326,8 +326,8 @@ def test_the_first_day_of_all_is_followed() -> None:
         ),
     ],
 )
-def test_a_rule_is_kept_in_one_order_and_in_capitals(rule: str, kept: str) -> None:
-    """Whatever the order in which its parts were written."""
+def test_a_rule_is_normalized_to_capitals_and_one_order(rule: str, kept: str) -> None:
+    """For any order of its parts."""
     assert canonical(rule) == kept
 
 
@@ -437,8 +437,8 @@ def test_until_without_a_zone_is_in_the_tasks(until: str, zone: str | None, on_d
     ],
     ids=lambda text: repr(text[:50]),
 )
-def test_a_refusal_names_the_part(rule: str, part: str) -> None:
-    """What is wrong stands before the colon, and what to do behind it."""
+def test_an_error_names_the_part(rule: str, part: str) -> None:
+    """The mistake is before the colon, and the fix after it."""
     assert refusal(rule).startswith(f"{part}: ")
 
 
@@ -456,8 +456,8 @@ def test_a_refusal_names_the_part(rule: str, part: str) -> None:
         ("RRULE:FREQ=DAILY\nRDATE:20260101", "a task has one rule, without other dates"),
     ],
 )
-def test_a_refusal_says_what_to_do(rule: str, advice: str) -> None:
-    """In words that can be shown to whoever wrote the rule."""
+def test_an_error_says_what_to_do(rule: str, advice: str) -> None:
+    """In words for the rule's author."""
     assert advice in refusal(rule)
 
 
@@ -474,8 +474,8 @@ def test_a_refusal_says_what_to_do(rule: str, advice: str) -> None:
         "FREQ=YEARLY;INTERVAL=1000;BYDAY=TU;BYSETPOS=54",
     ],
 )
-def test_a_rule_that_no_day_fits_is_refused(rule: str) -> None:
-    """It would look for ever."""
+def test_a_rule_without_a_matching_day_is_rejected(rule: str) -> None:
+    """The search would never end."""
     assert "no day of any year matches" in refusal(rule)
 
 
@@ -490,12 +490,12 @@ def test_a_rule_that_no_day_fits_is_refused(rule: str) -> None:
         "FREQ=WEEKLY;BYDAY=MO,TU;BYSETPOS=-2",
     ],
 )
-def test_a_rule_that_a_rare_day_fits_is_kept(rule: str) -> None:
-    """Some only come once in a generation."""
+def test_a_rule_with_rare_days_is_accepted(rule: str) -> None:
+    """Some match once in a generation."""
     assert sorted(canonical(rule).split(";")) == sorted(rule.split(";"))
 
 
-def test_a_long_rule_is_kept_to_the_last_character() -> None:
+def test_a_rule_may_have_the_maximum_length() -> None:
     """The limit is exact."""
     rule = "FREQ=MONTHLY;BYMONTHDAY=" + ",".join(["1"] * 238)
     assert len(rule + "2") == MAX_CHARACTERS
@@ -505,12 +505,12 @@ def test_a_long_rule_is_kept_to_the_last_character() -> None:
 
 
 def listed(name: str, values: st.SearchStrategy[object]) -> st.SearchStrategy[str]:
-    """A part with one value or several."""
+    """Draw a part with one value or several."""
     return st.lists(values, min_size=1, max_size=4, unique=True).map(lambda some: f";{name}={','.join(map(str, some))}")
 
 
 def together(*parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """All of some parts."""
+    """Draw some of these parts."""
     return st.tuples(*parts).map("".join)
 
 
@@ -523,7 +523,7 @@ MONTH_DAYS = listed("BYMONTHDAY", st.integers(1, 31) | st.integers(-28, -1))
 YEAR_DAYS = listed("BYYEARDAY", st.integers(1, 365) | st.integers(-365, -1))
 WEEKS = listed("BYWEEKNO", st.integers(1, 51))
 CHOSEN = listed("BYSETPOS", st.sampled_from([1, 2, -1]))
-# Where dateutil is right, and where some day fits within years: it would search to the year 9999.
+# Rules for which dateutil is right, and which match within years: it would search to the year 9999.
 LIMITS = {
     "DAILY": NOTHING | DAYS | MONTHS,
     "WEEKLY": NOTHING | DAYS | MONTHS | together(DAYS, MONTHS),
@@ -552,8 +552,8 @@ DATES = st.dates(date(1980, 1, 1), date(2100, 12, 31)).map(lambda any_day: any_d
 
 
 @given(RULES, DATES, st.integers(1, 8))
-def test_a_chain_of_tasks_is_the_list_of_the_rule(rule: str, start: date, count: int) -> None:
-    """Whoever completes task after task meets the days that dateutil lists from the first due."""
+def test_a_chain_of_tasks_equals_the_rules_list(rule: str, start: date, count: int) -> None:
+    """The dues of task after task are the days that dateutil lists from the first."""
     first = next(iter(rrulestr(rule, dtstart=datetime.combine(start, time()))))
     expected = [found.date() for found in rrulestr(f"{rule};COUNT={count}", dtstart=first)]
 
@@ -562,7 +562,7 @@ def test_a_chain_of_tasks_is_the_list_of_the_rule(rule: str, start: date, count:
 
 @given(RULES, DATES)
 def test_the_next_due_is_the_first_that_dateutil_lists_after_it(rule: str, due: date) -> None:
-    """Whether the due itself fits or not; a weekday, a day or a month that the rule leaves open is the due's."""
+    """Whether or not the due itself matches. A weekday, day or month that the rule omits is the due's."""
     listed = (found.date() for found in rrulestr(rule, dtstart=datetime.combine(due, time())))
     later = next(day for day in listed if day > due)
 
@@ -570,7 +570,7 @@ def test_the_next_due_is_the_first_that_dateutil_lists_after_it(rule: str, due: 
 
 
 def is_shown(clock: datetime, zone: str) -> bool:
-    """Whether the clocks of a zone show this time."""
+    """Return whether the clocks of a zone show this time."""
     moment_ = clock.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
     return moment_.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == clock
 
@@ -623,8 +623,8 @@ def test_every_day_but_that_of_the_gap_has_the_rules_time(
 
 
 @given(RULES)
-def test_a_kept_rule_stays_as_it_is(rule: str) -> None:
-    """And so do its parts in any other order."""
+def test_a_normalized_rule_stays_the_same(rule: str) -> None:
+    """So do its parts in any other order."""
     kept = canonical(rule)
 
     assert canonical(kept) == kept
@@ -632,8 +632,8 @@ def test_a_kept_rule_stays_as_it_is(rule: str) -> None:
 
 
 @given(st.text() | st.lists(st.sampled_from([*PARTS, "=", ";", ",", ":", "1", "-1", "MO", "DAILY", "٣"])).map("".join))
-def test_any_text_is_kept_or_refused(text: str) -> None:
-    """There is no third outcome: nothing but InvalidRule is ever raised."""
+def test_any_text_is_accepted_or_rejected(text: str) -> None:
+    """It raises only InvalidRule."""
     try:
         kept = canonical(text)
     except InvalidRule:

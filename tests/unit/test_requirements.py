@@ -1,4 +1,4 @@
-"""The locks are complete: whoever installs them asks for nothing else, so what comes out later changes nothing."""
+"""The locks are complete, so installing them never depends on newer releases."""
 
 import re
 from collections.abc import Iterator
@@ -14,13 +14,13 @@ from app.settings import PROJECT
 
 LOCKS = ["requirements", "requirements-dev"]
 PYTHONS = ["3.11", "3.12", "3.13"]
-# Where somebody may be told, or a machine may be made, to install.
+# Files with commands that install something.
 PLACES = ["*", ".ci/*", "benchmarks/**/*", "deploy/*", "docs/*"]
 INSTALL = re.compile(r"\bpip3?\b[^`|&;]*?\sinstall\b[^`|&;]*?\s(?:-r|--requirement)\b")
 
 
 def wanted(file: Path) -> Iterator[Requirement]:
-    """What a list of requirements names itself, those that it includes among them."""
+    """Return the requirements that a list names, including those of its nested lists."""
     for line in re.sub(r"\\\n", " ", file.read_text()).splitlines():
         text = line.partition("#")[0].partition("--hash")[0].strip()
         if text.startswith("-r"):
@@ -35,13 +35,13 @@ def applies(requirement: Requirement, python: str, extra: str = "") -> bool:
 
 
 def needed(requirement: Requirement, python: str) -> list[Requirement]:
-    """What a package and its extras ask for, in the version that is installed here."""
+    """Return the requirements of a package and its extras, in the version installed here."""
     parts = map(Requirement, distribution(requirement.name).requires or [])
     return [part for part in parts if any(applies(part, python, extra) for extra in ("", *requirement.extras))]
 
 
 def all_needed(roots: list[Requirement], python: str) -> Iterator[Requirement]:
-    """What some requirements ask for, and what that asks for, to the end."""
+    """Return all requirements of some requirements, at any depth."""
     seen, left = set(), [root for root in roots if applies(root, python)]
     while left:
         requirement = left.pop()
@@ -53,12 +53,12 @@ def all_needed(roots: list[Requirement], python: str) -> Iterator[Requirement]:
 
 @pytest.mark.parametrize("lock", LOCKS)
 @pytest.mark.parametrize("python", PYTHONS)
-def test_a_lock_names_all_that_its_packages_need(lock: str, python: str) -> None:
-    """Extras included, of which the lock says nothing: `coverage[toml]` is `coverage` and what `toml` asks for."""
+def test_a_lock_names_all_requirements_of_its_packages(lock: str, python: str) -> None:
+    """Including extras, which the lock omits: `coverage[toml]` is `coverage` and what `toml` requires."""
     lines = [line for line in wanted(PROJECT / f"{lock}.txt") if applies(line, python)]
     pinned = {canonicalize_name(line.name): str(line.specifier).removeprefix("==") for line in lines}
 
-    # Or what is judged here is not what is locked.
+    # Otherwise this would not check the locked versions.
     assert {name: distribution(name).version for name in pinned} == pinned
     assert [
         str(part)
@@ -68,7 +68,7 @@ def test_a_lock_names_all_that_its_packages_need(lock: str, python: str) -> None
 
 
 def installs(file: Path) -> list[str]:
-    """Each command that installs a list of requirements, on one line."""
+    """Return each command that installs a list of requirements, on one line."""
     try:
         text = file.read_text()
     except UnicodeDecodeError:
@@ -76,8 +76,8 @@ def installs(file: Path) -> list[str]:
     return INSTALL.findall(" ".join(text.replace("\\\n", " ").split()))
 
 
-def test_nothing_is_installed_but_what_is_locked() -> None:
-    """An old pip takes `coverage[toml]` for a package that nobody pinned, and looks for its newest release."""
+def test_only_locked_packages_are_installed() -> None:
+    """An old pip takes `coverage[toml]` for an unpinned package, and looks for its newest release."""
     files = [path for place in PLACES for path in PROJECT.glob(place) if path.is_file()]
     found = {path.relative_to(PROJECT).as_posix(): commands for path in files if (commands := installs(path))}
 

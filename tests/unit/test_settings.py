@@ -1,4 +1,4 @@
-"""Each setting: its default, what it takes, and the one line with which it refuses."""
+"""Each setting: its default, its valid values, and its one-line error."""
 
 import re
 from dataclasses import fields
@@ -154,33 +154,33 @@ def refusal(instance: Path, **environment: str) -> str:
 
 @pytest.mark.parametrize(("variable", "field", "default"), DEFAULTS, ids=[variable for variable, *_ in DEFAULTS])
 def test_a_setting_has_its_default(tmp_path: Path, variable: str, field: str, default: Any) -> None:
-    """Without an environment the service runs, on this machine alone."""
+    """Without an environment the service runs on this machine only."""
     assert getattr(read(tmp_path), field) == default
 
 
-def test_the_default_database_is_a_file_of_the_instance(tmp_path: Path) -> None:
-    """Nothing to install, and nothing is made before it is used."""
+def test_the_default_database_is_a_file_in_the_instance_folder(tmp_path: Path) -> None:
+    """It needs no installation, and is not created before it is used."""
     assert str(read(tmp_path).database_url) == f"sqlite:///{tmp_path}/tasks.db"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_setting_is_tried_here() -> None:
-    """A new one joins the tables above."""
+def test_every_setting_is_tested_here() -> None:
+    """A new one needs rows in the tables above."""
     assert set(FIELD.values()) == {field.name for field in fields(Settings)}
     assert {variable for variable, *_ in TAKEN} | {"DATABASE_URL"} == set(FIELD)
 
 
 @pytest.mark.parametrize(("variable", "text", "value"), TAKEN)
-def test_a_good_value_is_taken(tmp_path: Path, variable: str, text: str, value: Any) -> None:
-    """White space around it and the case of words do not matter; both ends of a range belong to it."""
+def test_a_valid_value_is_accepted(tmp_path: Path, variable: str, text: str, value: Any) -> None:
+    """Surrounding white space and the case of words do not matter. A range includes both ends."""
     assert getattr(read(tmp_path, **{variable: text}), FIELD[variable]) == value
 
 
 @pytest.mark.parametrize(
     ("variable", "text"), [(variable, text) for variable, texts in REFUSED.items() for text in texts]
 )
-def test_a_bad_value_is_refused_in_one_line(tmp_path: Path, variable: str, text: str) -> None:
-    """The line begins with the variable, says what it must be."""
+def test_an_invalid_value_is_rejected_in_one_line(tmp_path: Path, variable: str, text: str) -> None:
+    """The line begins with the variable, and says what it must be."""
     message = refusal(tmp_path, **{variable: text})
 
     assert re.fullmatch(rf"{variable} (must|is|has) .+", message)
@@ -197,8 +197,8 @@ def test_a_bad_value_is_refused_in_one_line(tmp_path: Path, variable: str, text:
         ("DATABASE_URL", "postgresql://ann:hunter2@localhost:port/tasks"),
     ],
 )
-def test_a_refusal_repeats_no_secret(tmp_path: Path, variable: str, text: str) -> None:
-    """The line goes into logs."""
+def test_an_error_repeats_no_secret(tmp_path: Path, variable: str, text: str) -> None:
+    """Because the line goes into logs."""
     message = refusal(tmp_path, **{variable: text})
 
     assert "hunter2" not in message
@@ -207,20 +207,20 @@ def test_a_refusal_repeats_no_secret(tmp_path: Path, variable: str, text: str) -
 
 @pytest.mark.parametrize("text", ["", "   ", "\t"])
 @pytest.mark.parametrize("variable", FIELD)
-def test_an_empty_value_is_refused(tmp_path: Path, variable: str, text: str) -> None:
-    """A variable that a script failed to fill in never passes for the default."""
+def test_an_empty_value_is_rejected(tmp_path: Path, variable: str, text: str) -> None:
+    """So that a variable that a script failed to fill does not become the default."""
     assert refusal(tmp_path, **{variable: text}).startswith(f"{variable} ")
 
 
-def test_somebody_must_be_able_to_sign(tmp_path: Path) -> None:
-    """With no accounts and no outside issuer nobody could ever come in."""
+def test_one_issuer_must_be_set(tmp_path: Path) -> None:
+    """Otherwise no token could be valid."""
     assert "BETTER_AUTH_SECRET" in refusal(tmp_path, LOCAL_AUTH="off")
     assert read(tmp_path, LOCAL_AUTH="off", BETTER_AUTH_SECRET=OTHER).local_auth is False
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
-def test_every_spelling_of_postgresql_is_taken(tmp_path: Path, scheme: str) -> None:
-    """What hosts hand out works as it is, its options included."""
+def test_every_spelling_of_postgresql_is_accepted(tmp_path: Path, scheme: str) -> None:
+    """Hosting services' addresses work unchanged, with their options."""
     options = "?sslmode=require&channel_binding=require"
     url = read(tmp_path, DATABASE_URL=f"{scheme}://ann:p%40ss@db.example.com:6432/tasks{options}").database_url
 
@@ -229,8 +229,8 @@ def test_every_spelling_of_postgresql_is_taken(tmp_path: Path, scheme: str) -> N
 
 
 @pytest.mark.parametrize("options", ["", "?sslmode=require"])
-def test_a_password_may_hold_what_begins_the_options(tmp_path: Path, options: str) -> None:
-    """As generated ones do."""
+def test_a_password_may_contain_a_question_mark(tmp_path: Path, options: str) -> None:
+    """Generated ones do."""
     url = read(tmp_path, DATABASE_URL=f"postgresql://ann:p?ss@db.example.com/tasks{options}").database_url
 
     assert (url.password, url.host, url.database) == ("p?ss", "db.example.com", "tasks")
@@ -238,7 +238,7 @@ def test_a_password_may_hold_what_begins_the_options(tmp_path: Path, options: st
 
 
 def test_several_hosts_are_kept(tmp_path: Path) -> None:
-    """A failover is followed by the driver."""
+    """So that the driver follows a failover."""
     options = "host=a:5432&host=b:5432&target_session_attrs=read-write"
     url = read(tmp_path, DATABASE_URL=f"postgresql://ann:x@/tasks?{options}").database_url
 
@@ -246,7 +246,7 @@ def test_several_hosts_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("show", [repr, str, "{}".format])
-def test_secrets_are_not_shown(tmp_path: Path, show: Any) -> None:
+def test_secrets_are_not_in_the_repr(tmp_path: Path, show: Any) -> None:
     """Settings can be printed and logged."""
     settings = read(tmp_path, BETTER_AUTH_SECRET=OTHER, DATABASE_URL="postgresql://ann:hunter2@localhost/tasks")
 
@@ -255,14 +255,14 @@ def test_secrets_are_not_shown(tmp_path: Path, show: Any) -> None:
     assert [secret for secret in (SECRET, OTHER, "hunter2") if secret in shown] == []
 
 
-def test_settings_do_not_change(tmp_path: Path) -> None:
-    """What was validated stays."""
+def test_settings_are_immutable(tmp_path: Path) -> None:
+    """Validated values stay."""
     with pytest.raises(AttributeError):
         read(tmp_path).port = 1  # type: ignore[misc]
 
 
 class Recorder(dict[str, str]):
-    """An environment that notes what it is asked for."""
+    """An environment that records the variables that are read."""
 
     def __init__(self) -> None:
         super().__init__(AUTH_SECRET=SECRET)
@@ -278,7 +278,7 @@ class Recorder(dict[str, str]):
 
 
 def test_every_setting_is_documented(tmp_path: Path) -> None:
-    """.env.example names what is read, and nothing else."""
+    """.env.example names exactly the variables that are read."""
     environment = Recorder()
     read_settings(environment, tmp_path)
     documented = re.findall(r"^#?([A-Z0-9_]+)=", (PROJECT / ".env.example").read_text(), re.MULTILINE)
@@ -287,19 +287,19 @@ def test_every_setting_is_documented(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("memory", "passes"), [("19455", "2"), ("19456", "1"), ("7168", "4")])
-def test_passwords_are_never_hashed_for_less_than_the_minimum(tmp_path: Path, memory: str, passes: str) -> None:
-    """Memory and passes count together: less of one needs more of the other."""
+def test_argon2_settings_below_the_minimum_are_rejected(tmp_path: Path, memory: str, passes: str) -> None:
+    """Less memory needs more passes."""
     assert "too small together" in refusal(tmp_path, ARGON2_MEMORY_KIB=memory, ARGON2_PASSES=passes)
 
 
 @pytest.mark.parametrize(("memory", "passes"), [("47104", "1"), ("19456", "2"), ("7168", "5")])
-def test_less_memory_can_be_made_up_for(tmp_path: Path, memory: str, passes: str) -> None:
-    """The pairs that OWASP calls equally strong."""
+def test_more_passes_allow_less_memory(tmp_path: Path, memory: str, passes: str) -> None:
+    """OWASP's equally strong pairs."""
     assert read(tmp_path, ARGON2_MEMORY_KIB=memory, ARGON2_PASSES=passes).argon2_passes == int(passes)
 
 
-def test_a_name_that_is_nearly_a_settings_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the one that is meant; names of other programs are not."""
+def test_a_misspelt_setting_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the correct name. Other programs' variables are not."""
     for name in ("CORS_ORIGIN", "BETTER_AUTH_SECRT", "HOSTNAME", "PORTS_OPEN", "LOG"):
         monkeypatch.setenv(name, "x")
 

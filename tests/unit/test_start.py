@@ -1,4 +1,4 @@
-"""What happens before the first request: the kept secret, and the refusal of a bad environment."""
+"""Before the first request: the stored secret, and errors of the environment."""
 
 import json
 import os
@@ -37,8 +37,8 @@ def run(*command: object, **environment: str) -> subprocess.CompletedProcess[str
     )
 
 
-def test_a_secret_is_written_once(tmp_path: Path) -> None:
-    """Four processes that begin at once end with one secret, which only its owner can read."""
+def test_a_secret_is_created_once(tmp_path: Path) -> None:
+    """Four processes that start at once get the same secret, which only its owner can read."""
     instance = tmp_path / "new" / "instance"
     gate, opener = os.pipe()
     command = [sys.executable, "-c", READ_SECRET, str(instance)]
@@ -57,16 +57,16 @@ def test_a_secret_is_written_once(tmp_path: Path) -> None:
     assert stat.S_IMODE((instance / "auth_secret").stat().st_mode) == 0o600
 
 
-def test_the_kept_secret_is_used_again(tmp_path: Path) -> None:
-    """A restart logs nobody out; two services have two secrets."""
+def test_the_stored_secret_is_used_again(tmp_path: Path) -> None:
+    """So a restart signs out no user. Two services have two secrets."""
     first = read_settings({}, tmp_path / "one").auth_secrets
 
     assert read_settings({}, tmp_path / "one").auth_secrets == first
     assert read_settings({}, tmp_path / "two").auth_secrets != first
 
 
-def test_a_command_makes_no_secret(tmp_path: Path) -> None:
-    """No service would know it. One that is there is used."""
+def test_a_command_creates_no_secret(tmp_path: Path) -> None:
+    """A service would not know it. An existing one is used."""
     assert read_settings({}, tmp_path, makes_secret=False).auth_secrets == ()
     assert list(tmp_path.iterdir()) == []
 
@@ -77,16 +77,16 @@ def test_a_command_makes_no_secret(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "environment", [{"AUTH_SECRET": "s" * 32}, {"LOCAL_AUTH": "off", "BETTER_AUTH_SECRET": "s" * 32}]
 )
-def test_no_secret_is_written_where_none_is_needed(tmp_path: Path, environment: dict[str, str]) -> None:
-    """One from the environment comes first, and without accounts nothing is signed."""
+def test_no_secret_is_created_if_none_is_needed(tmp_path: Path, environment: dict[str, str]) -> None:
+    """If the environment has one, or accounts are off."""
     read_settings(environment, tmp_path)
 
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("text", ["", "short", "s" * 31])
-def test_a_damaged_secret_is_refused(tmp_path: Path, text: str) -> None:
-    """It is not replaced in silence, for tokens were signed with it."""
+def test_a_damaged_secret_is_an_error(tmp_path: Path, text: str) -> None:
+    """It is not replaced silently, because tokens were signed with it."""
     (tmp_path / "auth_secret").write_text(text)
 
     with pytest.raises(SettingsError, match=r"^AUTH_SECRET is not set and .*auth_secret must have .*$"):
@@ -95,8 +95,8 @@ def test_a_damaged_secret_is_refused(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("below", ["", "instance"], ids=["no folder", "below no folder"])
-def test_a_place_that_takes_no_secret_is_refused_in_one_line(tmp_path: Path, below: str) -> None:
-    """A read-only or missing disk is told as a setting's fix, not as a stack trace."""
+def test_a_folder_that_cannot_keep_the_secret_is_reported_in_one_line(tmp_path: Path, below: str) -> None:
+    """For a read-only or missing disk, with the setting as the fix and without a stack trace."""
     (tmp_path / "file").touch()
 
     for name, given in (("AUTH_SECRET", {"DATABASE_URL": "sqlite:////tasks.db"}), ("DATABASE_URL", {})):
@@ -104,8 +104,8 @@ def test_a_place_that_takes_no_secret_is_refused_in_one_line(tmp_path: Path, bel
             read_settings(given, tmp_path / "file" / below)
 
 
-def test_the_folder_of_the_database_is_made(tmp_path: Path) -> None:
-    """Also where nothing else is kept in it; nobody else may look into it."""
+def test_the_databases_folder_is_created(tmp_path: Path) -> None:
+    """Even if nothing else is in it. Only the owner can read it."""
     read_settings({"AUTH_SECRET": "s" * 32}, tmp_path / "instance")
 
     assert (tmp_path / "instance").stat().st_mode & 0o777 == 0o700
@@ -124,7 +124,7 @@ def test_the_folder_of_the_database_is_made(tmp_path: Path) -> None:
 def test_a_bad_environment_stops_the_start_with_one_line(
     command: tuple[object, ...], environment: dict[str, str]
 ) -> None:
-    """No stack trace: an operator reads which variable to fix."""
+    """It names the variable to fix, without a stack trace."""
     done = run(*command, **environment)
 
     assert done.returncode != 0
@@ -141,20 +141,20 @@ print(json.dumps({name: value for name, value in values.items() if isinstance(va
 
 
 def configured(**environment: str) -> dict[str, Any]:
-    """What gunicorn reads in its file, in an environment; in a process of its own, which gevent changes."""
+    """Read gunicorn's configuration with this environment, in its own process, because gevent changes it."""
     done = run(sys.executable, "-c", CONFIGURE, **environment)
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "::1", "::"])
-def test_gunicorn_binds_to_the_host_that_is_set(host: str) -> None:
-    """Of either version of IP."""
+def test_gunicorn_binds_to_the_host_setting(host: str) -> None:
+    """For both versions of IP."""
     assert parse_address(configured(HOST=host, PORT="8123")["bind"]) == (host, 8123)
 
 
-def test_gunicorn_has_what_the_environment_says() -> None:
-    """Its own file only passes the settings on."""
+def test_gunicorn_uses_the_settings() -> None:
+    """Its own file only passes them on."""
     values = configured(WEB_CONCURRENCY="3")
 
     assert values["workers"] == 3

@@ -1,4 +1,4 @@
-"""JSON is taken, and nothing that merely resembles it."""
+"""Only JSON is accepted, and nothing that resembles it."""
 
 import json
 import math
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.http import strict_json
 from app.http.strict_json import NotJson
 
-# Everything that JSON can say and that any program can keep.
+# Everything that JSON can express and any program can store.
 SCALARS = (
     st.none()
     | st.booleans()
@@ -36,27 +36,27 @@ def refuses(text: bytes) -> bool:
 
 
 @given(VALUES, st.booleans())
-def test_what_was_written_is_read(value: Any, ascii_only: bool) -> None:
-    """Every value comes back as it went, escaped or not."""
+def test_encoded_values_are_read_back(value: Any, ascii_only: bool) -> None:
+    """Unchanged, escaped or not."""
     assert strict_json.loads(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
 
 
 @given(OBJECTS, st.data())
-def test_a_text_cut_short_is_refused(value: dict[str, Any], data: st.DataObject) -> None:
-    """No proper beginning of an object is an object."""
+def test_a_truncated_text_is_rejected(value: dict[str, Any], data: st.DataObject) -> None:
+    """The beginning of an object is not an object."""
     text = json.dumps(value).encode()
     assert refuses(text[: data.draw(st.integers(0, len(text) - 1))])
 
 
 @given(VALUES, st.text(min_size=1).filter(str.strip).map(lambda text: text.encode("utf-8", "replace")))
-def test_nothing_may_follow(value: Any, rest: bytes) -> None:
-    """One text, and only white space around it."""
+def test_only_white_space_may_follow(value: Any, rest: bytes) -> None:
+    """There is exactly one JSON text."""
     assert refuses(b"[" + json.dumps(value).encode() + b"] " + rest) is bool(rest.strip(b" \t\r\n"))
 
 
 @given(OBJECTS, st.data())
-def test_a_key_that_stands_twice_is_refused(value: dict[str, Any], data: st.DataObject) -> None:
-    """Wherever the object is, and however the key is spelled."""
+def test_a_duplicate_key_is_rejected(value: dict[str, Any], data: st.DataObject) -> None:
+    """In any object, in any spelling."""
     key = data.draw(st.sampled_from(sorted(value)))
     once = json.dumps(value)
     again = "".join(f"\\u{ord(letter):04x}" for letter in key) if key.isascii() else json.dumps(key)[1:-1]
@@ -66,14 +66,14 @@ def test_a_key_that_stands_twice_is_refused(value: dict[str, Any], data: st.Data
 
 
 @given(st.binary())
-def test_any_bytes_are_read_or_refused(text: bytes) -> None:
-    """There is no third outcome: nothing but NotJson is ever raised."""
+def test_any_bytes_are_read_or_rejected(text: bytes) -> None:
+    """They raise only NotJson."""
     assert refuses(text) or strict_json.loads(text) == json.loads(text)
 
 
 @given(st.binary().filter(lambda text: not is_utf8(text)))
-def test_only_utf8_is_text(text: bytes) -> None:
-    """Octets that are no UTF-8 stand in no string."""
+def test_bytes_that_are_not_utf_8_are_rejected(text: bytes) -> None:
+    """In every string."""
     assert refuses(b'"' + text.replace(b'"', b"").replace(b"\\", b"") + b'"')
 
 
@@ -123,28 +123,28 @@ def is_utf8(text: bytes) -> bool:
     ],
     ids=repr,
 )
-def test_what_resembles_json_is_refused(text: bytes) -> None:
-    """Other programs take these; a client that sends them has a fault, and hears of it."""
+def test_similar_syntax_is_rejected(text: bytes) -> None:
+    """Other programs accept these, but they are mistakes of a client."""
     assert refuses(text)
 
 
 @pytest.mark.parametrize("text", ["9" * 5_000, "-" + "9" * 5_000, "1e400", "-1e400", "[" * 10_000 + "]" * 10_000])
 @pytest.mark.parametrize("frame", ["{}", '{{"title": {}}}', "[{}]"])
-def test_what_is_beyond_any_use_is_refused(frame: str, text: str) -> None:
-    """Numbers that no column holds, and nesting that no reader follows."""
+def test_extreme_values_are_rejected(frame: str, text: str) -> None:
+    """Numbers that no column can store, and nesting that is too deep."""
     assert refuses(frame.format(text).encode())
 
 
 @given(
     st.integers().map(str) | st.from_regex(r"-?[1-9][0-9]{0,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
 )
-def test_a_number_is_finite_or_refused(text: str) -> None:
-    """Infinity never enters by overflow."""
+def test_a_number_must_be_finite(text: str) -> None:
+    """Also if it overflows."""
     if not refuses(text.encode()):
         assert math.isfinite(strict_json.loads(text.encode()))
 
 
-def test_the_reason_is_told() -> None:
-    """A client can find its mistake."""
+def test_the_error_has_the_reason() -> None:
+    """So that a client can find its mistake."""
     with pytest.raises(NotJson, match="twice"):
         strict_json.loads(b'{"a": 1, "a": 2}')

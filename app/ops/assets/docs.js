@@ -14,3 +14,15 @@ SwaggerUIBundle({
   tryItOutEnabled: true,
   validatorUrl: null,
 });
+
+// Swagger UI closes its dialog on Escape, and leaves the focus nowhere. Give it back to what had it before.
+let before = null;
+document.addEventListener("focusin", ({ target }) => {
+  if (!target.closest(".dialog-ux")) before = target;
+});
+let isOpen = false;
+new MutationObserver(() => {
+  const wasOpen = isOpen;
+  isOpen = document.querySelector(".dialog-ux") !== null;
+  if (wasOpen && !isOpen && document.activeElement === document.body) before?.focus();
+}).observe(document.getElementById("docs"), { childList: true, subtree: true });

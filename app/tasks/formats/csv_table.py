@@ -6,10 +6,11 @@ holds a comma, a quotation mark or a line break stands in quotation marks, as a 
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
-from typing import IO, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
-from app.tasks.formats.records import FIELDS, NOT_READ, Lines, Record, Records, Task, Unreadable, check_names
+from app.tasks.formats.csv_rows import Rows, next_row
+from app.tasks.formats.records import FIELDS, NOT_READ, Record, Records, Task, Unreadable, check_names
 
 # A spreadsheet would run a cell as a formula where it begins so (OWASP, "CSV Injection"; full-width forms count in
 # Japanese versions, white space before them may be dropped). The mark ' makes it text. A cell takes one mark more than
@@ -19,9 +20,12 @@ _TO_MARK = re.compile(_RUN)
 _MARKED = re.compile(f"'{_RUN}")
 
 _TO_QUOTE = re.compile(r'[,"\r\n]|\A\s|\A\Z')
-# An empty cell says null, or no tags. These are left out by one, so that they take their defaults.
-_NEVER_EMPTY = frozenset({"id", "title", "completed", "priority", "created_at"})
-_TRUTH = {"true": True, "false": False}
+
+# Without it, Excel takes UTF-8 for the encoding of its country.
+_BYTE_ORDER_MARK = "\ufeff"
+
+# A cell that leaves its field out, so that the field takes its default.
+_LEFT_OUT = object()
 
 
 class _Row:
@@ -32,69 +36,29 @@ class _Row:
 
 
 def write(tasks: Iterable[Task]) -> Iterator[bytes]:
-    """The header, and a row for each task.
+    """Yield the header, and a row for each task.
 
     Every cell stands in quotation marks: LibreOffice takes the semicolon for a separator, too, but not inside of them.
     """
     writer = csv.writer(_Row(), quoting=csv.QUOTE_ALL)
-    yield _written(writer.writerow(FIELDS))
+    yield f"{_BYTE_ORDER_MARK}{writer.writerow(FIELDS)}".encode()
     for task in tasks:
-        yield _written(writer.writerow([_cell(task[name]) for name in FIELDS]))
+        yield str(writer.writerow([_written(name, task[name]) for name in FIELDS])).encode()
 
 
-def read(file: IO[bytes]) -> Records:
-    """Columns in any order, with commas, semicolons (Excel, in much of Europe) or tabs between them."""
-    lines = Lines(file)
-    header = next(lines, "")
-    delimiter = max(",;\t", key=header.count)
-    names = [name.strip() for name in _row(1, csv.reader([header], delimiter=delimiter, strict=True)) or []]
+def check_header(line: int, names: list[str]) -> None:
+    """Refuse a header that does not name fields."""
     if not any(names):
-        raise Unreadable(1, f"There is no header. Name the columns in the first line: {', '.join(FIELDS)}.")
-    check_names(1, names)
-    rows = csv.reader(lines, delimiter=delimiter, strict=True)
-    while True:
-        began = lines.number + 1
-        lines.begin_record(began)
-        row = _row(began, rows)
-        if row is None:
-            return
+        raise Unreadable(line, f"There is no header. Name the columns in the first line: {', '.join(FIELDS)}.")
+    check_names(line, names)
+
+
+def read(names: list[str], rows: Rows) -> Records:
+    """Yield a task for each row below a header, whose columns are in any order."""
+    for began, row in rows:
         # A spreadsheet leaves rows of empty cells behind.
         if any(row):
             yield _record(began, names, row)
-
-
-def _written(row: Any) -> bytes:
-    return str(row).encode()
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, list):
-        # No tags are an empty cell, too, but no null.
-        return _marked(",".join(map(_quoted, value))) if value else ""
-    return _marked(value)
-
-
-def _marked(text: str) -> str:
-    return f"'{text}" if _TO_MARK.match(text) else text
-
-
-def _quoted(tag: str) -> str:
-    return '"{}"'.format(tag.replace('"', '""')) if _TO_QUOTE.search(tag) else tag
-
-
-def _row(line: int, rows: Iterator[list[str]], called: str = "row of a table") -> list[str] | None:
-    """The next row; None after the last."""
-    try:
-        return next(rows, None)
-    except csv.Error as error:
-        remedy = "What holds a line break or a quotation mark stands in quotation marks, and those inside are doubled."
-        raise Unreadable(line, f"This is no {called} ({error}). {remedy}") from error
 
 
 def _record(line: int, names: list[str], row: list[str]) -> Record | Unreadable:
@@ -109,14 +73,60 @@ def _task(line: int, names: list[str], row: list[str]) -> Task:
         counts = f"This row has {len(row)} cells, and the header {len(names)}"
         raise Unreadable(line, f"{counts}. Put each cell that holds the separator in quotation marks.")
     cells = {name: cell for name, cell in zip(names, row, strict=True) if name not in NOT_READ}
-    return {name: _value(line, name, cell) for name, cell in cells.items() if cell or name not in _NEVER_EMPTY}
+    values = {name: _read(line, name, cell) for name, cell in cells.items()}
+    return {name: value for name, value in values.items() if value is not _LEFT_OUT}
 
 
-def _value(line: int, name: str, cell: str) -> Any:
-    text = cell[1:] if _MARKED.match(cell) else cell
-    if name == "tags":
-        return _row(line, csv.reader([text], skipinitialspace=True, strict=True), "list of tags") or []
-    if name == "completed":
-        # Excel writes TRUE. What is neither is refused where values are judged.
-        return _TRUTH.get(text.lower(), text)
-    return text if cell else None
+class Cell(NamedTuple):
+    """How a value becomes the text of a cell, how that becomes the value, and what an empty cell is."""
+
+    write: Callable[[Any], str] = str
+    # Gets the line, too, for a refusal.
+    read: Callable[[int, str], Any] = lambda _, text: text
+    empty: Any = None
+
+
+def _written(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    text = CELLS.get(name, TEXT).write(value)
+    # No tags are an empty cell, too, but no null.
+    return text if value == [] else _marked(text)
+
+
+def _read(line: int, name: str, cell: str) -> Any:
+    kind = CELLS.get(name, TEXT)
+    return kind.read(line, cell[1:] if _MARKED.match(cell) else cell) if cell else kind.empty
+
+
+def _marked(text: str) -> str:
+    return f"'{text}" if _TO_MARK.match(text) else text
+
+
+def _quoted(tag: str) -> str:
+    return '"{}"'.format(tag.replace('"', '""')) if _TO_QUOTE.search(tag) else tag
+
+
+def _tags(line: int, text: str) -> list[str]:
+    return next_row(line, csv.reader([text], skipinitialspace=True, strict=True), "list of tags") or []
+
+
+def _integer(_: int, text: str) -> int | str:
+    return int(text) if re.fullmatch("-?[0-9]{1,18}", text) else text
+
+
+# What is no such value is refused where values are judged.
+TEXT = Cell()
+INTEGER = Cell(read=_integer)
+# Excel writes TRUE.
+TRUTH = Cell(
+    lambda value: str(value).lower(), lambda _, text: {"true": True, "false": False}.get(text.lower(), text), _LEFT_OUT
+)
+TAGS = Cell(lambda tags: ",".join(map(_quoted, tags)), _tags, empty=[])
+
+# The fields that are not plain text, or are never null.
+CELLS: Mapping[str, Cell] = {
+    **dict.fromkeys(["id", "title", "priority", "created_at"], TEXT._replace(empty=_LEFT_OUT)),
+    "completed": TRUTH,
+    "tags": TAGS,
+}

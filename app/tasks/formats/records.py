@@ -3,26 +3,13 @@
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
+from app.tasks import schemas
+
 Task = dict[str, Any]
 
-# As a response has them, and a table.
-FIELDS = (
-    "id",
-    "title",
-    "details",
-    "completed",
-    "completed_at",
-    "priority",
-    "tags",
-    "due_on",
-    "due_at",
-    "time_zone",
-    "recurrence",
-    "created_at",
-    "updated_at",
-    "user_id",
-)
-# Written for whoever reads the file; on the way in, they are what the import makes them.
+# In the order of a response.
+FIELDS = tuple(schemas.Task._declared_fields)
+# Exported for people. The import sets them itself.
 NOT_READ = frozenset({"updated_at", "user_id"})
 
 # The longest task takes some 150 KB, where each character of its details has to be escaped.

@@ -1,1 +1,1 @@
-"""What the tests of the API share: its operations, and people and tasks to try them on."""
+"""Shared by the API's tests: its operations, and users and tasks for them."""

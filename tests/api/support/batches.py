@@ -1,4 +1,4 @@
-"""Batches of operations, as short as they can be written."""
+"""Short forms of batches."""
 
 from typing import Any
 
@@ -17,12 +17,12 @@ def update(task_id: str, **changes: Any) -> Operation:
 
 
 def op(name: str, task_id: str) -> Operation:
-    """One that needs no more than its task."""
+    """Return an operation that needs only its task."""
     return {"op": name, "id": task_id}
 
 
 def run(caller: Caller, *operations: Operation, **options: Any) -> list[dict[str, Any]]:
-    """The results of a batch that is done."""
+    """Return the results of a successful batch."""
     answer = BATCH(caller, json={"operations": operations}, **options)
     assert (answer.status_code, answer.mimetype) == (200, "application/json"), answer.text
     assert set(answer.json) == {"results"}

@@ -20,7 +20,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 @dataclass(frozen=True)
 class Call:
-    """An operation: its path may name `{user_id}` and `{task_id}`."""
+    """An operation. Its path may name `{user_id}` and `{task_id}`."""
 
     method: str
     path: str
@@ -65,12 +65,12 @@ LIST, LIST_BY_USER = Call("GET", "/v1/tasks"), Call("GET", "/api/{user_id}/tasks
 
 
 def raw(path: str) -> dict[str, Any]:
-    """Options that send a percent-encoded path's very octets: the test client would fix or read them anew."""
+    """Return options that send a percent-encoded path unchanged: the test client would decode and encode it again."""
     return {"environ_overrides": {"PATH_INFO": unquote_to_bytes(path).decode("latin-1")}}
 
 
 def problem_of(answer: TestResponse) -> tuple[int, str]:
-    """Its status and code if it is an error in the one shape that errors have, else its status and what it says."""
+    """Return status and code of an error in the standard shape, otherwise status and body."""
     body = answer.json if answer.content_type == "application/problem+json" else {}
     is_shaped = (
         set(body) - {"errors"} == PROBLEM_MEMBERS
@@ -82,13 +82,13 @@ def problem_of(answer: TestResponse) -> tuple[int, str]:
 
 
 def assert_problem(answer: TestResponse, status: int, code: str, *faulty: str) -> None:
-    """The answer is this error, in the one shape that errors have; `faulty` are the fields at fault."""
+    """Assert that the response is this error in the standard shape; `faulty` are the fields with mistakes."""
     assert problem_of(answer) == (status, code)
     assert set(answer.json.get("errors", ())) >= set(faulty)
 
 
 def page(caller: Caller, **query: Any) -> tuple[list[dict[str, Any]], str | None]:
-    """One page: its tasks, and the cursor of the next."""
+    """Return the tasks of a page, and the cursor of the next."""
     answer = LIST(caller, query_string=query)
     assert (answer.status_code, set(answer.json)) == (200, {"items", "next_cursor"})
     return answer.json["items"], answer.json["next_cursor"]

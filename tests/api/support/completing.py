@@ -1,4 +1,4 @@
-"""Every way to complete a task, and tasks that recur to try them on."""
+"""All ways to complete a task, and recurring tasks to try them on."""
 
 import pytest
 
@@ -15,7 +15,7 @@ WRITABLE = [*CARRIED, "due_on", "due_at", "time_zone", "recurrence"]
 
 
 def set_by(call, completed=True):
-    """A change that says whether the task is completed: all that it has, or this alone."""
+    """A change of `completed`, alone or with all the task's fields."""
 
     def complete(caller, task, **options):
         rest = {name: task[name] for name in WRITABLE} if call in (REPLACE, REPLACE_BY_USER) else {}
@@ -59,14 +59,14 @@ def reopen(caller, task):
 
 
 def all_tasks(caller):
-    """In the order of their creation."""
+    """In the order of creation."""
     answer = caller.get("/v1/tasks", query_string={"sort": "created_at"})
     assert answer.status_code == 200
     return answer.json["items"]
 
 
 def completed(caller, task, complete=WAYS["PATCH"]):
-    """Complete a task; the task that is next, or None."""
+    """Complete a task, and return the next one or None."""
     before = {each["id"] for each in all_tasks(caller)}
     answer = complete(caller, task)
     assert answer.status_code == 200, answer.text

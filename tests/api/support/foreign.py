@@ -1,4 +1,4 @@
-"""Ann, who has one of everything; whoever tries to reach it; and how each of her things is named in a request."""
+"""Ann, who has one of everything; callers who try to reach it; and the names of her things in requests."""
 
 import secrets
 from dataclasses import dataclass, field, replace
@@ -16,15 +16,15 @@ from tests.api.support.calls import BATCH, CHANGES, CREATE, CREATE_BY_USER, LIST
 from tests.api.support.replicas import changes
 from tests.conftest import Caller, new_user_id
 
-# NOTHING is the operation by itself, which must not show or change what is foreign either.
+# NOTHING is the operation by itself, which must not show or change another user's data either.
 NOTHING = "nothing"
 PATH_ID, PATH_USER, CURSOR, SINCE = "path id", "path user", "cursor", "since token"
 KEY, TAG, NEW_ID = "idempotency key", "tag", "new task's id"
 SESSION, EMAIL, REFRESH = "session id", "e-mail", "refresh token"
-# The operations of a batch that name a task, each a way of its own.
+# The operations of a batch that name a task, each a separate way.
 IN_BATCH = {f"{op} in a batch": op for op in ("update", "complete", "reopen", "delete")}
 
-# What each parameter, and each field of a body, can name. A field within another has the other's name before its own.
+# The kinds of things that a parameter or a field can name. A nested field's name begins with its parent's.
 NAMED_BY = {
     "task_id": {PATH_ID},
     "user_id": {PATH_USER},
@@ -40,7 +40,7 @@ NAMED_BY = {
     "email": {EMAIL},
     "refresh_token": {REFRESH},
 }
-# These are about the caller's own alone.
+# These concern only the caller's own data.
 HARMLESS = {"completed", "q", "limit", "status", "sort", "title", "details", "description", "name", "format"}
 HARMLESS |= {"priority", "tag", "tags", "due_before", "due_after", "overdue", "deleted", "due_on", "due_at"}
 HARMLESS |= {"time_zone", "recurrence", "operations", "operations.op", "operations.task", "operations.changes"}
@@ -48,7 +48,7 @@ HARMLESS |= {"password", "new_password", "total", "file", "skip_faulty"}
 
 SESSION_SECONDS = 3600
 
-# Beside her repeated creations, what Ann looks at.
+# What Ann can read, in addition to her repeated creations.
 READS = ["/v1/tasks?limit=200", "/v1/tasks/{task_id}", "/v1/auth/sessions", "/v1/auth/me", "/v1/tasks?deleted=true"]
 
 
@@ -67,11 +67,11 @@ class Ann:
     tag: str
     cursors: dict[str, str]
     key: str
-    # Her belongings when somebody last looked.
+    # Her belongings at the last look.
     seen: list[tuple[Any, ...]] = field(default_factory=list)
 
     def belongings(self) -> list[tuple[Any, ...]]:
-        """Everything that she can read. Her repeated creations are replays as long as nobody touched her keys."""
+        """Return everything that she can read. Her repeated creations are replays unless somebody used her keys."""
         found = []
         for call in (CREATE, CREATE_BY_USER, BATCH):
             answer = call(self.caller, headers={"Idempotency-Key": key_of(self.key, call.path)})
@@ -83,12 +83,12 @@ class Ann:
         return [*found, (200, told["changed"] + told["deleted"], None)]
 
     def names(self) -> set[str]:
-        """What no answer to anybody else holds."""
+        """Return strings that no response to another user may contain."""
         return {self.secret, self.task_id, self.trashed_id, self.session_id, self.email}
 
 
 def make_account(app: Flask) -> tuple[Caller, str]:
-    """An account of this service, and its address. Its password is nobody's."""
+    """Register an account, and return it with its address. Its password is not used again."""
     email = f"{new_user_id()}@example.com"
     with app.app_context():
         user, refresh = queries.register(email, "no hash", None, SESSION_SECONDS)
@@ -119,7 +119,7 @@ def make_ann(app: Flask) -> Ann:
 
 
 def key_of(key: str, path: str) -> str:
-    """A key of its own for each path."""
+    """A separate key for each path."""
     return f"{key}{path}"
 
 
@@ -146,17 +146,17 @@ def disabled_user(app: Flask) -> Caller:
     return caller
 
 
-def nobody(app: Flask) -> Caller:
+def without_token(app: Flask) -> Caller:
     return Caller(app)
 
 
 def made_up_refresh_token(user_id: str, session_id: str, generation: int = 0) -> str:
-    """One of the right shape, by somebody who knows the user and the session, but not what is secret."""
+    """Return a forged one of the right form: the forger knows the user and the session, but no secret."""
     return str(replace(RefreshToken.first(user_id, session_id), generation=generation))
 
 
 def with_id(body: dict[str, Any], task_id: str) -> dict[str, Any]:
-    """The same creation, or batch of them, with an id of the client's own."""
+    """The same creation, or a batch of them, with a client-made id."""
     if "operations" not in body:
         return {**body, "id": task_id}
     return {"operations": [{**each, "task": {**each["task"], "id": task_id}} for each in body["operations"]]}
@@ -169,7 +169,7 @@ def operation_on(task_id: str, op: str) -> dict[str, Any]:
 def name_foreign(
     caller: Caller, ann: Ann, operation: str, way: str, body: dict[str, Any] | bytes | None
 ) -> TestResponse:
-    """Send an operation that names something of Ann's in this way, and the caller's own in all others."""
+    """Send an operation that names one of Ann's things in this way, and otherwise the caller's own."""
     method, path = operation.split()
     headers: dict[str, str] = {}
     query: dict[str, str] = {}
@@ -188,7 +188,7 @@ def name_foreign(
     if way == REFRESH:
         body = {"refresh_token": made_up_refresh_token(str(ann.caller.user_id), ann.session_id)}
     user_id = ann.caller.user_id if way == PATH_USER else caller.user_id or "nobody"
-    # Only what is in the trash can be restored.
+    # Only a task in the trash can be restored.
     task_id = ann.trashed_id if path.endswith("/restore") else ann.task_id
     address = path.format(
         user_id=quote(str(user_id)),

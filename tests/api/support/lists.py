@@ -1,5 +1,6 @@
-"""What the tests of lists share: both lists, their pages from the first to the last, and tasks that tie."""
+"""Shared by the tests of lists: both lists, all their pages, and tasks with equal sort values."""
 
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,19 +19,19 @@ EVERY_SORT = pytest.mark.parametrize("sort", SORTS)
 RANKS = ["none", "low", "medium", "high"]
 
 A_DAY = "2026-03-14"
-# By zone, the last microsecond of that day, and the first after it.
+# By zone, the last microsecond of that day, and the first one after it.
 ENDS = {
     "Pacific/Auckland": ("2026-03-14T10:59:59.999999Z", "2026-03-14T11:00:00Z"),
     None: ("2026-03-14T23:59:59.999999Z", "2026-03-15T00:00:00Z"),
     "Pacific/Honolulu": ("2026-03-15T09:59:59.999999Z", "2026-03-15T10:00:00Z"),
 }
 
-# More than any test makes: a fault must not keep it turning pages for ever.
+# More pages than any test makes, so that a bug cannot page forever.
 MOST_PAGES = 100
 
 
 def pages(caller: Caller, call: Call = LIST, **query: Any) -> Iterator[list[Task]]:
-    """Each page of a list. The total of a bare array is the same on every page, and true."""
+    """Yield each page of a list. The total of a bare array must be the same on every page, and correct."""
     answer, found, totals = call(caller, query_string=query), 0, set()
     for _ in range(MOST_PAGES):
         assert answer.status_code == 200, answer.text
@@ -51,17 +52,17 @@ def pages(caller: Caller, call: Call = LIST, **query: Any) -> Iterator[list[Task
 
 
 def walk(caller: Caller, call: Call = LIST, **query: Any) -> list[Task]:
-    """All tasks of a list, page after page."""
+    """Return all tasks of a list, page by page."""
     return [task for tasks in pages(caller, call, **query) for task in tasks]
 
 
 def titles(caller: Caller, call: Call, sort: str = "created_at", **query: Any) -> str:
-    """Their titles, where nothing else is said in the order of their making."""
+    """Return their titles, by default in the order of creation."""
     return " ".join(task["title"] for task in walk(caller, call, sort=sort, **query))
 
 
 def add_at_once(caller: Caller, *tasks: Task) -> list[str]:
-    """Create tasks in one transaction, so that their times are the same; their ids."""
+    """Create tasks in one transaction, so that their times are equal, and return their ids."""
     operations = [{"op": "create", "task": {"title": "tea", **task}} for task in tasks]
     answer = caller.post("/v1/tasks/batch", json={"operations": operations})
     assert answer.status_code == 200, answer.text
@@ -72,3 +73,9 @@ def add_at_once(caller: Caller, *tasks: Task) -> list[str]:
 def remove(caller: Caller, task_id: str) -> None:
     """Move a task to the trash."""
     assert caller.delete(f"/v1/tasks/{task_id}").status_code == 204
+
+
+def by_title(task: Task) -> tuple[str, str]:
+    """What a list by title is sorted by: the letters alone, then the title itself."""
+    letters = [letter for letter in unicodedata.normalize("NFD", task["title"]) if not unicodedata.combining(letter)]
+    return "".join(letters).casefold(), task["title"]

@@ -1,4 +1,4 @@
-"""Tasks and tokens as the passing of time, and the end of what is old, would have made them."""
+"""Tasks and tokens as they would be after some time, or after the purge."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from tests.conftest import Caller
 
 
 def aged(token: str, caller: Caller, **time: float) -> str:
-    """The token as it would be, had it been given so much earlier; for `timedelta`."""
+    """Return the token as if it had been given that much earlier."""
     values = cursors.decode(token, caller.user_id, "changes")
     older = [_earlier(value, timedelta(**time)) if is_time(value) else value for value in values]
     return cursors.encode(older, caller.user_id, "changes")
@@ -28,14 +28,14 @@ def _earlier(time: str, by: timedelta) -> str:
 def age_task(
     app: Flask, caller: Caller, task_id: str, seconds: float, *, is_deleted: bool = False, **values: Any
 ) -> None:
-    """Let a task's last write have been so long ago, and have been its deletion if it is deleted."""
+    """Move a task's last write, and its deletion if it is deleted, this far into the past."""
     then = from_now(-seconds)
     times = {"updated_at": then} | ({"deleted_at": then} if is_deleted else {})
     _write(app, caller, update(tasks).where(tasks.c.id == task_id).values(**times, **values))
 
 
 def forget(app: Flask, caller: Caller, *ids: str) -> None:
-    """End tasks for good."""
+    """Delete tasks permanently."""
     for task_id in ids:
         _write(app, caller, delete(tasks).where(tasks.c.id == task_id))
 

@@ -1,4 +1,4 @@
-"""A client that keeps a copy of somebody's tasks, and what its copy must be equal to."""
+"""A client that keeps a copy of a user's tasks, and the tasks that its copy must equal."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from tests.conftest import Caller
 
 
 class Replica:
-    """Applies each page of changes in the order in which they come, and knows nothing but what they say."""
+    """Applies each page of changes in order, and uses only their content."""
 
     def __init__(self, caller: Caller, limit: int = 1_000) -> None:
         self.caller = caller
@@ -16,13 +16,13 @@ class Replica:
         self.token: str | None = None
 
     def fork(self) -> "Replica":
-        """Another client that has read as far."""
+        """Return another client that has read as far."""
         twin = Replica(self.caller, self.limit)
         twin.tasks, twin.token = dict(self.tasks), self.token
         return twin
 
     def read_page(self) -> bool:
-        """Read one page; whether there are more."""
+        """Read one page, and return whether there are more."""
         found = changes(self.caller, self.token, limit=self.limit)
         assert len(found["changed"]) + len(found["deleted"]) <= self.limit
         self.tasks |= {task["id"]: task for task in found["changed"]}
@@ -32,7 +32,7 @@ class Replica:
         return bool(found["has_more"])
 
     def read_to_the_end(self) -> int:
-        """Read until there are no more; how many pages it took."""
+        """Read until there are no more, and return the number of pages."""
         pages = 1
         while self.read_page():
             pages += 1
@@ -40,7 +40,7 @@ class Replica:
 
 
 def changes(caller: Caller, since: str | None = None, **query: Any) -> dict[str, Any]:
-    """One answer, which has the contract's members."""
+    """Return one response, which must have the contract's members."""
     answer = CHANGES(caller, query_string={**query, **({"since": since} if since else {})})
     assert answer.status_code == 200, answer.text
     assert set(answer.json) == {"changed", "deleted", "next", "has_more"}
@@ -48,7 +48,7 @@ def changes(caller: Caller, since: str | None = None, **query: Any) -> dict[str,
 
 
 def tasks_of(caller: Caller) -> dict[str, Any]:
-    """All live tasks, by their ids."""
+    """Return all live tasks by id."""
     found, cursor = page(caller, limit=200)
     while cursor:
         more, cursor = page(caller, limit=200, cursor=cursor)
@@ -57,7 +57,7 @@ def tasks_of(caller: Caller) -> dict[str, Any]:
 
 
 def trash_of(caller: Caller) -> dict[str, Any]:
-    """All tasks in the trash, by their ids."""
+    """Return all tasks in the trash by id."""
     return {task["id"]: task for task in page(caller, limit=200, deleted="true")[0]}
 
 

@@ -4,7 +4,7 @@ import type { components, paths } from "./api.js";
 
 type Schemas = components["schemas"];
 type Task = Schemas["Task"];
-type Operation = Schemas["BatchIn"]["operations"][number];
+type Operation = Schemas["BatchRequest"]["operations"][number];
 
 const api = createClient<paths>({ baseUrl: "https://tasks.example.com" });
 

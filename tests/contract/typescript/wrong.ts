@@ -3,7 +3,7 @@ import createClient from "openapi-fetch";
 import type { components, paths } from "./api.js";
 
 type Schemas = components["schemas"];
-type Operation = Schemas["BatchIn"]["operations"][number];
+type Operation = Schemas["BatchRequest"]["operations"][number];
 
 const api = createClient<paths>();
 const path = { task_id: "0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17" };

@@ -7,7 +7,7 @@ with the property that everybody reads, so that a change made by another program
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 # Unicode has more line breaks than iCalendar, and some programs split lines at each of them.
 _BREAK = re.compile("\r\n|[\r\x85\u2028\u2029]")
@@ -32,21 +32,30 @@ def _tags(tags: list[str]) -> list[str | None]:
     return [_text(tag) for tag in tags]
 
 
-# What comes back of a value that was written.
-CARRIED: dict[str, Callable[[Any], Any]] = {
-    "title": _text,
-    "details": _text,
-    "tags": _tags,
-    "completed_at": _time,
-    "due_at": _time,
-    "created_at": _time,
+class Carried(NamedTuple):
+    """A field's type, and what comes back of its value once it was written; None if it has no property."""
+
+    type: type
+    carry: Callable[[Any], Any]
+
+
+CARRIED = {
+    "title": Carried(str, _text),
+    "details": Carried(str, _text),
+    "tags": Carried(list, _tags),
+    "completed_at": Carried(str, _time),
+    "due_at": Carried(str, _time),
+    "created_at": Carried(str, _time),
 }
 
 
 def is_exact(field: str, value: Any, read: Any) -> bool:
     """Whether a value from X-TASKS-EXACT is of its field's type, and agrees with what was read from the property."""
-    texts = value if field == "tags" and isinstance(value, list) else [value]
-    return field in CARRIED and all(isinstance(text, str) for text in texts) and CARRIED[field](value) == read
+    if field not in CARRIED or not isinstance(value, CARRIED[field].type):
+        return False
+    if isinstance(value, list) and not all(isinstance(text, str) for text in value):
+        return False
+    return bool(CARRIED[field].carry(value) == read)
 
 
 def escape(text: str) -> str:

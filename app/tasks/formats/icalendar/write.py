@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from app.tasks.formats.ics_values import CARRIED, escape, fold
+from app.tasks.formats.icalendar.values import CARRIED, escape, fold
 from app.tasks.formats.records import Task
 
 _BEGIN = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Tasks API//Export//EN\r\n"
@@ -29,7 +29,7 @@ def write(tasks: Iterable[Task]) -> Iterator[bytes]:
 
 
 def _lines(task: Task, zone: str, local: str) -> Iterator[str]:
-    carried = {field: carry(task[field]) for field, carry in CARRIED.items()}
+    carried = {field: kind.carry(task[field]) for field, kind in CARRIED.items()}
     yield "BEGIN:VTODO"
     yield f"UID:{task['id']}"
     yield f"DTSTAMP:{_utc(task['updated_at'])}"

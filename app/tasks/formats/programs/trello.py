@@ -1,0 +1,57 @@
+"""Trello: a board as JSON (board menu, Print, export and share, Export as JSON)."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from app.tasks.formats.programs.values import (
+    Item,
+    checklist,
+    completion,
+    due,
+    id_of,
+    moment,
+    paragraphs,
+    tags_of,
+)
+from app.tasks.formats.records import Record, Task
+
+
+def recognizes(document: Any) -> bool:
+    return {"cards", "lists", "labelNames"} <= set(document if isinstance(document, dict) else ())
+
+
+def records(document: Any) -> Iterator[Record]:
+    """Yield a task for each card; its labels and its list are tags. What is archived is done with, so completed."""
+    board = Item(document)
+    lists = {list_["id"]: list_ for list_ in board.items("lists")}
+    checklists: dict[str, list[str]] = defaultdict(list)
+    for found in board.items("checklists"):
+        items = [(item["name"], item["state"] == "complete") for item in found.items("checkItems")]
+        checklists[found["idCard"]].append(checklist(found["name"], items))
+    for card in board.items("cards"):
+        yield _record(card, lists.get(card["idList"], Item({})), checklists[card["id"]])
+
+
+def _record(card: Item, list_: Item, checklists: list[str]) -> Record:
+    is_archived = card.is_true("closed") or list_.is_true("closed")
+    task: Task = {
+        "id": id_of("trello", card["id"]),
+        "title": card["name"],
+        "details": paragraphs(card["desc"], *checklists, *(each["url"] for each in card.items("attachments"))),
+        **completion(card.is_true("dueComplete") or is_archived, card["dateLastActivity"]),
+        "tags": tags_of(*(label["name"] or label["color"] for label in card.items("labels")), list_["name"]),
+        **due(moment(card["due"])),
+        "created_at": _created_at(card["id"]),
+    }
+    comments = ("comments",) if card.item("badges").filled("comments") else ()
+    return Record(1, task, (*comments, *card.filled("start", "idMembers", "customFieldItems")))
+
+
+def _created_at(card_id: str) -> str | None:
+    """Return the time of creation, with which the id of a card begins, in seconds since 1970."""
+    try:
+        return moment(datetime.fromtimestamp(int(card_id[:8], 16), UTC).isoformat())
+    except ValueError:
+        return None

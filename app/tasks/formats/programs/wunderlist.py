@@ -1,0 +1,71 @@
+"""Wunderlist: a backup as JSON, of either kind: all tasks in one list (to 2017), or the tasks within their lists."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from app.tasks.formats.programs.values import (
+    Item,
+    checklist,
+    completion,
+    day,
+    due,
+    id_of,
+    moment,
+    paragraphs,
+    tags_of,
+)
+from app.tasks.formats.records import Record, Task
+
+_FREQUENCIES = {"day": "DAILY", "week": "WEEKLY", "month": "MONTHLY", "year": "YEARLY"}
+_PARTS = ("subtasks", "notes", "comments", "reminders", "files")
+
+
+def recognizes(document: Any) -> bool:
+    if isinstance(document, list):
+        return bool(document) and {"title", "tasks"} <= set(document[0] if isinstance(document[0], dict) else ())
+    data = document.get("data") if isinstance(document, dict) else None
+    return isinstance(data, dict) and {"lists", "tasks"} <= set(data)
+
+
+def records(document: Any) -> Iterator[Record]:
+    """Yield the tasks of all lists; the list is a tag."""
+    if isinstance(document, list):
+        for list_ in map(Item, document):
+            for task in list_.items("tasks"):
+                yield _record(task, list_["title"], {name: task.items(name) for name in _PARTS})
+        return
+    data = Item(document).item("data")
+    titles = {list_["id"]: list_["title"] for list_ in data.items("lists")}
+    parts: dict[str, dict[str, list[Item]]] = defaultdict(lambda: {name: [] for name in _PARTS})
+    for name in _PARTS:
+        for part in data.items(name):
+            parts[part["task_id"]][name].append(part)
+    for task in data.items("tasks"):
+        yield _record(task, titles.get(task["list_id"], ""), parts[task["id"]])
+
+
+def _record(item: Item, list_: str, parts: dict[str, list[Item]]) -> Record:
+    frequency = _FREQUENCIES.get(_either(item, "recurrence_type"))
+    task: Task = {
+        "id": id_of("wunderlist", item["id"]),
+        "title": item["title"],
+        "details": paragraphs(
+            *(part["content"] for part in parts["notes"]),
+            checklist("", [(part["title"], part.is_true("completed")) for part in parts["subtasks"]]),
+            *(part["text"] for part in parts["comments"]),
+        ),
+        **completion(item.is_true("completed"), _either(item, "completed_at")),
+        "priority": "high" if item.is_true("starred") else "none",
+        "tags": tags_of(list_),
+        **due(day(_either(item, "due_date"))),
+        "recurrence": f"FREQ={frequency};INTERVAL={_either(item, 'recurrence_count') or 1}" if frequency else None,
+        "created_at": moment(_either(item, "created_at")),
+    }
+    return Record(1, task, tuple(name for name in ("reminders", "files") if parts[name]))
+
+
+def _either(item: Item, name: str) -> str:
+    """Return a member of either kind of backup: due_date or dueDate."""
+    first, *others = name.split("_")
+    return item[name] or item[first + "".join(map(str.capitalize, others))]

@@ -1,0 +1,200 @@
+"""Every statement that the service sends is one that Citus accepts, without a cluster to ask.
+
+Citus sends an UPDATE to the machine that has the user, whose clock differs. So it refuses functions that depend on more
+than their arguments (PostgreSQL calls them STABLE or VOLATILE) where it would have to compute them there.
+"""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+from app.auth import queries as accounts
+from app.auth import rate_limits, revoked, sessions
+from app.auth.problems import RateLimited
+from app.database import PURGE, scope
+from app.tasks import trash
+from tests.conftest import Caller, new_user_id
+from tests.postgres import Server
+from tests.statements import each_statement
+
+PASSWORD = "correct horse battery"
+# The column by which Citus finds the machine of a row; all other tables have the user's id.
+FOUND_BY = {"users": "id", "user_emails": "email", "login_attempts": "key"}
+# These change the rows of all users, a bounded number at a time or by their age.
+OF_EVERYBODY = re.compile(r"DELETE FROM (\w+) WHERE \1\.(started_at|expires_at|deleted_at|created_at) <= (?!.*SELECT)")
+
+PURGES = (sessions.purge_expired, revoked.purge_expired, rate_limits.purge_expired)
+
+FUNCTION = re.compile(r"\b([a-z_0-9]+)\(")
+
+
+def use_accounts(app: Flask) -> None:
+    """All that accounts do."""
+    email = f"{new_user_id()}@example.com"
+    caller = Caller(app)
+
+    def sign_in(password: str = PASSWORD) -> Caller:
+        answer = caller.post("/v1/auth/login", json={"email": email, "password": password})
+        return Caller(app, email, answer.json["access_token"]) if answer.status_code == 200 else caller
+
+    registered = caller.post("/v1/auth/register", json={"email": email, "password": PASSWORD, "name": "Ann"})
+    assert registered.status_code == 201
+    assert caller.post("/v1/auth/register", json={"email": email, "password": PASSWORD}).status_code == 409
+    assert sign_in("wrong horse battery") is caller
+    refresh = {"refresh_token": registered.json["refresh_token"]}
+    for status in (200, 401):
+        assert caller.post("/v1/auth/refresh", json=refresh).status_code == status
+    ann = sign_in()
+    sessions = ann.get("/v1/auth/sessions").json["items"]
+    assert ann.delete(f"/v1/auth/sessions/{sessions[-1]['id']}").status_code == 204
+    assert ann.patch("/v1/auth/me", json={"name": "Anna"}).status_code == 200
+    change = {"password": PASSWORD, "new_password": f"{PASSWORD} staple"}
+    assert ann.patch("/v1/auth/me", json=change).status_code == 200
+    assert sign_in(f"{PASSWORD} staple").post("/v1/auth/logout").status_code == 204
+    assert sign_in(f"{PASSWORD} staple").delete("/v1/auth/sessions").status_code == 204
+    leaving = sign_in(f"{PASSWORD} staple")
+    assert leaving.delete("/v1/auth/me", json={"password": f"{PASSWORD} staple"}).status_code == 204
+
+
+def use_tasks(app: Flask) -> None:
+    """All that can be done with tasks, in both families."""
+    ann = Caller(app, new_user_id())
+    day = {"due_on": "2026-03-14", "recurrence": "FREQ=DAILY"}
+    for task in ({}, day):
+        key = {"Idempotency-Key": new_user_id()}
+        for _ in range(2):
+            created = ann.post("/v1/tasks", json={"title": "tea", **task}, headers=key)
+        path, old = f"/v1/tasks/{created.json['id']}", f"/api/{ann.user_id}/tasks/{created.json['id']}"
+        assert ann.put(path, json={"title": "tea", "completed": True, **task}).status_code == 200
+        assert ann.patch(path, json={"completed": False, "due_on": None, "recurrence": None}).status_code == 200
+        assert ann.patch(path, json={"title": "milk"}, headers={"If-Match": "*"}).status_code == 200
+        assert ann.patch(f"{old}/complete", json={"completed": True}).status_code == 200
+        assert ann.patch(path, json={"title": "milk"}, headers={"If-Match": '"1"'}).status_code == 412
+        assert ann.post(f"{path}/toggle").status_code == 200
+        assert ann.delete(path).status_code == 204
+        for _ in range(2):
+            assert ann.post(f"{path}/restore").status_code == 200
+        work = [
+            {"op": "create", "task": {"title": "bread"}},
+            {"op": "update", "id": created.json["id"], "changes": {"priority": "high"}},
+            *({"op": op, "id": created.json["id"]} for op in ("complete", "reopen", "delete")),
+        ]
+        assert ann.post("/v1/tasks/batch", json={"operations": work}).status_code == 200
+    for query in ("", "?total=true&q=t&tag=home&overdue=true&sort=due", "?deleted=true", "?due_after=2026-03-14"):
+        assert ann.get(f"/v1/tasks{query}").status_code == 200
+    assert ann.get(f"/api/{ann.user_id}/tasks?limit=1").status_code == 200
+    for path in ("summary?time_zone=Europe/Berlin", "changes", "export"):
+        assert ann.get(f"/v1/tasks/{path}").status_code == 200
+    since = ann.get("/v1/tasks/changes?limit=1").json["next"]
+    assert ann.get(f"/v1/tasks/changes?since={since}").status_code == 200
+    file = ann.get("/v1/tasks/export").data
+    for _ in range(2):
+        assert ann.post("/v1/tasks/import", data=file, content_type="application/jsonl").status_code == 200
+    assert ann.delete("/v1/auth/me").status_code == 204
+
+
+def administer(app: Flask) -> None:
+    """What commands do, and limits that are reached."""
+    with app.app_context():
+        user = accounts.add_account(f"{new_user_id()}@example.com", "a hash", None)
+        accounts.disable_user(user.id)
+        accounts.enable_user(user.id)
+        accounts.set_password(user.id, "another hash")
+        accounts.list_users()
+        with scope(PURGE):
+            for purge in (trash.purge_tasks, trash.purge_keys, *PURGES):
+                assert sum(purge()) >= 0
+        rate_limits.count_request(user.id, 1)
+        with pytest.raises(RateLimited):
+            rate_limits.count_request(user.id, 1)
+
+
+@pytest.fixture(scope="module")
+def sent(postgresql_app: Flask) -> set[str]:
+    """Each statement of all that the service can do, without its literals."""
+    found: set[str] = set()
+
+    def note(_cursor: object, statement: str) -> None:
+        found.add(re.sub(r"'[^']*'", "''", statement))
+
+    with pytest.MonkeyPatch.context() as patch, each_statement(note):
+        patch.setattr(rate_limits, "CLEANUP_ONE_IN", 1)
+        for use in (use_accounts, use_tasks, administer):
+            use(postgresql_app)
+    return found
+
+
+@pytest.fixture(scope="module")
+def changing(postgresql: Server) -> set[str]:
+    """The functions whose result depends on more than their arguments, whatever their types."""
+    query = "SELECT proname FROM pg_proc GROUP BY proname HAVING bool_and(provolatile <> 'i')"
+    return {name for (name,) in postgresql.sql(query)}
+
+
+def cases(statement: str) -> Iterator[str]:
+    """The parts of a statement inside CASE and COALESCE, however deep."""
+    for token in re.finditer(r"\bCASE\b|\bEND\b|\bcoalesce\(|\(|\)", statement):
+        if token[0] in ("CASE", "coalesce("):
+            yield _inside(statement, token)
+
+
+def _inside(statement: str, opening: re.Match[str]) -> str:
+    depth = 1
+    ends = ("CASE", "END") if opening[0] == "CASE" else ("(", ")")
+    for token in re.finditer(r"\bCASE\b|\bEND\b|\(|\)", statement[opening.end() :]):
+        depth += (token[0] == ends[0]) - (token[0] == ends[1])
+        if depth == 0:
+            return statement[opening.end() : opening.end() + token.start()]
+    raise AssertionError(f"it does not end: {statement[opening.start() :]}")
+
+
+def changing_in(text: str, changing: set[str]) -> set[str]:
+    return set(FUNCTION.findall(text)) & changing
+
+
+def test_the_scenario_is_complete(sent: set[str]) -> None:
+    """Every kind of write is in it."""
+    for start in (
+        "INSERT INTO tasks",
+        "UPDATE tasks",
+        "DELETE FROM tasks",
+        "UPDATE sessions",
+        "INSERT INTO revocations",
+    ):
+        assert any(start in statement for statement in sent), start
+
+
+def test_no_clock_in_a_condition_of_an_update(sent: set[str], changing: set[str]) -> None:
+    """Neither in CASE nor in COALESCE."""
+    updates = [statement for statement in sent if "UPDATE " in statement and "INSERT INTO" not in statement]
+
+    assert updates
+    assert [(u, found) for u in updates for part in cases(u) if (found := changing_in(part, changing))] == []
+
+
+def test_no_clock_in_what_is_returned(sent: set[str], changing: set[str]) -> None:
+    """Nor a cast, because that of a date depends on the session."""
+    returned = [statement.partition(" RETURNING ")[2] for statement in sent if " RETURNING " in statement]
+
+    assert returned
+    assert [text for text in returned if changing_in(text, changing) or "CAST(" in text] == []
+
+
+def test_no_clock_and_no_subquery_after_a_conflict(sent: set[str], changing: set[str]) -> None:
+    """ON CONFLICT compares the new row with the old one, and nothing else."""
+    handled = [s.partition(" ON CONFLICT ")[2].partition(" RETURNING ")[0] for s in sent if " ON CONFLICT " in s]
+
+    assert handled
+    assert [text for text in handled if changing_in(text, changing) or "SELECT" in text] == []
+
+
+def test_each_write_finds_its_machine(sent: set[str]) -> None:
+    """An UPDATE or DELETE compares the distribution column with a value, or is one of the few for all users."""
+    for statement in sent:
+        for verb, table in re.findall(r"\b(UPDATE|DELETE FROM) (\w+)", statement):
+            if (verb == "UPDATE" and "ON CONFLICT" in statement) or table == "SET":
+                continue
+            found_by = f"{table}.{FOUND_BY.get(table, 'user_id')} = "
+            assert found_by in statement or OF_EVERYBODY.search(statement), statement
