@@ -89,7 +89,7 @@ def _wait_for_turn(guard: Connection) -> None:
 
 
 def _limit_locks(connection: Connection) -> None:
-    """Limit the wait for a lock in the transaction that begins. Outside of one, no request waits behind the migration."""
+    """Limit the wait for a lock in the transaction that begins. Outside of one, no request waits behind a migration."""
     driver = connection.connection.driver_connection
     if not driver.autocommit:
         driver.cursor().execute(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}")
