@@ -62,8 +62,9 @@ def secret_list(text: str) -> tuple[str, ...]:
 
 def origin_list(text: str) -> tuple[str, ...]:
     origins = tuple(origin.strip() for origin in text.split(","))
-    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
-        raise ValueError("must list origins such as https://app.example.com, separated by commas, without a path")
+    if wrong := [origin for origin in origins if not _ORIGIN.fullmatch(origin)]:
+        example = "https://app.example.com, separated by commas, without a path or a slash at the end"
+        raise ValueError(f"must list origins such as {example}: {wrong[0]!r} is not one")
     return origins
 
 

@@ -72,6 +72,8 @@ def claims_of(verified_token: str) -> dict[str, Any]:
 def read_user_id(claims: Mapping[str, Any], name: str) -> str:
     """Return the user id in a claim: opaque, 1 to 255 characters, not blank, no control characters or surrogates."""
     user_id = claims.get(name)
+    if user_id is None:
+        raise problems.TokenClaim(f"The token has no {name}, which is the user's id.")
     if not isinstance(user_id, str) or not _USER_ID.fullmatch(user_id) or not user_id.strip():
         raise problems.TokenClaim(f"The token's {name} is not a user id: 1 to 255 characters, not blank.")
     return user_id

@@ -57,4 +57,7 @@ def _why_revoked(identity: Identity) -> Explanation:
         return f"Its user has been disabled since {user.disabled_at}.", "See `flask users enable`."
     if user is None and identity.user_id.startswith(LOCAL_USER_PREFIX):
         return "It has been revoked: its account was deleted.", "Register again."
-    return "It has been revoked: its session has ended, or its user has signed out everywhere.", "Sign in again."
+    return (
+        "It has been revoked: its session has ended, or its user has signed out everywhere.",
+        "Get a new token. If that is rejected too, sign in again.",
+    )

@@ -99,21 +99,25 @@ def _malformed(seen: UnverifiedToken) -> Explanation:
     return next(explanation for applies, explanation in reasons if applies)
 
 
+# `flask doctor` may run in another terminal.
+_ELSEWHERE = "If the service has it in its own environment, give it to this command too."
+
+
 def _algorithm(seen: UnverifiedToken) -> Explanation:
     algorithm = seen.header.get("alg")
     if algorithm in ALGORITHMS:
         is_shared = seen.settings.better_auth_secrets
-        only = "only a shared secret is set (BETTER_AUTH_SECRET)" if is_shared else "AUTH_JWKS_URL is not set"
+        only = "only a shared secret is set here (BETTER_AUTH_SECRET)" if is_shared else "AUTH_JWKS_URL is not set here"
         return (
             f"It is signed with {algorithm}, but {only}.",
-            "Set AUTH_JWKS_URL to the address of the front end's keys (Better Auth: /api/auth/jwks).",
+            f"Set AUTH_JWKS_URL to the address of the front end's keys (Better Auth: /api/auth/jwks). {_ELSEWHERE}",
         )
     if algorithm == "HS256" and str(seen.header.get("typ")).lower().endswith(ACCESS_TOKEN_TYPE):
         return "It claims to be an access token of this service, but LOCAL_AUTH is off.", "Set LOCAL_AUTH to on."
     if algorithm == "HS256":
         return (
-            "It is signed with a shared secret (HS256), but BETTER_AUTH_SECRET is not set.",
-            "Set BETTER_AUTH_SECRET to the front end's secret.",
+            "It is signed with a shared secret (HS256), but BETTER_AUTH_SECRET is not set here.",
+            f"Set BETTER_AUTH_SECRET to the front end's secret. {_ELSEWHERE}",
         )
     return (
         f"No trusted issuer signs with {_shown(algorithm)}.",
@@ -165,6 +169,8 @@ def _unexpected(
         found = f"Its {claim} is {_shown(seen.claims[claim])}" if claim in seen.claims else f"It has no {claim}"
         if seen.issuer and seen.issuer.is_local:
             fix = "Sign in again: this service gives all its tokens the same value."
+        elif seen.claims.get(claim) == "":
+            fix = "The issuer does not know its own address. Better Auth: set BETTER_AUTH_URL in the front end."
         elif claim not in seen.claims:
             fix = f"Have the issuer put it in; or see {setting}."
             if claim == "aud":

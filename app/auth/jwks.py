@@ -70,7 +70,7 @@ class KeySet:
         # The last good document, shared by all workers, because they are forked from the process that made this.
         self._last_good = SharedDocument(ANSWER_BYTES)
         self._taken = b""
-        self._fetching = SingleFlight("fetching the keys", self._fetch)
+        self._fetching = SingleFlight("fetching AUTH_JWKS_URL", self._fetch)
         self._deciding = threading.Lock()
         self._asked_at = float("-inf")
 

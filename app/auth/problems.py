@@ -91,7 +91,7 @@ class TokenRevoked(TokenRefused):
     """The token is valid, but its session has ended or its user was disabled or deleted."""
 
     code, title = "token_revoked", "Unauthorized: the token has been revoked"
-    detail = "Sign in again."
+    detail = "Get a new token. If that is rejected too, sign in again."
 
 
 class InvalidCredentials(Problem):

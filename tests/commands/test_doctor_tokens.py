@@ -93,7 +93,8 @@ def test_text_around_a_token_is_ignored(trusting: Flask, form: str) -> None:
         ({"aud": ["one", "two"]}, "token_audience", '["one", "two"], but'),
         ({"iss": LEFT_OUT}, "token_issuer", "no iss, but"),
         ({"aud": LEFT_OUT}, "token_audience", "no aud, but"),
-        ({"sub": LEFT_OUT}, "token_claim", "sub is not a user id"),
+        ({"sub": LEFT_OUT}, "token_claim", "has no sub, which is the user's id"),
+        ({"sub": " "}, "token_claim", "sub is not a user id"),
         ({"sub": "\ud800"}, "token_malformed", "damaged"),
         ({"sub": "usr_" + 32 * "0"}, "token_claim", "is not a user id of this issuer"),
         ({"exp": "soon"}, "token_claim", "exp is not a number"),
@@ -119,12 +120,21 @@ def test_the_fix_for_a_wrong_issuer_or_audience_names_the_setting(trusting: Flas
         assert front_end.origin in told["reason"]
 
 
+@pytest.mark.parametrize(("claim", "code"), [("iss", "token_issuer"), ("aud", "token_audience")])
+def test_an_empty_issuer_or_audience_is_better_auths(trusting: Flask, front_end: Issuer, claim: str, code: str) -> None:
+    """What its server signs without a base URL; no setting of this service could take it."""
+    told = diagnose(trusting, token_of("published", front_end.origin, **{claim: ""}))
+
+    assert told["code"] == code
+    assert "BETTER_AUTH_URL" in told["fix"]
+
+
 def test_a_missing_auth_jwks_url_is_named(app: Flask, front_end: Issuer) -> None:
     """The most common mistake: the token is Better Auth's, and only the secret was set."""
     told = diagnose(app, token_of("published", front_end.origin))
 
     assert told["code"] == "token_algorithm"
-    assert told["reason"] == "It is signed with EdDSA, but only a shared secret is set (BETTER_AUTH_SECRET)."
+    assert told["reason"] == "It is signed with EdDSA, but only a shared secret is set here (BETTER_AUTH_SECRET)."
     assert "AUTH_JWKS_URL" in told["fix"]
     assert told["issuer"] is None
 

@@ -27,15 +27,15 @@ def test_a_task_restored_during_a_purge_stays(postgresql_app: Flask, postgresql:
         # As an import does, which restores a task of any age.
         assert execute(update(tasks).where(mine).values(deleted_at=None)) == 1
 
-    def empty_trash() -> int:
+    def empty_trash() -> None:
         with postgresql_app.app_context(), scope(PURGE):
-            return sum(trash.purge_tasks())
+            list(trash.purge_tasks())
 
     with held_open(postgresql_app, str(caller.user_id), come_back) as end, ThreadPoolExecutor(1) as pool:
         purged = pool.submit(empty_trash)
         wait_until_waiting(postgresql, 1)
         end()
-        assert purged.result() == 0
+        purged.result()
 
     assert caller.get(f"/v1/tasks/{task['id']}").status_code == 200
 

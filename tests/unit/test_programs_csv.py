@@ -102,3 +102,23 @@ def test_any_cells_are_read(data: st.DataObject, name: str) -> None:
     quoted = ("".join(f'"{cell.replace(chr(34), chr(34) * 2)}",' for cell in row) + "\n" for row in rows)
 
     read("".join([*lines[: start + 1], *quoted]))
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "cell"),
+    [
+        ("Todoist", "DEADLINE", "0001-01-01"),
+        ("Todoist", "DATE", "9999-12-31"),
+        ("Microsoft To Do or Outlook", "Due Date", "1/1/999"),
+    ],
+)
+def test_a_day_outside_the_years_is_no_due(name: str, column: str, cell: str) -> None:
+    """The text of the file is not lost without a word."""
+    lines = SAMPLES[name][0].removeprefix("\ufeff").splitlines()
+    start = next(number for number, line in enumerate(lines) if line.count(",") > 5)
+    header = [word.strip('"') for word in lines[start].split(",")]
+    row = {**dict.fromkeys(header, ""), "TYPE": "task", column: cell}
+    (record,) = read("\n".join([*lines[: start + 1], ",".join(row[word] for word in header), ""]))
+
+    assert not record.task.get("due_on")
+    assert column in record.left_out

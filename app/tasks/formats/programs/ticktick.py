@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from app.tasks.formats.programs.values import Row, completion, due, local, moment, tags_of, zone_of
+from app.tasks.formats.programs.values import Row, completion, day, due, local, moment, tags_of, zone_of
 from app.tasks.formats.records import Record, Task
 
 COLUMNS = frozenset({"list name", "title", "content", "repeat", "status"})
@@ -38,4 +38,4 @@ def _date(row: Row, name: str, zone: str | None) -> str | None:
     at = moment(row[name])
     if not at or row["Is All Day"].lower() != "true":
         return at
-    return local(at, zone).date().isoformat()
+    return day(local(at, zone).date().isoformat())

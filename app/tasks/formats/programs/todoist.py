@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from app.tasks.fields import DETAILS_CHARACTERS
-from app.tasks.formats.programs.values import Row, due, moment, paragraphs, tags_of, zone_of
+from app.tasks.formats.programs.values import Row, day, due, moment, paragraphs, tags_of, zone_of
 from app.tasks.formats.records import Record, Task
 
 COLUMNS = frozenset({"type", "content", "priority", "indent"})
@@ -66,7 +66,7 @@ def _date(text: str, zone: str | None) -> str | None:
 def _day(words: str) -> str | None:
     for form in _TYPED:
         try:
-            return datetime.strptime(words, form).date().isoformat()  # noqa: DTZ007
+            return day(datetime.strptime(words, form).date().isoformat())  # noqa: DTZ007
         except ValueError:
             continue
     return None
