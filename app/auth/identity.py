@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-from flask import g, request
+from flask import Request, g, request
 
 from app import database
 from app.auth.claims import claims_of
@@ -15,7 +15,7 @@ from app.auth.problems import KeysUnavailable, TokenMalformed, TokenMissing, Tok
 from app.http.blueprint import raises, the_request
 from app.http.problems import DatabaseUnavailable
 from app.http.requests import note_user
-from app.services import services
+from app.services import Services, services
 
 # RFC 6750, section 2.1; the scheme's case does not matter (RFC 9110, section 11.1).
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
@@ -44,9 +44,9 @@ def authenticated(view: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        shared, here = services(), g._get_current_object()
-        identity = here.identity = _verify(_bearer_token())
-        note_user(identity.user_id)
+        shared, here, req = services(), g._get_current_object(), the_request()
+        identity = here.identity = _verify(_bearer_token(req), shared)
+        note_user(req, identity.user_id)
         revocations = shared.revocations
         if here.get("path_user_id", identity.user_id) != identity.user_id:
             # Also reject tokens already known to be revoked; this needs no query.
@@ -59,8 +59,7 @@ def authenticated(view: Callable[..., Any]) -> Callable[..., Any]:
     return raises(TokenRefused, KeysUnavailable, DatabaseUnavailable, needs_token=True)(wrapper)
 
 
-def _verify(token: str) -> Identity:
-    shared = services()
+def _verify(token: str, shared: Services) -> Identity:
     try:
         return shared.verifier.verify(token)
     except TokenRefused as problem:
@@ -70,7 +69,7 @@ def _verify(token: str) -> Identity:
 
 def token_claims() -> dict[str, Any]:
     """Return all claims of the token of an authenticated request; the remembered identity does not keep them."""
-    return claims_of(_bearer_token())
+    return claims_of(_bearer_token(the_request()))
 
 
 def take_user_from_path(endpoint: str | None, values: dict[str, Any] | None) -> None:
@@ -91,8 +90,8 @@ def _is_utf8(path_info: str) -> bool:
     return True
 
 
-def _bearer_token() -> str:
-    header = the_request().headers.get("Authorization", "").strip(" ")
+def _bearer_token(req: Request) -> str:
+    header = req.environ.get("HTTP_AUTHORIZATION", "").strip(" ")
     if match := _BEARER.fullmatch(header):
         return match[1]
     if header.lower().startswith("bearer bearer"):

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import uuid_utils
-from flask import Flask, request
+from flask import Flask, Request, request
 
 from app.settings import Settings
 
@@ -67,9 +67,9 @@ def request_id() -> str:
     return str(request.environ[REQUEST_ID])
 
 
-def note_user(user_id: str) -> None:
-    """Name the caller in this request's line in the log."""
-    request.environ[USER] = user_id
+def note_user(req: Request, user_id: str) -> None:
+    """Name the caller in a request's line in the log."""
+    req.environ[USER] = user_id
 
 
 def note_problem(code: str, reason: str | None) -> None:
@@ -126,6 +126,8 @@ def _log(environ: "WSGIEnvironment", status: str, began_at: float) -> None:
         "status": int(status[:3]),
         "milliseconds": round((time.perf_counter() - began_at) * 1000, 1),
     }
-    line |= {name: environ[key] for name, key in _PERHAPS if environ.get(key)}
+    for name, key in _PERHAPS:
+        if value := environ.get(key):
+            line[name] = value
     # Not logger.info(), which would search for the line of code that called it.
     logger.handle(logger.makeRecord(logger.name, logging.INFO, "", 0, "request", (), None, extra=line))

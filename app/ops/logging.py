@@ -31,7 +31,10 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= {name: vars(record)[name] for name in EXTRAS if name in vars(record)}
+        given = vars(record)
+        for name in EXTRAS:
+            if name in given:
+                line[name] = given[name]
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return on_one_line(orjson.dumps(line, default=str).decode())
