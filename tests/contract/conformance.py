@@ -64,7 +64,7 @@ def before_call(_context: Any, case: Any, _options: Any) -> None:
 @schemathesis.hook
 def filter_failure(_context: Any, failure: Any, case: Any, response: Any) -> bool:
     """Return whether it is a violation: rules beyond schemas, and HTTP's own limits, may reject a valid request."""
-    if response.status_code == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
+    if response.status_code in (HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, HTTPStatus.REQUEST_URI_TOO_LONG):
         return False
     if isinstance(failure, UseAfterFree) and (case.path_parameters or {}).get("task_id") in RESTORED:
         # It follows the links between requests, and does not see other requests in between.
