@@ -150,8 +150,9 @@ _profile = _Profile()
 
 def read_profile(claims: Mapping[str, Any]) -> dict[str, str]:
     """Return the `name` and `email` among a token's claims, each if it is valid; no address that is not verified."""
-    # Some issuers write booleans as text. Better Auth writes the name in camel case.
-    unverified = any(claims.get(name) in (False, "false") for name in ("email_verified", "emailVerified"))
+    # Some issuers write booleans as text. Better Auth's `emailVerified` does not count: without verification by e-mail,
+    # which is off by default, it is always false.
+    unverified = claims.get("email_verified") in (False, "false")
     try:
         found = _profile.load(claims)
     except ValidationError as error:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.database import sqlite
 from app.http import fields
 from app.tasks import batch
 from app.tasks.years import fitting
@@ -35,7 +36,7 @@ def test_a_batch_of_rules_without_a_match_costs_little(ann: Caller, kind: str, m
     """With as many different rules as fit into a batch. Others can run between any two of them."""
     rules = [NEVER[kind](number) for number in range(MOST)]
     gave_way: list[float] = []
-    for module in (fields, batch):
+    for module in (fields, batch, sqlite):
         monkeypatch.setattr(module, "give_way", lambda: gave_way.append(time.thread_time()))
 
     def cost() -> tuple[float, float]:

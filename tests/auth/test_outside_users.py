@@ -42,7 +42,7 @@ def test_me_shows_the_row_once_there_is_one(ann):
         ({"name": "Ann", "email": "Ann@Example.com"}, "Ann", "Ann@Example.com"),
         ({"name": " Ann ", "email": "ann@example.com", "email_verified": True}, "Ann", "ann@example.com"),
         ({"name": "Ann", "email": "ann@example.com", "email_verified": False}, "Ann", None),
-        ({"name": "Ann", "email": "ann@example.com", "emailVerified": False}, "Ann", None),
+        ({"name": "Ann", "email": "ann@example.com", "emailVerified": False}, "Ann", "ann@example.com"),
         ({"name": "Ann", "email": "ann@example.com", "email_verified": "false"}, "Ann", None),
         ({"name": "Ann"}, "Ann", None),
         ({"email": "ann@example.com"}, None, "ann@example.com"),
