@@ -95,6 +95,23 @@ def _sqlite_from_now(element: from_now, compiler: SQLCompiler, **options: Any) -
     return f"from_now({compiler.process(element.clauses, **options)})"
 
 
+class new_position(FunctionElement[str]):
+    """A position behind all older ones: the database's clock in microseconds, as 14 hexadecimal digits."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(new_position)
+def _postgresql_new_position(element: new_position, compiler: SQLCompiler, **options: Any) -> str:
+    return "lpad(to_hex((extract(epoch FROM now()) * 1000000)::bigint), 14, '0')"
+
+
+@compiles(new_position, "sqlite")
+def _sqlite_new_position(element: new_position, compiler: SQLCompiler, **options: Any) -> str:
+    return "position_at(now())"
+
+
 class now_if(FunctionElement[str]):
     """The database's clock if a condition holds, else another time; that time must be NULL if the condition holds.
 

@@ -15,7 +15,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.database.connections import CHECK, MADE_AT
 from app.database.scopes import STATEMENT_SECONDS, takes_its_time
-from app.database.texts import compose, fold, key_for_sorting
+from app.database.texts import compose, fold, key_for_sorting, position_at
 from app.times import rfc3339
 from app.turns import give_way
 
@@ -85,9 +85,9 @@ class _OpenFile:
 
 
 class _Connection(sqlite3.Connection):
-    """A connection whose clock stands still during a statement, like PostgreSQL's now()."""
+    """A connection whose clock stands still during a statement or a transaction, like PostgreSQL's now()."""
 
-    statement_time = datetime.min.replace(tzinfo=UTC)
+    clock = datetime.min.replace(tzinfo=UTC)
     # By time.monotonic().
     statement_ends_at = 0.0
 
@@ -95,7 +95,7 @@ class _Connection(sqlite3.Connection):
         return super().cursor(factory or _Cursor)
 
     def from_now(self, seconds: float = 0) -> str:
-        return rfc3339(self.statement_time + timedelta(seconds=seconds))
+        return rfc3339(self.clock + timedelta(seconds=seconds))
 
     def is_over(self) -> bool:
         """Return whether a statement has taken too long; SQLite calls it about every millisecond."""
@@ -109,12 +109,18 @@ class _Cursor(sqlite3.Cursor):
 
     def execute(self, sql: str, parameters: Any = (), /) -> Self:
         connection = self.connection
-        connection.statement_time = datetime.now(UTC)
+        in_transaction = connection.in_transaction
+        if not in_transaction:
+            connection.clock = datetime.now(UTC)
         began_at = time.monotonic()
         connection.statement_ends_at = math.inf if takes_its_time.get() else began_at + STATEMENT_SECONDS
         while True:
             try:
-                return super().execute(sql, parameters)
+                super().execute(sql, parameters)
+                if connection.in_transaction and not in_transaction:
+                    # The transaction begins when it has the lock.
+                    connection.clock = datetime.now(UTC)
+                return self
             except sqlite3.OperationalError as error:
                 # Not with SQLite's own busy_timeout, which would also stop this process's other requests.
                 is_locked = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
@@ -141,6 +147,7 @@ def _prepare(connection: _Connection, record: ConnectionPoolEntry) -> None:
     connection.create_function("now", 0, connection.from_now)
     connection.create_function("from_now", 1, connection.from_now)
     connection.create_function("moved", 2, _moved, deterministic=True)
+    connection.create_function("position_at", 1, position_at, deterministic=True)
     connection.create_function("compose", 1, _on_text(compose), deterministic=True)
     connection.create_function("sort_key", 1, _on_text(key_for_sorting), deterministic=True)
     connection.create_function("fold", 1, _on_text(fold), deterministic=True)

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Text
@@ -34,6 +35,12 @@ def key_for_sorting(text: str) -> str:
     if text.isascii():
         return text.lower()
     return _marks.sub("", unicodedata.normalize("NFKD", text)).lower().translate(_letters)
+
+
+def position_at(time: str) -> str:
+    """Return the position of what is added last at a time, like the SQL function `new_position`."""
+    microseconds = (datetime.fromisoformat(time) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    return f"{microseconds:014x}"
 
 
 class folded(FunctionElement[str]):

@@ -1,15 +1,14 @@
 """Run many operations on tasks in one transaction: all of them, or none."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from app.auth.identity import Identity
-from app.database import transaction
 from app.http.problems import Problem, ValidationFailed
-from app.tasks.edits import IdTakenConcurrently, UnitOfWork
 from app.tasks.preconditions import etag
 from app.tasks.problems import IdTaken
 from app.tasks.queries import for_known_user
+from app.tasks.unit_of_work import IdTakenConcurrently, UnitOfWork, in_unit_of_work
 from app.turns import give_way
 
 Operation = Mapping[str, Any]
@@ -17,19 +16,29 @@ Operation = Mapping[str, Any]
 
 def run(identity: Identity, operations: Sequence[Operation]) -> list[dict[str, str | None]]:
     """Run the operations in order; return each one's task id, and the task's ETag after the whole batch."""
-    return for_known_user(identity, lambda: _run(identity.user_id, operations))
+    named = {id_ for operation in operations for id_ in _named(operation) if id_}
+    return for_known_user(
+        identity,
+        lambda: in_unit_of_work(identity.user_id, sorted(named), lambda drafts: _run(drafts, operations)),
+    )
 
 
-def _run(user_id: str, operations: Sequence[Operation]) -> list[dict[str, str | None]]:
-    with transaction():
-        # Include new tasks, because their ids may be taken.
-        named = {operation.get("id") or operation["task"].get("id") for operation in operations}
-        drafts = UnitOfWork(user_id, sorted(filter(None, named)))
-        ids = [_apply(drafts, operation, index) for index, operation in enumerate(operations)]
-        try:
-            drafts.write()
-        except IdTakenConcurrently as taken:
-            raise IdTaken().at(f"operations.{ids.index(taken.task_id)}") from taken
+def _named(operation: Operation) -> Iterator[str | None]:
+    """Yield the ids of an operation's tasks: of a new one too, because it may be taken, and of a parent."""
+    body = operation.get("task") or operation.get("changes") or {}
+    yield operation.get("id")
+    yield body.get("id")
+    yield body.get("parent_id")
+
+
+def _run(drafts: UnitOfWork, operations: Sequence[Operation]) -> list[dict[str, str | None]]:
+    ids: list[str] = []
+    try:
+        for index, operation in enumerate(operations):
+            ids.append(_apply(drafts, operation, index))
+        drafts.write()
+    except IdTakenConcurrently as taken:
+        raise IdTaken().at(f"operations.{ids.index(taken.task_id)}") from taken
     versions = map(drafts.version, ids)
     return [{"id": id_, "etag": etag(version) if version else None} for id_, version in zip(ids, versions, strict=True)]
 
@@ -46,11 +55,14 @@ def _apply(drafts: UnitOfWork, operation: Operation, index: int) -> str:
                 drafts.change(task_id, operation["changes"])
             case "complete" | "reopen" as op:
                 drafts.change(task_id, {"completed": op == "complete"})
+            case "move":
+                drafts.move(task_id, operation)
             case "delete":
                 drafts.delete(task_id)
     except ValidationFailed as problem:
         # The only errors left are fields that do not fit the task, because the body is already validated.
-        raise problem.at(f"operations.{index}.changes") from problem
+        body = {"create": ".task", "update": ".changes"}.get(operation["op"], "")
+        raise problem.at(f"operations.{index}{body}") from problem
     except Problem as problem:
         raise problem.at(f"operations.{index}") from problem
     return task_id

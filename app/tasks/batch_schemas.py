@@ -10,7 +10,7 @@ from app.http.fields import (
     OneOfSchemas,
     Uuid,
 )
-from app.tasks.schemas import EXAMPLE_NEW_ID, NewTask, TaskPatch
+from app.tasks.schemas import EXAMPLE_NEW_ID, Move, NewTask, TaskPatch
 
 MAX_OPERATIONS = 100
 
@@ -40,6 +40,13 @@ class ReopenOperation(Schema):
     id = Uuid(required=True)
 
 
+class MoveOperation(Move):
+    """Put a task next to another one or at an end, as the operation of its own does."""
+
+    op = _op("move")
+    id = Uuid(required=True)
+
+
 class DeleteOperation(Schema):
     op = _op("delete")
     id = Uuid(required=True)
@@ -50,6 +57,7 @@ OPERATIONS: Mapping[str, type[Schema]] = {
     "update": UpdateOperation,
     "complete": CompleteOperation,
     "reopen": ReopenOperation,
+    "move": MoveOperation,
     "delete": DeleteOperation,
 }
 

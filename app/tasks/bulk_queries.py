@@ -17,23 +17,26 @@ from sqlalchemy import (
     literal,
     select,
     true,
+    union_all,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSON
 
 from app.database import fetch_all, fetch_tuples
-from app.database.columns import now, now_if
+from app.database.columns import new_position, now, now_if
 from app.database.engines import for_engine
 from app.database.statements import Row
 from app.tasks.models import TASK, WRITABLE, tasks
 
 # The fields that are written. A completed task keeps its completion time, or gets the current time.
-WRITTEN = (*WRITABLE, "skipped_time", "next_id")
+WRITTEN = (*WRITABLE, "skipped_time", "next_id", "is_parent")
 _SENT = {
-    **{name: tasks.c[name].type for name in ("id", *WRITTEN, "completed_at", "created_at")},
+    **{name: tasks.c[name].type for name in ("id", *WRITTEN, "position", "completed_at", "created_at")},
     "completed": Boolean(),
     "deleted": Boolean(),
+    # The place among the new tasks, as digits.
+    "place": Text(),
 }
 _rows: Any = bindparam("sent_rows", type_=Text())
 _user: Any = bindparam("of_user", type_=Text())
@@ -52,14 +55,27 @@ def _on_sqlite(names: Iterable[str]) -> dict[str, ColumnElement[Any]]:
     return {name: func.json_extract(sent.c.value, f"$.{name}", type_=_SENT[name]) for name in names}
 
 
-_ENGINES = {"postgresql": _on_postgresql, "sqlite": _on_sqlite}
+ENGINES = {"postgresql": _on_postgresql, "sqlite": _on_sqlite}
+
+
+def locking(ids: Sequence[Any], subtasks: Any) -> Any:
+    """Build the query that locks some tasks, and the parents of others of which some are subtasks.
+
+    Always in the same order, and a subtask after its parent, so that two transactions never wait for each other.
+    """
+    other = tasks.alias("subtask")
+    parents = select(other.c.parent_id).where(
+        other.c.user_id == _user, other.c.id.in_(subtasks), other.c.parent_id.is_not(None)
+    )
+    wanted = union_all(*ids, parents)
+    columns = (*TASK, tasks.c.deleted_at, tasks.c.skipped_time, tasks.c.next_id, tasks.c.is_parent)
+    rows = select(*columns, now().label("clock")).where(_mine, tasks.c.id.in_(wanted))
+    return rows.order_by(tasks.c.parent_id.is_not(None), tasks.c.id).with_for_update()
 
 
 def _locking(sent: Mapping[str, Any]) -> Any:
-    # Always in the same order, so that two transactions never wait for each other.
-    ids = select(sent["id"]).scalar_subquery()
-    wanted = select(*TASK, tasks.c.deleted_at, tasks.c.skipped_time, tasks.c.next_id).where(_mine, tasks.c.id.in_(ids))
-    return wanted.order_by(tasks.c.id).with_for_update()
+    ids = select(sent["id"])
+    return locking([ids], ids)
 
 
 def _new_values(sent: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,6 +83,7 @@ def _new_values(sent: Mapping[str, Any]) -> dict[str, Any]:
         "user_id": _user,
         "id": sent["id"],
         **{name: sent[name] for name in WRITTEN},
+        "position": new_position().concat(sent["place"]),
         "completed_at": case((sent["completed"], func.coalesce(sent["completed_at"], now()))),
         "created_at": func.coalesce(sent["created_at"], now()),
         "updated_at": now(),
@@ -82,12 +99,12 @@ def _inserting(insert_for_engine: Any, values: Mapping[str, Any]) -> Any:
 def _adding(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
     """Build an INSERT that leaves existing tasks unchanged."""
     values = {**_new_values(sent), "deleted_at": case((sent["deleted"], now()))}
-    return _inserting(insert_for_engine, values).on_conflict_do_nothing().returning(tasks.c.id)
+    return _inserting(insert_for_engine, values).on_conflict_do_nothing().returning(*TASK)
 
 
 def _updating(sent: Mapping[str, Any]) -> Any:
     values = {
-        **{name: sent[name] for name in WRITTEN},
+        **{name: sent[name] for name in (*WRITTEN, "position")},
         "completed_at": now_if(
             and_(sent["completed"], sent["completed_at"].is_(None)), case((sent["completed"], sent["completed_at"]))
         ),
@@ -98,10 +115,10 @@ def _updating(sent: Mapping[str, Any]) -> Any:
     return update(tasks).where(_mine, tasks.c.id == sent["id"]).values(values).returning(*TASK)
 
 
-_lock = {name: _locking(columns(["id"])) for name, columns in _ENGINES.items()}
+_lock = {name: _locking(columns(["id"])) for name, columns in ENGINES.items()}
 _update = {
-    name: _updating(columns(["id", *WRITTEN, "completed", "completed_at", "deleted"]))
-    for name, columns in _ENGINES.items()
+    name: _updating(columns(["id", *WRITTEN, "position", "completed", "completed_at", "deleted"]))
+    for name, columns in ENGINES.items()
 }
 
 
@@ -119,19 +136,22 @@ def _importing(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
 
 
 _insert_of = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
-_NEW = ["id", *WRITTEN, "completed", "completed_at", "created_at"]
-_add = {name: _adding(_insert_of[name], columns([*_NEW, "deleted"])) for name, columns in _ENGINES.items()}
-_import = {name: _importing(_insert_of[name], columns(_NEW)) for name, columns in _ENGINES.items()}
+_NEW = ["id", *WRITTEN, "place", "completed", "completed_at", "created_at"]
+_add = {name: _adding(_insert_of[name], columns([*_NEW, "deleted"])) for name, columns in ENGINES.items()}
+_import = {name: _importing(_insert_of[name], columns(_NEW)) for name, columns in ENGINES.items()}
 
 
-def lock_tasks(user_id: str, ids: Iterable[str]) -> dict[str, Row]:
-    """Return the existing tasks among these, including the trash, and lock them until the transaction ends."""
-    return {row.id: row for row in fetch_all(for_engine(_lock), _parameters(user_id, [{"id": id_} for id_ in ids]))}
+def lock_tasks(user_id: str, ids: Iterable[str]) -> list[Row]:
+    """Return the existing tasks among these and their parents, including the trash.
+
+    They are locked until the transaction ends. Each row also has the time when it began, as `clock`.
+    """
+    return fetch_all(for_engine(_lock), parameters(user_id, [{"id": id_} for id_ in ids]))
 
 
-def insert_tasks(user_id: str, new: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Add tasks, each with all written fields; return the ids that were free."""
-    return {row.id for row in fetch_all(for_engine(_add), _parameters(user_id, new))} if new else set()
+def insert_tasks(user_id: str, new: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Add tasks, each with all written fields; return the rows of those whose id was free."""
+    return fetch_all(for_engine(_add), parameters(user_id, new)) if new else []
 
 
 def import_tasks(user_id: str, new: Sequence[Mapping[str, Any]]) -> int:
@@ -139,13 +159,13 @@ def import_tasks(user_id: str, new: Sequence[Mapping[str, Any]]) -> int:
     # PostgreSQL cannot update a row twice in one statement.
     first = {task["id"]: task for task in reversed(new)}
     # Rows, because Citus counts those that stayed unchanged, too.
-    return len(fetch_tuples(for_engine(_import), _parameters(user_id, [*reversed(first.values())])))
+    return len(fetch_tuples(for_engine(_import), parameters(user_id, [*reversed(first.values())])))
 
 
 def update_tasks(user_id: str, changed: Sequence[Mapping[str, Any]]) -> list[Row]:
     """Write all fields of the tasks, and return their rows."""
-    return fetch_all(for_engine(_update), _parameters(user_id, changed)) if changed else []
+    return fetch_all(for_engine(_update), parameters(user_id, changed)) if changed else []
 
 
-def _parameters(user_id: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def parameters(user_id: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"of_user": user_id, "sent_rows": orjson.dumps(rows).decode()}

@@ -7,13 +7,16 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Text, and_, bindparam, cast, func, literal, or_, select
 
-from app.database.columns import Day, Timestamp, now
+from app.database.columns import Day, Id, Timestamp, now
 from app.database.texts import compose, folded, folded_ascii
 from app.tasks.fields import LINE_END, PRIORITIES, line_of
 from app.tasks.models import IN_TRASH, tasks
 from app.times import rfc3339
 
 Filters = Mapping[str, Any]
+
+# In a query: the tasks in no list, or under no parent.
+NONE = "none"
 
 _overdue = and_(tasks.c.due < select(now()).scalar_subquery(), tasks.c.completed_at.is_(None))
 
@@ -58,11 +61,16 @@ _CONDITIONS: dict[str, ColumnElement[bool]] = {
             and_(tasks.c.due_on.is_(None), tasks.c.due >= _moment("end_of_day")),
         ),
     ),
+    "list": tasks.c.list_id == bindparam("list", type_=Id),
+    "inbox": tasks.c.list_id.is_(None),
+    "lists": func.strpos(_text("lists"), func.coalesce(cast(tasks.c.list_id, Text), literal(NONE))) > 0,
+    "parent": tasks.c.parent_id == bindparam("parent", type_=Id),
+    "top": tasks.c.parent_id.is_(None),
     "overdue": _overdue,
     "not_overdue": ~func.coalesce(_overdue, literal(False)),
 }
 
-WITHOUT_VALUES = frozenset({"live", "deleted", "completed", "pending", "overdue", "not_overdue"})
+WITHOUT_VALUES = frozenset({"inbox", "top", "live", "deleted", "completed", "pending", "overdue", "not_overdue"})
 
 
 def read(query: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,6 +88,13 @@ def read(query: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("due_before", "due_after"):
         if name in query:
             found[name if "T" in query[name] else f"{name}_day"] = query[name]
+    lists = sorted(set(query.get("list", ())))
+    if lists:
+        found |= (
+            {"lists": ",".join(lists)} if len(lists) > 1 else {"inbox": True} if lists == [NONE] else {"list": lists[0]}
+        )
+    if "parent" in query:
+        found |= {"top": True} if query["parent"] == NONE else {"parent": query["parent"]}
     if "overdue" in query:
         found["overdue" if query["overdue"] else "not_overdue"] = True
     return found

@@ -1,176 +1,106 @@
-"""The schemas of lists: filters, pages, changes, and the summary."""
+"""The schemas of lists."""
 
-from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any
 
 from marshmallow import Schema, fields
-from marshmallow.validate import Length, OneOf
+from marshmallow.validate import OneOf, Regexp
 
-from app.http.fields import (
-    Count,
-    Id,
-    QueryBoolean,
-    QueryInteger,
-    Text,
-)
-from app.tasks.fields import (
-    MAX_TAGS,
-    PRIORITIES,
-    PRIORITY,
-    TAG_CHARACTERS,
-    MomentOrDay,
-    Zone,
-)
-from app.tasks.listing import SORTS
-from app.tasks.schemas import EXAMPLE_NEW_ID, PartialSchema, Task
-from app.tasks.summary import MAX_TAGS_SHOWN
+from app.http.fields import Id, Text, Time, Uuid
+from app.tasks.lists import MAX_LISTS
+from app.tasks.schemas import POSITION, PartialSchema, new_id_field, read_only, refuse_two_places, user_id_field
 
-SEARCH_CHARACTERS = 200
-CURSOR_CHARACTERS = 2_000
-PAGE_SIZE, MAX_PAGE = 50, 200
-# Front ends may expect all of a user's tasks in one array.
-MAX_ARRAY = 1_000
-
-EXAMPLE_CURSOR = "WyItY3JlYXRlZF9hdCIsMTddCg"
-CURSOR_PATTERN = "^[A-Za-z0-9_-]+$"
+NAME_CHARACTERS = 100
+EXAMPLE_LIST_ID = "0199b1f0-5e2a-7c93-a1d4-6b8f3c7e2d19"
 
 
-class TaskPage(Schema):
-    items = fields.List(fields.Nested(Task), required=True, metadata={"maxItems": MAX_PAGE})
-    next_cursor = Text(
-        1,
-        CURSOR_CHARACTERS,
-        required=True,
+def _name(**options: Any) -> Text:
+    return Text(1, NAME_CHARACTERS, trimmed=True, metadata={"example": "Groceries"}, **options)
+
+
+def _color(**options: Any) -> fields.String:
+    described = {"pattern": "^#[0-9A-Fa-f]{6}$", "maxLength": 7, "example": "#2e7d32"}
+    return fields.String(
         allow_none=True,
-        metadata={"pattern": CURSOR_PATTERN, "description": "null on the last page.", "example": EXAMPLE_CURSOR},
-    )
-    total = Count(metadata={"description": "How many there are on all pages; only with `total=true`."})
-
-
-class SummaryQuery(Schema):
-    time_zone = Zone()
-
-
-class TagCount(Schema):
-    tag = Text(1, TAG_CHARACTERS, required=True, metadata={"example": "home"})
-    open = Count(required=True)
-
-
-class PriorityCounts(Schema):
-    """Open tasks of each priority."""
-
-    none = Count(required=True)
-    low = Count(required=True)
-    medium = Count(required=True)
-    high = Count(required=True)
-
-
-class ListCounts(Schema):
-    # Null for the tasks that are in no list.
-    list_id = Id(allow_none=True)
-    open = Count(required=True)
-    completed = Count(required=True)
-
-
-class TaskSummary(Schema):
-    """How many tasks there are. `by_tag` and `by_priority` count open tasks; `by_tag` names the 100 most used."""
-
-    open = Count(required=True)
-    completed = Count(required=True)
-    overdue = Count(required=True)
-    due_today = Count(required=True)
-    in_trash = Count(required=True)
-    by_list = fields.List(fields.Nested(ListCounts), required=True, metadata={"maxItems": 1_000})
-    by_tag = fields.List(fields.Nested(TagCount), required=True, metadata={"maxItems": MAX_TAGS_SHOWN})
-    by_priority = fields.Nested(PriorityCounts, required=True)
-
-
-class _Filters(PartialSchema):
-    """The filters of both families. A task must match all that are given."""
-
-    completed = QueryBoolean(metadata={"description": "`true`: only completed tasks; `false`: only open tasks."})
-    priority = fields.List(
-        fields.String(validate=OneOf(PRIORITIES), metadata=PRIORITY),
-        validate=Length(1, len(PRIORITIES)),
-        metadata={"description": "Only tasks with this priority, or with one of several."},
-    )
-    tag = fields.List(
-        Text(1, TAG_CHARACTERS, trimmed=True),
-        validate=Length(1, MAX_TAGS),
-        metadata={"description": "Only tasks with this tag, or with all of several. Case is ignored."},
-    )
-    q = Text(1, SEARCH_CHARACTERS, metadata={"description": "A part of the title or the details. Case is ignored."})
-    due_before = MomentOrDay("Only tasks that are due before this time, or before this day.")
-    due_after = MomentOrDay("Only tasks that are due after this time, or after this day.")
-    overdue = QueryBoolean(
-        metadata={"description": "`true`: only open tasks past their due date; `false`: only the other tasks."}
-    )
-    deleted = QueryBoolean(
-        metadata={"description": "`true`: only tasks in the trash. Otherwise only tasks that are not in the trash."}
-    )
-    cursor = Text(
-        1,
-        CURSOR_CHARACTERS,
-        metadata={
-            "pattern": CURSOR_PATTERN,
-            "description": "The cursor from the previous page. Use it with the same filters and sort.",
-        },
+        validate=Regexp(r"#[0-9A-Fa-f]{6}\Z", error="Must be a color as #rrggbb."),
+        metadata=described,
+        **options,
     )
 
 
-_SORTS = [f"{sign}{name}" for name in SORTS for sign in ("", "-")]
+class ListFields(PartialSchema):
+    """The fields that a client can write."""
+
+    name = _name()
+    color = _color()
 
 
-class TaskQuery(_Filters):
-    defaults: ClassVar = {"limit": PAGE_SIZE, "sort": "-created_at"}
+class NewList(ListFields):
+    """A list to be created."""
 
-    limit = QueryInteger(1, MAX_PAGE, metadata={"default": PAGE_SIZE})
-    total = QueryBoolean(metadata={"description": "`true` adds how many tasks there are on all pages."})
-    sort = fields.String(
-        validate=OneOf(_SORTS),
-        metadata={
-            "default": "-created_at",
-            "description": "A leading `-` reverses the order. Tasks without a due date always come last. `title` "
-            "compares letters first, without case and accents.",
-        },
+    id = Uuid(
+        metadata={"description": "An id of your own. If left out, the service makes one.", "example": EXAMPLE_LIST_ID}
+    )
+    name = _name(required=True)
+
+
+class _ReadOnly(Schema):
+    """Read-only fields. Requests may contain them, and they are ignored."""
+
+    id = read_only("uuid")
+    position = fields.String(dump_only=True, metadata=POSITION)
+    created_at = read_only("date-time")
+    updated_at = read_only("date-time")
+    user_id = read_only()
+
+
+class ListPatch(ListFields, _ReadOnly):
+    """Some fields of a list."""
+
+
+class ListReplacement(ListFields, _ReadOnly):
+    """A whole list; what is left out has its default, which is null."""
+
+    defaults = {"color": None}
+
+    name = _name(required=True)
+
+
+class List(Schema):
+    """A list of tasks."""
+
+    id = Id(example=EXAMPLE_LIST_ID)
+    name = _name(required=True)
+    color = _color(required=True)
+    position = fields.String(required=True, metadata=POSITION)
+    created_at = Time("By the database's clock.")
+    updated_at = Time("By the database's clock.")
+    user_id = user_id_field()
+
+
+class Lists(Schema):
+    """All lists, in their order."""
+
+    items = fields.List(fields.Nested(List), required=True, metadata={"maxItems": MAX_LISTS})
+
+
+class ListMove(Schema):
+    """Where to put a list: exactly one of `before`, `after` and `place`."""
+
+    before = Uuid(metadata={"description": "Before this list."})
+    after = Uuid(metadata={"description": "After this list."})
+    place = fields.String(
+        validate=OneOf(["first", "last"]), metadata={"example": "first", "description": "The end to put it at."}
     )
 
+    def load(self, data: Any, **options: Any) -> dict[str, Any]:
+        move: dict[str, Any] = super().load(data, **options)
+        refuse_two_places(move)
+        return move
 
-# This family's own names → the names of `/v1`.
-USER_SORTS: Mapping[str, str] = {"created": "-created_at", "title": "title", "due_date": "due"}
 
-
-class UserTaskQuery(_Filters):
-    defaults: ClassVar = {"limit": MAX_ARRAY, "status": "all", "sort": "created"}
-
-    limit = QueryInteger(1, MAX_ARRAY, metadata={"default": MAX_ARRAY})
-    status = fields.String(validate=OneOf(["all", "pending", "completed"]), metadata={"default": "all"})
-    sort = fields.String(
-        validate=OneOf(sorted({*USER_SORTS, *_SORTS})),
-        metadata={
-            "default": "created",
-            "description": "`created` is newest first; `title` and `due_date` are ascending. For the other names, a "
-            "leading `-` reverses the order.",
-        },
+class DeletionQuery(Schema):
+    tasks = fields.String(
+        load_default="trash",
+        validate=OneOf(["trash", "keep"]),
+        metadata={"description": "`trash`: move its tasks to the trash; `keep`: move them to the inbox."},
     )
-
-
-class ChangesQuery(Schema):
-    since = Text(
-        1,
-        CURSOR_CHARACTERS,
-        metadata={
-            "pattern": CURSOR_PATTERN,
-            "description": "`next` from an earlier response. Without it, all tasks are listed.",
-        },
-    )
-    limit = QueryInteger(1, MAX_ARRAY, load_default=MAX_ARRAY)
-
-
-class ChangesPage(Schema):
-    """Apply `changed` and `deleted`, then ask again with `next`: at once if `has_more`, otherwise later."""
-
-    changed = fields.List(fields.Nested(Task), required=True, metadata={"maxItems": MAX_ARRAY})
-    deleted = fields.List(Id(example=EXAMPLE_NEW_ID), required=True, metadata={"maxItems": MAX_ARRAY})
-    next = Text(1, CURSOR_CHARACTERS, required=True, metadata={"pattern": CURSOR_PATTERN, "example": EXAMPLE_CURSOR})
-    has_more = fields.Boolean(required=True)

@@ -13,6 +13,7 @@ from app.tasks import cursors, filters
 from app.tasks.cursors import is_id
 from app.tasks.fields import PRIORITIES
 from app.tasks.models import LISTED, tasks
+from app.tasks.order import is_position
 from app.tasks.problems import InvalidCursor
 from app.times import is_time
 
@@ -22,6 +23,7 @@ SORTS: Mapping[str, Callable[[Any], bool]] = {
     "updated_at": is_time,
     "due": lambda value: value is None or is_time(value),
     "priority": lambda value: type(value) is int and value in range(len(PRIORITIES)),
+    "position": is_position,
     "title": lambda value: isinstance(value, str) and "\x00" not in value,
 }
 

@@ -1,6 +1,7 @@
 """The tables of users' data. Every key begins with the user, so a user's rows are stored together."""
 
 from sqlalchemy import (
+    Boolean,
     Column,
     ForeignKeyConstraint,
     Index,
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Text,
     TextClause,
     and_,
+    false,
     literal,
     select,
     text,
@@ -25,12 +27,33 @@ TRASH_SECONDS = 30 * 24 * 3600
 NOT_DELETED = text("deleted_at IS NULL")
 DUE = text("deleted_at IS NULL AND due IS NOT NULL")
 DELETED = text("deleted_at IS NOT NULL")
+TOP_LEVEL = text("deleted_at IS NULL AND parent_id IS NULL")
+IN_LIST = text("list_id IS NOT NULL")
+SUBTASK = text("parent_id IS NOT NULL")
 
 
 def _index(condition: TextClause, *columns: str) -> Index:
     """Return an index over the part of each user's tasks that meets the condition."""
     return Index(None, "user_id", *columns, "id", postgresql_where=condition, sqlite_where=condition)
 
+
+lists = Table(
+    "lists",
+    metadata,
+    Column("user_id", Text, nullable=False),
+    Column("id", Id, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("color", Text),
+    # See order.py.
+    Column("position", PlainText, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Column("updated_at", Timestamp, nullable=False),
+    # The number of writes, used as the ETag.
+    Column("version", Integer, nullable=False),
+    PrimaryKeyConstraint("user_id", "id"),
+    ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
+    info=OWNED,
+)
 
 tasks = Table(
     "tasks",
@@ -54,6 +77,15 @@ tasks = Table(
     Column("skipped_time", Text),
     # The next occurrence, once completing this task has created it.
     Column("next_id", Id),
+    # The inbox, if NULL. A subtask is in the list of its parent.
+    Column("list_id", Id),
+    # Set if it is a subtask.
+    Column("parent_id", Id),
+    # Whether it has had subtasks. Only then must a write look for them.
+    Column("is_parent", Boolean, nullable=False, server_default=false()),
+    # The place among the tasks of the same list and parent; see order.py. The default is for instances of the version
+    # before, while they still run.
+    Column("position", PlainText, nullable=False, server_default=""),
     Column("created_at", Timestamp, nullable=False),
     Column("updated_at", Timestamp, nullable=False),
     # When it was moved to the trash.
@@ -62,12 +94,21 @@ tasks = Table(
     Column("version", Integer, nullable=False),
     PrimaryKeyConstraint("user_id", "id"),
     ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
+    ForeignKeyConstraint(["user_id", "list_id"], ["lists.user_id", "lists.id"], name="tasks_list_id_fkey"),
+    ForeignKeyConstraint(
+        ["user_id", "parent_id"], ["tasks.user_id", "tasks.id"], name="tasks_parent_id_fkey", ondelete="CASCADE"
+    ),
     # Each costs a write some 8 µs in the database; without it, a page in this order reads all of the user's tasks.
     # A page by title does: row-level security allows no search in an index of sort keys.
     _index(NOT_DELETED, "created_at"),
     _index(NOT_DELETED, "priority"),
     _index(DUE, "due"),
     _index(DELETED, "deleted_at"),
+    # For moves, and lists in their order. The inbox is the list NULL.
+    _index(TOP_LEVEL, "list_id", "position"),
+    # Only tasks in lists and subtasks are in these, also those in the trash, because foreign keys are checked by them.
+    Index(None, "user_id", "list_id", postgresql_where=IN_LIST, sqlite_where=IN_LIST),
+    _index(SUBTASK, "parent_id", "position"),
     # For the list of changes, which includes the trash.
     Index(None, "user_id", "updated_at", "id"),
     # For `flask purge`, which deletes the oldest of all users' trash.
@@ -92,7 +133,18 @@ idempotency_keys = Table(
 )
 
 # The columns that a client can write. The service derives or sets the others.
-WRITABLE = ("title", "details", "priority", "tags", "due_on", "due", "time_zone", "recurrence")
+WRITABLE = (
+    "title",
+    "details",
+    "priority",
+    "tags",
+    "due_on",
+    "due",
+    "time_zone",
+    "recurrence",
+    "list_id",
+    "parent_id",
+)
 
 # The columns of a list, except the user, who is the same for all tasks.
 LISTED = (
@@ -106,10 +158,24 @@ LISTED = (
     tasks.c.due,
     tasks.c.time_zone,
     tasks.c.recurrence,
+    tasks.c.list_id,
+    tasks.c.parent_id,
+    tasks.c.position,
     tasks.c.created_at,
     tasks.c.updated_at,
 )
 TASK = (*LISTED, tasks.c.user_id, tasks.c.version)
+
+# The columns of a list, except the user.
+LIST = (
+    lists.c.id,
+    lists.c.name,
+    lists.c.color,
+    lists.c.position,
+    lists.c.created_at,
+    lists.c.updated_at,
+    lists.c.version,
+)
 
 # The clock is read once, not for each row.
 TRASH_BEGINS = select(from_now(literal(-TRASH_SECONDS))).scalar_subquery()

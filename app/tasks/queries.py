@@ -7,13 +7,16 @@ from typing import Any, TypeVar
 import uuid_utils
 from sqlalchemy import (
     Boolean,
+    Column,
     ColumnElement,
+    Delete,
     Text,
     Update,
     and_,
     bindparam,
     case,
     cast,
+    exists,
     false,
     func,
     insert,
@@ -27,15 +30,18 @@ from app.auth.identity import Identity
 from app.auth.problems import TokenRevoked
 from app.auth.queries import add_outside_user
 from app.database import IntegrityError, fetch_one, violation
-from app.database.columns import now, now_if
+from app.database.columns import new_position, now, now_if
+from app.database.engines import for_engine
 from app.database.execution import NOTHING
 from app.database.statements import Row
-from app.http.problems import NotFound
-from app.tasks.models import IN_TRASH, TASK, WRITABLE, tasks
+from app.http.problems import NotFound, ValidationFailed
+from app.tasks.models import IN_TRASH, TASK, WRITABLE, lists, tasks
 from app.tasks.preconditions import ANY, Precondition, Versions
-from app.tasks.problems import IdTaken, PreconditionFailed
+from app.tasks.problems import IdTaken
 
 T = TypeVar("T")
+
+NO_SUCH_LIST = "There is no such list."
 
 
 _completed: Any = bindparam("completed", type_=Boolean())
@@ -50,9 +56,10 @@ _writing = (
     .execution_options(**_PREPARED)
 )
 
-# The assignments of each field that a client can change. Completing again keeps the first time.
+# The assignments of each field that a client can change. Completing again keeps the first time. A task is put into
+# another list or under another parent in a transaction only.
 _ASSIGNMENTS: dict[str, dict[str, Any]] = {
-    **{name: {name: bindparam(name)} for name in WRITABLE},
+    **{name: {} if name in ("list_id", "parent_id") else {name: bindparam(name)} for name in WRITABLE},
     "recurrence": {"recurrence": bindparam("recurrence"), "skipped_time": None},
     "completed": {
         "completed_at": now_if(
@@ -63,18 +70,44 @@ _ASSIGNMENTS: dict[str, dict[str, Any]] = {
 
 _create = (
     insert(tasks)
-    .values(created_at=now(), updated_at=now(), completed_at=case((_completed, now())), version=1)
+    .values(
+        position=new_position(), created_at=now(), updated_at=now(), completed_at=case((_completed, now())), version=1
+    )
     .returning(*TASK)
     .execution_options(**_PREPARED)
 )
+
+
+def _creating_in_list(value: Callable[[Column[Any]], Any]) -> Any:
+    """Build the INSERT that adds a row only if its list exists: a failed one would end the transaction around it."""
+    given = {name: value(tasks.c[name]) for name in ("user_id", "id", *WRITABLE)}
+    made = {"position": new_position(), "created_at": now(), "updated_at": now(), "version": literal(1)}
+    values = {**given, **made, "completed_at": case((_completed, now()))}
+    has_list = exists().where(lists.c.user_id == given["user_id"], lists.c.id == given["list_id"])
+    return insert(tasks).from_select([*values], select(*values.values()).where(has_list)).returning(*TASK)
+
+
+_create_in_list = {
+    "postgresql": _creating_in_list(lambda column: cast(bindparam(column.name, type_=column.type), column.type)),
+    "sqlite": _creating_in_list(lambda column: bindparam(column.name, type_=column.type)),
+}
 _get = select(*TASK).where(*_task_of_user).execution_options(**_PREPARED)
-# Completing a recurring task takes more than one statement.
-_recurs_not = tasks.c.recurrence.is_(None)
-_toggling = _writing.where(_recurs_not).values(completed_at=now_if(tasks.c.completed_at.is_(None))).returning(*TASK)
-_deleting = _writing.values(deleted_at=now()).returning(*TASK)
+# One statement is not enough to complete a recurring task, to complete or delete a task with subtasks, or to reopen or
+# restore a subtask.
+_recurs_not, _has_no_subtasks, _is_no_subtask = (
+    tasks.c.recurrence.is_(None),
+    tasks.c.is_parent.is_(False),
+    tasks.c.parent_id.is_(None),
+)
+_toggling = (
+    _writing.where(_recurs_not, _has_no_subtasks, _is_no_subtask)
+    .values(completed_at=now_if(tasks.c.completed_at.is_(None)))
+    .returning(*TASK)
+)
+_deleting = _writing.where(_has_no_subtasks).values(deleted_at=now()).returning(*TASK)
 # A task outside the trash is only read. A second statement would be too late: it could be in the trash again.
 _is_live = tasks.c.deleted_at.is_(None)
-_restoring = (
+_restoring_any = (
     update(tasks)
     .where(*_task, or_(_is_live, IN_TRASH))
     .values(
@@ -84,12 +117,24 @@ _restoring = (
     )
     .returning(*TASK)
 )
+_restoring = _restoring_any.where(_has_no_subtasks, _is_no_subtask)
 
 
 def create_task(identity: Identity, task: Mapping[str, Any]) -> Row:
-    """Add a task."""
+    """Add a task that is not a subtask."""
     row = {"user_id": identity.user_id, "id": new_id(), **task}
-    return for_known_user(identity, lambda: _found(fetch_one(_create, row)))
+    if row["list_id"] is None:
+        return for_known_user(identity, lambda: _found(fetch_one(_create, row)))
+    try:
+        created = _unless_taken(lambda: fetch_one(for_engine(_create_in_list), row))
+    except IntegrityError as error:
+        if violation(error) != "foreign_key":
+            raise
+        # The list was deleted at the same time.
+        created = None
+    if created is None:
+        raise ValidationFailed(errors={"list_id": [NO_SUCH_LIST]})
+    return created
 
 
 def new_id() -> str:
@@ -123,83 +168,95 @@ def get_task(user_id: str, task_id: str) -> Row:
     return _found(fetch_one(_get, _key(user_id, task_id)))
 
 
-def change_unless_recurring(
+def change_at_once(
     user_id: str, task_id: str, changes: Mapping[str, Any], precondition: Precondition = ANY
 ) -> Row | None:
     """Write the named fields, a schedule as a whole or not at all; without any, write nothing.
 
-    Return None if it would complete a recurring task, because that takes more than one statement.
+    A list and a parent can only be none. Return None if it takes more than one statement.
     """
     if not changes:
         task = get_task(user_id, task_id)
         precondition.require(task.version)
         return task
-    completes = changes.get("completed", False) and "recurrence" not in changes
-    return _write(_changing(frozenset(changes), completes), user_id, task_id, precondition, changes, completes)
+    return _write(_changing(frozenset(changes), changes.get("completed")), user_id, task_id, precondition, changes)
 
 
-def toggle_unless_recurring(user_id: str, task_id: str, precondition: Precondition = ANY) -> Row | None:
-    """Complete or reopen atomically: N concurrent toggles are exactly N flips. Return None if the task recurs."""
-    return _write(_toggling, user_id, task_id, precondition, completes=True)
+def toggle_at_once(user_id: str, task_id: str, precondition: Precondition = ANY) -> Row | None:
+    """Complete or reopen atomically: N concurrent toggles are exactly N flips. Return None if it takes more."""
+    return _write(_toggling, user_id, task_id, precondition)
 
 
-def delete_task(user_id: str, task_id: str, precondition: Precondition = ANY) -> None:
-    """Move a task to the trash."""
-    _write(_deleting, user_id, task_id, precondition)
+def delete_at_once(user_id: str, task_id: str, precondition: Precondition = ANY) -> Row | None:
+    """Move a task to the trash. Return None if it takes more than one statement."""
+    return _write(_deleting, user_id, task_id, precondition)
 
 
-def restore_task(user_id: str, task_id: str) -> Row:
-    """Restore a task from the trash; leave a task outside the trash unchanged."""
-    return _found(fetch_one(_restoring, _key(user_id, task_id)))
+def restore_at_once(user_id: str, task_id: str) -> Row | None:
+    """Restore a task from the trash; leave a task outside the trash unchanged.
+
+    Return None if there is no such task, or if it takes more than one statement.
+    """
+    return fetch_one(_restoring, _key(user_id, task_id))
+
+
+def restore_alone(user_id: str, task_id: str) -> Row:
+    """Restore any task from the trash, and no other task with it."""
+    return _found(fetch_one(_restoring_any, _key(user_id, task_id)))
 
 
 def _write(
-    statement: Update,
-    user_id: str,
-    task_id: str,
-    precondition: Precondition,
-    values: Mapping[str, Any] = NOTHING,
-    completes: bool = False,
+    statement: Update, user_id: str, task_id: str, precondition: Precondition, values: Mapping[str, Any] = NOTHING
 ) -> Row | None:
     """Check and write in one statement; only a rejection needs a second, to find its reason.
 
-    Return None if it would complete a recurring task.
+    Return None if the task and its version are right, so that something else forbids this statement.
     """
-    parameters = {**_key(user_id, task_id), **values}
-    if precondition is not ANY:
-        parameters |= {"wanted": _listed(precondition.wanted), "unwanted": _listed(precondition.unwanted)}
-        statement = _conditional(statement, precondition.wanted.every, precondition.unwanted.every)
-    row = fetch_one(statement, parameters)
-    if row is not None:
-        return row
-    if precondition is ANY and not completes:
-        raise NotFound
-    task = get_task(user_id, task_id)
-    if completes and precondition.allows(task.version):
-        return None
-    raise PreconditionFailed(precondition.hint)
+    statement, versions = with_precondition(statement, tasks.c.version, precondition)
+    row = fetch_one(statement, {**_key(user_id, task_id), **values, **versions})
+    if row is None:
+        precondition.require(get_task(user_id, task_id).version)
+    return row
 
 
 @lru_cache
-def _changing(names: frozenset[str], completes: bool) -> Update:
+def _changing(names: frozenset[str], completed: bool | None) -> Update:
     values = {column: value for name in names for column, value in _ASSIGNMENTS[name].items()}
     changing = _writing.values(values).returning(*TASK)
-    return changing.where(_recurs_not) if completes else changing
+    if completed:
+        changing = changing.where(_has_no_subtasks)
+        changing = changing if "recurrence" in names else changing.where(_recurs_not)
+    if completed is False or "parent_id" in names:
+        changing = changing.where(_is_no_subtask)
+    return changing.where(tasks.c.list_id.is_(None)) if "list_id" in names else changing
+
+
+Statement = TypeVar("Statement", Update, Delete)
+
+
+def with_precondition(
+    statement: Statement, version: Column[int], precondition: Precondition
+) -> tuple[Statement, dict[str, str]]:
+    """Return the statement for rows whose version the precondition allows, and its parameters."""
+    if precondition is ANY:
+        return statement, {}
+    conditional: Statement = _conditional(statement, version, precondition.wanted.every, precondition.unwanted.every)
+    return conditional, {"wanted": _listed(precondition.wanted), "unwanted": _listed(precondition.unwanted)}
 
 
 @lru_cache
-def _conditional(statement: Update, every_wanted: bool, every_unwanted: bool) -> Update:
+def _conditional(statement: Any, version: Column[int], every_wanted: bool, every_unwanted: bool) -> Any:
     if not every_wanted:
-        statement = statement.where(_is_listed("wanted"))
+        statement = statement.where(_is_listed("wanted", version))
     if every_unwanted:
         return statement.where(false())
-    return statement.where(~_is_listed("unwanted"))
+    return statement.where(~_is_listed("unwanted", version))
 
 
-def _is_listed(name: str) -> ColumnElement[bool]:
+def _is_listed(name: str, version: Column[int]) -> ColumnElement[bool]:
     """Return a condition for a version in a list of any length. The list is one value, so the statement is the same."""
-    version = literal(",").concat(cast(tasks.c.version, Text)).concat(",")
-    return func.strpos(bindparam(name, type_=Text()), version) > 0
+    text = literal(",").concat(cast(version, Text)).concat(",")
+    return func.strpos(bindparam(name, type_=Text()), text) > 0
 
 
 def _listed(versions: Versions) -> str:

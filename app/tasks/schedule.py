@@ -1,7 +1,7 @@
 """A task's schedule: when it is due, and when it recurs."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -65,6 +65,34 @@ def next_occurrence(task: Mapping[str, Any]) -> dict[str, Any] | None:
             "skipped_time": found.skipped and found.skipped.isoformat(),
         }
     )
+
+
+def days_between(task: Mapping[str, Any], following: Mapping[str, Any]) -> int:
+    """Return by how many days the next occurrence of a task is due later, in the task's zone."""
+    before, then = (_day(each, task["time_zone"]) for each in (task, following))
+    return (then - before).days
+
+
+def moved(task: Mapping[str, Any], days: int) -> dict[str, Any]:
+    """Return the schedule of a task that does not recur, so many days later; without a due if there is no such day."""
+    due_on, due_at = task["due_on"], None
+    try:
+        if due_on:
+            due_on = (date.fromisoformat(due_on) + timedelta(days)).isoformat()
+        elif task["due"]:
+            local = datetime.fromisoformat(task["due"]).astimezone(ZoneInfo(task["time_zone"] or "UTC"))
+            due_at = rfc3339(local + timedelta(days))
+    except OverflowError:
+        due_on = None
+    if (due_on or due_at or "")[:4] > str(LAST_YEAR):
+        due_on, due_at = None, None
+    return normalize({"due_on": due_on, "due_at": due_at, "time_zone": task["time_zone"], "recurrence": None})
+
+
+def _day(task: Mapping[str, Any], zone: str | None) -> date:
+    if task["due_on"]:
+        return date.fromisoformat(task["due_on"])
+    return datetime.fromisoformat(task["due"]).astimezone(ZoneInfo(zone or "UTC")).date()
 
 
 def _end_of_day(day: str, zone: str | None) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, ValidationError, fields
+from marshmallow.validate import OneOf
 
 from app.auth.claims import USER_ID_CHARACTERS, USER_ID_PATTERN
 from app.http.fields import (
@@ -27,11 +28,20 @@ from app.tasks.fields import (
     Zone,
     write_tags,
 )
+from app.tasks.order import POSITION_CHARACTERS
 from app.tasks.schedule import normalize, refuse_two_dues
 
 EXAMPLE_NEW_ID = "0199b1f3-8d4f-7b52-8e6c-3a7d9f1b5c28"
 DUE_ON = "Due until the end of this day in `time_zone`. A value clears `due_at`."
 DUE_AT = "Due at this moment. A value clears `due_on`."
+LIST_ID = "The list that it is in; null is the inbox. A subtask is always in the list of its parent."
+PARENT_ID = "The task of which this is a subtask."
+POSITION = {
+    "pattern": "^[0-9A-Za-z]*$",
+    "maxLength": POSITION_CHARACTERS,
+    "example": "0647a3f1c9d25e",
+    "description": "Sort the tasks of one list and parent by it, as code points, then by `id`.",
+}
 
 
 def _title(**options: Any) -> Text:
@@ -42,13 +52,13 @@ def _details(**options: Any) -> Text:
     return Text(0, DETAILS_CHARACTERS, allow_none=True, metadata={"example": "Green, loose"}, **options)
 
 
-def _read_only(format_: str | None = None, *, allow_none: bool = False) -> fields.String:
+def read_only(format_: str | None = None, *, allow_none: bool = False) -> fields.String:
     limits: dict[str, Any] = {"format": format_} if format_ else {"pattern": USER_ID_PATTERN}
     described = {**limits, "maxLength": USER_ID_CHARACTERS}
     return fields.String(dump_only=True, allow_none=allow_none, metadata=described)
 
 
-def _user_id() -> Text:
+def user_id_field() -> Text:
     described = {"pattern": USER_ID_PATTERN, "description": "Always the caller.", "example": EXAMPLE_USER_ID}
     return Text(1, USER_ID_CHARACTERS, required=True, metadata=described)
 
@@ -86,10 +96,13 @@ class TaskFields(PartialSchema):
     due_at = Moment(DUE_AT)
     time_zone = Zone()
     recurrence = Rule()
+    list_id = Uuid(allow_none=True, metadata={"example": None, "description": LIST_ID})
+    parent_id = Uuid(allow_none=True, metadata={"example": None, "description": PARENT_ID})
 
 
 # The stored values of the fields that a whole task leaves out.
-DEFAULTS = dict.fromkeys(("details", *TaskFields._declared_fields.keys() - {"title"})) | {
+# A subtask's list is its parent's, so the list has no default until the parent is known.
+DEFAULTS = dict.fromkeys(("details", *TaskFields._declared_fields.keys() - {"title", "list_id"})) | {
     "completed": False,
     "priority": PRIORITIES.index("none"),
     "tags": write_tags([]),
@@ -106,17 +119,19 @@ class _WholeTask(TaskFields):
     tags = Tags(metadata={"description": "Empty if left out."})
 
     def load(self, data: Any, **options: Any) -> dict[str, Any]:
-        return normalize(super().load(data, **options))
+        task = normalize(super().load(data, **options))
+        return task if task["parent_id"] else {"list_id": None, **task}
 
 
 class ReadOnly(Schema):
     """Read-only fields. Requests may contain them, and they are ignored."""
 
-    id = _read_only("uuid")
-    completed_at = _read_only("date-time", allow_none=True)
-    created_at = _read_only("date-time")
-    updated_at = _read_only("date-time")
-    user_id = _read_only()
+    id = read_only("uuid")
+    position = fields.String(dump_only=True, metadata=POSITION)
+    completed_at = read_only("date-time", allow_none=True)
+    created_at = read_only("date-time")
+    updated_at = read_only("date-time")
+    user_id = read_only()
 
 
 class _NewTask(_WholeTask):
@@ -127,7 +142,7 @@ class TaskReplacement(_NewTask, ReadOnly):
     """A whole task; what is left out has its default, which is null where none is named."""
 
 
-def _new_id(**metadata: str) -> Uuid:
+def new_id_field(**metadata: str) -> Uuid:
     return Uuid(metadata={"description": "An id of your own. If left out, the service makes one.", **metadata})
 
 
@@ -135,7 +150,7 @@ class NewTask(_NewTask):
     """A task to be created."""
 
     # The one that the examples of the other operations name.
-    id = _new_id(example=EXAMPLE_ID)
+    id = new_id_field(example=EXAMPLE_ID)
 
 
 class _Changes(TaskFields):
@@ -165,15 +180,18 @@ class Task(Schema):
     due_at = Time(DUE_AT, allow_none=True, example=None)
     time_zone = Zone(required=True)
     recurrence = Rule(required=True)
+    list_id = Id(allow_none=True, example=None, description=LIST_ID)
+    parent_id = Id(allow_none=True, example=None, description=PARENT_ID)
+    position = fields.String(required=True, metadata=POSITION)
     created_at = Time("By the database's clock.")
     updated_at = Time("By the database's clock.")
-    user_id = _user_id()
+    user_id = user_id_field()
 
 
 class NewUserTask(_WholeTask):
     """A task to be created, with `description` for `details`."""
 
-    id = _new_id()
+    id = new_id_field()
     description = _details(attribute="details")
 
 
@@ -190,6 +208,34 @@ class UserTask(Task):
         fields = tuple("description" if name == "details" else name for name in Task._declared_fields)
 
     description = _details(required=True, attribute="details")
+
+
+class Move(Schema):
+    """Where to put a task: exactly one of `before`, `after` and `place`."""
+
+    before = Uuid(metadata={"description": "Next to this task, in its list and under its parent."})
+    after = Uuid(metadata={"description": "Next to this task, in its list and under its parent."})
+    place = fields.String(
+        validate=OneOf(["first", "last"]), metadata={"example": "first", "description": "The end to put it at."}
+    )
+    list_id = Uuid(
+        allow_none=True, metadata={"description": "With `place`: the list to put it into; null is the inbox."}
+    )
+    parent_id = Uuid(allow_none=True, metadata={"description": "With `place`: the task to make it a subtask of."})
+
+    def load(self, data: Any, **options: Any) -> dict[str, Any]:
+        move: dict[str, Any] = super().load(data, **options)
+        refuse_two_places(move)
+        return move
+
+
+def refuse_two_places(move: Mapping[str, Any]) -> None:
+    """Raise ValidationError unless a move names exactly one place."""
+    if len(move.keys() & {"before", "after", "place"}) != 1:
+        raise ValidationError({"place": ["Give exactly one of before, after and place."]})
+    for name in ("list_id", "parent_id"):
+        if name in move and "place" not in move:
+            raise ValidationError({name: ["Leave this out: its neighbour tells the list and the parent."]})
 
 
 class Completion(Schema):

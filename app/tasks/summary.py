@@ -29,6 +29,7 @@ _state = case((~_is_live, "in_trash"), (tasks.c.completed_at.is_(None), "open"),
 _counted = (
     select(
         _state.label("state"),
+        tasks.c.list_id,
         tasks.c.priority,
         tasks.c.tags,
         func.count().label("tasks"),
@@ -36,7 +37,7 @@ _counted = (
         func.count().filter(_is_open, _is_due_today).label("due_today"),
     )
     .where(tasks.c.user_id == bindparam("of_user"), or_(_is_live, IN_TRASH))
-    .group_by(_state, tasks.c.priority, tasks.c.tags)
+    .group_by(_state, tasks.c.list_id, tasks.c.priority, tasks.c.tags)
 )
 _count_by_state = select(
     func.count().filter(_is_open).label("open"),
@@ -59,8 +60,12 @@ def summarize(user_id: str, time_zone: str | None) -> dict[str, Any]:
     # For each tag, how often which spelling is used.
     tags: dict[str, Counter[str]] = defaultdict(Counter)
     priorities: Counter[int] = Counter()
+    # The inbox is always there.
+    lists: dict[str | None, Counter[str]] = defaultdict(Counter, {None: Counter()})
     for row in found:
         states[row.state] += row.tasks
+        if row.state != "in_trash":
+            lists[row.list_id][row.state] += row.tasks
         if row.state == "open":
             priorities[row.priority] += row.tasks
             for tag in read_tags(row.tags):
@@ -73,7 +78,9 @@ def summarize(user_id: str, time_zone: str | None) -> dict[str, Any]:
         "overdue": sum(row.overdue for row in found),
         "due_today": sum(row.due_today for row in found),
         "in_trash": states["in_trash"],
-        "by_list": [{"list_id": None, "open": states["open"], "completed": states["completed"]}],
+        "by_list": [
+            {"list_id": id_, "open": counts["open"], "completed": counts["completed"]} for id_, counts in lists.items()
+        ],
         "by_tag": [{"tag": tag, "open": number} for tag, number in by_tag[:MAX_TAGS_SHOWN]],
         "by_priority": {word: priorities[rank] for rank, word in enumerate(PRIORITIES)},
     }

@@ -14,11 +14,11 @@ from app.tasks.batch_schemas import BatchRequest, BatchResponse
 from app.tasks.file_schemas import ExportQuery, ImportQuery, ImportResult
 from app.tasks.formats import FORMATS
 from app.tasks.idempotency import idempotent
-from app.tasks.list_schemas import ChangesPage, ChangesQuery, SummaryQuery, TaskPage, TaskQuery, TaskSummary
+from app.tasks.page_schemas import ChangesPage, ChangesQuery, SummaryQuery, TaskPage, TaskQuery, TaskSummary
 from app.tasks.preconditions import Precondition, conditional
-from app.tasks.problems import IdTaken, InvalidCursor, ResyncRequired
+from app.tasks.problems import IdTaken, InvalidCursor, LimitReached, ParentInTrash, ResyncRequired
 from app.tasks.responses import TASK
-from app.tasks.schemas import NewTask, Task, TaskPatch, TaskReplacement
+from app.tasks.schemas import Move, NewTask, Task, TaskPatch, TaskReplacement
 from app.tasks.transfer import Checked
 from app.tasks.uploads import checked_file
 from app.turns import turn_for
@@ -52,13 +52,13 @@ def summarize_tasks(query: dict[str, Any]) -> Response:
 
 @blueprint.post("")
 @authenticated
-@raises(IdTaken)
+@raises(IdTaken, LimitReached)
 @blueprint.arguments(NewTask)
 @idempotent
 @blueprint.response(201, Task, headers=("Location", "ETag", "Idempotent-Replay"))
 def create_task(task: dict[str, Any]) -> Response:
     """Create a task."""
-    return TASK.created(queries.create_task(g.identity, task))
+    return TASK.created(edits.create_task(g.identity, task))
 
 
 @blueprint.get("/<id:task_id>")
@@ -73,6 +73,7 @@ def get_task(task_id: str) -> Response:
 
 @blueprint.put("/<id:task_id>")
 @authenticated
+@raises(LimitReached)
 @conditional
 @blueprint.arguments(TaskReplacement)
 @blueprint.response(200, Task, headers=("ETag",))
@@ -83,6 +84,7 @@ def replace_task(task: dict[str, Any], task_id: str, precondition: Precondition)
 
 @blueprint.patch("/<id:task_id>")
 @authenticated
+@raises(LimitReached)
 @conditional
 @blueprint.arguments(TaskPatch)
 @blueprint.response(200, Task, headers=("ETag",))
@@ -96,8 +98,8 @@ def change_task(patch: dict[str, Any], task_id: str, precondition: Precondition)
 @conditional
 @blueprint.response(204)
 def delete_task(task_id: str, precondition: Precondition) -> Response:
-    """Move one task to the trash."""
-    queries.delete_task(g.identity.user_id, task_id, precondition)
+    """Move one task to the trash, and its subtasks with it."""
+    edits.delete_task(g.identity.user_id, task_id, precondition)
     return empty_response()
 
 
@@ -106,22 +108,33 @@ def delete_task(task_id: str, precondition: Precondition) -> Response:
 @conditional
 @blueprint.response(200, Task, headers=("ETag",))
 def toggle_task(task_id: str, precondition: Precondition) -> Response:
-    """Complete an open task, or reopen a completed one."""
+    """Complete an open task with its subtasks, or reopen a completed one."""
     return TASK.respond(edits.toggle_task(g.identity.user_id, task_id, precondition))
 
 
 @blueprint.post("/<id:task_id>/restore")
 @authenticated
-@raises(NotFound)
+@raises(NotFound, ParentInTrash, LimitReached)
 @blueprint.response(200, Task, headers=("ETag",))
 def restore_task(task_id: str) -> Response:
-    """Restore a task from the trash, within 30 days after it was deleted."""
-    return TASK.respond(queries.restore_task(g.identity.user_id, task_id))
+    """Restore a task from the trash, within 30 days after it was deleted, and the subtasks deleted with it."""
+    return TASK.respond(edits.restore_task(g.identity.user_id, task_id))
+
+
+@blueprint.post("/<id:task_id>/move")
+@authenticated
+@raises(LimitReached)
+@conditional
+@blueprint.arguments(Move)
+@blueprint.response(200, Task, headers=("ETag",))
+def move_task(move: dict[str, Any], task_id: str, precondition: Precondition) -> Response:
+    """Put one task next to another one, or first or last in a list or under a task."""
+    return TASK.respond(edits.move_task(g.identity.user_id, task_id, move, precondition))
 
 
 @blueprint.post("/batch")
 @authenticated
-@raises(NotFound, IdTaken)
+@raises(NotFound, IdTaken, LimitReached)
 @blueprint.arguments(BatchRequest, location="batch")
 @idempotent
 @blueprint.response(200, BatchResponse, headers=("Idempotent-Replay",))

@@ -14,9 +14,9 @@ from app.http.problems import NotFound
 from app.http.responses import empty_response, json_response
 from app.tasks import edits, listing, queries
 from app.tasks.idempotency import idempotent
-from app.tasks.list_schemas import MAX_ARRAY, USER_SORTS, UserTaskQuery
+from app.tasks.page_schemas import MAX_ARRAY, USER_SORTS, UserTaskQuery
 from app.tasks.preconditions import Precondition, conditional
-from app.tasks.problems import IdTaken
+from app.tasks.problems import IdTaken, LimitReached
 from app.tasks.responses import USER_TASK
 from app.tasks.schemas import Completion, NewUserTask, UserTask, UserTaskPatch
 from app.turns import turn_for
@@ -58,13 +58,13 @@ def list_tasks_of_user(query: dict[str, Any]) -> Response:
 
 @blueprint.post("")
 @authenticated
-@raises(UserIdMismatch, IdTaken)
+@raises(UserIdMismatch, IdTaken, LimitReached)
 @blueprint.arguments(NewUserTask)
 @idempotent
 @blueprint.response(201, UserTask, headers=("Location", "ETag", "Idempotent-Replay"))
 def create_task_of_user(task: dict[str, Any]) -> Response:
     """Create a task."""
-    return USER_TASK.created(queries.create_task(g.identity, task))
+    return USER_TASK.created(edits.create_task(g.identity, task))
 
 
 @blueprint.get("/<id:task_id>")
@@ -79,7 +79,7 @@ def get_task_of_user(task_id: str) -> Response:
 
 @blueprint.put("/<id:task_id>")
 @authenticated
-@raises(UserIdMismatch)
+@raises(UserIdMismatch, LimitReached)
 @conditional
 @blueprint.arguments(UserTaskPatch)
 @blueprint.response(200, UserTask, headers=("ETag",))
@@ -90,7 +90,7 @@ def put_task_of_user(patch: dict[str, Any], task_id: str, precondition: Precondi
 
 @blueprint.patch("/<id:task_id>")
 @authenticated
-@raises(UserIdMismatch)
+@raises(UserIdMismatch, LimitReached)
 @conditional
 @blueprint.arguments(UserTaskPatch)
 @blueprint.response(200, UserTask, headers=("ETag",))
@@ -105,8 +105,8 @@ def change_task_of_user(patch: dict[str, Any], task_id: str, precondition: Preco
 @conditional
 @blueprint.response(204)
 def delete_task_of_user(task_id: str, precondition: Precondition) -> Response:
-    """Move one task to the trash."""
-    queries.delete_task(g.identity.user_id, task_id, precondition)
+    """Move one task to the trash, and its subtasks with it."""
+    edits.delete_task(g.identity.user_id, task_id, precondition)
     return empty_response()
 
 

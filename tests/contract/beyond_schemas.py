@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from app.tasks.fields import MomentOrDay
-from app.tasks.list_schemas import TaskQuery
+from app.tasks.page_schemas import TaskQuery
 from app.times import FIRST_YEAR, LAST_YEAR
 
 RULES = cycle(["FREQ=DAILY", "freq=weekly;byday=mo,we", "RRULE:FREQ=MONTHLY;BYMONTHDAY=-1;COUNT=3", "FREQ=YEARLY"])

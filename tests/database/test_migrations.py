@@ -88,6 +88,8 @@ def engine_of(app: Flask) -> Engine:
 
 def value_for(column: Column[Any], user_id: str) -> Any:
     """Return a valid value for a column, whatever later revisions call it."""
+    if column.nullable and column.foreign_keys:
+        return None
     if column.name in ("id", "user_id") and column.type.python_type is str and not getattr(column.type, "length", None):
         return user_id
     if isinstance(getattr(column.type, "length", None), int):
@@ -189,6 +191,32 @@ def test_an_upgrade_keeps_every_row(empty_app: Flask, revision: str) -> None:
             move()
             after = count(engine)
             assert {name: after.get(name) for name in before} == before
+
+
+def test_upgrading_gives_tasks_positions_in_the_order_of_their_creation(empty_app: Flask) -> None:
+    """Of every user, and also of tasks from before 1970; new ones come after them."""
+    engine = engine_of(empty_app)
+    years = (1950, 1990, 2005, 2020)
+    with empty_app.app_context():
+        flask_migrate.upgrade(revision="0012")
+        tables = MetaData()
+        tables.reflect(engine)
+        users, table = tables.tables["users"], tables.tables["tasks"]
+        for user_id in USERS:
+            with scope(user_id), engine.connect() as connection:
+                connection.execute(users.insert().values({c.name: value_for(c, user_id) for c in users.c}))
+                for year in (2005, 1990, 2020, 1950):
+                    moment = moment_of(engine.dialect.name, datetime(year, 1, 2, 3, 4, 5, 678_901, UTC).timestamp())
+                    ids = {"user_id": user_id, "id": str(uuid.uuid4()), "title": str(year), "version": 1}
+                    connection.execute(table.insert().values(**ids, created_at=moment, updated_at=moment))
+        flask_migrate.upgrade()
+
+    for user_id in USERS:
+        caller = Caller(empty_app, user_id)
+        caller.add(title="new")
+        items = caller.get("/v1/tasks?sort=position&limit=200").json["items"]
+        assert [item["title"] for item in items] == [*map(str, years), "new"]
+        assert items[3]["position"] == f"{int(datetime(2020, 1, 2, 3, 4, 5, 678_901, UTC).timestamp() * 1e6):014x}"
 
 
 ADDRESSES = {
@@ -395,9 +423,9 @@ def test_an_upgrade_that_gets_no_lock_says_so(
 
 def test_an_interrupted_index_is_built_again(postgresql: Server, postgresql_database: str, new_app: NewApp) -> None:
     """PostgreSQL keeps an incomplete index, and does not use it."""
-    valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'tasks_deleted_at_idx'::regclass"
-    spoil = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'tasks_deleted_at_idx'::regclass"
-    for statement in (spoil, "UPDATE alembic_version SET version_num = '0011'"):
+    valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'tasks_user_id_list_id_idx'::regclass"
+    spoil = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'tasks_user_id_list_id_idx'::regclass"
+    for statement in (spoil, "UPDATE alembic_version SET version_num = '0014'"):
         postgresql.sql(statement, postgresql_database)
     assert postgresql.sql(valid, postgresql_database) == [(False,)]
     with new_app(postgresql.url(postgresql_database)).app_context():

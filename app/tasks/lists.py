@@ -1,0 +1,179 @@
+"""A user's lists: create, read, change, move and delete. Each statement names the user."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Integer, Update, bindparam, case, delete, func, insert, select, update
+
+from app.auth.identity import Identity
+from app.database import IntegrityError, execute, fetch_all, fetch_one, fetch_tuples, transaction, violation
+from app.database.columns import new_position, now, now_if
+from app.database.engines import for_engine
+from app.database.execution import MAX_AT_ONCE
+from app.database.statements import Row
+from app.database.texts import position_at
+from app.http.problems import DatabaseUnavailable, NotFound, ValidationFailed
+from app.tasks import moves
+from app.tasks.bulk_queries import ENGINES, parameters
+from app.tasks.models import LIST, lists, tasks
+from app.tasks.moves import Stands
+from app.tasks.preconditions import ANY, Precondition
+from app.tasks.problems import LimitReached
+from app.tasks.queries import NO_SUCH_LIST, for_known_user, new_id, with_precondition
+
+MAX_LISTS = 500
+# Each failed attempt means that another request has succeeded.
+ATTEMPTS = 20
+
+_user: Any = bindparam("of_user")
+_id: Any = bindparam("of_id", type_=lists.c.id.type)
+_of_user = lists.c.user_id == _user
+_this = (_of_user, lists.c.id == _id)
+_COLUMNS = (*LIST, lists.c.user_id)
+_all = select(*_COLUMNS).where(_of_user).order_by(lists.c.position, lists.c.id)
+_get = select(*_COLUMNS).where(*_this)
+_lock = select(lists.c.id).where(*_this).with_for_update(read=True, key_share=True)
+# Two that add a list at once take turns here, so that they count right.
+_take_turn = select(lists.c.id).where(_of_user).order_by(lists.c.id).limit(1).with_for_update()
+_count = select(func.count().label("lists")).where(_of_user)
+_create = (
+    insert(lists).values(position=new_position(), created_at=now(), updated_at=now(), version=1).returning(*_COLUMNS)
+)
+_writing = update(lists).where(*_this).values(updated_at=now(), version=lists.c.version + 1).returning(*_COLUMNS)
+_delete = delete(lists).where(*_this)
+
+_in_list = (tasks.c.user_id == _user, tasks.c.list_id == _id)
+# Parents first, so that their subtasks go to the trash after them, and come back with them.
+_some = (
+    select(tasks.c.id)
+    .where(*_in_list)
+    .order_by(tasks.c.parent_id.is_not(None), tasks.c.position, tasks.c.id)
+    .limit(bindparam("rows", type_=Integer()))
+)
+_is_live = tasks.c.deleted_at.is_(None)
+_left = {"list_id": None, "updated_at": now(), "version": tasks.c.version + 1}
+_to_trash = (
+    update(tasks)
+    .where(*_in_list, tasks.c.id.in_(_some))
+    .values(deleted_at=now_if(_is_live, case((~_is_live, tasks.c.deleted_at))), **_left)
+)
+_some_and_clock = _some.add_columns(now().label("clock"))
+_to_inbox = {
+    name: update(tasks).where(*_in_list, tasks.c.id == sent["id"]).values(position=sent["position"], **_left)
+    for name, sent in ((name, columns(["id", "position"])) for name, columns in ENGINES.items())
+}
+
+
+def list_lists(user_id: str) -> list[Row]:
+    """Return all lists of a user, in their order."""
+    return fetch_all(_all, {"of_user": user_id})
+
+
+def names_of_lists(user_id: str) -> dict[str, str]:
+    return {row.id: row.name for row in list_lists(user_id)}
+
+
+def get_list(user_id: str, list_id: str) -> Row:
+    return _found(fetch_one(_get, {"of_user": user_id, "of_id": list_id}))
+
+
+def lock_list(user_id: str, list_id: str) -> bool:
+    """Return whether there is such a list; if so, it cannot be deleted until the transaction ends."""
+    return fetch_one(_lock, {"of_user": user_id, "of_id": list_id}) is not None
+
+
+def create_list(identity: Identity, values: Mapping[str, Any]) -> Row:
+    """Add a list behind the others."""
+    row = {"color": None, **values, "user_id": identity.user_id, "id": values.get("id") or new_id()}
+
+    def add() -> Row:
+        with transaction():
+            fetch_tuples(_take_turn, {"of_user": identity.user_id})
+            if fetch_all(_count, {"of_user": identity.user_id})[0].lists >= MAX_LISTS:
+                raise LimitReached(f"You have {MAX_LISTS} lists. Delete one first.")
+            return _found(fetch_one(_create, row))
+
+    return for_known_user(identity, add)
+
+
+def change_list(user_id: str, list_id: str, changes: Mapping[str, Any], precondition: Precondition = ANY) -> Row:
+    """Write the named fields; without any, write nothing."""
+    if not changes:
+        row = get_list(user_id, list_id)
+        precondition.require(row.version)
+        return row
+    statement, versions = with_precondition(_changing(frozenset(changes)), lists.c.version, precondition)
+    row = fetch_one(statement, {"of_user": user_id, "of_id": list_id, **changes, **versions})
+    return row or _refuse(user_id, list_id, precondition)
+
+
+def move_list(user_id: str, list_id: str, move: Mapping[str, Any], precondition: Precondition = ANY) -> Row:
+    """Put a list next to another one, or at an end."""
+    place = moves.place_of(move)
+    for _ in range(ATTEMPTS):
+        with transaction():
+            rows = {row.id: row for row in moves.lock_lists(user_id, list_id, place)}
+            moved = _found(rows.pop(list_id, None))
+            precondition.require(moved.version)
+            if place.neighbour and place.neighbour not in rows:
+                remedy = NO_SUCH_LIST if place.neighbour != list_id else "Name another list than this one."
+                raise ValidationFailed(errors={"after" if place.behind else "before": [remedy]})
+            siblings = {id_: Stands(row.position, id_) for id_, row in rows.items()}
+            gap = moves.gap(siblings.values(), siblings.get(place.neighbour or ""), place.behind)
+            at_end = place == (None, True)
+            position = moves.last_position(gap, moved.clock) if at_end else gap.middle
+            if position is None:
+                moves.spread_lists(user_id, gap.low or Stands("", ""), moved.clock)
+            elif row := moves.put_list(user_id, list_id, None if at_end else gap, position):
+                return row
+    raise DatabaseUnavailable("Others move the lists around all the time. Try again.")
+
+
+def delete_list(user_id: str, list_id: str, keep_tasks: bool, precondition: Precondition = ANY) -> None:
+    """Delete a list, and move its tasks to the trash or to the inbox.
+
+    The tasks leave it in parts, each in a transaction of its own. If this is interrupted, call it again.
+    """
+    precondition.require(get_list(user_id, list_id).version)
+    here = {"of_user": user_id, "of_id": list_id, "rows": MAX_AT_ONCE}
+    statement, versions = with_precondition(_delete, lists.c.version, precondition)
+    for _ in range(ATTEMPTS):
+        while _move_some_to_inbox(here) if keep_tasks else execute(_to_trash, here):
+            pass
+        try:
+            if not execute(statement, {"of_user": user_id, "of_id": list_id, **versions}):
+                _refuse(user_id, list_id, precondition)
+            return
+        except IntegrityError as error:
+            # Another request has added a task to it.
+            if violation(error) != "foreign_key":
+                raise
+    raise DatabaseUnavailable("Others add tasks to the list all the time. Try again.")
+
+
+def _move_some_to_inbox(here: Mapping[str, Any]) -> int:
+    """Put some tasks of a list behind those of the inbox, in the same order; return their number."""
+    with transaction():
+        rows = fetch_all(_some_and_clock, here)
+        sent = [{"id": row.id, "position": f"{position_at(row.clock)}{place:05}"} for place, row in enumerate(rows)]
+        return execute(for_engine(_to_inbox), {**here, **parameters(here["of_user"], sent)}) if sent else 0
+
+
+@lru_cache
+def _changing(names: frozenset[str]) -> Update:
+    return _writing.values({name: bindparam(name) for name in names})
+
+
+def _refuse(user_id: str, list_id: str, precondition: Precondition) -> Row:
+    """Raise the reason why a write met no list."""
+    precondition.require(get_list(user_id, list_id).version)
+    # It came in between.
+    raise NotFound
+
+
+def _found(row: Row | None) -> Row:
+    """Return the row, or raise NotFound: a missing list and another user's look the same."""
+    if row is None:
+        raise NotFound
+    return row

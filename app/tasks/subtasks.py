@@ -1,0 +1,81 @@
+"""Statements on all subtasks of some tasks, which the caller has locked. They need not leave the database for it."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import and_, bindparam, case, func, or_, select, true, update
+
+from app.database import execute, fetch_all
+from app.database.columns import now, now_if
+from app.database.engines import for_engine
+from app.database.statements import Row
+from app.tasks.bulk_queries import ENGINES, parameters
+from app.tasks.models import TASK, tasks
+
+MAX_SUBTASKS = 500
+
+_user: Any = bindparam("of_user")
+_parent: Any = bindparam("of_parent", type_=tasks.c.id.type)
+_subtasks = (tasks.c.user_id == _user, tasks.c.parent_id == _parent)
+_live = tasks.c.deleted_at.is_(None)
+_count = select(func.count().label("subtasks")).where(*_subtasks, _live)
+_list = select(*TASK).where(*_subtasks, _live).order_by(tasks.c.position, tasks.c.id)
+_mark = (
+    update(tasks)
+    .where(tasks.c.user_id == _user, tasks.c.id == _parent, tasks.c.is_parent.is_(False))
+    .values(is_parent=true())
+)
+_detach = update(tasks).where(*_subtasks, tasks.c.deleted_at.is_not(None)).values(parent_id=None)
+_restore = (
+    update(tasks)
+    .where(*_subtasks, tasks.c.deleted_at >= bindparam("since", type_=tasks.c.deleted_at.type))
+    .values(deleted_at=None, updated_at=now(), version=tasks.c.version + 1)
+)
+
+
+def _following(sent: Mapping[str, Any]) -> Any:
+    """Build the UPDATE that makes subtasks follow their parents: completed, deleted, or moved to another list."""
+    completes = and_(sent["completed"], tasks.c.completed_at.is_(None))
+    values = {
+        "completed_at": now_if(completes, case((~completes, tasks.c.completed_at))),
+        "deleted_at": now_if(sent["deleted"]),
+        "list_id": sent["list_id"],
+        "updated_at": now(),
+        "version": tasks.c.version + 1,
+    }
+    changes = or_(completes, sent["deleted"], tasks.c.list_id.is_distinct_from(sent["list_id"]))
+    return update(tasks).where(tasks.c.user_id == _user, tasks.c.parent_id == sent["id"], _live, changes).values(values)
+
+
+_follow = {name: _following(columns(["id", "list_id", "completed", "deleted"])) for name, columns in ENGINES.items()}
+
+
+def count_subtasks(user_id: str, task_id: str) -> int:
+    """Return the number of subtasks outside the trash."""
+    row = fetch_all(_count, {"of_user": user_id, "of_parent": task_id})[0]
+    return int(row.subtasks)
+
+
+def list_subtasks(user_id: str, task_id: str) -> list[Row]:
+    """Return the subtasks outside the trash, in their order."""
+    return fetch_all(_list, {"of_user": user_id, "of_parent": task_id})
+
+
+def mark_parent(user_id: str, task_id: str) -> None:
+    """Note that a task has subtasks. No client sees it, so its version stays."""
+    execute(_mark, {"of_user": user_id, "of_parent": task_id})
+
+
+def detach_deleted(user_id: str, task_id: str) -> None:
+    """Make a task's subtasks in the trash tasks of their own, because the task becomes a subtask itself."""
+    execute(_detach, {"of_user": user_id, "of_parent": task_id})
+
+
+def restore_subtasks(user_id: str, task_id: str, since: str) -> None:
+    """Restore the subtasks that went to the trash with their parent; those deleted before stay there."""
+    execute(_restore, {"of_user": user_id, "of_parent": task_id, "since": since})
+
+
+def follow_parents(user_id: str, parents: Iterable[Mapping[str, Any]]) -> None:
+    """Complete, delete and move the subtasks of these parents, each given with its state after the transaction."""
+    execute(for_engine(_follow), parameters(user_id, [*parents]))

@@ -1,0 +1,117 @@
+"""/v1/lists: the lists that tasks are in."""
+
+import hashlib
+from typing import Any
+from urllib.parse import quote
+
+from flask import Response, g
+
+from app.auth.identity import authenticated
+from app.database.statements import Row
+from app.http.blueprint import Blueprint, raises, takes, the_request
+from app.http.problems import NotFound
+from app.http.responses import empty_response, json_response
+from app.tasks import lists
+from app.tasks.idempotency import idempotent
+from app.tasks.list_schemas import DeletionQuery, List, ListMove, ListPatch, ListReplacement, Lists, NewList
+from app.tasks.preconditions import Precondition, conditional, etag, is_unchanged
+from app.tasks.problems import IdTaken, LimitReached
+
+blueprint = Blueprint("lists", __name__, url_prefix="/v1/lists", description="The caller's lists of tasks.")
+
+
+@blueprint.get("")
+@authenticated
+@takes("If-None-Match", also=(304,))
+@blueprint.response(200, Lists, headers=("ETag",))
+def list_lists() -> Response:
+    """Show all lists, in their order."""
+    response = json_response({"items": [_fields(row) for row in lists.list_lists(g.identity.user_id)]})
+    tag = hashlib.blake2b(response.get_data(), digest_size=12).hexdigest()
+    if the_request().if_none_match.contains_weak(tag):
+        response = empty_response(304)
+    response.set_etag(tag)
+    return response
+
+
+@blueprint.post("")
+@authenticated
+@raises(IdTaken, LimitReached)
+@blueprint.arguments(NewList)
+@idempotent
+@blueprint.response(201, List, headers=("Location", "ETag", "Idempotent-Replay"))
+def create_list(values: dict[str, Any]) -> Response:
+    """Create a list, behind the others."""
+    row = lists.create_list(g.identity, values)
+    response = _respond(row, 201)
+    response.headers["Location"] = quote(f"{the_request().root_path.rstrip('/')}/v1/lists/{row.id}")
+    return response
+
+
+@blueprint.get("/<id:list_id>")
+@authenticated
+@raises(NotFound)
+@takes("If-None-Match", also=(304,))
+@blueprint.response(200, List, headers=("ETag",))
+def get_list(list_id: str) -> Response:
+    """Show one list."""
+    row = lists.get_list(g.identity.user_id, list_id)
+    if not is_unchanged(the_request(), row.version):
+        return _respond(row)
+    response = empty_response(304)
+    response.headers["ETag"] = etag(row.version)
+    return response
+
+
+@blueprint.put("/<id:list_id>")
+@authenticated
+@conditional
+@blueprint.arguments(ListReplacement)
+@blueprint.response(200, List, headers=("ETag",))
+def replace_list(values: dict[str, Any], list_id: str, precondition: Precondition) -> Response:
+    """Replace one list. A color left out of the body is reset to null."""
+    return _respond(lists.change_list(g.identity.user_id, list_id, values, precondition))
+
+
+@blueprint.patch("/<id:list_id>")
+@authenticated
+@conditional
+@blueprint.arguments(ListPatch)
+@blueprint.response(200, List, headers=("ETag",))
+def change_list(patch: dict[str, Any], list_id: str, precondition: Precondition) -> Response:
+    """Change the given fields of one list."""
+    return _respond(lists.change_list(g.identity.user_id, list_id, patch, precondition))
+
+
+@blueprint.post("/<id:list_id>/move")
+@authenticated
+@conditional
+@blueprint.arguments(ListMove)
+@blueprint.response(200, List, headers=("ETag",))
+def move_list(move: dict[str, Any], list_id: str, precondition: Precondition) -> Response:
+    """Put one list next to another one, or at an end."""
+    return _respond(lists.move_list(g.identity.user_id, list_id, move, precondition))
+
+
+@blueprint.delete("/<id:list_id>")
+@authenticated
+@conditional
+@blueprint.arguments(DeletionQuery, location="query")
+@blueprint.response(204)
+def delete_list(query: dict[str, Any], list_id: str, precondition: Precondition) -> Response:
+    """Delete one list. Its tasks go to the trash, or to the inbox.
+
+    If it is interrupted, call it again: it goes on.
+    """
+    lists.delete_list(g.identity.user_id, list_id, query["tasks"] == "keep", precondition)
+    return empty_response()
+
+
+def _respond(row: Row, status: int = 200) -> Response:
+    response = json_response(_fields(row), status)
+    response.headers["ETag"] = etag(row.version)
+    return response
+
+
+def _fields(row: Row) -> dict[str, Any]:
+    return {name: value for name, value in row._asdict().items() if name != "version"}
