@@ -27,8 +27,8 @@ TRASH_SECONDS = 30 * 24 * 3600
 NOT_DELETED = text("deleted_at IS NULL")
 DUE = text("deleted_at IS NULL AND due IS NOT NULL")
 DELETED = text("deleted_at IS NOT NULL")
-TOP_LEVEL = text("deleted_at IS NULL AND parent_id IS NULL")
-IN_LIST = text("list_id IS NOT NULL")
+IN_INBOX = text("deleted_at IS NULL AND list_id IS NULL AND parent_id IS NULL")
+IN_LIST = text("deleted_at IS NULL AND list_id IS NOT NULL")
 SUBTASK = text("parent_id IS NOT NULL")
 
 
@@ -104,10 +104,10 @@ tasks = Table(
     _index(NOT_DELETED, "priority"),
     _index(DUE, "due"),
     _index(DELETED, "deleted_at"),
-    # For moves, and lists in their order. The inbox is the list NULL.
-    _index(TOP_LEVEL, "list_id", "position"),
-    # Only tasks in lists and subtasks are in these, also those in the trash, because foreign keys are checked by them.
-    Index(None, "user_id", "list_id", postgresql_where=IN_LIST, sqlite_where=IN_LIST),
+    # For moves, and pages in their order. The inbox has its own, because PostgreSQL sorts again after `IS NULL`.
+    _index(IN_INBOX, "position"),
+    _index(IN_LIST, "list_id", "position"),
+    # Also those in the trash, for the foreign key.
     _index(SUBTASK, "parent_id", "position"),
     # For the list of changes, which includes the trash.
     Index(None, "user_id", "updated_at", "id"),

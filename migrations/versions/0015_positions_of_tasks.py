@@ -13,11 +13,14 @@ depends_on = None
 
 # Of each index, its columns and the tasks in it.
 INDEXES = {
+    "tasks_user_id_position_id_idx": (
+        ["user_id", "position", "id"],
+        "deleted_at IS NULL AND list_id IS NULL AND parent_id IS NULL",
+    ),
     "tasks_user_id_list_id_position_id_idx": (
         ["user_id", "list_id", "position", "id"],
-        "deleted_at IS NULL AND parent_id IS NULL",
+        "deleted_at IS NULL AND list_id IS NOT NULL",
     ),
-    "tasks_user_id_list_id_idx": (["user_id", "list_id"], "list_id IS NOT NULL"),
     "tasks_user_id_parent_id_position_id_idx": (["user_id", "parent_id", "position", "id"], "parent_id IS NOT NULL"),
 }
 KEYS = ("tasks_list_id_fkey", "tasks_parent_id_fkey")

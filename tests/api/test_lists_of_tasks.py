@@ -176,9 +176,7 @@ def test_there_are_at_most_500_lists(ann: Caller, bob: Caller) -> None:
 
 def test_an_idempotent_list_is_made_once(ann: Caller) -> None:
     """As with tasks, also for a user's first write."""
-    answers = [
-        ann.post("/v1/lists", headers={"Idempotency-Key": "k"}, json={"name": "Groceries"}) for _ in range(2)
-    ]
+    answers = [ann.post("/v1/lists", headers={"Idempotency-Key": "k"}, json={"name": "Groceries"}) for _ in range(2)]
 
     assert [answer.json for answer in answers] == [answers[0].json] * 2
     assert answers[1].headers["Idempotent-Replay"] == "true"

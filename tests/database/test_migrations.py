@@ -423,8 +423,8 @@ def test_an_upgrade_that_gets_no_lock_says_so(
 
 def test_an_interrupted_index_is_built_again(postgresql: Server, postgresql_database: str, new_app: NewApp) -> None:
     """PostgreSQL keeps an incomplete index, and does not use it."""
-    valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'tasks_user_id_list_id_idx'::regclass"
-    spoil = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'tasks_user_id_list_id_idx'::regclass"
+    valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'tasks_user_id_position_id_idx'::regclass"
+    spoil = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'tasks_user_id_position_id_idx'::regclass"
     for statement in (spoil, "UPDATE alembic_version SET version_num = '0014'"):
         postgresql.sql(statement, postgresql_database)
     assert postgresql.sql(valid, postgresql_database) == [(False,)]
