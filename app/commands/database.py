@@ -1,16 +1,15 @@
 """`flask db grant` and `flask db distribute`: a role that only reads and writes rows, and a cluster."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from app.commands.output import failing_in_one_line
-from app.database import db, scope
+from app.database import db, driver_connection
 from app.database.cluster import SHARDS, distributing, is_cluster, misplaced
 from app.database.columns import OWNED, metadata
-from app.database.outages import outages
 from app.database.scopes import without_time_limits
 
 ROWS = "SELECT, INSERT, UPDATE, DELETE"
@@ -30,9 +29,9 @@ def grant(role: str) -> None:
       flask db grant tasks_service
     """
     with _as_owner() as cursor:
-        quoted = db.engine.dialect.identifier_preparer.quote(role)
+        quoted = _quoted(role)
         cursor.execute("SELECT current_schema(), current_user")
-        schema, owner = map(db.engine.dialect.identifier_preparer.quote, cursor.fetchone())
+        schema, owner = map(_quoted, cursor.fetchone())
         if quoted == owner:
             raise click.BadParameter(f"{role} owns the tables. Name the role of the service.", param_hint="ROLE")
         cursor.execute(f"GRANT USAGE ON SCHEMA {schema} TO {quoted}")
@@ -62,7 +61,7 @@ def distribute(shards: int) -> None:
         # Citus copies the rows as the owner, and its own roles copy them to another machine later.
         _release_owner(cursor)
         cursor.execute("SELECT current_database()")
-        database = db.engine.dialect.identifier_preparer.quote(cursor.fetchone()[0])
+        database = _quoted(cursor.fetchone()[0])
         # Without it, the user of a statement would not reach the machines.
         cursor.execute(f"ALTER DATABASE {database} SET citus.propagate_set_commands TO 'local'")
         wanted = set(misplaced())
@@ -77,13 +76,12 @@ def _as_owner() -> Iterator[Any]:
     """Yield the driver's cursor, without a user and without limits of time."""
     if db.on_sqlite:
         raise click.ClickException("SQLite has neither roles nor machines: set DATABASE_URL to a PostgreSQL.")
-    with (
-        scope(None),
-        without_time_limits(),
-        outages(db.engine_and_state()[1]),
-        closing(db.engine.raw_connection()) as pooled,
-    ):
-        yield pooled.cursor()
+    with without_time_limits(), driver_connection() as connection:
+        yield connection.cursor()
+
+
+def _quoted(name: str) -> str:
+    return str(db.engine.dialect.identifier_preparer.quote(name))
 
 
 def _release_owner(cursor: Any) -> None:

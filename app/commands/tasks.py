@@ -86,7 +86,8 @@ def import_tasks(user: str, name: str | None, skip_faulty: bool, file: str, json
             added = transfer.write(user_id, checked, tick)
     result = {"user_id": user_id, **transfer.report(checked, added)}
     skipped = ", skipped {skipped}" if checked.faulty else ""
-    answer(result, f"Found {{found}} tasks: added {{added}}, left {{kept}} unchanged{skipped}.", json)
+    noun = "task" if result["found"] == 1 else "tasks"
+    answer(result, f"Found {{found}} {noun}: added {{added}}, left {{kept}} unchanged{skipped}.", json)
     if not json:
         for fault in checked.faults:
             click.echo(printable(f"Skipped: {fault}"), err=True)
@@ -104,7 +105,8 @@ def _check(file: str, read: Reader, valid: IO[bytes], *, skip_faulty: bool) -> C
         except Unreadable as error:
             raise click.ClickException(f"{error} Nothing was imported.") from error
     if checked.faults and not skip_faulty:
-        others = f" (So are {checked.faulty - 1} more.)" if checked.faulty > 1 else ""
+        more = checked.faulty - 1
+        others = f" (So {'is' if more == 1 else 'are'} {more} more.)" if more else ""
         raise click.ClickException(f"{checked.faults[0]}{others} Or use --skip-faulty. Nothing was imported.")
     return checked
 

@@ -3,6 +3,7 @@
 from app.database.engines import db
 from app.database.execution import (
     IntegrityError,
+    driver_connection,
     execute,
     fetch_all,
     fetch_one,
@@ -16,6 +17,7 @@ __all__ = [
     "PURGE",
     "IntegrityError",
     "db",
+    "driver_connection",
     "execute",
     "fetch_all",
     "fetch_one",

@@ -17,11 +17,14 @@ _partitions = table("pg_dist_partition", column("logicalrelid"), column("partmet
 # Citus's words for a table whose rows are spread by their hash, and for one that is copied.
 _BY_HASH, _NOT_SPREAD = "h", "n"
 
+# Whether the database has Citus, as a column of any statement.
+HAS_CITUS = func.to_regclass("pg_catalog.pg_dist_partition").is_not(None).label("has_citus")
+
 
 def is_cluster() -> bool:
     """Return whether the database has Citus."""
-    row = fetch_one(select((func.to_regclass("pg_catalog.pg_dist_partition")).is_not(None).label("found")))
-    return row is not None and bool(row.found)
+    row = fetch_one(select(HAS_CITUS))
+    return row is not None and bool(row.has_citus)
 
 
 def misplaced() -> list[str]:

@@ -3,10 +3,9 @@
 from typing import Any
 
 from sqlalchemy import Boolean, ColumnElement, Date, DateTime, Dialect, MetaData, String, Text, Uuid, null
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from app.database.functions import FunctionPerEngine
 
 # A table with this in its `info` holds users' data: it can be read and written only inside a scope.
 OWNED = {"owned_by_user": True}
@@ -38,22 +37,13 @@ class Timestamp(TypeDecorator[str]):
         return _in_utc(column)
 
 
-class _in_utc(FunctionElement[str]):
+class _in_utc(FunctionPerEngine[str]):
     """A timestamp column read in UTC, whatever the connection's time zone."""
 
     type = Text()
-    inherit_cache = True
-
-
-@compiles(_in_utc)
-def _postgresql_in_utc(element: _in_utc, compiler: SQLCompiler, **options: Any) -> str:
     # The driver converts it to RFC 3339: to_char() took longer than all other work of reading a row.
-    return f"timezone('UTC', {compiler.process(element.clauses, **options)})"
-
-
-@compiles(_in_utc, "sqlite")
-def _sqlite_in_utc(element: _in_utc, compiler: SQLCompiler, **options: Any) -> str:
-    return compiler.process(element.clauses, **options)
+    on_postgresql = "timezone('UTC', {0})"
+    on_sqlite = "{0}"
 
 
 class Day(TypeDecorator[str]):
@@ -66,53 +56,30 @@ class Day(TypeDecorator[str]):
         return dialect.type_descriptor(String(10) if dialect.name == "sqlite" else Date())
 
 
-class now(FunctionElement[str]):
+class now(FunctionPerEngine[str]):
     """The database's clock. SQLAlchemy's `func.now()` has only whole seconds on SQLite."""
 
     type = Timestamp()
-    inherit_cache = True
+    on_postgresql = on_sqlite = "now()"
 
 
-@compiles(now)
-def _now(element: now, compiler: SQLCompiler, **options: Any) -> str:
-    return "now()"
-
-
-class from_now(FunctionElement[str]):
+class from_now(FunctionPerEngine[str]):
     """The database's clock, moved by a number of seconds, which may be negative."""
 
     type = Timestamp()
-    inherit_cache = True
+    on_postgresql = "(now() + make_interval(secs => {0}))"
+    on_sqlite = "from_now({0})"
 
 
-@compiles(from_now)
-def _postgresql_from_now(element: from_now, compiler: SQLCompiler, **options: Any) -> str:
-    return f"(now() + make_interval(secs => {compiler.process(element.clauses, **options)}))"
-
-
-@compiles(from_now, "sqlite")
-def _sqlite_from_now(element: from_now, compiler: SQLCompiler, **options: Any) -> str:
-    return f"from_now({compiler.process(element.clauses, **options)})"
-
-
-class new_position(FunctionElement[str]):
+class new_position(FunctionPerEngine[str]):
     """A position behind all older ones: the database's clock in microseconds, as 14 hexadecimal digits."""
 
     type = Text()
-    inherit_cache = True
+    on_postgresql = "lpad(to_hex((extract(epoch FROM now()) * 1000000)::bigint), 14, '0')"
+    on_sqlite = "position_at(now())"
 
 
-@compiles(new_position)
-def _postgresql_new_position(element: new_position, compiler: SQLCompiler, **options: Any) -> str:
-    return "lpad(to_hex((extract(epoch FROM now()) * 1000000)::bigint), 14, '0')"
-
-
-@compiles(new_position, "sqlite")
-def _sqlite_new_position(element: new_position, compiler: SQLCompiler, **options: Any) -> str:
-    return "position_at(now())"
-
-
-class now_if(FunctionElement[str]):
+class now_if(FunctionPerEngine[str]):
     """The database's clock if a condition holds, else another time; that time must be NULL if the condition holds.
 
     It is for an UPDATE on PostgreSQL: Citus accepts no clock inside a CASE or COALESCE there, because its machines'
@@ -120,43 +87,24 @@ class now_if(FunctionElement[str]):
     """
 
     type = Timestamp()
-    inherit_cache = True
+    # LEAST and GREATEST ignore NULL.
+    on_postgresql = (
+        "NULLIF(GREATEST("
+        "LEAST(now(), CASE WHEN {0} THEN timestamptz 'infinity' ELSE timestamptz '-infinity' END), {1}"
+        "), timestamptz '-infinity')"
+    )
+    on_sqlite = "CASE WHEN {0} THEN now() ELSE {1} END"
 
     def __init__(self, condition: ColumnElement[bool], otherwise: ColumnElement[Any] | None = None) -> None:
         super().__init__(condition, null() if otherwise is None else otherwise)
 
 
-@compiles(now_if)
-def _postgresql_now_if(element: now_if, compiler: SQLCompiler, **options: Any) -> str:
-    # LEAST and GREATEST ignore NULL.
-    condition, otherwise = (compiler.process(clause, **options) for clause in element.clauses)
-    limit = f"CASE WHEN {condition} THEN timestamptz 'infinity' ELSE timestamptz '-infinity' END"
-    return f"NULLIF(GREATEST(LEAST(now(), {limit}), {otherwise}), timestamptz '-infinity')"
-
-
-@compiles(now_if, "sqlite")
-def _sqlite_now_if(element: now_if, compiler: SQLCompiler, **options: Any) -> str:
-    condition, otherwise = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"CASE WHEN {condition} THEN now() ELSE {otherwise} END"
-
-
-class is_older(FunctionElement[bool]):
+class is_older(FunctionPerEngine[bool]):
     """Whether a time is at least so many seconds before another one: is_older(time, seconds, other)."""
 
     type = Boolean()
-    inherit_cache = True
-
-
-@compiles(is_older)
-def _postgresql_is_older(element: is_older, compiler: SQLCompiler, **options: Any) -> str:
-    time, seconds, other = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"{other} - {time} >= make_interval(secs => {seconds})"
-
-
-@compiles(is_older, "sqlite")
-def _sqlite_is_older(element: is_older, compiler: SQLCompiler, **options: Any) -> str:
-    time, seconds, other = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"{time} <= moved({other}, -({seconds}))"
+    on_postgresql = "{2} - {0} >= make_interval(secs => {1})"
+    on_sqlite = "{0} <= moved({2}, -({1}))"
 
 
 # Canonical text on SQLite, so that an id is read as it was written.

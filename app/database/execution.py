@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -88,6 +88,14 @@ def execute(statement: Executable, parameters: Mapping[str, Any] = NOTHING) -> i
     """Run one statement that returns no rows, and return the number of rows it changed."""
     _, (_, count) = _run(statement, parameters)
     return count
+
+
+@contextmanager
+def driver_connection() -> Iterator[Any]:
+    """Yield a driver's connection, for statements outside any user's scope."""
+    engine, state = db.engine_and_state()
+    with scope(None), outages(state), closing(engine.raw_connection()) as pooled:
+        yield pooled.driver_connection
 
 
 @contextmanager

@@ -3,12 +3,10 @@
 import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Text
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
+
+from app.database.functions import FunctionPerEngine
 
 # Accents of Latin, Greek and Cyrillic letters, Hebrew and Arabic vowel points, the sound marks of kana.
 _MARKS = "[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u065f\u0670\u3099\u309a]+"
@@ -43,42 +41,6 @@ def position_at(time: str) -> str:
     return f"{microseconds:014x}"
 
 
-class folded(FunctionElement[str]):
-    """Text for comparing without case in every alphabet, composed or not; the two Greek small sigmas are one letter."""
-
-    type = Text()
-    inherit_cache = True
-
-
-@compiles(folded)
-def _postgresql_folded(element: folded, compiler: SQLCompiler, **options: Any) -> str:
-    # A column with the collation "C" would fold only ASCII.
-    text = _composed(compiler.process(element.clauses, **options))
-    return f"""replace(lower({text} COLLATE "default"), 'ς', 'σ')"""
-
-
-@compiles(folded, "sqlite")
-def _sqlite_folded(element: folded, compiler: SQLCompiler, **options: Any) -> str:
-    return f"fold({compiler.process(element.clauses, **options)})"
-
-
-class folded_ascii(FunctionElement[str]):
-    """Text for comparing with ASCII without case; all other letters stay unchanged, but for being composed."""
-
-    type = Text()
-    inherit_cache = True
-
-
-@compiles(folded_ascii)
-def _postgresql_folded_ascii(element: folded_ascii, compiler: SQLCompiler, **options: Any) -> str:
-    return f'lower({_composed(compiler.process(element.clauses, **options))} COLLATE "C")'
-
-
-@compiles(folded_ascii, "sqlite")
-def _sqlite_folded_ascii(element: folded_ascii, compiler: SQLCompiler, **options: Any) -> str:
-    return f"lower(compose({compiler.process(element.clauses, **options)}))"
-
-
 def _composed(text: str) -> str:
     """Return PostgreSQL's expression for `compose`."""
     # Most text is composed, and to see that takes a tenth of composing it; of ASCII, a twentieth.
@@ -86,16 +48,8 @@ def _composed(text: str) -> str:
     return f"(CASE WHEN {is_composed} THEN {text} ELSE normalize({text}, NFC) END)"
 
 
-class sort_key(FunctionElement[str]):
-    """Text for sorting without case and accents."""
-
-    type = Text()
-    inherit_cache = True
-
-
-@compiles(sort_key)
-def _postgresql_sort_key(element: sort_key, compiler: SQLCompiler, **options: Any) -> str:
-    text = compiler.process(element.clauses, **options)
+def _key_for_sorting(text: str) -> str:
+    """Return PostgreSQL's expression for `key_for_sorting`."""
     plain = f"regexp_replace(normalize({text}, NFKD), '{_MARKS}', '', 'g')"
     letters, instead = "".join(_ONE_LETTER), "".join(_ONE_LETTER.values())
     key = f"""translate(lower({plain} COLLATE "default"), '{letters}', '{instead}')"""
@@ -106,6 +60,26 @@ def _postgresql_sort_key(element: sort_key, compiler: SQLCompiler, **options: An
     return f"""(CASE WHEN {is_ascii} THEN lower({text} COLLATE "C") ELSE {key} COLLATE "C" END)"""
 
 
-@compiles(sort_key, "sqlite")
-def _sqlite_sort_key(element: sort_key, compiler: SQLCompiler, **options: Any) -> str:
-    return f"sort_key({compiler.process(element.clauses, **options)})"
+class folded(FunctionPerEngine[str]):
+    """Text for comparing without case in every alphabet, composed or not; the two Greek small sigmas are one letter."""
+
+    type = Text()
+    # A column with the collation "C" would fold only ASCII.
+    on_postgresql = f"""replace(lower({_composed("{0}")} COLLATE "default"), 'ς', 'σ')"""
+    on_sqlite = "fold({0})"
+
+
+class folded_ascii(FunctionPerEngine[str]):
+    """Text for comparing with ASCII without case; all other letters stay unchanged, but for being composed."""
+
+    type = Text()
+    on_postgresql = f'lower({_composed("{0}")} COLLATE "C")'
+    on_sqlite = "lower(compose({0}))"
+
+
+class sort_key(FunctionPerEngine[str]):
+    """Text for sorting without case and accents."""
+
+    type = Text()
+    on_postgresql = _key_for_sorting("{0}")
+    on_sqlite = "sort_key({0})"

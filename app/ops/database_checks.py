@@ -2,18 +2,16 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import literal, select
 
 from app.auth.claims import LEEWAY_SECONDS
-from app.database import db, fetch_one, scope
+from app.database import db, driver_connection, fetch_one
 from app.database.cluster import is_cluster
 from app.database.columns import now
-from app.database.outages import outages
 from app.database.texts import folded
 from app.ops.checks import Finding
 from app.ops.health import require_distribution, require_isolation, require_newest_migration
@@ -31,7 +29,7 @@ _folded = select(folded(literal("Ä")).label("letter"))
 def check_database(_settings: Settings) -> Finding:
     """Check that the database responds, and report its version."""
     began_at = time.perf_counter()
-    with _connection() as connection:
+    with driver_connection() as connection:
         _ask(connection, "SELECT 1")
         took = f"in {(time.perf_counter() - began_at) * 1_000:.0f} ms"
         if db.on_sqlite:
@@ -76,7 +74,7 @@ def check_pooler(_settings: Settings) -> Finding:
     """Check whether a pooler in front of PostgreSQL shares sessions."""
     if db.on_sqlite:
         return Finding("pooler", "ok", "SQLite needs none.")
-    with _connection() as one, _connection() as two:
+    with driver_connection() as one, driver_connection() as two:
         session = _session(one)
         if session == one.get_backend_pid():
             return Finding("pooler", "ok", "There is none: each connection has its own session.")
@@ -130,13 +128,6 @@ THEN: tuple[Callable[[Settings], Finding], ...] = (
     check_clock,
     check_letters,
 )
-
-
-@contextmanager
-def _connection() -> Iterator[Any]:
-    """Yield a driver's connection, for statements that need no user and no table."""
-    with scope(None), outages(db.engine_and_state()[1]), closing(db.engine.raw_connection()) as pooled:
-        yield pooled.driver_connection
 
 
 def _ask(connection: Any, statement: str) -> Any:

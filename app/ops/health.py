@@ -11,7 +11,7 @@ from psycopg2.errors import InsufficientPrivilege
 from sqlalchemy import String, column, func, literal, or_, select, table
 
 from app.database import db, fetch_all, fetch_one
-from app.database.cluster import is_cluster, misplaced
+from app.database.cluster import HAS_CITUS, misplaced
 from app.database.columns import OWNED, metadata
 from app.database.outages import NOT_MIGRATED
 from app.http.blueprint import Blueprint, raises
@@ -93,8 +93,8 @@ def warn_unless_ready(app: Flask) -> None:
 def require_ready() -> None:
     """Raise DatabaseUnavailable with the fix, unless every request can be served."""
     require_newest_migration()
-    require_isolation()
-    require_distribution()
+    if require_isolation():
+        require_distribution()
 
 
 @lru_cache
@@ -116,13 +116,16 @@ def require_newest_migration() -> None:
         raise DatabaseUnavailable(NOT_MIGRATED)
 
 
-def require_isolation() -> None:
-    """Raise DatabaseUnavailable unless PostgreSQL applies row-level security to this role on every owned table."""
+def require_isolation() -> bool:
+    """Raise DatabaseUnavailable unless PostgreSQL applies row-level security to this role on every owned table.
+
+    Return whether the database is a cluster: to ask that alone would be one more statement.
+    """
     if db.on_sqlite:
-        return
+        return False
     owned = sorted(name for name, owned_table in metadata.tables.items() if owned_table.info == OWNED)
-    row = fetch_one(select(*(func.row_security_active(literal(name)) for name in owned)))
-    if row is None or not all(row):
+    row = fetch_one(select(HAS_CITUS, *(func.row_security_active(literal(name)) for name in owned)))
+    if row is None or not all(row[1:]):
         raise DatabaseUnavailable(
             "The database role can see every user's rows: use one that is not a superuser, has no BYPASSRLS, and does "
             "not own the tables after `flask db grant`."
@@ -138,9 +141,10 @@ def require_isolation() -> None:
     found = {(*row[:2], *(text and " ".join(text.split()) for text in row[2:])) for row in policies}
     if len(policies) != len(wanted) or found != wanted:
         raise DatabaseUnavailable("The policies that isolate users differ from those of `flask db upgrade`.")
+    return bool(row.has_citus)
 
 
 def require_distribution() -> None:
     """Raise DatabaseUnavailable if a table of a cluster lies on one machine only, or on the wrong ones."""
-    if not db.on_sqlite and is_cluster() and (names := misplaced()):
+    if names := misplaced():
         raise DatabaseUnavailable(f"Tables that are not distributed: {', '.join(names)}. Run `flask db distribute`.")

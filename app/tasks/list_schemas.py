@@ -37,9 +37,7 @@ class ListFields(PartialSchema):
 class NewList(ListFields):
     """A list to be created."""
 
-    id = Uuid(
-        metadata={"description": "An id of your own. If left out, the service makes one.", "example": EXAMPLE_LIST_ID}
-    )
+    id = new_id_field(example=EXAMPLE_LIST_ID)
     name = _name(required=True)
 
 

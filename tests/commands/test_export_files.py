@@ -38,7 +38,7 @@ def test_the_format_follows_the_files_name(app: Flask, ann: Caller, tmp_path: Pa
         export_to(app, ann, file)
         assert file.read_bytes() == exported(app, ann.user_id, name)
         spoken = succeed(app, "tasks", "import", "--user", str(ann.user_id), str(file))
-        assert spoken == "Found 1 tasks: added 0, left 1 unchanged.\n"
+        assert spoken == "Found 1 task: added 0, left 1 unchanged.\n"
 
     assert ann.get(f"/v1/tasks/{task['id']}").json == task
 

@@ -433,6 +433,14 @@ def test_faulty_tasks_are_skipped_on_request(app: Flask, ann: Caller) -> None:
     assert sorted(task["title"] for task in kept_by(app, ann.user_id)) == ["bread", "tea"]
 
 
+@pytest.mark.parametrize(("count", "more"), [(2, "So is 1 more."), (3, "So are 2 more.")])
+def test_a_refusal_counts_the_other_faulty_tasks(app: Flask, ann: Caller, count: int, more: str) -> None:
+    """It describes the first."""
+    said = refused(app, ann.user_id, lines(*[{"title": ""}] * count))
+
+    assert more in said
+
+
 @pytest.mark.parametrize(
     ("name", "text", "count", "kinds"),
     [
@@ -451,8 +459,9 @@ def test_another_programs_file_needs_no_option(
     first, again = (run(app, "tasks", "import", "--user", str(ann.user_id), str(file)) for _ in range(2))
 
     assert (first.exit_code, again.exit_code) == (0, 0)
-    assert first.stdout == f"Found {count} tasks: added {count}, left 0 unchanged.\n"
-    assert again.stdout == f"Found {count} tasks: added 0, left {count} unchanged.\n"
+    tasks = "1 task" if count == 1 else f"{count} tasks"
+    assert first.stdout == f"Found {tasks}: added {count}, left 0 unchanged.\n"
+    assert again.stdout == f"Found {tasks}: added 0, left {count} unchanged.\n"
     assert first.stderr == "".join(f"Left out: {kind} (1).\n" for kind in kinds)
 
 

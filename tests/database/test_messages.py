@@ -1,9 +1,13 @@
 """Most requests send one message to the database."""
 
+import os
+
 import pytest
 from flask import Flask
 
+from app.services import services_of
 from tests.conftest import Caller, new_user_id
+from tests.postgres import CITUS
 from tests.statements import messages
 
 TASK = {"title": "tea"}
@@ -48,6 +52,20 @@ def test_a_request_is_one_message(
 
     assert answer.status_code == status, answer.text
     assert len(sent) == 1, sent
+
+
+def test_readiness_is_three_messages(app: Flask) -> None:
+    """The migration, the role with the kind of the database, and the policies; a cluster's tables are one more."""
+    caller = Caller(app)
+    # The first connection asks the server about itself.
+    assert caller.get("/readyz").status_code == 200
+
+    with messages(app) as sent:
+        answer = caller.get("/readyz")
+
+    on_sqlite = services_of(app).engine.dialect.name == "sqlite"
+    assert answer.status_code == 200
+    assert len(sent) == (1 if on_sqlite else 4 if CITUS in os.environ else 3), sent
 
 
 def test_the_total_of_several_pages_is_a_second_message(app: Flask, ann: Caller) -> None:

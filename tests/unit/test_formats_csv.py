@@ -184,7 +184,9 @@ def test_a_value_that_is_none_is_left_to_its_judge() -> None:
     [
         ("", 1, "no header"),
         ("\r\n", 1, "no header"),
-        ("title,prio\na,high\n", 1, "'prio'"),
+        ("title,prio\na,high\n", 1, "no field 'prio'. Take it out"),
+        ("prio,title,when,prio\na,b,c,d\n", 1, "no field 'prio', 'when'. Take each out"),
+        (",".join(f"x{number}" for number in range(23)), 1, "'x18', 'x19', and 3 more"),
         ("a" * 999, 1, f"'{'a' * 40}'"),
         ("title,title\na,b\n", 1, "twice"),
         ('title,"tags\na,b\n', 1, "quotation"),

@@ -129,7 +129,6 @@ def test_only_entry_points_enter_a_scope() -> None:
     assert {name for name in enter if not name.startswith("app/commands/")} == {
         "app/auth/identity.py",
         "app/auth/queries.py",
-        "app/ops/database_checks.py",
         "app/ops/isolation_probe.py",
     }
 

@@ -15,9 +15,10 @@ NOT_READ = frozenset({"updated_at", "user_id"})
 # The longest task takes some 150 KB, where each character of its details has to be escaped.
 MAX_RECORD_BYTES = 1024 * 1024
 
-
 # Maximum faults that an import lists: a file full of faults must not cause a larger response.
 MAX_FAULTS = 1_000
+# Maximum unknown fields that a fault names.
+MAX_NAMES = 20
 
 
 class Unreadable(ValueError):
@@ -73,10 +74,13 @@ class Lines(Iterator[str]):
 
 def check_names(line: int, names: list[str]) -> None:
     """Refuse what is no field of a task, and what is named twice: a typo never passes for success."""
+    if unknown := [name for name in dict.fromkeys(names) if name not in FIELDS]:
+        named = ", ".join(repr(name[:40]) for name in unknown[:MAX_NAMES])
+        more = f", and {len(unknown) - MAX_NAMES} more" if len(unknown) > MAX_NAMES else ""
+        each = "each" if len(unknown) > 1 else "it"
+        raise Unreadable(
+            line, f"A task has no field {named}{more}. Take {each} out, or name it one of: {', '.join(FIELDS)}."
+        )
     for name in names:
-        if name not in FIELDS:
-            raise Unreadable(
-                line, f"A task has no field {name[:40]!r}. Take it out, or name it one of: {', '.join(FIELDS)}."
-            )
         if names.count(name) > 1:
             raise Unreadable(line, f"The field {name!r} is named twice. Take one of them out.")
