@@ -1,4 +1,4 @@
-"""A standby takes over under load, and the service finds it."""
+"""A standby that each commit waits for: it is silent for a while, and takes over under load."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +11,7 @@ from tests.conftest import migrate
 from tests.reliability.cluster import Cluster, cluster
 from tests.reliability.conftest import Launch
 from tests.reliability.faults import Fault, endure
+from tests.reliability.load import Client, User
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,28 @@ class Pair:
         return self.primary.server.sql(statement, self.database, self.standby.admin)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pair() -> Iterator[Pair]:
-    """Each commit waits for the standby."""
+    """Migrated."""
     with cluster() as primary, cluster(primary) as standby:
         primary.set("SET synchronous_standby_names = '*'")
-        yield Pair(primary, standby, primary.server.create_database())
+        made = Pair(primary, standby, primary.server.create_database())
+        migrate(made.url)
+        yield made
+
+
+def test_a_silent_standby_holds_up_only_writes(pair: Pair, launch: Launch) -> None:
+    """Reads go on, also right after a write that waited in vain."""
+    service = launch(pair.url, WEB_CONCURRENCY="1").wait_until_ready()
+    client = Client(service.port, User().token, kept=False)
+    assert client.call("POST", "/v1/tasks", {"title": "tea"}).status == 201
+    pair.standby.freeze()
+    try:
+        assert client.call("POST", "/v1/tasks", {"title": "late"}).status == 503
+        assert client.call("GET", "/v1/tasks").status == 200
+    finally:
+        pair.standby.thaw()
+    assert service.stop() == 0
 
 
 @contextmanager
@@ -48,7 +65,6 @@ def failed_over(pair: Pair) -> Iterator[None]:
 
 def test_a_failover_loses_nothing(pair: Pair, launch: Launch) -> None:
     """The service needs no restart."""
-    migrate(pair.url)
     service = launch(pair.url).wait_until_ready()
 
     endure(service, pair.query_standby, Fault(failed_over, 0), pair)
