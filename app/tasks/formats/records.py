@@ -7,8 +7,9 @@ from app.tasks import schemas
 
 Task = dict[str, Any]
 
-# In the order of a response.
-FIELDS = tuple(schemas.Task._declared_fields)
+_SHOWN = tuple(schemas.Task._declared_fields)
+# In the order of a response; only files name a task's list.
+FIELDS = (*_SHOWN[: _SHOWN.index("parent_id")], "list_name", *_SHOWN[_SHOWN.index("parent_id") :])
 # Exported for people. The import sets them itself.
 NOT_READ = frozenset({"updated_at", "user_id"})
 

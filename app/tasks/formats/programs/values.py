@@ -15,7 +15,7 @@ from app.times import read_day, read_moment, rfc3339
 # Another program's id need not be a UUID. It gets the same one at every import, so that nothing doubles.
 _IDS = UUID("0d5a9c1e-6f0b-5e4c-8b1d-3a7e2f6c9d40")
 # Where a task stands until somebody puts it into a list.
-_INBOXES = frozenset({"", "inbox", "📥inbox", "my tasks", "untitled section"})
+_INBOXES = frozenset({"", "inbox", "📥inbox", "my tasks", "tasks", "untitled section"})
 _zone = Zone()
 
 
@@ -109,7 +109,12 @@ def completion(completed: bool, at: str = "") -> Task:
 
 def tags_of(*names: str) -> list[str]:
     """Return the names without those of an inbox."""
-    return [name for name in names if name.strip().lower() not in _INBOXES]
+    return [name for name in names if list_of(name)]
+
+
+def list_of(name: str) -> str | None:
+    """Return the name of a list; None for a program's inbox."""
+    return None if name.strip().lower() in _INBOXES else name
 
 
 def paragraphs(*texts: str) -> str:
