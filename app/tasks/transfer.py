@@ -136,12 +136,17 @@ def check(file: IO[bytes], read: Reader, checked: IO[bytes], note: Callable[[int
     """
     result = Checked(checked)
     seen: Counter[bytes] = Counter()
+    parent_id = None
     for found in read(file):
         record = found if isinstance(found, Unreadable) else _loaded(found, seen)
         if isinstance(record, Unreadable):
             result.faulty += 1
             result.faults += [record] if result.faulty <= MAX_FAULTS else []
         else:
+            if record.is_nested:
+                record.task["parent_id"] = parent_id
+            else:
+                parent_id = record.task["id"]
             result.keep(record.task)
             result.left_out.update(record.left_out)
         note(1)

@@ -39,6 +39,8 @@ class Record(NamedTuple):
     task: Task
     # What it has that no task can keep, by kind, such as VALARM.
     left_out: tuple[str, ...] = ()
+    # Whether it is a subtask of the last task that is none.
+    is_nested: bool = False
 
 
 # A fault of one task is yielded, so that the other tasks can still be read. A fault of the whole file is raised.

@@ -11,6 +11,7 @@ from app.tasks.formats.programs.values import (
     completion,
     due,
     id_of,
+    list_of,
     moment,
     paragraphs,
     tags_of,
@@ -23,7 +24,7 @@ def recognizes(document: Any) -> bool:
 
 
 def records(document: Any) -> Iterator[Record]:
-    """Yield a task for each card; its labels and its list are tags. What is archived is done with, so completed."""
+    """Yield a task for each card; its labels are tags. What is archived is done with, so completed."""
     board = Item(document)
     lists = {list_["id"]: list_ for list_ in board.items("lists")}
     checklists: dict[str, list[str]] = defaultdict(list)
@@ -41,7 +42,8 @@ def _record(card: Item, list_: Item, checklists: list[str]) -> Record:
         "title": card["name"],
         "details": paragraphs(card["desc"], *checklists, *(each["url"] for each in card.items("attachments"))),
         **completion(card.is_true("dueComplete") or is_archived, card["dateLastActivity"]),
-        "tags": tags_of(*(label["name"] or label["color"] for label in card.items("labels")), list_["name"]),
+        "tags": tags_of(*(label["name"] or label["color"] for label in card.items("labels"))),
+        "list_name": list_of(list_["name"]),
         **due(moment(card["due"])),
         "created_at": _created_at(card["id"]),
     }

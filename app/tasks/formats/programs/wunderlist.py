@@ -11,9 +11,9 @@ from app.tasks.formats.programs.values import (
     day,
     due,
     id_of,
+    list_of,
     moment,
     paragraphs,
-    tags_of,
 )
 from app.tasks.formats.records import Record, Task
 
@@ -29,7 +29,7 @@ def recognizes(document: Any) -> bool:
 
 
 def records(document: Any) -> Iterator[Record]:
-    """Yield the tasks of all lists; the list is a tag."""
+    """Yield the tasks of all lists."""
     if isinstance(document, list):
         for list_ in map(Item, document):
             for task in list_.items("tasks"):
@@ -57,7 +57,7 @@ def _record(item: Item, list_: str, parts: dict[str, list[Item]]) -> Record:
         ),
         **completion(item.is_true("completed"), _either(item, "completed_at")),
         "priority": "high" if item.is_true("starred") else "none",
-        "tags": tags_of(list_),
+        "list_name": list_of(list_),
         **due(day(_either(item, "due_date"))),
         "recurrence": f"FREQ={frequency};INTERVAL={_either(item, 'recurrence_count') or 1}" if frequency else None,
         "created_at": moment(_either(item, "created_at")),
