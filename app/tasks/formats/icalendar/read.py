@@ -80,6 +80,7 @@ def _task(todo: Component, clock: Clock) -> tuple[Task, list[str]]:
         "priority": _priority(todo.first("PRIORITY")),
         "tags": _tags(todo),
         **schedule,
+        "list_id": None,
         "list_name": todo.text("X-LIST-NAME") or list_of(unescape(todo.calendar.get("X-WR-CALNAME", ""))),
         "parent_id": parent_id,
         "position": _position(todo),

@@ -16,7 +16,7 @@ def records(rows: Iterable[Row]) -> Iterator[Record]:
     for row in rows:
         project, *projects = row["Projects"].split(",")
         # A parent is named by its title alone, so it must be the last task that is not a subtask.
-        is_subtask = bool(parent) and row["Parent task"] == parent["title"]
+        is_subtask = bool(row["Parent task"]) and row["Parent task"] == parent.get("title")
         task: Task = {
             "id": id_of("asana", row["Task ID"]),
             "title": row["Name"],
