@@ -304,7 +304,7 @@ def test_a_file_of_before_is_imported_as_before(ann: Caller) -> None:
 def test_an_export_of_one_list_has_only_its_tasks(
     ann: Caller, bob: Caller, monkeypatch: pytest.MonkeyPatch, name: str, page: int
 ) -> None:
-    """In their order, with their subtasks. The calendar has the list's name; that of all tasks or the inbox has none."""
+    """In their order, with their subtasks. Only such a calendar has a name, which is the list's."""
     monkeypatch.setattr(transfer, "PAGE", page)
     home = add_list(ann, "Home")
     ids = [ann.add(title=f"task {number}", list_id=home)["id"] for number in range(3)]

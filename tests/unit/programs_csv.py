@@ -65,8 +65,9 @@ TICKTICK = """\
 TICKTICK_TASKS: list[tuple[Task, list[str]]] = [
     (
         {"title": "Water the ferns", "details": "From below", "completed": False, "priority": "high",
-         "tags": ["garden", "green", "Doing"], "list_name": "Home", "due_on": "2026-12-07", "time_zone": "Europe/Berlin",
-         "recurrence": "RRULE:FREQ=WEEKLY;INTERVAL=1;BYDAY=MO", "created_at": "2026-11-01T08:00:00.000000Z"},
+         "tags": ["garden", "green", "Doing"], "list_name": "Home", "due_on": "2026-12-07",
+         "time_zone": "Europe/Berlin", "recurrence": "RRULE:FREQ=WEEKLY;INTERVAL=1;BYDAY=MO",
+         "created_at": "2026-11-01T08:00:00.000000Z"},
         ["Reminder"],
     ),
     (
