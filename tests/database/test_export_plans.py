@@ -51,6 +51,7 @@ def test_a_page_of_an_export_reads_only_its_rows(filled: Flask, query: str) -> N
     assert page.of_type("Sort") == page.of_type("Seq Scan") == []
 
 
+@pytest.mark.parametrize("filled", ["ANALYZE"], indirect=True)
 def test_a_page_of_the_inboxs_subtasks_is_not_sorted(filled: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """It passes over the subtasks of other lists, each of them once."""
     monkeypatch.setattr(transfer, "_OF_INBOX", transfer._OF_INBOX[1:])
