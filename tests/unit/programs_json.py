@@ -85,8 +85,13 @@ TRELLO = json.dumps(
                                 {"id": "l2", "name": "Inbox", "closed": False},
                                 {"id": "l3", "name": "Old", "closed": True}],
         "members": [], "customFields": [],
-        "checklists": [{"id": "k1", "idCard": "69a3f0800000000000000001", "name": "Rooms", "checkItems": [
-            {"name": "Kitchen", "state": "complete"}, {"name": "Bath", "state": "incomplete"}]}],
+        "checklists": [
+            {"id": "k1", "idCard": "69a3f0800000000000000001", "name": "Rooms", "checkItems": [
+                {"id": "i1", "name": "Kitchen", "state": "complete"},
+                {"id": "i2", "name": "Bath", "state": "incomplete"}]},
+            {"id": "k2", "idCard": "69a3f0800000000000000001", "name": "Empty", "checkItems": []},
+            {"id": "k3", "idCard": "69a3f0800000000000000003", "name": "Checklist", "checkItems": [
+                {"id": "i3", "name": "Peat-free", "state": "incomplete"}]}],
     },
     separators=(",", ":"),
 )  # fmt: skip
@@ -95,12 +100,19 @@ TRELLO_OTHER: Task = {"title": "Buy compost", "completed": True, "completed_at":
 TRELLO_TASKS: list[tuple[Task, list[str]]] = [
     (
         {"title": "Water the ferns", "completed": False, "tags": ["Weekly", "red"], "list_name": "Doing",
-         "details": "From below\n\nRooms\n- [x] Kitchen\n- [ ] Bath\n\nhttps://example.com/fern.jpg",
+         "details": "From below\n\nhttps://example.com/fern.jpg",
          "due_at": "2026-03-14T09:00:00.000000Z", "created_at": "2026-03-01T07:53:36.000000Z"},
         ["comments", "start", "idMembers"],
     ),
+    ({"title": "Kitchen", "completed": True, "tags": ["Rooms"], "list_name": "Doing"}, []),
+    ({"title": "Bath", "completed": False, "tags": ["Rooms"], "list_name": "Doing"}, []),
     (TRELLO_OTHER, []),
     (TRELLO_OTHER | {"list_name": "Doing"}, []),
+    (
+        {"title": "Peat-free", "completed": True, "completed_at": "2026-03-02T08:00:00.000000Z",
+         "list_name": "Doing"},
+        [],
+    ),
     (TRELLO_OTHER | {"list_name": "Old"}, []),
 ]  # fmt: skip
 
@@ -129,7 +141,8 @@ WUNDERLIST_NEW = json.dumps(
         {"id": 8, "title": "Garden", "createdAt": "2017-03-01T08:00:00.000Z", "tasks": [
             {"id": 21, "title": "Water the ferns", "completed": False, "starred": True, "dueDate": "2017-03-14",
              "recurrenceType": "week", "recurrenceCount": 2, "createdAt": "2017-03-01T08:00:00.000Z",
-             "subtasks": [{"title": "Kitchen", "completed": True}, {"title": "Bath", "completed": False}],
+             "subtasks": [{"id": 31, "title": "Kitchen", "completed": True},
+                          {"id": 32, "title": "Bath", "completed": False}],
              "notes": [{"content": "From below"}], "comments": [], "files": [],
              "reminders": [{"remindAt": "2017-03-14T08:00:00.000Z"}]}]},
         {"id": 7, "title": "inbox", "tasks": [
@@ -140,10 +153,12 @@ WUNDERLIST_NEW = json.dumps(
 WUNDERLIST_TASKS: list[tuple[Task, list[str]]] = [
     (
         {"title": "Water the ferns", "completed": False, "priority": "high", "list_name": "Garden",
-         "details": "From below\n\n- [x] Kitchen\n- [ ] Bath", "due_on": "2017-03-14",
+         "details": "From below", "due_on": "2017-03-14",
          "recurrence": "FREQ=WEEKLY;INTERVAL=2", "created_at": "2017-03-01T08:00:00.000000Z"},
         ["reminders"],
     ),
+    ({"title": "Kitchen", "completed": True, "list_name": "Garden"}, []),
+    ({"title": "Bath", "completed": False, "list_name": "Garden"}, []),
     (
         {"title": "Buy compost", "completed": True, "completed_at": "2017-03-02T07:30:00.000000Z", "priority": "none",
          "created_at": "2017-03-01T08:00:00.000000Z"},

@@ -6,7 +6,6 @@ from typing import Any
 
 from app.tasks.formats.programs.values import (
     Item,
-    checklist,
     completion,
     day,
     due,
@@ -14,6 +13,7 @@ from app.tasks.formats.programs.values import (
     list_of,
     moment,
     paragraphs,
+    subtask,
 )
 from app.tasks.formats.records import Record, Task
 
@@ -29,11 +29,11 @@ def recognizes(document: Any) -> bool:
 
 
 def records(document: Any) -> Iterator[Record]:
-    """Yield the tasks of all lists."""
+    """Yield the tasks of all lists, each with its subtasks after it."""
     if isinstance(document, list):
         for list_ in map(Item, document):
             for task in list_.items("tasks"):
-                yield _record(task, list_["title"], {name: task.items(name) for name in _PARTS})
+                yield from _records(task, list_["title"], {name: task.items(name) for name in _PARTS})
         return
     data = Item(document).item("data")
     titles = {list_["id"]: list_["title"] for list_ in data.items("lists")}
@@ -42,7 +42,15 @@ def records(document: Any) -> Iterator[Record]:
         for part in data.items(name):
             parts[part["task_id"]][name].append(part)
     for task in data.items("tasks"):
-        yield _record(task, titles.get(task["list_id"], ""), parts[task["id"]])
+        yield from _records(task, titles.get(task["list_id"], ""), parts[task["id"]])
+
+
+def _records(item: Item, list_: str, parts: dict[str, list[Item]]) -> Iterator[Record]:
+    record = _record(item, list_, parts)
+    yield record
+    for part in parts["subtasks"]:
+        task_id = id_of("wunderlist subtask", part["id"])
+        yield subtask(record.task, task_id, part["title"], part.is_true("completed"))
 
 
 def _record(item: Item, list_: str, parts: dict[str, list[Item]]) -> Record:
@@ -52,7 +60,6 @@ def _record(item: Item, list_: str, parts: dict[str, list[Item]]) -> Record:
         "title": item["title"],
         "details": paragraphs(
             *(part["content"] for part in parts["notes"]),
-            checklist("", [(part["title"], part.is_true("completed")) for part in parts["subtasks"]]),
             *(part["text"] for part in parts["comments"]),
         ),
         **completion(item.is_true("completed"), _either(item, "completed_at")),
