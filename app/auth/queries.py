@@ -167,9 +167,9 @@ def revoke_outside_tokens(identity: Identity) -> Revoked:
 
 @cache
 def _end_owned() -> list[Delete]:
-    """Return, for each owned table, a DELETE of up to `rows` rows of one user."""
+    """Return, for each owned table, a DELETE of up to `rows` rows of one user: those that refer to others first."""
     ends = []
-    for table in (table for table in metadata.sorted_tables if table.info == OWNED):
+    for table in (table for table in reversed(metadata.sorted_tables) if table.info == OWNED):
         [key] = [column for column in table.primary_key if column.name != "user_id"]
         mine = table.c.user_id == bindparam("of_user")
         some = select(key).where(mine).limit(bindparam("rows", type_=Integer()))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Integer, Update, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import Integer, Update, bindparam, case, delete, func, insert, literal, select, update
 
 from app.auth.identity import Identity
 from app.database import (
@@ -25,7 +25,7 @@ from app.database.statements import Row
 from app.database.texts import position_at
 from app.http.problems import DatabaseUnavailable, NotFound, ValidationFailed
 from app.tasks import moves
-from app.tasks.bulk_queries import ENGINES, parameters
+from app.tasks.bulk_queries import ENGINES, INSERT_OF, inserting, parameters
 from app.tasks.models import LIST, lists, tasks
 from app.tasks.moves import Stands
 from app.tasks.preconditions import ANY, Precondition
@@ -40,6 +40,8 @@ _this = (_of_user, lists.c.id == _id)
 _COLUMNS = (*LIST, lists.c.user_id)
 _all = select(*_COLUMNS).where(_of_user).order_by(lists.c.position, lists.c.id)
 _get = select(*_COLUMNS).where(*_this)
+_lock_all = select(*LIST).where(_of_user).order_by(lists.c.position, lists.c.id)
+_lock_all = _lock_all.with_for_update(read=True, key_share=True)
 _lock = select(lists.c.id).where(*_this).with_for_update(read=True, key_share=True)
 # Two that add a list at once take turns here, so that they count right.
 _take_turn = select(lists.c.id).where(_of_user).order_by(lists.c.id).limit(1).with_for_update()
@@ -47,6 +49,23 @@ _count = select(func.count().label("lists")).where(_of_user)
 _create = (
     insert(lists).values(position=new_position(), created_at=now(), updated_at=now(), version=1).returning(*_COLUMNS)
 )
+
+
+def _adding(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
+    """Build an INSERT that leaves existing lists unchanged."""
+    values = {
+        "user_id": _user,
+        "id": sent["id"],
+        "name": sent["name"],
+        "position": new_position().concat(sent["place"]),
+        "created_at": now(),
+        "updated_at": now(),
+        "version": literal(1),
+    }
+    return inserting(insert_for_engine, lists, values).on_conflict_do_nothing()
+
+
+_add = {name: _adding(INSERT_OF[name], columns(["id", "name", "place"])) for name, columns in ENGINES.items()}
 _writing = update(lists).where(*_this).values(updated_at=now(), version=lists.c.version + 1).returning(*_COLUMNS)
 _delete = delete(lists).where(*_this)
 
@@ -83,6 +102,17 @@ def names_of_lists(user_id: str) -> dict[str, str]:
 
 def get_list(user_id: str, list_id: str) -> Row:
     return _found(fetch_one(_get, {"of_user": user_id, "of_id": list_id}))
+
+
+def lock_lists(user_id: str) -> list[Row]:
+    """Return all lists of a user, in their order. None of them can be deleted until the transaction ends."""
+    return fetch_all(_lock_all, {"of_user": user_id})
+
+
+def add_lists(user_id: str, names: Mapping[str, str]) -> None:
+    """Add lists behind the others, in this order, each with its id and name; leave out those whose id is taken."""
+    new = [{"id": id_, "name": name, "place": f"{place:03}"} for place, (id_, name) in enumerate(names.items())]
+    execute(for_engine(_add), parameters(user_id, new))
 
 
 def lock_list(user_id: str, list_id: str) -> bool:
