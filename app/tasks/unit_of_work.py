@@ -66,6 +66,7 @@ class UnitOfWork:
         self._counts: dict[str, int] = {}
         # Lists that exist until the transaction ends.
         self._lists: set[str] = set()
+        # How many have been put last.
         self._added = 0
         self._clock = ""
         if ids:
@@ -161,9 +162,9 @@ class UnitOfWork:
             siblings.pop(task_id, None)
             gap = moves.gap(siblings.values(), siblings[place.neighbour] if place.neighbour else None, place.behind)
             at_end = place == (None, True)
-            position = moves.last_position(gap, self._clock) if at_end else gap.middle
+            position = moves.last_position(gap, position_at(self._clock) + self._next_place()) if at_end else gap.middle
             if position is None:
-                edge = gap.low or Stands("", "")
+                edge = gap.low or moves.BEFORE_ALL
                 moves.spread_tasks(self._user_id, among, edge, self._clock)
             elif row := moves.put_task(self._user_id, task_id, among, None if at_end else gap, position):
                 self._settle(draft, among)
@@ -208,11 +209,15 @@ class UnitOfWork:
         self._drafts[row.id]["position"] = row.position
 
     def _add(self, draft: Draft) -> None:
-        # In this order, although all get the same time.
-        draft["place"] = f"{self._added:05}" if self._added else ""
-        self._added += 1
+        draft["place"] = self._next_place()
         self._drafts[draft["id"]] = draft
         self._new.append(draft["id"])
+
+    def _next_place(self) -> str:
+        """Return what keeps this order among all that this transaction puts last, at the same time."""
+        place = f"{self._added:05}" if self._added else ""
+        self._added += 1
+        return place
 
     def _find(self, task_id: str, precondition: Precondition = ANY) -> Draft:
         draft = self._drafts.get(task_id)
@@ -230,7 +235,7 @@ class UnitOfWork:
             return
         self._leave(draft)
         draft |= {"list_id": among.list_id, "parent_id": among.parent_id}
-        draft["position"] = position_at(self._clock)
+        draft["position"] = position_at(self._clock) + self._next_place()
         if among.parent_id:
             self._adopt(draft, self._drafts[among.parent_id])
         if among.list_id != before.list_id:
