@@ -137,7 +137,7 @@ def require_isolation() -> bool:
         .where(column("schemaname") == func.current_schema(), or_(*(columns[0] == name for name in owned)))
     )
     wanted: set[tuple[str | None, ...]] = {(name, "ALL", OWN_ROWS, OWN_ROWS) for name in owned}
-    wanted |= {(name, command, PURGED[name], None) for name in owned for command in ("SELECT", "DELETE")}
+    wanted |= {(name, command, PURGED[name], None) for name in PURGED for command in ("SELECT", "DELETE")}
     found = {(*row[:2], *(text and " ".join(text.split()) for text in row[2:])) for row in policies}
     if len(policies) != len(wanted) or found != wanted:
         raise DatabaseUnavailable("The policies that isolate users differ from those of `flask db upgrade`.")

@@ -7,10 +7,20 @@ from typing import Any
 from sqlalchemy import Integer, Update, bindparam, case, delete, func, insert, select, update
 
 from app.auth.identity import Identity
-from app.database import IntegrityError, execute, fetch_all, fetch_one, fetch_tuples, transaction, violation
+from app.database import (
+    IntegrityError,
+    Overtaken,
+    execute,
+    fetch_all,
+    fetch_one,
+    fetch_tuples,
+    in_transaction,
+    transaction,
+    violation,
+)
 from app.database.columns import new_position, now, now_if
 from app.database.engines import for_engine
-from app.database.execution import MAX_AT_ONCE
+from app.database.execution import ATTEMPTS, MAX_AT_ONCE
 from app.database.statements import Row
 from app.database.texts import position_at
 from app.http.problems import DatabaseUnavailable, NotFound, ValidationFailed
@@ -23,9 +33,6 @@ from app.tasks.problems import LimitReached
 from app.tasks.queries import NO_SUCH_LIST, for_known_user, new_id, with_precondition
 
 MAX_LISTS = 500
-# Each failed attempt means that another request has succeeded.
-ATTEMPTS = 20
-
 _user: Any = bindparam("of_user")
 _id: Any = bindparam("of_id", type_=lists.c.id.type)
 _of_user = lists.c.user_id == _user
@@ -111,8 +118,9 @@ def change_list(user_id: str, list_id: str, changes: Mapping[str, Any], precondi
 def move_list(user_id: str, list_id: str, move: Mapping[str, Any], precondition: Precondition = ANY) -> Row:
     """Put a list next to another one, or at an end."""
     place = moves.place_of(move)
-    for _ in range(ATTEMPTS):
-        with transaction():
+
+    def run() -> Row:
+        while True:
             rows = {row.id: row for row in moves.lock_lists(user_id, list_id, place)}
             moved = _found(rows.pop(list_id, None))
             precondition.require(moved.version)
@@ -127,7 +135,10 @@ def move_list(user_id: str, list_id: str, move: Mapping[str, Any], precondition:
                 moves.spread_lists(user_id, gap.low or moves.BEFORE_ALL, moved.clock)
             elif row := moves.put_list(user_id, list_id, None if at_end else gap, position):
                 return row
-    raise DatabaseUnavailable("Others move the lists around all the time. Try again.")
+            else:
+                raise Overtaken
+
+    return in_transaction(run)
 
 
 def delete_list(user_id: str, list_id: str, keep_tasks: bool, precondition: Precondition = ANY) -> None:

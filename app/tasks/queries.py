@@ -123,7 +123,7 @@ _restoring = _restoring_any.where(_has_no_subtasks, _is_no_subtask)
 def create_task(identity: Identity, task: Mapping[str, Any]) -> Row:
     """Add a task that is not a subtask."""
     row = {"user_id": identity.user_id, "id": new_id(), **task}
-    if row["list_id"] is None:
+    if row.get("list_id") is None:
         return for_known_user(identity, lambda: _found(fetch_one(_create, row)))
     try:
         created = _unless_taken(lambda: fetch_one(for_engine(_create_in_list), row))

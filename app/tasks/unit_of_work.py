@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 from marshmallow import ValidationError
 
-from app.database import transaction
+from app.database import Overtaken, in_transaction
 from app.database.statements import Row
 from app.database.texts import position_at
 from app.http.parsing import refused
-from app.http.problems import DatabaseUnavailable, NotFound, ValidationFailed
+from app.http.problems import NotFound, ValidationFailed
 from app.tasks import moves, queries, schedule, subtasks
 from app.tasks.bulk_queries import WRITTEN, insert_tasks, lock_tasks, update_tasks
 from app.tasks.lists import lock_list
@@ -25,9 +25,6 @@ from app.tasks.subtasks import MAX_SUBTASKS
 
 T = TypeVar("T")
 
-# Each failed attempt means that another request has succeeded.
-ATTEMPTS = 20
-
 NO_SUCH_TASK = "There is no such task."
 
 Draft = dict[str, Any]
@@ -39,10 +36,6 @@ class IdTakenConcurrently(Exception):
     def __init__(self, task_id: str) -> None:
         super().__init__(task_id)
         self.task_id = task_id
-
-
-class _MovedConcurrently(Exception):
-    """A task got another parent before it was locked, so that parent is not locked."""
 
 
 class UnitOfWork:
@@ -65,7 +58,7 @@ class UnitOfWork:
         # How many subtasks a task has; only of those where it matters.
         self._counts: dict[str, int] = {}
         # Lists that exist until the transaction ends.
-        self._lists: set[str] = set()
+        self._lists: set[str | None] = {None}
         # How many have been put last.
         self._added = 0
         self._clock = ""
@@ -152,8 +145,9 @@ class UnitOfWork:
         """Put a task next to another one or at an end, where the body of a move says."""
         # The database knows where all the others are.
         self.write()
+        self._counts.clear()
         place = moves.place_of(move)
-        for _ in range(ATTEMPTS):
+        while True:
             rows = moves.lock_for_move(self._user_id, task_id, move)
             self._take(rows)
             draft = self._find(task_id, precondition)
@@ -166,12 +160,14 @@ class UnitOfWork:
             if position is None:
                 edge = gap.low or moves.BEFORE_ALL
                 moves.spread_tasks(self._user_id, among, edge, self._clock)
-            elif row := moves.put_task(self._user_id, task_id, among, None if at_end else gap, position):
-                self._settle(draft, among)
-                self._keep(row)
-                self._reopen_parent(draft)
-                return
-        raise DatabaseUnavailable("Others move the tasks around all the time. Try again.")
+            else:
+                break
+        self._settle(draft, among)
+        row = moves.put_task(self._user_id, task_id, among, None if at_end else gap, position)
+        if row is None:
+            raise Overtaken
+        self._keep(row)
+        self._reopen_parent(draft)
 
     def write(self) -> dict[str, Row]:
         """Write all changes, and return the rows of what was written. Raise IdTakenConcurrently if an id is taken."""
@@ -199,8 +195,11 @@ class UnitOfWork:
             self._versions[row.id] = row.version
             self._drafts[row.id] = _draft_of(row)
             self._clock = row.clock
+            # A list cannot be deleted while a task in it is locked.
+            self._lists.add(row.list_id)
         if any(draft["parent_id"] and draft["parent_id"] not in self._drafts for draft in self._drafts.values()):
-            raise _MovedConcurrently
+            # It got another parent before it was locked, so that parent is not locked.
+            raise Overtaken
 
     def _keep(self, row: Row) -> None:
         """Note what was written."""
@@ -381,11 +380,5 @@ def _draft_of(row: Row) -> Draft:
 
 
 def in_unit_of_work(user_id: str, ids: Sequence[str], work: Callable[[UnitOfWork], T]) -> T:
-    """Lock tasks and run `work` on them in a transaction; start again if one got another parent meanwhile."""
-    for _ in range(ATTEMPTS):
-        try:
-            with transaction():
-                return work(UnitOfWork(user_id, ids))
-        except _MovedConcurrently:
-            continue
-    raise DatabaseUnavailable
+    """Lock tasks and run `work` on them in a transaction."""
+    return in_transaction(lambda: work(UnitOfWork(user_id, ids)))

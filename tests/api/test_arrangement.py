@@ -1,6 +1,5 @@
 """After any sequence of operations, lists, subtasks and all orders are as a plain model says."""
 
-import json
 import os
 from typing import Any
 

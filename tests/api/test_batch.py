@@ -111,7 +111,7 @@ def test_a_batch_can_write_all_fields_of_a_task(ann):
     alone, changed = ann.add(**rich), ann.add(due_on="2026-01-01")
     new, _ = (result["id"] for result in run(ann, create(**rich), update(changed["id"], **rich)))
 
-    own = {"id", "created_at", "updated_at", "completed_at"}
+    own = {"id", "created_at", "updated_at", "completed_at", "position"}
     wanted = {name: value for name, value in alone.items() if name not in own}
     for task_id in (new, changed["id"]):
         assert {name: value for name, value in get(ann, task_id).json.items() if name not in own} == wanted

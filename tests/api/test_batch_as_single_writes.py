@@ -54,7 +54,7 @@ def state_of(caller, ids):
 
 
 def without_times(task):
-    apart = {"id", "user_id", "created_at", "updated_at", "completed_at"}
+    apart = {"id", "user_id", "created_at", "updated_at", "completed_at", "position"}
     return {name: value for name, value in task.items() if name not in apart}
 
 

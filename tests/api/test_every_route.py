@@ -36,10 +36,11 @@ def routes(app):
     }
 
 
-def path_of(rule, user_id=None, task_id=None):
+def path_of(rule, user_id=None, task_id=None, list_id=None):
     values = {
         "user_id": user_id or new_user_id(),
         "task_id": task_id or uuid4(),
+        "list_id": list_id or uuid4(),
         "session_id": uuid4(),
         "name": "swagger-ui.css",
     }
@@ -101,10 +102,10 @@ def test_the_open_routes_ignore_tokens(app, ann, anonymous):
 @pytest.mark.both_engines
 def test_head_is_answered_like_get_without_a_body(app, ann):
     """On every GET route, with the same status and headers."""
-    task_id = ann.add()["id"]
+    ids = ann.add()["id"], ann.post("/v1/lists", json={"name": "Groceries"}).json["id"]
     for method, rule in routes(app).values():
         if method == "GET":
-            path = path_of(rule, ann.user_id, task_id)
+            path = path_of(rule, ann.user_id, *ids)
             get, head = ann.get(path), ann.call("HEAD", path)
             assert (get.status_code, head.status_code, head.data) == (200, 200, b""), path
             assert headers_of(head) == headers_of(get), path

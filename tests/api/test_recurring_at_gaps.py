@@ -33,7 +33,7 @@ def test_the_day_after_the_gap_has_the_rules_time_again(ann, complete):
     after = completed(ann, in_gap, complete)
 
     assert [each["due_at"] for each in (in_gap, after)] == [MOVED, BACK]
-    apart = dict.fromkeys(("id", "created_at", "updated_at", "due_at"))
+    apart = dict.fromkeys(("id", "position", "created_at", "updated_at", "due_at"))
     assert in_gap | apart == after | apart == task | apart
     assert completed(ann, after, complete)["due_at"] == "2026-03-31T00:30:00.000000Z"
 

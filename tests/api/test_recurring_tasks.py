@@ -29,7 +29,7 @@ def test_completing_creates_the_next_occurrence_with_all_fields(ann, complete, s
     following = completed(ann, task, complete)
 
     due = {"due_on": "2026-03-21"} if "due_on" in schedule else {"due_at": "2026-03-21T09:26:53.589793Z"}
-    apart = {name: following[name] for name in ("id", "created_at", "updated_at")}
+    apart = {name: following[name] for name in ("id", "position", "created_at", "updated_at")}
     assert following == task | due | apart
     done = ann.get(f"/v1/tasks/{task['id']}").json
     times = dict.fromkeys(("completed_at", "updated_at"), done["updated_at"])

@@ -224,7 +224,9 @@ def test_a_task_has_at_most_so_many_subtasks(
 ) -> None:
     """Created, moved, restored, or in a batch; one that leaves makes room."""
     monkeypatch.setattr(unit_of_work, "MAX_SUBTASKS", 3)
-    made = [ann.add(parent_id=parent["id"]) for _ in range(3)]
+    made = [ann.add(parent_id=parent["id"]) for _ in range(2)]
+    made.append(ann.add())
+    assert ann.post(f"/v1/tasks/{made[2]['id']}/move", json={"after": made[1]["id"]}).status_code == 200
     other, new = ann.add(), {"title": "x", "parent_id": parent["id"]}
     operations = [{"op": "delete", "id": made[0]["id"]}, *[{"op": "create", "task": new}] * 2]
 

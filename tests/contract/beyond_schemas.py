@@ -36,6 +36,11 @@ REFUSALS = re.compile(
     | (.+\.)?recurrence:\ .+
     # Surrounding white space is trimmed, of which patterns know other kinds.
     | (.+\.)?(title|tags?\.\d+):\ Length\ must\ be\ between\ 1\ and\ \d+\.
+    | name:\ Length\ must\ be\ between\ 1\ and\ \d+\.
+    # What a task or list refers to is rarely there.
+    | (.+\.)?(list_id|parent_id|before|after):\ There\ is\ no\ such\ (task|list)\.
+    | (.+\.)?place:\ Give\ exactly\ one\ of\ before,\ after\ and\ place\.
+    | (.+\.)?(list_id|parent_id):\ Leave\ this\ out:\ .+
     # A file's own grammar.
     | (line\ [0-9]+|file):\ .+
     | (.+\.)?due_(on|at|before|after):\ (There\ is\ no\ such|Must\ be\ a)\ (day|time).*
@@ -72,13 +77,19 @@ def fix_query(query: dict[str, Any]) -> None:
 
 
 def fix_body(body: Any) -> None:
-    """Give a task, or each of a batch, a free id and a possible schedule."""
+    """Give a task, or each of a batch, a free id, a possible schedule and one place."""
     if not isinstance(body, dict):
         return
     for operation in body.get("operations", ()):
         fix_body(operation.get("task") or operation.get("changes"))
     if "id" in body:
         body["id"] = str(uuid4())
+    for name in {"list_id", "parent_id"} & body.keys():
+        # No random one exists.
+        body[name] = None
+    if "place" in body:
+        body.pop("before", None)
+        body.pop("after", None)
     if body.get("time_zone") is not None:
         body["time_zone"] = next(ZONES)
     if body.get("due_on") is not None:

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from app.auth.identity import Identity
 from app.database import fetch_one, scope
 from app.http.problems import DatabaseUnavailable
-from app.tasks import edits, queries
+from app.tasks import queries, unit_of_work
 from app.tasks.models import idempotency_keys
 from app.tasks.schemas import NewTask
 from tests.api.support.batches import Operation, create, op, update
@@ -87,7 +87,7 @@ def test_a_batch_that_fails_halfway_leaves_no_data(ann: Caller, monkeypatch: pyt
         assert queries.get_task(user_id, new)
         raise DatabaseUnavailable
 
-    monkeypatch.setattr(edits, "update_tasks", fail)
+    monkeypatch.setattr(unit_of_work, "update_tasks", fail)
     answer = batch(ann, [create(id=new), update(task["id"], title="x")])
 
     assert_problem(answer, 503, "database_unavailable")
@@ -124,7 +124,7 @@ def test_batches_lock_their_tasks_in_the_same_order(postgresql: Server, postgres
     """While another transaction holds a task in the middle, neither batch holds a task that the other needs next."""
     user_id = new_user_id()
     ids = [Caller(postgresql_app, user_id).add()["id"] for _ in range(9)]
-    write = partial(queries.delete_task, user_id, ids[4])
+    write = partial(queries.delete_at_once, user_id, ids[4])
     if are_new:
         ids = sorted(str(uuid4()) for _ in ids)
         write = partial(queries.create_task, Identity(user_id), NewTask().load({"title": "tea", "id": ids[4]}))

@@ -1,4 +1,4 @@
-"""Moves at one place, among equal positions, and in a long list: the order is right, and hardly more than a row written."""
+"""Moves to one place, among equal positions, and in a long list: the order is right, and one row is written."""
 
 import itertools
 from collections.abc import Iterator

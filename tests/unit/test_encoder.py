@@ -21,6 +21,7 @@ from app.http.responses import json_response
 from app.tasks import listing, queries
 from app.tasks.fields import write_tags
 from app.tasks.models import tasks
+from app.tasks.order import DIGITS
 from app.tasks.responses import TASK, USER_TASK, Encoder
 from app.tasks.schemas import Task, TaskReplacement, UserTask
 from app.times import rfc3339
@@ -58,6 +59,9 @@ ANY_ROW = st.builds(
     due=st.none() | TIMES,
     time_zone=st.none() | st.sampled_from(["UTC", "Europe/Berlin"]),
     recurrence=st.none() | st.just("FREQ=DAILY"),
+    list_id=st.none() | st.uuids().map(str),
+    parent_id=st.none() | st.uuids().map(str),
+    position=st.text(DIGITS, max_size=200),
     created_at=TIMES,
     updated_at=TIMES,
     user_id=st.text(min_size=1, max_size=255),
@@ -127,8 +131,8 @@ def test_every_statement_returns_the_same_columns(app: Flask, new_row: NewRow) -
         ]
         read = queries.get_task(row.user_id, row.id)
         written = [
-            queries.change_unless_recurring(row.user_id, row.id, {"title": "tea"}),
-            queries.toggle_unless_recurring(row.user_id, row.id),
+            queries.change_at_once(row.user_id, row.id, {"title": "tea"}),
+            queries.toggle_at_once(row.user_id, row.id),
         ]
 
     assert {found._fields for found in written} == {row._fields}

@@ -45,6 +45,7 @@ NO_LIMITS = {
     "app.settings_parsers.SECRET_BYTES",
     "app.tasks.cursors.CHECKSUM_BYTES",
     "app.tasks.formats.icalendar.values.MAX_LINE",
+    "app.tasks.order.TIME_CHARACTERS",
     "app.tasks.transfer.PIECE_BYTES",
 }
 

@@ -77,7 +77,7 @@ class Arrangement:
     def apply(self, operation: Operation) -> None:
         match operation["op"]:
             case "create":
-                self.create(**operation["task"])
+                self.create(operation["task"])
             case "update":
                 self.change(operation["id"], operation["changes"])
             case "complete" | "reopen" as op:
@@ -87,9 +87,9 @@ class Arrangement:
             case "delete":
                 self.delete(operation["id"])
 
-    def create(self, id: str, title: str, completed: bool = False, due_on: str | None = None, **where: Any) -> None:
-        where.pop("recurrence", None)
-        task = Task(id, title, completed=completed, due_on=due_on)
+    def create(self, body: dict[str, Any]) -> None:
+        task = Task(body["id"], body["title"], completed=body.get("completed", False), due_on=body.get("due_on"))
+        where = {name: body[name] for name in ("list_id", "parent_id") if name in body}
         task.list_id, task.parent_id = self._target(task, {"parent_id": None, **where}, is_new=True)
         self._add(task)
 
