@@ -134,11 +134,14 @@ class UnitOfWork:
             raise ParentInTrash
         if parent and self._count(parent["id"]) >= MAX_SUBTASKS:
             raise LimitReached(f"The parent already has {MAX_SUBTASKS} subtasks.")
-        row = queries.restore_alone(self._user_id, task_id)
-        if draft["is_parent"]:
-            subtasks.restore_subtasks(self._user_id, task_id, draft["deleted_at"])
-        self._keep(row)
+        self._keep(queries.restore_alone(self._user_id, task_id))
         draft["deleted"] = False
+        if draft["is_parent"] and subtasks.restore_subtasks(self._user_id, draft):
+            self._reopen(draft)
+        if parent and parent["list_id"] != draft["list_id"]:
+            # The parent has moved since.
+            draft["list_id"] = parent["list_id"]
+            self._changed.add(task_id)
         self._reopen_parent(draft)
 
     def move(self, task_id: str, move: Mapping[str, Any], precondition: Precondition = ANY) -> None:
@@ -290,7 +293,7 @@ class UnitOfWork:
             parent["is_parent"] = True
             if parent["id"] not in self._new:
                 subtasks.mark_parent(self._user_id, parent["id"])
-        self._reopen(draft, parent)
+        self._reopen_parent(draft)
 
     def _leave(self, draft: Draft) -> None:
         if draft["parent_id"] in self._counts:
@@ -316,12 +319,12 @@ class UnitOfWork:
             raise ValidationFailed(errors={"recurrence": ["A subtask cannot recur. Set one of both to null."]})
 
     def _reopen_parent(self, draft: Draft) -> None:
-        if draft["parent_id"]:
-            self._reopen(draft, self._drafts[draft["parent_id"]])
+        """Reopen the parent of an open subtask."""
+        if draft["parent_id"] and not draft["completed"]:
+            self._reopen(self._drafts[draft["parent_id"]])
 
-    def _reopen(self, subtask: Draft, parent: Draft) -> None:
-        """Reopen a parent that has an open subtask."""
-        if parent["completed"] and not subtask["completed"] and not parent["deleted"]:
+    def _reopen(self, parent: Draft) -> None:
+        if parent["completed"] and not parent["deleted"]:
             parent |= {"completed": False, "completed_at": None}
             self._changed.add(parent["id"])
 
