@@ -38,7 +38,7 @@ LINKS = {
 OWN_ROWS = "(user_id = current_setting('app.user_id'::text, true))"
 PURGED = {
     name: "( CASE WHEN ((current_setting('app.purge'::text, true) = 'on'::text)"
-    f" AND ({column} <= (now() - make_interval(hours => {hours})))) THEN 1 ELSE 0 END <> 0)"
+    f" AND ({column} <= (now() - make_interval(0, 0, 0, 0, {hours})))) THEN 1 ELSE 0 END <> 0)"
     for name, column, hours in (("tasks", "deleted_at", 720), ("idempotency_keys", "created_at", 24))
 }
 
