@@ -18,8 +18,8 @@ BEGIN
 END $$
 """
 
-# For each table, what has been over for so long that its user can no longer reach it. The hours have no name (hours =>),
-# because Citus fails at a named argument in a policy of a distributed table.
+# For each table, what has been over for so long that its user can no longer reach it. The hours have no name, because
+# Citus fails at a named argument in a policy of a distributed table.
 OVER = {
     "tasks": "deleted_at <= now() - make_interval(0, 0, 0, 0, 720)",
     "idempotency_keys": "created_at <= now() - make_interval(0, 0, 0, 0, 24)",

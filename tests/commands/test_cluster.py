@@ -107,7 +107,7 @@ def test_distributed_tables_are_migrated(postgresql: Cluster, app: Flask, url: s
 
 
 def test_any_machine_serves(postgresql: Cluster, app: Flask, url: str) -> None:
-    """What is written at the coordinator is read and changed at a worker, and a sign-out at one is known at the other."""
+    """A worker reads and changes what was written at the coordinator, and the coordinator knows a sign-out there."""
     ann = register(app)
     task = ann.add()
     with another_app(make_url(url).set(port=postgresql.nodes[1].port).render_as_string(hide_password=False)) as worker:
