@@ -14,7 +14,7 @@ import click
 from alembic import context
 from alembic.util import CommandError
 from flask import current_app
-from psycopg2.errors import InsufficientPrivilege, InvalidSchemaName, LockNotAvailable
+from psycopg2.errors import DeadlockDetected, InsufficientPrivilege, InvalidSchemaName, LockNotAvailable
 from sqlalchemy import Connection, MetaData, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -140,7 +140,8 @@ def _run_revisions(connection: Connection) -> None:
             context.run_migrations()
             return
         except OperationalError as error:
-            if not isinstance(error.orig, LockNotAvailable):
+            # A cluster, where a request locks the same shards on another machine, may call it a deadlock first.
+            if not isinstance(error.orig, LockNotAvailable | DeadlockDetected):
                 raise
         connection.rollback()
         click.echo("Another transaction has locked what the migration needs. Trying again.")
