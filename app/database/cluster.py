@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import String, cast, column, func, select, table
 
 from app.database.columns import metadata
+from app.database.engines import db
 from app.database.execution import fetch_all, fetch_one
 
 # Each machine has a copy of these, because every process reads them through whichever machine it uses: all users'
@@ -21,6 +22,8 @@ _BY_HASH, _NOT_SPREAD = "h", "n"
 
 def is_cluster() -> bool:
     """Return whether the database has Citus."""
+    if db.on_sqlite:
+        return False
     row = fetch_one(select((func.to_regclass("pg_catalog.pg_dist_partition")).is_not(None).label("found")))
     return row is not None and bool(row.found)
 

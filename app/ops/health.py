@@ -142,5 +142,5 @@ def require_isolation() -> None:
 
 def require_distribution() -> None:
     """Raise DatabaseUnavailable if a table of a cluster lies on one machine only, or on the wrong ones."""
-    if not db.on_sqlite and is_cluster() and (names := misplaced()):
+    if is_cluster() and (names := misplaced()):
         raise DatabaseUnavailable(f"Tables that are not distributed: {', '.join(names)}. Run `flask db distribute`.")
