@@ -103,7 +103,7 @@ def inserting(insert_for_engine: Any, table: Table, values: Mapping[str, Any]) -
 
 def _adding(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
     """Build an INSERT that leaves existing tasks unchanged."""
-    position = new_position().concat(sent["place"])
+    position = func.coalesce(sent["position"], new_position().concat(sent["place"]))
     values = {**_new_values(sent, position), "deleted_at": case((sent["deleted"], now()))}
     return inserting(insert_for_engine, tasks, values).on_conflict_do_nothing().returning(*TASK)
 
@@ -152,7 +152,10 @@ def _listing_live(sent: Mapping[str, Any]) -> Any:
 
 INSERT_OF = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 _NEW = ["id", *WRITTEN, "completed", "completed_at", "created_at"]
-_add = {name: _adding(INSERT_OF[name], columns([*_NEW, "place", "deleted"])) for name, columns in ENGINES.items()}
+_add = {
+    name: _adding(INSERT_OF[name], columns([*_NEW, "position", "place", "deleted"]))
+    for name, columns in ENGINES.items()
+}
 _import = {name: _importing(INSERT_OF[name], columns([*_NEW, "position"])) for name, columns in ENGINES.items()}
 _list_live = {name: _listing_live(columns(["id"])) for name, columns in ENGINES.items()}
 

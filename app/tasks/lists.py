@@ -162,7 +162,7 @@ def move_list(user_id: str, list_id: str, move: Mapping[str, Any], precondition:
             at_end = place == (None, True)
             position = moves.last_position(gap, position_at(moved.clock)) if at_end else gap.middle
             if position is None:
-                moves.spread_lists(user_id, gap.low or moves.BEFORE_ALL, moved.clock)
+                moves.spread_lists(user_id, gap.low or moves.BEFORE_ALL, position_at(moved.clock))
             elif row := moves.put_list(user_id, list_id, None if at_end else gap, position):
                 return row
             else:

@@ -14,7 +14,6 @@ from app.database import execute, fetch_all, fetch_one
 from app.database.columns import now
 from app.database.engines import for_engine
 from app.database.statements import Row
-from app.database.texts import position_at
 from app.tasks.bulk_queries import ENGINES, lock_tasks, locking, parameters
 from app.tasks.models import BEFORE_EVERY_ID, LIST, TASK, lists, tasks
 from app.tasks.order import LONG, after, between, spread
@@ -240,23 +239,23 @@ _write_positions = {
 }
 
 
-def spread_tasks(user_id: str, among: Among, edge: Stands, clock: str) -> None:
+def spread_tasks(user_id: str, among: Among, edge: Stands, last: str) -> None:
     """Give the tasks around an edge new positions with room between them, in the same order."""
     where = {"of_user": user_id, "to_list": among.list_id, "to_parent": among.parent_id}
 
     def lock(ids: list[str]) -> object:
         return lock_tasks(user_id, ids)
 
-    _spread(tasks, among.kind, where, edge, clock, lock)
+    _spread(tasks, among.kind, where, edge, last, lock)
 
 
-def spread_lists(user_id: str, edge: Stands, clock: str) -> None:
+def spread_lists(user_id: str, edge: Stands, last: str) -> None:
     """Give the lists around an edge new positions with room between them, in the same order."""
     every = select(lists.c.id).where(lists.c.user_id == _user).order_by(lists.c.id).with_for_update()
-    _spread(lists, "all", {"of_user": user_id}, edge, clock, lambda _: fetch_all(every, {"of_user": user_id}))
+    _spread(lists, "all", {"of_user": user_id}, edge, last, lambda _: fetch_all(every, {"of_user": user_id}))
 
 
-def _spread(table: Table, kind: str, where: dict[str, Any], edge: Stands, clock: str, lock: Any) -> None:
+def _spread(table: Table, kind: str, where: dict[str, Any], edge: Stands, end: str, lock: Any) -> None:
     rows, locked = SPREAD, None
     while True:
         below, above = (
@@ -267,7 +266,7 @@ def _spread(table: Table, kind: str, where: dict[str, Any], edge: Stands, clock:
         # The outermost stay as they are.
         low = below[rows].position if len(below) > rows else ""
         last = [*reversed(below), *above][-1].position
-        high = above[rows].position if len(above) > rows else max(position_at(clock), after(last))
+        high = above[rows].position if len(above) > rows else max(end, after(last))
         changed = [*reversed(below[:rows]), *above[:rows]]
         if changed != locked:
             # What is read while the rows are locked stays as it is.

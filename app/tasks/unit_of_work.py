@@ -18,6 +18,7 @@ from app.tasks.bulk_queries import WRITTEN, insert_tasks, lock_tasks, update_tas
 from app.tasks.lists import lock_list
 from app.tasks.models import WRITABLE
 from app.tasks.moves import Among, Stands
+from app.tasks.order import TIME_CHARACTERS
 from app.tasks.preconditions import ANY, Precondition
 from app.tasks.problems import IdTaken, LimitReached, ParentInTrash
 from app.tasks.queries import NO_SUCH_LIST, new_id
@@ -59,9 +60,9 @@ class UnitOfWork:
         self._counts: dict[str, int] = {}
         # Lists that exist until the transaction ends.
         self._lists: set[str | None] = {None}
-        # How many have been put last.
+        # Where this transaction puts the first one last, and how many it has put last.
+        self._last = ""
         self._added = 0
-        self._clock = ""
         if ids:
             self._take(lock_tasks(user_id, ids))
 
@@ -159,10 +160,10 @@ class UnitOfWork:
             siblings.pop(task_id, None)
             gap = moves.gap(siblings.values(), siblings[place.neighbour] if place.neighbour else None, place.behind)
             at_end = place == (None, True)
-            position = moves.last_position(gap, position_at(self._clock) + self._next_place()) if at_end else gap.middle
+            position = moves.last_position(gap, self._last + self._next_place()) if at_end else gap.middle
             if position is None:
                 edge = gap.low or moves.BEFORE_ALL
-                moves.spread_tasks(self._user_id, among, edge, self._clock)
+                moves.spread_tasks(self._user_id, among, edge, self._last)
             else:
                 break
         self._settle(draft, among)
@@ -181,6 +182,7 @@ class UnitOfWork:
         new, changed = sorted(self._new), sorted(self._changed.difference(self._new))
         for row in insert_tasks(self._user_id, [self._drafts[id_] for id_ in new]):
             self._keep(row)
+            self._last = self._last or row.position[:TIME_CHARACTERS]
         for task_id in new:
             if task_id not in self._written:
                 raise IdTakenConcurrently(task_id)
@@ -197,7 +199,7 @@ class UnitOfWork:
         for row in rows:
             self._versions[row.id] = row.version
             self._drafts[row.id] = _draft_of(row)
-            self._clock = row.clock
+            self._last = self._last or position_at(row.clock)
             # A list cannot be deleted while a task in it is locked.
             self._lists.add(row.list_id)
         if any(draft["parent_id"] and draft["parent_id"] not in self._drafts for draft in self._drafts.values()):
@@ -211,9 +213,14 @@ class UnitOfWork:
         self._drafts[row.id]["position"] = row.position
 
     def _add(self, draft: Draft) -> None:
-        draft["place"] = self._next_place()
+        self._put_last(draft)
         self._drafts[draft["id"]] = draft
         self._new.append(draft["id"])
+
+    def _put_last(self, draft: Draft) -> None:
+        draft["place"] = self._next_place()
+        # A cluster's machines have different clocks, so use the same one for all. Where none is known yet, all are new.
+        draft["position"] = self._last + draft["place"] if self._last else None
 
     def _next_place(self) -> str:
         """Return what keeps this order among all that this transaction puts last, at the same time."""
@@ -237,7 +244,7 @@ class UnitOfWork:
             return
         self._leave(draft)
         draft |= {"list_id": among.list_id, "parent_id": among.parent_id}
-        draft["position"] = position_at(self._clock) + self._next_place()
+        self._put_last(draft)
         if among.parent_id:
             self._adopt(draft, self._drafts[among.parent_id])
         if among.list_id != before.list_id:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from app.tasks import unit_of_work
+from app.tasks.order import TIME_CHARACTERS
 from tests.api.test_lists_of_tasks import add_list
 from tests.conftest import Caller
 
@@ -359,6 +360,20 @@ def test_a_completed_parent_is_reopened_by_an_open_subtask_that_comes_back_with_
     assert not now(ann, subtask)["completed"]
     assert not restored["completed"]
     assert now(ann, parent) == restored
+
+
+def test_a_batch_of_new_tasks_puts_one_last_that_it_moves(ann: Caller) -> None:
+    """Where nothing was there before."""
+    first, second, parent = sorted((str(uuid.uuid4()) for _ in range(3)), reverse=True)
+    operations = [
+        *({"op": "create", "task": {"id": new, "title": "new"}} for new in (parent, first, second)),
+        *({"op": "update", "id": moved, "changes": {"parent_id": parent}} for moved in (second, first)),
+    ]
+
+    assert ann.post("/v1/tasks/batch", json={"operations": operations}).status_code == 200
+
+    assert [task["id"] for task in subtasks(ann, {"id": parent})] == [second, first]
+    assert all(len(task["position"]) >= TIME_CHARACTERS for task in subtasks(ann, {"id": parent}))
 
 
 def test_what_a_batch_puts_last_is_in_its_order(ann: Caller) -> None:
