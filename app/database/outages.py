@@ -62,10 +62,10 @@ class DatabaseState:
     # Connections made before this are broken, or lead to the wrong host.
     broken_at: float = 0.0
 
-    def pause_attempts(self, for_a_lock: bool, writes: bool) -> None:
-        """Pause new attempts; after a write waited for a lock, pause only writes."""
+    def pause_attempts(self, writes: bool) -> None:
+        """Pause new attempts; after a write only writes, because it may have waited for a lock or a standby."""
         self.writes_paused_until = time.monotonic() + PAUSE_SECONDS
-        if not (for_a_lock and writes):
+        if not writes:
             self.reads_paused_until = self.writes_paused_until
 
 
@@ -88,10 +88,10 @@ def outages(state: DatabaseState, writes: bool = True) -> Iterator[None]:
         if not _is_outage(cause):
             raise
         logger.warning("database unavailable: %s", str(cause).strip())
-        code, is_locked = getattr(cause, "pgcode", None), _is_locked(cause)
+        code = getattr(cause, "pgcode", None)
         # Without an SQLSTATE the error came from the driver, not the server.
-        if (is_locked or code is None) and time.monotonic() - began_at > PAUSE_SECONDS:
-            state.pause_attempts(is_locked, writes)
+        if (_is_locked(cause) or code is None) and time.monotonic() - began_at > PAUSE_SECONDS:
+            state.pause_attempts(writes)
         if code == READ_ONLY:
             # Another host may have taken over.
             state.broken_at = time.monotonic()

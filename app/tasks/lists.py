@@ -160,9 +160,9 @@ def move_list(user_id: str, list_id: str, move: Mapping[str, Any], precondition:
             siblings = {id_: Stands(row.position, id_) for id_, row in rows.items()}
             gap = moves.gap(siblings.values(), siblings.get(place.neighbour or ""), place.behind)
             at_end = place == (None, True)
-            position = moves.last_position(gap, moved.clock) if at_end else gap.middle
+            position = moves.last_position(gap, position_at(moved.clock)) if at_end else gap.middle
             if position is None:
-                moves.spread_lists(user_id, gap.low or Stands("", ""), moved.clock)
+                moves.spread_lists(user_id, gap.low or moves.BEFORE_ALL, moved.clock)
             elif row := moves.put_list(user_id, list_id, None if at_end else gap, position):
                 return row
             else:

@@ -16,7 +16,7 @@ from app.database.engines import for_engine
 from app.database.statements import Row
 from app.database.texts import position_at
 from app.tasks.bulk_queries import ENGINES, lock_tasks, locking, parameters
-from app.tasks.models import LIST, TASK, lists, tasks
+from app.tasks.models import BEFORE_EVERY_ID, LIST, TASK, lists, tasks
 from app.tasks.order import LONG, after, between, spread
 
 # How many on each side get new positions, if there is no room for one more.
@@ -55,6 +55,9 @@ class Stands(NamedTuple):
     id: str
 
 
+BEFORE_ALL = Stands("", BEFORE_EVERY_ID)
+
+
 class Gap(NamedTuple):
     """What the new place is between; None at an end."""
 
@@ -85,9 +88,8 @@ def gap(siblings: Iterable[Stands], neighbour: Stands | None, behind: bool) -> G
     return Gap(max((each for each in siblings if each < neighbour), default=None), neighbour)
 
 
-def last_position(gap: Gap, clock: str) -> str | None:
-    """Return the position of what is put last at a time; None if there is no room."""
-    position = position_at(clock)
+def last_position(gap: Gap, position: str) -> str | None:
+    """Return the position of what is put last: this one, unless others are behind it; None if there is no room."""
     return position if gap.low is None or gap.low.position < position else gap.middle
 
 

@@ -29,7 +29,14 @@ _detach = update(tasks).where(*_subtasks, tasks.c.deleted_at.is_not(None)).value
 _restore = (
     update(tasks)
     .where(*_subtasks, tasks.c.deleted_at >= bindparam("since", type_=tasks.c.deleted_at.type))
-    .values(deleted_at=None, updated_at=now(), version=tasks.c.version + 1)
+    .values(
+        deleted_at=None,
+        # The parent may have moved since.
+        list_id=bindparam("of_list", type_=tasks.c.list_id.type),
+        updated_at=now(),
+        version=tasks.c.version + 1,
+    )
+    .returning(tasks.c.completed_at)
 )
 
 
@@ -106,9 +113,13 @@ def detach_deleted(user_id: str, task_id: str) -> None:
     execute(_detach, {"of_user": user_id, "of_parent": task_id})
 
 
-def restore_subtasks(user_id: str, task_id: str, since: str) -> None:
-    """Restore the subtasks that went to the trash with their parent; those deleted before stay there."""
-    execute(_restore, {"of_user": user_id, "of_parent": task_id, "since": since})
+def restore_subtasks(user_id: str, parent: Mapping[str, Any]) -> bool:
+    """Restore the subtasks that went to the trash with their parent; those deleted before stay there.
+
+    Return whether one of them is open.
+    """
+    given = {"of_parent": parent["id"], "of_list": parent["list_id"], "since": parent["deleted_at"]}
+    return any(row.completed_at is None for row in fetch_all(_restore, {"of_user": user_id, **given}))
 
 
 def follow_parents(user_id: str, parents: Iterable[Mapping[str, Any]]) -> None:

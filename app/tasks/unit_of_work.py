@@ -59,6 +59,7 @@ class UnitOfWork:
         self._counts: dict[str, int] = {}
         # Lists that exist until the transaction ends.
         self._lists: set[str | None] = {None}
+        # How many have been put last.
         self._added = 0
         self._clock = ""
         if ids:
@@ -133,11 +134,14 @@ class UnitOfWork:
             raise ParentInTrash
         if parent and self._count(parent["id"]) >= MAX_SUBTASKS:
             raise LimitReached(f"The parent already has {MAX_SUBTASKS} subtasks.")
-        row = queries.restore_alone(self._user_id, task_id)
-        if draft["is_parent"]:
-            subtasks.restore_subtasks(self._user_id, task_id, draft["deleted_at"])
-        self._keep(row)
+        self._keep(queries.restore_alone(self._user_id, task_id))
         draft["deleted"] = False
+        if draft["is_parent"] and subtasks.restore_subtasks(self._user_id, draft):
+            self._reopen(draft)
+        if parent and parent["list_id"] != draft["list_id"]:
+            # The parent has moved since.
+            draft["list_id"] = parent["list_id"]
+            self._changed.add(task_id)
         self._reopen_parent(draft)
 
     def move(self, task_id: str, move: Mapping[str, Any], precondition: Precondition = ANY) -> None:
@@ -155,9 +159,9 @@ class UnitOfWork:
             siblings.pop(task_id, None)
             gap = moves.gap(siblings.values(), siblings[place.neighbour] if place.neighbour else None, place.behind)
             at_end = place == (None, True)
-            position = moves.last_position(gap, self._clock) if at_end else gap.middle
+            position = moves.last_position(gap, position_at(self._clock) + self._next_place()) if at_end else gap.middle
             if position is None:
-                edge = gap.low or Stands("", "")
+                edge = gap.low or moves.BEFORE_ALL
                 moves.spread_tasks(self._user_id, among, edge, self._clock)
             else:
                 break
@@ -207,11 +211,15 @@ class UnitOfWork:
         self._drafts[row.id]["position"] = row.position
 
     def _add(self, draft: Draft) -> None:
-        # In this order, although all get the same time.
-        draft["place"] = f"{self._added:05}" if self._added else ""
-        self._added += 1
+        draft["place"] = self._next_place()
         self._drafts[draft["id"]] = draft
         self._new.append(draft["id"])
+
+    def _next_place(self) -> str:
+        """Return what keeps this order among all that this transaction puts last, at the same time."""
+        place = f"{self._added:05}" if self._added else ""
+        self._added += 1
+        return place
 
     def _find(self, task_id: str, precondition: Precondition = ANY) -> Draft:
         draft = self._drafts.get(task_id)
@@ -229,7 +237,7 @@ class UnitOfWork:
             return
         self._leave(draft)
         draft |= {"list_id": among.list_id, "parent_id": among.parent_id}
-        draft["position"] = position_at(self._clock)
+        draft["position"] = position_at(self._clock) + self._next_place()
         if among.parent_id:
             self._adopt(draft, self._drafts[among.parent_id])
         if among.list_id != before.list_id:
@@ -285,7 +293,7 @@ class UnitOfWork:
             parent["is_parent"] = True
             if parent["id"] not in self._new:
                 subtasks.mark_parent(self._user_id, parent["id"])
-        self._reopen(draft, parent)
+        self._reopen_parent(draft)
 
     def _leave(self, draft: Draft) -> None:
         if draft["parent_id"] in self._counts:
@@ -311,12 +319,12 @@ class UnitOfWork:
             raise ValidationFailed(errors={"recurrence": ["A subtask cannot recur. Set one of both to null."]})
 
     def _reopen_parent(self, draft: Draft) -> None:
-        if draft["parent_id"]:
-            self._reopen(draft, self._drafts[draft["parent_id"]])
+        """Reopen the parent of an open subtask."""
+        if draft["parent_id"] and not draft["completed"]:
+            self._reopen(self._drafts[draft["parent_id"]])
 
-    def _reopen(self, subtask: Draft, parent: Draft) -> None:
-        """Reopen a parent that has an open subtask."""
-        if parent["completed"] and not subtask["completed"] and not parent["deleted"]:
+    def _reopen(self, parent: Draft) -> None:
+        if parent["completed"] and not parent["deleted"]:
             parent |= {"completed": False, "completed_at": None}
             self._changed.add(parent["id"])
 

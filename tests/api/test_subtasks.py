@@ -322,3 +322,58 @@ def test_a_batch_works_on_a_family(ann: Caller) -> None:
     assert not now(ann, {"id": other})["completed"]
     ann.post(f"/v1/tasks/{parent}/restore")
     assert now(ann, {"id": second})["list_id"] is None
+
+
+@pytest.mark.parametrize("fate", ["list stays", "list is deleted"])
+def test_a_restored_subtask_is_in_the_list_of_its_parent_now(ann: Caller, parent: dict[str, Any], fate: str) -> None:
+    """Although it was in another one when it was deleted."""
+    alone, together = ann.add(parent_id=parent["id"]), ann.add(parent_id=parent["id"])
+    other = add_list(ann)["id"]
+    ann.delete(f"/v1/tasks/{alone['id']}")
+    operations = [
+        {"op": "delete", "id": together["id"]},
+        {"op": "update", "id": parent["id"], "changes": {"list_id": other}},
+        {"op": "delete", "id": parent["id"]},
+    ]
+    assert ann.post("/v1/tasks/batch", json={"operations": operations}).status_code == 200
+    if fate == "list is deleted":
+        assert ann.delete(f"/v1/lists/{parent['list_id']}").status_code == 204
+
+    for task in (parent, alone):
+        assert ann.post(f"/v1/tasks/{task['id']}/restore").json["list_id"] == other
+    assert {task["list_id"] for task in subtasks(ann, parent)} == {other}
+    assert {task["id"] for task in subtasks(ann, parent)} == {alone["id"], together["id"]}
+
+
+def test_a_completed_parent_is_reopened_by_an_open_subtask_that_comes_back_with_it(
+    ann: Caller, parent: dict[str, Any]
+) -> None:
+    """Both were deleted in one batch, the subtask before its parent was completed."""
+    subtask = ann.add(parent_id=parent["id"])
+    names = (("delete", subtask), ("complete", parent), ("delete", parent))
+    operations = [{"op": op, "id": task["id"]} for op, task in names]
+    assert ann.post("/v1/tasks/batch", json={"operations": operations}).status_code == 200
+
+    restored = ann.post(f"/v1/tasks/{parent['id']}/restore").json
+
+    assert not now(ann, subtask)["completed"]
+    assert not restored["completed"]
+    assert now(ann, parent) == restored
+
+
+def test_what_a_batch_puts_last_is_in_its_order(ann: Caller) -> None:
+    """Created, moved and changed, whatever their ids are."""
+    made = add_list(ann)["id"]
+    ids = sorted((str(uuid.uuid4()) for _ in range(8)), reverse=True)
+    for task_id in ids[:6]:
+        ann.add(id=task_id)
+    operations: list[dict[str, Any]] = []
+    for changed, moved in zip(ids[:3], ids[3:6], strict=True):
+        operations.append({"op": "update", "id": changed, "changes": {"list_id": made}})
+        operations.append({"op": "move", "id": moved, "place": "last", "list_id": made})
+    operations += [{"op": "create", "task": {"id": new, "title": "new", "list_id": made}} for new in ids[6:]]
+
+    assert ann.post("/v1/tasks/batch", json={"operations": operations}).status_code == 200
+
+    order = [task["id"] for task in ann.get(f"/v1/tasks?sort=position&list={made}").json["items"]]
+    assert order == [operation.get("id") or operation["task"]["id"] for operation in operations]
