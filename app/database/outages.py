@@ -26,8 +26,14 @@ PAUSE_SECONDS = 1
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 LOCK_NOT_AVAILABLE = "55P03"
 READ_ONLY = "25006"
-# Citus has no code of its own for a machine that was lost during a transaction.
-INTERNAL_ERROR, MACHINE_LOST = "XX000", "failure on connection marked as essential"
+# Citus has no code of its own for a machine that was lost during a transaction, or while it was committed.
+INTERNAL_ERROR = "XX000"
+MACHINE_LOST = (
+    "failure on connection marked as essential",
+    "could not commit transaction for shard",
+    "failed to prepare transaction",
+    "execution cannot recover from multiple connection failures",
+)
 SQLITE_OUTAGES = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,

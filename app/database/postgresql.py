@@ -105,7 +105,8 @@ def _places(parameters: dict[str, Any], failures: list[psycopg2.OperationalError
     hosts, ports = (str(parameters.get(name, "")).split(",") for name in ("host", "port"))
     for number, host in enumerate(hosts):
         port = ports[number] if len(ports) > 1 else ports[0]
-        place = {name: value for name, value in (("host", host), ("port", port)) if value}
+        # Also if empty, because they replace the lists: then libpq has its default.
+        place = {"host": host, "port": port}
         if not host or host.startswith(("/", "@")) or "hostaddr" in parameters:
             # A socket's folder, or an address that libpq gets elsewhere.
             yield place

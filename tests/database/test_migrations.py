@@ -56,6 +56,10 @@ LOCKING = """
     with op.get_context().autocommit_block():
         op.create_index("tasks_colour_idx", "tasks", ["colour"], postgresql_concurrently=True)
 """
+DEADLOCKED_ONCE = """
+    op.add_column("tasks", sa.Column("colour", sa.Text))
+    op.execute("DO $$ BEGIN IF nextval('tries') = 1 THEN RAISE deadlock_detected; END IF; END $$")
+"""
 ORPHANING = """
     op.execute("DELETE FROM users WHERE id = 'user-0'")
 """
@@ -396,6 +400,20 @@ def test_an_upgrade_lets_writes_go_on(
 
     assert [set(each) for each in statuses] == [{201}] * len(callers)
     assert "tasks_colour_idx" in str(outline(engine_of(migrating))["tasks"])
+
+
+def test_an_upgrade_is_repeated_after_a_deadlock(
+    postgresql: Server, postgresql_database: str, new_app: NewApp, next_migration: Callable[[str], str]
+) -> None:
+    """PostgreSQL has rolled it back. A sequence counts on."""
+    app = new_app(postgresql.url(postgresql_database))
+    with engine_of(app).connect() as connection:
+        connection.exec_driver_sql("CREATE SEQUENCE tries")
+    with app.app_context():
+        flask_migrate.upgrade(directory=next_migration(DEADLOCKED_ONCE))
+
+    assert "colour" in str(outline(engine_of(app))["tasks"])
+    assert postgresql.sql("SELECT last_value FROM tries", postgresql_database) == [(2,)]
 
 
 def test_an_upgrade_that_gets_no_lock_says_so(
