@@ -21,8 +21,8 @@ from app.tasks.subtasks import MAX_SUBTASKS
 
 # For the ids of lists that a file names without an id, so that two imports at once make one list.
 NAMESPACE = UUID("3c0e6a0f-52c5-5b0b-9d43-5a1c8e7f2b90")
-# Of a number in a file's order; more tasks than that fit into no file.
-NUMBER_BYTES = 4
+# Bytes of a number in a file's order; more tasks than that fit into no file.
+_NUMBER_WIDTH = 4
 
 TOO_MANY_LISTS = (
     f"A user can have {MAX_LISTS} lists, and with those of the file there would be more. Nothing was imported. Delete "
@@ -48,7 +48,7 @@ class Order:
         """Add the next task of the file."""
         if position is not None:
             # NUL comes before every digit. The number keeps equal positions in the file's order.
-            self._given.append(b"%b\0%b" % (position.encode(), self._count.to_bytes(NUMBER_BYTES, "big")))
+            self._given.append(b"%b\0%b" % (position.encode(), self._count.to_bytes(_NUMBER_WIDTH, "big")))
         self._count += 1
 
     def places(self) -> Callable[[int], str]:
@@ -56,7 +56,7 @@ class Order:
         self._given.sort()
         found = array("I", [0]) * (self._count if self._given else 0)
         for place, each in enumerate(self._given, 1):
-            found[int.from_bytes(each[-NUMBER_BYTES:], "big")] = place
+            found[int.from_bytes(each[-_NUMBER_WIDTH:], "big")] = place
         behind, width = len(self._given) + 1, len(str(2 * self._count))
         return lambda number: f"{(found and found[number]) or behind + number:0{width}}"
 

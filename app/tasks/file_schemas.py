@@ -51,9 +51,7 @@ class ExportQuery(Schema):
         metadata={"description": "JSON Lines, CSV for spreadsheets, or iCalendar for calendars."},
     )
 
-    list = IdOrNone(
-        metadata={"example": None, "description": "Only the tasks of this list, or with `none` those of the inbox."}
-    )
+    list = IdOrNone(metadata={"description": "Only the tasks of this list, or with `none` those of the inbox."})
 
 
 class ImportQuery(Schema):

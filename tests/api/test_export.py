@@ -151,7 +151,7 @@ def test_a_line_of_json_lines_is_a_task_as_in_the_api(ann: Caller) -> None:
     # Characters that some readers take for a line end are escaped.
     found = [json.loads(line, object_pairs_hook=list) for line in export(ann).text.splitlines()]
     shown = [json.loads(answer.data, object_pairs_hook=list) for answer in made]
-    assert found == [[*pairs, ["list_name", None]] for pairs in shown]
+    assert found == [[*pairs, ("list_name", None)] for pairs in shown]
 
 
 @EVERY_FORMAT

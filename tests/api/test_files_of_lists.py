@@ -1,10 +1,12 @@
 """Lists, subtasks and their order go through every format; an import finds or makes what a file names."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.tasks import arrivals, transfer
@@ -120,6 +122,22 @@ def test_a_name_makes_one_list_even_if_it_was_renamed(ann: Caller) -> None:
     take(ann, first, {"title": "b", "list_name": "Garden"})
 
     assert tree(ann) == {None: [], "Yard": ["a"], "Garden": ["b"]}
+
+
+def test_imports_at_once_make_a_list_once(app: Flask, ann: Caller) -> None:
+    """Also if the file has no id of it. Each subtask is there once, too."""
+    parent = str(uuid4())
+    tasks = [{"title": f"sub {number}", "parent_id": parent, "list_name": "Home"} for number in range(20)]
+    file = b"".join(
+        json.dumps(task).encode() + b"\n" for task in (*tasks, {"id": parent, "title": "top", "list_name": "Home"})
+    )
+    callers = [Caller(app, ann.user_id) for _ in range(4)]
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(lambda caller: send(caller, file), callers))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert sum(answer.json["added"] for answer in answers) == 21
+    assert tree(ann) == {None: [], "Home": [("top", [task["title"] for task in tasks])]}
 
 
 def test_foreign_lists_and_parents_are_not_reached(ann: Caller, bob: Caller) -> None:
