@@ -27,7 +27,9 @@ KEYS = ("tasks_list_id_fkey", "tasks_parent_id_fkey")
 
 # The microseconds since 1970, as 14 hexadecimal digits.
 POSITION = {
-    "postgresql": "lpad(to_hex(greatest(0, extract(epoch FROM timezone('UTC', created_at)) * 1000000)::bigint), 14, '0')",
+    "postgresql": (
+        "lpad(to_hex(greatest(0, extract(epoch FROM timezone('UTC', created_at)) * 1000000)::bigint), 14, '0')"
+    ),
     "sqlite": ("printf('%014x', max(0, unixepoch(substr(created_at, 1, 19)) * 1000000 + substr(created_at, 21, 6)))"),
 }
 

@@ -14,7 +14,7 @@ FILES = {path.relative_to(PROJECT).as_posix(): path for path in sorted((PROJECT 
 FILES |= {"migrations/env.py": PROJECT / "migrations" / "env.py", "wsgi.py": PROJECT / "wsgi.py"}
 TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
 
-VIEWS = {"app/auth/views.py", "app/tasks/views.py", "app/tasks/views_by_user.py"}
+VIEWS = {"app/auth/views.py", "app/tasks/views.py", "app/tasks/views_by_user.py", "app/tasks/views_of_lists.py"}
 # Around the views: the decorator that identifies the caller, the parser, the encoders, and each request's log line.
 READ_THE_REQUEST = VIEWS | {
     "app/http/blueprint.py",
