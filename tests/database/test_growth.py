@@ -61,9 +61,9 @@ PAGE_AND_ONE_MORE = 51
 # has room for that. The index of 100 tasks is one page.
 LEVELS = 3
 EXTRA_LEVELS = LEVELS - 1
-# To find the task; to add it, or its new version, to the four indexes of a task without a due and outside the trash;
+# To find the task; to add it, or its new version, to the five indexes of one in the inbox, without a due;
 # to find the user it refers to.
-WAYS_DOWN = {"get": 1, "create": 4 + 1, "toggle": 1 + 4}
+WAYS_DOWN = {"get": 1, "create": 5 + 1, "toggle": 1 + 5}
 # For a new version: a page with room, the map of free space, or a new page at the end.
 NEW_PLACE = {"get": 0, "create": 3, "toggle": 3}
 # The 51 entries of a page of 50 are adjacent in the index, on at most this many pages after the first.
