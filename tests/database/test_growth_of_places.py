@@ -12,10 +12,8 @@ from app.tasks.moves import Among, Stands
 from tests.conftest import Caller, make_app
 from tests.database.plans import Plan, plan_of, plans_for
 from tests.database.test_growth import (
-    DROP,
     EXTRA_LEVELS,
     FEW,
-    INDEXES,
     LARGE,
     LEVELS,
     MANY,
@@ -25,6 +23,7 @@ from tests.database.test_growth import (
     SOME,
     USERS,
     WHOSE,
+    fill,
 )
 from tests.postgres import Server
 
@@ -71,22 +70,12 @@ def grown(postgresql: Server, postgresql_template: str) -> Iterator[Grown]:
     postgresql.sql("ALTER TABLE tasks SET (autovacuum_enabled = off)", name)
     plans = {}
     for size, first, last in ((SMALL, 1, SMALL), (LARGE, SMALL + 1, SMALL + LARGE)):
-        fill(postgresql, name, size, first, last)
+        statement = FILL.format(whose=WHOSE[size], first=first, last=last, list=LIST, parent=PARENT)
+        fill(postgresql, name, statement)
         plans |= {(size, own): plans_of_places(app, USERS[own]) for own in USERS if (size, own) in SIZES}
     yield plans
     services_of(app).engine.dispose()
     postgresql.sql(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def fill(server: Server, name: str, size: int, first: int, last: int) -> None:
-    indexes = server.sql(INDEXES, name)
-    # The foreign key of subtasks needs the primary key.
-    drop = [DROP.format(index=index) for index, _ in indexes if index != "tasks_pkey"]
-    make = [definition for index, definition in indexes if index != "tasks_pkey"]
-    statement = FILL.format(whose=WHOSE[size], first=first, last=last, list=LIST, parent=PARENT)
-    server.sql(";".join([*drop, statement, *make]), name)
-    for table in ("tasks", "users", "lists"):
-        server.sql(f"VACUUM ANALYZE {table}", name)
 
 
 def plans_of_places(app: Flask, user_id: str) -> dict[str, Plan]:
