@@ -95,10 +95,11 @@ def test_a_thousand_moves_of_lists_to_one_place_keep_the_order(app: Flask, ann: 
     assert lists_in_order(ann) == now
 
 
-def set_positions(app: Flask, caller: Caller, table: Table, position: str, *ids: str) -> None:
+def set_positions(app: Flask, caller: Caller, table: Table, position: str, only: str | None = None) -> None:
+    """Write the position of all, or of one."""
     with in_scope(app, caller) as user_id:
         statement = update(table).where(table.c.user_id == user_id).values(position=position)
-        assert execute(statement.where(table.c.id.in_(ids)) if ids else statement) > 0
+        assert execute(statement.where(table.c.id == only) if only else statement) > 0
 
 
 WHERE = ["first", "last", "before", "after"]
@@ -147,20 +148,15 @@ def test_many_at_one_position_are_spread(app: Flask, ann: Caller, in_list: bool)
     begin = add_tasks(ann, 3, list_id=list_id)
     equal = sorted(id_ for _ in range(4) for id_ in add_tasks(ann, 80, list_id=list_id))
     end = add_tasks(ann, 3, list_id=list_id)
-    with in_scope(app, ann) as user_id:
-        for id_ in equal:
-            statement = update(models.tasks).where(models.tasks.c.user_id == user_id, models.tasks.c.id == id_)
-            execute(statement.values(position=ann_position(ann, begin[-1]) + "0"))
+    position = ann.get(f"/v1/tasks/{begin[-1]}").json["position"]
+    for id_ in equal:
+        set_positions(app, ann, models.tasks, f"{position}0", id_)
     moving = end[0]
 
     assert ann.post(f"/v1/tasks/{moving}/move", json={"after": equal[150]}).status_code == 200
 
     found = every_in_order(ann)
     assert found == [*begin, *equal[:151], moving, *equal[151:], *end[1:]]
-
-
-def ann_position(caller: Caller, task_id: str) -> str:
-    return str(caller.get(f"/v1/tasks/{task_id}").json["position"])
 
 
 def every_in_order(caller: Caller) -> list[str]:
