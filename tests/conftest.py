@@ -20,7 +20,10 @@ from werkzeug.test import TestResponse
 from app import create_app
 from app.services import services_of
 from app.settings import read_settings
+from tests.failures import pytest_configure
 from tests.postgres import CITUS, PGBOUNCER, Cluster, Server, postgres_server
+
+__all__ = ["pytest_configure"]
 
 # Behind a pooler, and in a cluster, there is only one.
 ENGINES = ("postgresql",) if {PGBOUNCER, CITUS} & os.environ.keys() else ("sqlite", "postgresql")
@@ -219,26 +222,6 @@ def pytest_collection() -> Iterator[None]:
         return (yield)
     finally:
         gc.enable()
-
-
-class FailuresAtOnce:
-    """Print the name of each failed test at once; its output comes minutes later, at the end."""
-
-    def __init__(self, terminal: pytest.TerminalReporter) -> None:
-        self._terminal = terminal
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.failed:
-            outcome = "FAILED" if report.when == "call" else "ERROR"
-            # The line is full of dots.
-            self._terminal.write(f"\n{outcome} {report.nodeid}\n", flush=True, red=True)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_configure(config: pytest.Config) -> None:
-    """With several processes, only the one that prints has a terminal: the others report to it."""
-    if terminal := config.pluginmanager.get_plugin("terminalreporter"):
-        config.pluginmanager.register(FailuresAtOnce(terminal))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ ROOMS = ["commands", "ops", "tasks", "auth", "database", "http", "settings"]
 APART = {"server": {"app.turns"}, "turns": set(), "times": set()}
 
 
+@cache
 def imports(name: str) -> set[str]:
     """Return the modules that a file imports, each name from a package counted as one."""
     found: set[str] = set()
