@@ -173,22 +173,27 @@ def change_at_once(
 ) -> Row | None:
     """Write the named fields, a schedule as a whole or not at all; without any, write nothing.
 
-    A list and a parent can only be none. Return None if it takes more than one statement.
+    A list and a parent can only be none. Return None if there is no such task, or if it takes more than one statement.
     """
     if not changes:
         task = get_task(user_id, task_id)
         precondition.require(task.version)
         return task
-    return _write(_changing(frozenset(changes), changes.get("completed")), user_id, task_id, precondition, changes)
+    names, completed = frozenset(changes), changes.get("completed")
+    row = _write(_changing(names, completed), user_id, task_id, precondition, changes)
+    if row is None and completed is None:
+        # Only a missing task or its version is in the way of most changes; one more statement tells.
+        precondition.require(get_task(user_id, task_id).version)
+    return row
 
 
 def toggle_at_once(user_id: str, task_id: str, precondition: Precondition = ANY) -> Row | None:
-    """Complete or reopen atomically: N concurrent toggles are exactly N flips. Return None if it takes more."""
+    """Complete or reopen atomically: N concurrent toggles are exactly N flips. Return None as `change_at_once` does."""
     return _write(_toggling, user_id, task_id, precondition)
 
 
 def delete_at_once(user_id: str, task_id: str, precondition: Precondition = ANY) -> Row | None:
-    """Move a task to the trash. Return None if it takes more than one statement."""
+    """Move a task to the trash. Return None as `change_at_once` does."""
     return _write(_deleting, user_id, task_id, precondition)
 
 
@@ -208,15 +213,9 @@ def restore_alone(user_id: str, task_id: str) -> Row:
 def _write(
     statement: Update, user_id: str, task_id: str, precondition: Precondition, values: Mapping[str, Any] = NOTHING
 ) -> Row | None:
-    """Check and write in one statement; only a rejection needs a second, to find its reason.
-
-    Return None if the task and its version are right, so that something else forbids this statement.
-    """
+    """Check and write in one statement. Return None if it met no task that it may write."""
     statement, versions = with_precondition(statement, tasks.c.version, precondition)
-    row = fetch_one(statement, {**_key(user_id, task_id), **values, **versions})
-    if row is None:
-        precondition.require(get_task(user_id, task_id).version)
-    return row
+    return fetch_one(statement, {**_key(user_id, task_id), **values, **versions})
 
 
 @lru_cache

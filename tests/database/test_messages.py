@@ -83,8 +83,8 @@ def test_the_total_of_several_pages_is_a_second_message(app: Flask, ann: Caller)
 DAILY = {"title": "tea", "due_on": "2026-03-14", "recurrence": "FREQ=DAILY"}
 # BEGIN, the task, its new version, COMMIT; and the next task.
 EDIT, EDIT_AND_NEXT = 4, 5
-# Nothing was changed by the single statement, because the task recurs; and that it exists.
-REFUSED = 2
+# The single statement changed nothing, because the task recurs or has subtasks.
+REFUSED = 1
 # The messages of a request whose write depends on the task.
 EDITS = [
     ("/v1/tasks", "PATCH", "/{id}", {"due_on": "2026-04-01"}, EDIT),
@@ -178,7 +178,7 @@ def test_another_users_path_is_rejected_without_a_message(app: Flask, ann: Calle
 
 
 BEGIN_AND_COMMIT = 2
-# The single statement and why it changed nothing; then the tasks, their subtasks, and the parent itself.
+# The single statement; then the task, its subtasks, and the task itself.
 WITH_SUBTASKS = REFUSED + BEGIN_AND_COMMIT + 3
 
 
