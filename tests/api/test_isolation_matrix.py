@@ -68,7 +68,7 @@ TABLE = {
         **dict.fromkeys(PUT_IN_BATCH, WRONG),
     },
     "GET /v1/tasks/changes": {NOTHING: (200, None), SINCE: OTHER_CURSOR},
-    "GET /v1/tasks/export": {NOTHING: (200, None)},
+    "GET /v1/tasks/export": {NOTHING: (200, None), LIST_FILTER: (200, None)},
     "POST /v1/tasks/import": {NOTHING: (200, None), KEY: (200, None)},
     "GET /v1/tasks/summary": {NOTHING: (200, None)},
     "GET /api/{user_id}/tasks": {NOTHING: (200, None), PATH_USER: MISMATCH, CURSOR: OTHER_CURSOR, **FILTERED},
