@@ -99,17 +99,27 @@ class Blueprint(flask_smorest.Blueprint):
             doc["responses"] = dict(sorted({**doc["responses"], "304": not_modified}.items()))
         doc["parameters"] = doc.get("parameters", []) + [header_parameter(name) for name in doc_info.get("takes", ())]
         doc["operationId"] = doc_info["operation_id"]
+        if doc_info.get("needs_token"):
+            scope = doc_info["token_scope"]
+            about = f"A personal token needs the scope `{scope}`." if scope else "Personal tokens cannot call this."
+            doc["description"] = "\n\n".join(filter(None, (doc.get("description"), about)))
         doc["security"] = [{BEARER: []}] if doc_info.get("needs_token") else []
         return doc
 
 
-def raises(*problems: type[Problem], needs_token: bool = False) -> Callable[[View], View]:
-    """Document the errors of an operation, besides those that every operation has."""
+def raises(
+    *problems: type[Problem], needs_token: bool = False, token_scope: str | None = None
+) -> Callable[[View], View]:
+    """Document the errors of an operation, besides those that every operation has.
+
+    The `token_scope` is the one that a personal token needs; without one, the operation is closed to personal tokens.
+    """
 
     def decorator(view: View) -> View:
         info = view.__dict__.setdefault("_apidoc", {})
         info["problems"] = [*info.get("problems", ()), *problems]
         info["needs_token"] = needs_token or info.get("needs_token", False)
+        info["token_scope"] = token_scope or info.get("token_scope")
         return view
 
     return decorator
