@@ -30,8 +30,11 @@ blueprint.before_request(limit_client)
 @raises(LimitReached, RateLimited)
 @blueprint.arguments(NewPersonalToken)
 @blueprint.response(201, MadePersonalToken)
-def make_token(wanted: dict[str, Any]) -> Response:
-    """Make a personal token. It is shown only this once."""
+def make_personal_token(wanted: dict[str, Any]) -> Response:
+    """Make a personal token.
+
+    The token itself is shown only this once.
+    """
     scopes = [scope for scope in SCOPES if scope in wanted["scopes"]]
     row, token = queries.make_personal_token(g.identity, wanted["name"], scopes, wanted["expires_in_days"])
     response = json_response({**_fields(row), "token": token.text}, 201)
@@ -43,8 +46,11 @@ def make_token(wanted: dict[str, Any]) -> Response:
 @authenticated
 @raises(RateLimited)
 @blueprint.response(200, PersonalTokenList)
-def list_tokens() -> Response:
-    """List the caller's personal tokens, newest first. Expired ones are listed for 30 days more."""
+def list_personal_tokens() -> Response:
+    """List the caller's personal tokens, newest first.
+
+    Expired ones are listed for 30 days more.
+    """
     return json_response({"items": [_fields(row) for row in personal_tokens.list_tokens(g.identity.user_id)]})
 
 
@@ -52,8 +58,8 @@ def list_tokens() -> Response:
 @authenticated
 @raises(NotFound, RateLimited)
 @blueprint.response(204)
-def end_token(token_id: str) -> Response:
-    """Delete one personal token. From now on it is rejected."""
+def end_personal_token(token_id: str) -> Response:
+    """End one personal token: it is rejected from now on."""
     ended = personal_tokens.end_token(g.identity.user_id, token_id)
     if not ended:
         raise NotFound

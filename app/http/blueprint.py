@@ -80,6 +80,9 @@ class Blueprint(flask_smorest.Blueprint):
         for name, info in self._docs[endpoint].items():
             if name != "parameters":
                 info["operation_id"] = endpoint
+                if info.get("needs_token"):
+                    told = info["docstring"].get("description"), _about_personal_tokens(info["token_scope"])
+                    info["docstring"]["description"] = "\n\n".join(filter(None, told))
 
     def _describe_operation(self, doc: dict[str, Any], doc_info: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         """Add the facts that the decorators imply: the id, the errors, and whether a token is needed."""
@@ -99,12 +102,12 @@ class Blueprint(flask_smorest.Blueprint):
             doc["responses"] = dict(sorted({**doc["responses"], "304": not_modified}.items()))
         doc["parameters"] = doc.get("parameters", []) + [header_parameter(name) for name in doc_info.get("takes", ())]
         doc["operationId"] = doc_info["operation_id"]
-        if doc_info.get("needs_token"):
-            scope = doc_info["token_scope"]
-            about = f"A personal token needs the scope `{scope}`." if scope else "Personal tokens cannot call this."
-            doc["description"] = "\n\n".join(filter(None, (doc.get("description"), about)))
         doc["security"] = [{BEARER: []}] if doc_info.get("needs_token") else []
         return doc
+
+
+def _about_personal_tokens(token_scope: str | None) -> str:
+    return f"A personal token needs the scope `{token_scope}`." if token_scope else "No personal token can call this."
 
 
 def raises(

@@ -24,8 +24,8 @@ JSON_REQUESTS = {
     for name, (_, _, operation) in OPERATIONS.items()
     if "application/json" in operation.get("requestBody", {}).get("content", {})
 }
-# What no example can name: a refresh token, and a session's id.
-REFUSED = {"refresh_tokens": 401, "end_session": 404}
+# What no example can name: a refresh token, a session's id, and a personal token's.
+REFUSED = {"refresh_tokens": 401, "end_session": 404, "end_personal_token": 404}
 # What takes away what others need: a task until the next one restores it, a session, the account.
 LATER = ["delete_task", "restore_task", "delete_task_of_user", "logout", "end_sessions", "delete_me"]
 FAR_AHEAD = "2050"
@@ -102,7 +102,7 @@ def execute(ann, name):
         for parameter in operation.get("parameters", ())
         if parameter.get("in") == "query" and "example" in parameter["schema"]
     }
-    ids = {"user_id": ann.user_id, "task_id": EXAMPLE_ID, "session_id": EXAMPLE_ID}
+    ids = {"user_id": ann.user_id, "task_id": EXAMPLE_ID, "session_id": EXAMPLE_ID, "token_id": EXAMPLE_ID}
     body = {}
     for media_type, described in [*operation.get("requestBody", {}).get("content", {}).items()][:1]:
         example = described["example"]
