@@ -27,7 +27,8 @@ def _name() -> Text:
 
 def _scopes(**options: Any) -> fields.List[str]:
     described = {"description": "`tasks:write` includes `tasks:read`.", "example": [TASKS_READ]}
-    return fields.List(fields.String(validate=OneOf(SCOPES)), required=True, metadata=described, **options)
+    scope = fields.String(validate=OneOf(SCOPES), metadata={"component": "TokenScope"})
+    return fields.List(scope, required=True, metadata=described, **options)
 
 
 class NewPersonalToken(Schema):

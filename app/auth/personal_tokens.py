@@ -24,11 +24,12 @@ from app.services import services
 MAX_PERSONAL_TOKENS = 50
 MAX_DAYS = 366
 DEFAULT_DAYS = 90
-DAY_SECONDS = 86_400
+# In seconds.
+DAY = 86_400
 # An expired one is listed for so long, so that its user learns why a script has stopped.
-LISTED_SECONDS = 30 * DAY_SECONDS
+LISTED_SECONDS = 30 * DAY
 # All that can be listed: each lives for a day or longer, and an ended one is not listed.
-MAX_LISTED = MAX_PERSONAL_TOKENS * (LISTED_SECONDS // DAY_SECONDS + 2)
+MAX_LISTED = MAX_PERSONAL_TOKENS * (LISTED_SECONDS // DAY + 2)
 
 TOKEN = tuple(
     personal_tokens.c[name] for name in ("id", "name", "scopes", "prefix", "created_at", "expires_at", "last_used_at")
@@ -73,7 +74,7 @@ def make_token(identity: Identity, name: str, scopes: Sequence[str], days: int |
         services().revocations.refuse_stored(identity)
         if fetch_all(_count, of_user)[0].tokens >= MAX_PERSONAL_TOKENS:
             raise LimitReached(f"You have {MAX_PERSONAL_TOKENS} personal tokens. Delete one first.")
-        made = fetch_one(_add_forever, row) if days is None else fetch_one(_add, {**row, "seconds": days * DAY_SECONDS})
+        made = fetch_one(_add_forever, row) if days is None else fetch_one(_add, {**row, "seconds": days * DAY})
         assert made is not None
         return made, token
 

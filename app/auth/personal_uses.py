@@ -33,9 +33,12 @@ class PersonalUses:
         """Note that this token was used now."""
         token_hash, now = identity.token_hash, time.monotonic()
         assert token_hash is not None
-        if now - self._written.get(token_hash, float("-inf")) < WRITE_SECONDS:
+        if self._is_recent(token_hash, now):
             return
         with self._adding:
+            if self._is_recent(token_hash, now):
+                # Another request came first.
+                return
             if len(self._written) >= REMEMBERED_USES:
                 self._written.clear()
             self._written[token_hash] = now
@@ -43,6 +46,9 @@ class PersonalUses:
             if not self._is_writing:
                 threading.Thread(target=self._write, name="writing uses", daemon=True).start()
                 self._is_writing = True
+
+    def _is_recent(self, token_hash: str, now: float) -> bool:
+        return now - self._written.get(token_hash, float("-inf")) < WRITE_SECONDS
 
     def _write(self) -> None:
         """Write until none is waiting. A use that cannot be written is left out: the token's next use follows."""
