@@ -7,8 +7,8 @@ import string
 import time
 import uuid
 import zlib
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import jwt
 
@@ -117,9 +117,11 @@ class PersonalToken:
         return self.text[:SHOWN_CHARACTERS]
 
 
-def granted(scopes: Iterable[str]) -> frozenset[str]:
-    """Return all that a token with these scopes may do: who may write may read."""
-    return frozenset(SCOPES if TASKS_WRITE in scopes else scopes)
+@cache
+def granted(scopes: str) -> frozenset[str]:
+    """Return all that a token with these scopes, separated by spaces, may do: who may write may read."""
+    named = scopes.split()
+    return frozenset(SCOPES if TASKS_WRITE in named else named)
 
 
 def _checksum(secret: str) -> str:

@@ -161,7 +161,7 @@ def _identify_personal(token: PersonalToken) -> tuple[Identity, float]:
     # Not longer than the revocation of an ended token is kept.
     expires = min(expires, time.time() + MAX_ACCESS_TOKEN_SECONDS) - LEEWAY_SECONDS
     # What rejects all tokens issued until some time does not mean this one: it is ended by its id.
-    return Identity(row.user_id, row.id, math.inf, granted(row.scopes.split()), token.hash), expires
+    return Identity(row.user_id, row.id, math.inf, granted(row.scopes), token.hash), expires
 
 
 def _compared(expected: str | None) -> str | None:
