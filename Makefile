@@ -38,11 +38,7 @@ test-pgbouncer: $(VENV)/.development ## Run the API's tests with PgBouncer (tran
 		--deselect tests/auth/test_revocation_copy.py::test_without_a_database_and_with_an_old_copy_the_response_is_503
 
 test-citus: $(VENV)/.development ## Run the tests of API, accounts and commands on a Citus cluster; PostgreSQL needs the extension.
-	@# Without those that compare both engines, or need a trigger, which a distributed table cannot have.
-	@TEST_CITUS=1 $(BIN)/pytest --numprocesses $(PROCESSES) $(or $(TESTS),tests/api tests/auth tests/commands) \
-		--ignore tests/api/test_bad_input.py \
-		--deselect tests/api/test_idempotency_keys.py::test_a_failed_transaction_stores_neither_task_nor_key \
-		--deselect tests/api/test_recurring_once.py::test_the_completion_and_the_next_task_are_written_together
+	@TEST_CITUS=1 $(BIN)/pytest --numprocesses $(PROCESSES) $(or $(TESTS),tests/api tests/auth tests/commands)
 
 check: $(VENV)/.development ## Check format, lint, types, the API's description, and the service against it.
 	@$(BIN)/ruff format --check

@@ -14,7 +14,7 @@ import click
 from alembic import context
 from alembic.util import CommandError
 from flask import current_app
-from psycopg2.errors import InsufficientPrivilege, InvalidSchemaName, LockNotAvailable
+from psycopg2.errors import DeadlockDetected, InsufficientPrivilege, InvalidSchemaName, LockNotAvailable
 from sqlalchemy import Connection, MetaData, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -67,7 +67,7 @@ def run() -> None:
 
 def _migrate_postgresql(connection: Connection, metadata: MetaData) -> None:
     connection = connection.execution_options(isolation_level="READ COMMITTED")
-    event.listen(connection, "begin", _limit_locks)
+    event.listen(connection, "begin", _prepare_transaction)
     with connection.engine.connect() as guard:
         _wait_for_turn(guard.execution_options(isolation_level="READ COMMITTED"))
         _migrate(connection, metadata)
@@ -88,11 +88,16 @@ def _wait_for_turn(guard: Connection) -> None:
         time.sleep(TURN_SECONDS)
 
 
-def _limit_locks(connection: Connection) -> None:
-    """Limit the wait for a lock in the transaction that begins. Outside of one, no request waits behind a migration."""
+def _prepare_transaction(connection: Connection) -> None:
+    """Limit the wait for a lock in the transaction that begins. Outside of one, no request waits behind a migration.
+
+    In a cluster, change one shard after the other: after parallel changes Citus creates or drops no function in the
+    same transaction. PostgreSQL without Citus ignores the setting.
+    """
     driver = connection.connection.driver_connection
     if not driver.autocommit:
         driver.cursor().execute(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}")
+        driver.cursor().execute("SET LOCAL citus.multi_shard_modify_mode = 'sequential'")
 
 
 def _migrate_sqlite(connection: Connection, metadata: MetaData) -> None:
@@ -135,7 +140,8 @@ def _run_revisions(connection: Connection) -> None:
             context.run_migrations()
             return
         except OperationalError as error:
-            if not isinstance(error.orig, LockNotAvailable):
+            # A cluster, where a request locks the same shards on another machine, may call it a deadlock first.
+            if not isinstance(error.orig, LockNotAvailable | DeadlockDetected):
                 raise
         connection.rollback()
         click.echo("Another transaction has locked what the migration needs. Trying again.")

@@ -74,7 +74,7 @@ def new_database(engine: str, request: pytest.FixtureRequest, tmp_path_factory: 
     else:
         server: Server = request.getfixturevalue("postgresql")
         if isinstance(server, Cluster):
-            return partial(_make_on_cluster, server)
+            return partial(new_postgresql_url, server)
         filled = server.create_database()
         migrate(server.url(filled))
 
@@ -84,14 +84,23 @@ def new_database(engine: str, request: pytest.FixtureRequest, tmp_path_factory: 
     return make
 
 
-def _make_on_cluster(cluster: Cluster, migrated: bool = True) -> str:
-    url = cluster.url(cluster.create_database())
+def new_postgresql_url(server: Server, migrated: bool = True) -> str:
+    """Create a database, distributed if on a cluster, and return the service's URL of it."""
+    url = server.url(server.create_database())
     if migrated:
-        owner = make_app(migrate(cluster.owners_url(url)))
-        for arguments in (["grant", cluster.service_role], ["distribute", "--shards", "4"]):
-            result = owner.test_cli_runner().invoke(args=["db", *arguments])
-            assert result.exit_code == 0, result.output
+        migrate(server.owners_url(url))
+        if isinstance(server, Cluster):
+            distribute(server, url)
     return url
+
+
+def distribute(cluster: Cluster, url: str) -> None:
+    """Distribute a migrated database, in few shards, because each takes a while to create."""
+    owner = make_app(cluster.owners_url(url))
+    for arguments in (["grant", cluster.service_role], ["distribute", "--shards", "4"]):
+        result = owner.test_cli_runner().invoke(args=["db", *arguments])
+        assert result.exit_code == 0, result.output
+    services_of(owner).engine.dispose()
 
 
 def settings_for(url: str, **changes: str | None) -> dict[str, str]:

@@ -12,6 +12,7 @@ from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 
 import psycopg2
+import pytest
 from sqlalchemy.engine import URL, make_url
 
 from tests.waiting import LONGEST_WAIT_SECONDS, until
@@ -46,6 +47,11 @@ query_wait_timeout = 3
 server_login_retry = 1
 """
 PASSWORD = "tasks"
+
+
+def not_on_a_cluster(reason: str) -> pytest.MarkDecorator:
+    """Leave a test out of `make test-citus`."""
+    return pytest.mark.skipif(CITUS in os.environ, reason=reason)
 
 
 class Server:

@@ -114,4 +114,5 @@ def purge_expired() -> Iterator[int]:
 
 def _end_all(user_id: str, rows: Sequence[Row]) -> Revoked:
     # Another request may have ended it first.
-    return revoke_sessions(user_id, [row.id for row in rows if execute(_end, {"of_hash": row.token_hash})])
+    ended = [row.id for row in rows if execute(_end, {"of_hash": row.token_hash})]
+    return revoke_sessions(user_id, ended) if ended else []

@@ -1,19 +1,32 @@
 """Realistic tasks for trying the service; the same seed gives the same tasks."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from random import Random
 from typing import Any
 
+from app.tasks.fields import read_tags
 from app.tasks.file_schemas import ImportedTask
 from app.tasks.schedule import normalize
 from app.times import rfc3339
 
 # The age of the oldest tasks.
 PAST = timedelta(days=180)
+# Of so many tasks, the first has subtasks: those after it, so many at most.
+FAMILY, SUBTASKS = 10, 2
+LISTS = ("Work", "Home", "Errands")
+# The list of tasks with this tag; the others are in the inbox.
+LIST_OF_TAG = {
+    "work": "Work",
+    "mail": "Work",
+    "home": "Home",
+    "family": "Home",
+    "shop": "Errands",
+    "errands": "Errands",
+}
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Tokyo", None)
 
 
@@ -63,13 +76,50 @@ KINDS = (
 )
 
 
-def sample_tasks(seed: str, count: int, now: datetime) -> Iterator[dict[str, Any]]:
-    """Yield `count` tasks for bulk_queries.insert_tasks(), with times spread around `now`."""
+def sample_lists(seed: str) -> dict[str, str]:
+    """Return the names of lists by their ids."""
+    return {_id_begin(f"{seed} lists") + f"{number:012x}": name for number, name in enumerate(LISTS)}
+
+
+def sample_tasks(seed: str, count: int, now: datetime, lists: Container[str] = ()) -> Iterator[dict[str, Any]]:
+    """Yield `count` tasks for bulk_queries.insert_tasks(), with times spread around `now`; parents come first.
+
+    Of the sample lists, only those among `lists` have tasks.
+    """
+    list_ids = {name: list_id for list_id, name in sample_lists(seed).items() if list_id in lists}
+    parent: dict[str, Any] = {}
+    for number, task in enumerate(_plain_tasks(seed, count, now)):
+        task["place"] = f"{number:07}"
+        names = (LIST_OF_TAG[tag] for tag in read_tags(task["tags"]) if tag in LIST_OF_TAG)
+        task["list_id"] = list_ids.get(next(names, ""))
+        if number % FAMILY == 0:
+            parent = task
+            task["is_parent"] = True
+        elif number % FAMILY <= SUBTASKS and not task["recurrence"]:
+            _put_under(task, parent)
+        yield task
+
+
+def _put_under(task: dict[str, Any], parent: dict[str, Any]) -> None:
+    """Make a task a subtask, which is completed and deleted with its parent."""
+    task |= {"parent_id": parent["id"], "list_id": parent["list_id"]}
+    task["deleted"] |= parent["deleted"]
+    if parent["completed"] and not task["completed"]:
+        completed_at = max(parent["completed_at"], task["created_at"])
+        task |= {"completed": True, "completed_at": completed_at}
+
+
+def _id_begin(seed: str) -> str:
+    """Return all but the last 12 digits of ids. UUID version 8 (RFC 9562) is for custom ids."""
+    digits = hashlib.sha256(seed.encode()).hexdigest()
+    return f"{digits[:8]}-{digits[8:12]}-8{digits[12:15]}-8{digits[15:18]}-"
+
+
+def _plain_tasks(seed: str, count: int, now: datetime) -> Iterator[dict[str, Any]]:
     # Only random() is promised to give the same numbers in every Python version.
     random = Random(seed).random  # noqa: S311
-    # UUID version 8 (RFC 9562) is for custom ids. Ascending ids are fastest for an index.
-    digits = hashlib.sha256(seed.encode()).hexdigest()
-    begin = f"{digits[:8]}-{digits[8:12]}-8{digits[12:15]}-8{digits[15:18]}-"
+    # Ascending ids are fastest for an index.
+    begin = _id_begin(seed)
     whole = _whole_tasks()
     for number in range(count):
         task = whole[int(random() * len(whole))].copy()

@@ -2,6 +2,7 @@
 
 import hashlib
 import unicodedata
+from collections.abc import Container
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -13,11 +14,12 @@ from app.auth import queries
 from app.auth.identity import LOCAL_USER_PREFIX, Identity
 from app.auth.problems import EmailTaken, TokenRevoked
 from app.commands.output import as_json, failing_in_one_line, print_json, progress
-from app.commands.samples import sample_tasks
+from app.commands.samples import sample_lists, sample_tasks
 from app.commands.tokens import curl, lifetime, make_token
 from app.database import fetch_one, scope
 from app.database.columns import now
 from app.services import services
+from app.tasks import lists
 from app.tasks.bulk_queries import insert_tasks
 
 # The number of tasks in one statement.
@@ -57,8 +59,9 @@ def seed(users: int, tasks: int, seed: int, json: bool) -> None:
     ids = [_user_id(seed, number) for number in range(users)]
     with progress("Tasks", users * tasks) as tick:
         for number, user_id in enumerate(ids):
-            added_users += _add_user(user_id, seed, number)
-            samples = sample_tasks(user_id, tasks, moment)
+            is_new = _add_user(user_id, seed, number)
+            added_users += is_new
+            samples = sample_tasks(user_id, tasks, moment, _lists(user_id, is_new))
             while page := list(islice(samples, PAGE)):
                 with scope(user_id):
                     added_tasks += len(insert_tasks(user_id, page))
@@ -112,6 +115,14 @@ def _add_user(user_id: str, seed: int, number: int) -> bool:
     except EmailTaken as error:
         raise click.ClickException(f"{email} belongs to another account: try another --seed.") from error
     return True
+
+
+def _lists(user_id: str, is_new: bool) -> Container[str]:
+    """Return the ids of a user's lists. A new user gets some; those that were deleted later stay deleted."""
+    with scope(user_id):
+        if is_new:
+            lists.add_lists(user_id, sample_lists(user_id))
+        return lists.names_of_lists(user_id)
 
 
 def _require_new_id(user_id: str) -> None:

@@ -11,12 +11,14 @@ from typing import IO, Any, TypeVar
 
 import click
 from flask.cli import AppGroup
+from marshmallow import ValidationError
 
 from app.auth import queries
 from app.commands.arguments import can_be_outside, find_user_id, require_utf8
 from app.commands.output import answer, as_json, failing_in_one_line, printable, progress
 from app.database import scope
 from app.tasks import transfer
+from app.tasks.file_schemas import ExportQuery
 from app.tasks.formats import FORMATS, READERS, Reader, Unreadable
 from app.tasks.transfer import Checked
 
@@ -31,6 +33,14 @@ of_user = click.option(
 )
 
 
+def require_list(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    """Return the id of a list in its canonical form, or `none` for the inbox."""
+    try:
+        return text and str(ExportQuery().load({"list": text})["list"])
+    except ValidationError as error:
+        raise click.BadParameter("Give a list's id, or none for the inbox.") from error
+
+
 def in_format(names: Iterable[str]) -> Callable[..., Any]:
     """Return the option that names a file's format."""
     return click.option("--format", "name", type=click.Choice(list(names)), help="By default, the file name's ending.")
@@ -39,9 +49,10 @@ def in_format(names: Iterable[str]) -> Callable[..., Any]:
 @tasks.command("export")
 @of_user
 @in_format(FORMATS)
+@click.option("--list", "list_id", callback=require_list, help="Only the tasks of this list, by its id; or none.")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True), default=STANDARD_STREAM)
 @failing_in_one_line
-def export_tasks(user: str, name: str | None, file: str) -> None:
+def export_tasks(user: str, name: str | None, list_id: str | None, file: str) -> None:
     """Write a user's tasks, except those in the trash, to FILE or standard output.
 
     \b
@@ -52,7 +63,7 @@ def export_tasks(user: str, name: str | None, file: str) -> None:
     format_ = _named(FORMATS, file, name)
     user_id = find_user_id(user)
     with _written(file) as stream, progress("Bytes") as tick, scope(user_id):
-        for piece in transfer.export(user_id, format_):
+        for piece in transfer.export(user_id, format_, list_id):
             stream.write(piece)
             tick(len(piece))
 

@@ -3,11 +3,13 @@
 from app.database.engines import db
 from app.database.execution import (
     IntegrityError,
+    Overtaken,
     driver_connection,
     execute,
     fetch_all,
     fetch_one,
     fetch_tuples,
+    in_transaction,
     transaction,
     violation,
 )
@@ -16,6 +18,7 @@ from app.database.scopes import PURGE, in_this_scope, scope
 __all__ = [
     "PURGE",
     "IntegrityError",
+    "Overtaken",
     "db",
     "driver_connection",
     "execute",
@@ -23,6 +26,7 @@ __all__ = [
     "fetch_one",
     "fetch_tuples",
     "in_this_scope",
+    "in_transaction",
     "scope",
     "transaction",
     "violation",

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import String, Table, cast, column, func, select, table
+from sqlalchemy import String, cast, column, func, select, table
 
 from app.database.columns import metadata
+from app.database.engines import db
 from app.database.execution import fetch_all, fetch_one
 
-# Each machine has a copy, because every process reads all users' revocations twice a second. If they were distributed,
-# one lost machine would stop everybody.
-COPIED = frozenset({"revocations"})
+# Each machine has a copy of these, because every process reads them through whichever machine it uses: all users'
+# revocations twice a second. If they were distributed, one lost machine would stop everybody.
+MIGRATION = "alembic_version"
+COPIED = frozenset({MIGRATION, "revocations"})
 # More than machines, so that some can be moved to a new one.
 SHARDS = 128
 
@@ -23,6 +25,8 @@ HAS_CITUS = func.to_regclass("pg_catalog.pg_dist_partition").is_not(None).label(
 
 def is_cluster() -> bool:
     """Return whether the database has Citus."""
+    if db.on_sqlite:
+        return False
     row = fetch_one(select(HAS_CITUS))
     return row is not None and bool(row.has_citus)
 
@@ -32,23 +36,23 @@ def misplaced() -> list[str]:
     name, method = (cast(_partitions.c[each], String) for each in ("logicalrelid", "partmethod"))
     rows = fetch_all(select(name.label("name"), method.label("method")))
     found = {row.name.rpartition(".")[2]: row.method for row in rows}
-    return [each.name for each in metadata.sorted_tables if found.get(each.name) != _method(each)]
+    return [name for name in _names() if found.get(name) != (_NOT_SPREAD if name in COPIED else _BY_HASH)]
 
 
 def distributing(shards: int = SHARDS) -> Iterator[tuple[str, str]]:
     """Yield each table and the statement that puts it into its place, in an order that their foreign keys allow."""
-    for each in metadata.sorted_tables:
-        yield each.name, _distributing(each, shards)
+    for name in _names():
+        yield name, _distributing(name, shards)
 
 
-def _method(each: Table) -> str:
-    return _NOT_SPREAD if each.name in COPIED else _BY_HASH
+def _names() -> list[str]:
+    return [MIGRATION, *(each.name for each in metadata.sorted_tables)]
 
 
-def _distributing(each: Table, shards: int) -> str:
-    if each.name in COPIED:
-        return f"SELECT create_reference_table('{each.name}')"
-    by = next(iter(each.primary_key)).name
+def _distributing(name: str, shards: int) -> str:
+    if name in COPIED:
+        return f"SELECT create_reference_table('{name}')"
+    by = next(iter(metadata.tables[name].primary_key)).name
     if by == "user_id":
-        return f"SELECT create_distributed_table('{each.name}', '{by}', colocate_with => 'users')"
-    return f"SELECT create_distributed_table('{each.name}', '{by}', colocate_with => 'none', shard_count => {shards})"
+        return f"SELECT create_distributed_table('{name}', '{by}', colocate_with => 'users')"
+    return f"SELECT create_distributed_table('{name}', '{by}', colocate_with => 'none', shard_count => {shards})"

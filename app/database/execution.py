@@ -2,12 +2,12 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import psycopg2
 from sqlalchemy import Executable
@@ -41,10 +41,14 @@ BEGIN = {
     ),
     "sqlite": "BEGIN IMMEDIATE",
 }
+# How often a transaction starts again before the client has to.
+ATTEMPTS = 20
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 # Maximum rows that one statement deletes permanently: more might not finish in time.
 MAX_AT_ONCE = 5_000
+
+T = TypeVar("T")
 
 _transaction: ContextVar["_Transaction | None"] = ContextVar("transaction", default=None)
 
@@ -96,6 +100,20 @@ def driver_connection() -> Iterator[Any]:
     engine, state = db.engine_and_state()
     with scope(None), outages(state), closing(engine.raw_connection()) as pooled:
         yield pooled.driver_connection
+
+
+class Overtaken(Exception):
+    """Another request has changed what this transaction had read before it could lock it. It has to start again."""
+
+
+def in_transaction(work: Callable[[], T]) -> T:
+    """Run `work` in one transaction, and again if it is overtaken: then another request has succeeded."""
+    if _transaction.get() is not None:
+        return work()
+    for _ in range(ATTEMPTS):
+        with suppress(Overtaken), transaction():
+            return work()
+    raise DatabaseUnavailable("Other requests change the same data all the time. Try again.")
 
 
 @contextmanager

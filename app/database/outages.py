@@ -26,8 +26,14 @@ PAUSE_SECONDS = 1
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 LOCK_NOT_AVAILABLE = "55P03"
 READ_ONLY = "25006"
-# Citus has no code of its own for a machine that was lost during a transaction.
-INTERNAL_ERROR, MACHINE_LOST = "XX000", "failure on connection marked as essential"
+# Citus has no code of its own for a machine that was lost during a transaction, or while it was committed.
+INTERNAL_ERROR = "XX000"
+MACHINE_LOST = (
+    "failure on connection marked as essential",
+    "could not commit transaction for shard",
+    "failed to prepare transaction",
+    "execution cannot recover from multiple connection failures",
+)
 SQLITE_OUTAGES = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -62,10 +68,10 @@ class DatabaseState:
     # Connections made before this are broken, or lead to the wrong host.
     broken_at: float = 0.0
 
-    def pause_attempts(self, for_a_lock: bool, writes: bool) -> None:
-        """Pause new attempts; after a write waited for a lock, pause only writes."""
+    def pause_attempts(self, writes: bool) -> None:
+        """Pause new attempts; after a write only writes, because it may have waited for a lock or a standby."""
         self.writes_paused_until = time.monotonic() + PAUSE_SECONDS
-        if not (for_a_lock and writes):
+        if not writes:
             self.reads_paused_until = self.writes_paused_until
 
 
@@ -88,10 +94,10 @@ def outages(state: DatabaseState, writes: bool = True) -> Iterator[None]:
         if not _is_outage(cause):
             raise
         logger.warning("database unavailable: %s", str(cause).strip())
-        code, is_locked = getattr(cause, "pgcode", None), _is_locked(cause)
+        code = getattr(cause, "pgcode", None)
         # Without an SQLSTATE the error came from the driver, not the server.
-        if (is_locked or code is None) and time.monotonic() - began_at > PAUSE_SECONDS:
-            state.pause_attempts(is_locked, writes)
+        if (_is_locked(cause) or code is None) and time.monotonic() - began_at > PAUSE_SECONDS:
+            state.pause_attempts(writes)
         if code == READ_ONLY:
             # Another host may have taken over.
             state.broken_at = time.monotonic()

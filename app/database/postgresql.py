@@ -92,8 +92,8 @@ class _Connection(psycopg2.extensions.connection):
 
 def _connect(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> Any:
     """Try each address of each host in turn, because libpq's own time-out per address does not apply here."""
-    failures = []
-    for place in _places(parameters):
+    failures: list[psycopg2.OperationalError] = []
+    for place in _places(parameters, failures):
         try:
             return psycopg2.connect(**{**parameters, **place})
         except psycopg2.OperationalError as error:
@@ -101,11 +101,12 @@ def _connect(_dialect: object, _record: object, _arguments: object, parameters: 
     raise failures[0]
 
 
-def _places(parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _places(parameters: dict[str, Any], failures: list[psycopg2.OperationalError]) -> Iterator[dict[str, Any]]:
     hosts, ports = (str(parameters.get(name, "")).split(",") for name in ("host", "port"))
     for number, host in enumerate(hosts):
         port = ports[number] if len(ports) > 1 else ports[0]
-        place = {name: value for name, value in (("host", host), ("port", port)) if value}
+        # Also if empty, because they replace the lists: then libpq has its default.
+        place = {"host": host, "port": port}
         if not host or host.startswith(("/", "@")) or "hostaddr" in parameters:
             # A socket's folder, or an address that libpq gets elsewhere.
             yield place
@@ -113,7 +114,9 @@ def _places(parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
         try:
             addresses = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         except OSError as error:
-            raise psycopg2.OperationalError(f"the host {host} has no address: {error}") from error
+            # Where a machine's name goes away with it, the next host has taken over.
+            failures.append(psycopg2.OperationalError(f"the host {host} has no address: {error}"))
+            continue
         for address in addresses:
             yield {**place, "hostaddr": address[4][0]}
 

@@ -38,7 +38,7 @@ LINKS = {
 OWN_ROWS = "(user_id = current_setting('app.user_id'::text, true))"
 PURGED = {
     name: "( CASE WHEN ((current_setting('app.purge'::text, true) = 'on'::text)"
-    f" AND ({column} <= (now() - make_interval(hours => {hours})))) THEN 1 ELSE 0 END <> 0)"
+    f" AND ({column} <= (now() - make_interval(0, 0, 0, 0, {hours})))) THEN 1 ELSE 0 END <> 0)"
     for name, column, hours in (("tasks", "deleted_at", 720), ("idempotency_keys", "created_at", 24))
 }
 
@@ -138,10 +138,15 @@ def require_isolation() -> bool:
     )
     wanted: set[tuple[str | None, ...]] = {(name, "ALL", OWN_ROWS, OWN_ROWS) for name in owned}
     wanted |= {(name, command, PURGED[name], None) for name in PURGED for command in ("SELECT", "DELETE")}
-    found = {(*row[:2], *(text and " ".join(text.split()) for text in row[2:])) for row in policies}
+    found = {(*row[:2], *(text and _condition(text) for text in row[2:])) for row in policies}
     if len(policies) != len(wanted) or found != wanted:
         raise DatabaseUnavailable("The policies that isolate users differ from those of `flask db upgrade`.")
     return bool(row.has_citus)
+
+
+def _condition(text: str) -> str:
+    """Return a policy's condition on one line. Revision 0011 named the hours before it ran on clusters too."""
+    return " ".join(text.split()).replace("make_interval(hours => ", "make_interval(0, 0, 0, 0, ")
 
 
 def require_distribution() -> None:

@@ -24,11 +24,10 @@ def run(identity: Identity, operations: Sequence[Operation]) -> list[dict[str, s
 
 
 def _named(operation: Operation) -> Iterator[str | None]:
-    """Yield the ids of an operation's tasks: of a new one too, because it may be taken, and of a parent."""
+    """Yield the ids of all tasks that an operation names, and of a new one too, because it may be taken."""
     body = operation.get("task") or operation.get("changes") or {}
-    yield operation.get("id")
-    yield body.get("id")
-    yield body.get("parent_id")
+    yield from (operation.get(name) for name in ("id", "before", "after", "parent_id"))
+    yield from (body.get(name) for name in ("id", "parent_id"))
 
 
 def _run(drafts: UnitOfWork, operations: Sequence[Operation]) -> list[dict[str, str | None]]:

@@ -7,12 +7,14 @@ import orjson
 from sqlalchemy import (
     Boolean,
     ColumnElement,
+    Table,
     Text,
     and_,
     bindparam,
     case,
     cast,
     column,
+    false,
     func,
     literal,
     select,
@@ -37,6 +39,8 @@ _SENT = {
     "deleted": Boolean(),
     # The place among the new tasks, as digits.
     "place": Text(),
+    # Of a list.
+    "name": Text(),
 }
 _rows: Any = bindparam("sent_rows", type_=Text())
 _user: Any = bindparam("of_user", type_=Text())
@@ -78,12 +82,12 @@ def _locking(sent: Mapping[str, Any]) -> Any:
     return locking([ids], ids)
 
 
-def _new_values(sent: Mapping[str, Any]) -> dict[str, Any]:
+def _new_values(sent: Mapping[str, Any], position: Any) -> dict[str, Any]:
     return {
         "user_id": _user,
         "id": sent["id"],
         **{name: sent[name] for name in WRITTEN},
-        "position": new_position().concat(sent["place"]),
+        "position": position,
         "completed_at": case((sent["completed"], func.coalesce(sent["completed_at"], now()))),
         "created_at": func.coalesce(sent["created_at"], now()),
         "updated_at": now(),
@@ -91,15 +95,17 @@ def _new_values(sent: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _inserting(insert_for_engine: Any, values: Mapping[str, Any]) -> Any:
+def inserting(insert_for_engine: Any, table: Table, values: Mapping[str, Any]) -> Any:
+    """Build an INSERT of the rows that were sent, for a clause ON CONFLICT."""
     # Without a WHERE in the SELECT, SQLite reads ON CONFLICT as the ON of a join.
-    return insert_for_engine(tasks).from_select(list(values), select(*values.values()).where(true()))
+    return insert_for_engine(table).from_select(list(values), select(*values.values()).where(true()))
 
 
 def _adding(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
     """Build an INSERT that leaves existing tasks unchanged."""
-    values = {**_new_values(sent), "deleted_at": case((sent["deleted"], now()))}
-    return _inserting(insert_for_engine, values).on_conflict_do_nothing().returning(*TASK)
+    position = func.coalesce(sent["position"], new_position().concat(sent["place"]))
+    values = {**_new_values(sent, position), "deleted_at": case((sent["deleted"], now()))}
+    return inserting(insert_for_engine, tasks, values).on_conflict_do_nothing().returning(*TASK)
 
 
 def _updating(sent: Mapping[str, Any]) -> Any:
@@ -124,21 +130,34 @@ _update = {
 
 def _importing(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
     """Build an INSERT that leaves existing tasks unchanged, and restores those in the trash with the sent values."""
-    values = _new_values(sent)
-    statement = _inserting(insert_for_engine, values)
+    values = _new_values(sent, sent["position"])
+    statement = inserting(insert_for_engine, tasks, values)
     # A task makes only one next task in its life, so it keeps that one's id.
     kept = {"user_id", "id", "created_at", "next_id", "version"}
     restored = {name: statement.excluded[name] for name in values.keys() - kept}
-    restored |= {"deleted_at": None, "version": tasks.c.version + 1}
+    restored |= {
+        # It may have subtasks in the trash, unless it becomes a subtask.
+        "is_parent": case((statement.excluded.parent_id.is_(None), tasks.c.is_parent), else_=false()),
+        "deleted_at": None,
+        "version": tasks.c.version + 1,
+    }
     return statement.on_conflict_do_update(
         index_elements=["user_id", "id"], set_=restored, where=tasks.c.deleted_at.is_not(None)
     ).returning(tasks.c.id)
 
 
-_insert_of = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
-_NEW = ["id", *WRITTEN, "place", "completed", "completed_at", "created_at"]
-_add = {name: _adding(_insert_of[name], columns([*_NEW, "deleted"])) for name, columns in ENGINES.items()}
-_import = {name: _importing(_insert_of[name], columns(_NEW)) for name, columns in ENGINES.items()}
+def _listing_live(sent: Mapping[str, Any]) -> Any:
+    return select(tasks.c.id).where(_mine, tasks.c.id.in_(select(sent["id"])), tasks.c.deleted_at.is_(None))
+
+
+INSERT_OF = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+_NEW = ["id", *WRITTEN, "completed", "completed_at", "created_at"]
+_add = {
+    name: _adding(INSERT_OF[name], columns([*_NEW, "position", "place", "deleted"]))
+    for name, columns in ENGINES.items()
+}
+_import = {name: _importing(INSERT_OF[name], columns([*_NEW, "position"])) for name, columns in ENGINES.items()}
+_list_live = {name: _listing_live(columns(["id"])) for name, columns in ENGINES.items()}
 
 
 def lock_tasks(user_id: str, ids: Iterable[str]) -> list[Row]:
@@ -154,12 +173,17 @@ def insert_tasks(user_id: str, new: Sequence[Mapping[str, Any]]) -> list[Row]:
     return fetch_all(for_engine(_add), parameters(user_id, new)) if new else []
 
 
-def import_tasks(user_id: str, new: Sequence[Mapping[str, Any]]) -> int:
-    """Add the tasks whose id is free or in the trash, and return their number. The first one with an id counts."""
+def live_ids(user_id: str, ids: Iterable[str]) -> set[str]:
+    """Return those of the ids that are tasks outside the trash."""
+    return {row.id for row in fetch_all(for_engine(_list_live), parameters(user_id, [{"id": id_} for id_ in ids]))}
+
+
+def import_tasks(user_id: str, new: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Add the tasks whose id is free or in the trash, and return their ids. The first one with an id counts."""
     # PostgreSQL cannot update a row twice in one statement.
     first = {task["id"]: task for task in reversed(new)}
     # Rows, because Citus counts those that stayed unchanged, too.
-    return len(fetch_tuples(for_engine(_import), parameters(user_id, [*reversed(first.values())])))
+    return {id_ for (id_,) in fetch_tuples(for_engine(_import), parameters(user_id, [*reversed(first.values())]))}
 
 
 def update_tasks(user_id: str, changed: Sequence[Mapping[str, Any]]) -> list[Row]:

@@ -21,6 +21,7 @@ NOTHING: Described = MappingProxyType({})
 PRIORITIES = ("none", "low", "medium", "high")
 PRIORITY: Described = MappingProxyType({"component": "Priority", "enum": list(PRIORITIES), "example": "high"})
 TITLE_CHARACTERS = 200
+LIST_NAME_CHARACTERS = 100
 DETAILS_CHARACTERS = 10_000
 MAX_TAGS, TAG_CHARACTERS = 20, 50
 ZONE_CHARACTERS = 64

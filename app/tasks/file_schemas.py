@@ -3,23 +3,36 @@
 from typing import Any
 
 from marshmallow import Schema, fields
-from marshmallow.validate import OneOf
+from marshmallow.validate import OneOf, Regexp
 
 from app.http.fields import Count, QueryBoolean, Text
-from app.tasks.fields import Moment
+from app.tasks.fields import LIST_NAME_CHARACTERS, Moment
 from app.tasks.formats import FORMATS, READERS
 from app.tasks.formats.records import MAX_FAULTS
+from app.tasks.order import POSITION_CHARACTERS
+from app.tasks.page_schemas import IdOrNone
 from app.tasks.schemas import DEFAULTS, NewTask
 
 # The nil UUID (RFC 9562, section 5.9) in place of the next task's id, which an import does not know.
 MADE_ELSEWHERE = "00000000-0000-0000-0000-000000000000"
 
 
+NO_POSITION = f"Must be up to {POSITION_CHARACTERS} letters and digits. Or leave it out: the file's order counts then."
+
+
 class ImportedTask(NewTask):
     """A task read from a file, with the times of its past."""
 
-    defaults = {**DEFAULTS, "completed_at": None, "created_at": None, "next_id": None}
+    defaults = {
+        **DEFAULTS,
+        **dict.fromkeys(["list_id", "list_name", "position", "completed_at", "created_at", "next_id"]),
+        "is_parent": False,
+    }
 
+    list_name = Text(1, LIST_NAME_CHARACTERS, trimmed=True, allow_none=True)
+    position = fields.String(
+        allow_none=True, validate=Regexp(rf"[0-9A-Za-z]{{0,{POSITION_CHARACTERS}}}\Z", error=NO_POSITION)
+    )
     completed_at = Moment("When it was completed.")
     created_at = Moment("When it was created; the time of the import if unknown.")
 
@@ -37,6 +50,8 @@ class ExportQuery(Schema):
         validate=OneOf(list(FORMATS)),
         metadata={"description": "JSON Lines, CSV for spreadsheets, or iCalendar for calendars."},
     )
+
+    list = IdOrNone(metadata={"description": "Only the tasks of this list, or with `none` those of the inbox."})
 
 
 class ImportQuery(Schema):

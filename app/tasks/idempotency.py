@@ -12,7 +12,7 @@ from flask import Response, g, request
 from sqlalchemy import bindparam, delete, literal, select, update
 
 from app.auth.identity import Identity
-from app.database import execute, fetch_one, transaction
+from app.database import execute, fetch_one, in_transaction
 from app.database.columns import from_now, is_older, now
 from app.database.engines import both_engines, for_engine
 from app.http.blueprint import raises, takes, the_request
@@ -80,12 +80,15 @@ def _once(identity: Identity, key: str, request_hash: str, work: Callable[[], Re
 
 def _claim_and_work(user_id: str, key: str, request_hash: str, work: Callable[[], Response]) -> Response:
     parameters = {"of_user": user_id, "of_key": key}
-    with transaction():
+
+    def run() -> Response:
         if fetch_one(for_engine(_claim), {"user_id": user_id, "key": key, "request_hash": request_hash}) is None:
             return _replay(parameters, request_hash)
         answer = work()
         execute(_keep, {**parameters, "kept_answer": _write_answer(answer)})
         return answer
+
+    return in_transaction(run)
 
 
 def _replay(parameters: dict[str, str], request_hash: str) -> Response:

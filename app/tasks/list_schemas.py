@@ -6,15 +6,15 @@ from marshmallow import Schema, fields
 from marshmallow.validate import OneOf, Regexp
 
 from app.http.fields import Id, Text, Time, Uuid
+from app.tasks.fields import LIST_NAME_CHARACTERS
 from app.tasks.lists import MAX_LISTS
 from app.tasks.schemas import POSITION, PartialSchema, new_id_field, read_only, refuse_two_places, user_id_field
 
-NAME_CHARACTERS = 100
 EXAMPLE_LIST_ID = "0199b1f0-5e2a-7c93-a1d4-6b8f3c7e2d19"
 
 
 def _name(**options: Any) -> Text:
-    return Text(1, NAME_CHARACTERS, trimmed=True, metadata={"example": "Groceries"}, **options)
+    return Text(1, LIST_NAME_CHARACTERS, trimmed=True, metadata={"example": "Groceries"}, **options)
 
 
 def _color(**options: Any) -> fields.String:

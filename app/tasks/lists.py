@@ -4,27 +4,34 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Integer, Update, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import Integer, Update, bindparam, case, delete, func, insert, literal, select, update
 
 from app.auth.identity import Identity
-from app.database import IntegrityError, execute, fetch_all, fetch_one, fetch_tuples, transaction, violation
+from app.database import (
+    IntegrityError,
+    Overtaken,
+    execute,
+    fetch_all,
+    fetch_one,
+    fetch_tuples,
+    in_transaction,
+    transaction,
+    violation,
+)
 from app.database.columns import new_position, now, now_if
 from app.database.engines import for_engine
-from app.database.execution import MAX_AT_ONCE
+from app.database.execution import ATTEMPTS, MAX_AT_ONCE
 from app.database.statements import Row
 from app.database.texts import position_at
 from app.http.problems import DatabaseUnavailable, LimitReached, NotFound, ValidationFailed
 from app.tasks import moves
-from app.tasks.bulk_queries import ENGINES, parameters
+from app.tasks.bulk_queries import ENGINES, INSERT_OF, inserting, parameters
 from app.tasks.models import LIST, lists, tasks
 from app.tasks.moves import Stands
 from app.tasks.preconditions import ANY, Precondition
 from app.tasks.queries import NO_SUCH_LIST, for_known_user, new_id, with_precondition
 
 MAX_LISTS = 500
-# Each failed attempt means that another request has succeeded.
-ATTEMPTS = 20
-
 _user: Any = bindparam("of_user")
 _id: Any = bindparam("of_id", type_=lists.c.id.type)
 _of_user = lists.c.user_id == _user
@@ -32,6 +39,8 @@ _this = (_of_user, lists.c.id == _id)
 _COLUMNS = (*LIST, lists.c.user_id)
 _all = select(*_COLUMNS).where(_of_user).order_by(lists.c.position, lists.c.id)
 _get = select(*_COLUMNS).where(*_this)
+_lock_all = select(*LIST).where(_of_user).order_by(lists.c.position, lists.c.id)
+_lock_all = _lock_all.with_for_update(read=True, key_share=True)
 _lock = select(lists.c.id).where(*_this).with_for_update(read=True, key_share=True)
 # Two that add a list at once take turns here, so that they count right.
 _take_turn = select(lists.c.id).where(_of_user).order_by(lists.c.id).limit(1).with_for_update()
@@ -39,6 +48,23 @@ _count = select(func.count().label("lists")).where(_of_user)
 _create = (
     insert(lists).values(position=new_position(), created_at=now(), updated_at=now(), version=1).returning(*_COLUMNS)
 )
+
+
+def _adding(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
+    """Build an INSERT that leaves existing lists unchanged."""
+    values = {
+        "user_id": _user,
+        "id": sent["id"],
+        "name": sent["name"],
+        "position": new_position().concat(sent["place"]),
+        "created_at": now(),
+        "updated_at": now(),
+        "version": literal(1),
+    }
+    return inserting(insert_for_engine, lists, values).on_conflict_do_nothing()
+
+
+_add = {name: _adding(INSERT_OF[name], columns(["id", "name", "place"])) for name, columns in ENGINES.items()}
 _writing = update(lists).where(*_this).values(updated_at=now(), version=lists.c.version + 1).returning(*_COLUMNS)
 _delete = delete(lists).where(*_this)
 
@@ -77,6 +103,17 @@ def get_list(user_id: str, list_id: str) -> Row:
     return _found(fetch_one(_get, {"of_user": user_id, "of_id": list_id}))
 
 
+def lock_lists(user_id: str) -> list[Row]:
+    """Return all lists of a user, in their order. None of them can be deleted until the transaction ends."""
+    return fetch_all(_lock_all, {"of_user": user_id})
+
+
+def add_lists(user_id: str, names: Mapping[str, str]) -> None:
+    """Add lists behind the others, in this order, each with its id and name; leave out those whose id is taken."""
+    new = [{"id": id_, "name": name, "place": f"{place:03}"} for place, (id_, name) in enumerate(names.items())]
+    execute(for_engine(_add), parameters(user_id, new))
+
+
 def lock_list(user_id: str, list_id: str) -> bool:
     """Return whether there is such a list; if so, it cannot be deleted until the transaction ends."""
     return fetch_one(_lock, {"of_user": user_id, "of_id": list_id}) is not None
@@ -110,8 +147,9 @@ def change_list(user_id: str, list_id: str, changes: Mapping[str, Any], precondi
 def move_list(user_id: str, list_id: str, move: Mapping[str, Any], precondition: Precondition = ANY) -> Row:
     """Put a list next to another one, or at an end."""
     place = moves.place_of(move)
-    for _ in range(ATTEMPTS):
-        with transaction():
+
+    def run() -> Row:
+        while True:
             rows = {row.id: row for row in moves.lock_lists(user_id, list_id, place)}
             moved = _found(rows.pop(list_id, None))
             precondition.require(moved.version)
@@ -121,12 +159,15 @@ def move_list(user_id: str, list_id: str, move: Mapping[str, Any], precondition:
             siblings = {id_: Stands(row.position, id_) for id_, row in rows.items()}
             gap = moves.gap(siblings.values(), siblings.get(place.neighbour or ""), place.behind)
             at_end = place == (None, True)
-            position = moves.last_position(gap, moved.clock) if at_end else gap.middle
+            position = moves.last_position(gap, position_at(moved.clock)) if at_end else gap.middle
             if position is None:
-                moves.spread_lists(user_id, gap.low or Stands("", ""), moved.clock)
+                moves.spread_lists(user_id, gap.low or moves.BEFORE_ALL, position_at(moved.clock))
             elif row := moves.put_list(user_id, list_id, None if at_end else gap, position):
                 return row
-    raise DatabaseUnavailable("Others move the lists around all the time. Try again.")
+            else:
+                raise Overtaken
+
+    return in_transaction(run)
 
 
 def delete_list(user_id: str, list_id: str, keep_tasks: bool, precondition: Precondition = ANY) -> None:

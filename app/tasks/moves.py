@@ -14,9 +14,8 @@ from app.database import execute, fetch_all, fetch_one
 from app.database.columns import now
 from app.database.engines import for_engine
 from app.database.statements import Row
-from app.database.texts import position_at
 from app.tasks.bulk_queries import ENGINES, lock_tasks, locking, parameters
-from app.tasks.models import LIST, TASK, lists, tasks
+from app.tasks.models import BEFORE_EVERY_ID, LIST, TASK, lists, tasks
 from app.tasks.order import LONG, after, between, spread
 
 # How many on each side get new positions, if there is no room for one more.
@@ -55,6 +54,9 @@ class Stands(NamedTuple):
     id: str
 
 
+BEFORE_ALL = Stands("", BEFORE_EVERY_ID)
+
+
 class Gap(NamedTuple):
     """What the new place is between; None at an end."""
 
@@ -85,9 +87,8 @@ def gap(siblings: Iterable[Stands], neighbour: Stands | None, behind: bool) -> G
     return Gap(max((each for each in siblings if each < neighbour), default=None), neighbour)
 
 
-def last_position(gap: Gap, clock: str) -> str | None:
-    """Return the position of what is put last at a time; None if there is no room."""
-    position = position_at(clock)
+def last_position(gap: Gap, position: str) -> str | None:
+    """Return the position of what is put last: this one, unless others are behind it; None if there is no room."""
     return position if gap.low is None or gap.low.position < position else gap.middle
 
 
@@ -238,23 +239,23 @@ _write_positions = {
 }
 
 
-def spread_tasks(user_id: str, among: Among, edge: Stands, clock: str) -> None:
+def spread_tasks(user_id: str, among: Among, edge: Stands, last: str) -> None:
     """Give the tasks around an edge new positions with room between them, in the same order."""
     where = {"of_user": user_id, "to_list": among.list_id, "to_parent": among.parent_id}
 
     def lock(ids: list[str]) -> object:
         return lock_tasks(user_id, ids)
 
-    _spread(tasks, among.kind, where, edge, clock, lock)
+    _spread(tasks, among.kind, where, edge, last, lock)
 
 
-def spread_lists(user_id: str, edge: Stands, clock: str) -> None:
+def spread_lists(user_id: str, edge: Stands, last: str) -> None:
     """Give the lists around an edge new positions with room between them, in the same order."""
     every = select(lists.c.id).where(lists.c.user_id == _user).order_by(lists.c.id).with_for_update()
-    _spread(lists, "all", {"of_user": user_id}, edge, clock, lambda _: fetch_all(every, {"of_user": user_id}))
+    _spread(lists, "all", {"of_user": user_id}, edge, last, lambda _: fetch_all(every, {"of_user": user_id}))
 
 
-def _spread(table: Table, kind: str, where: dict[str, Any], edge: Stands, clock: str, lock: Any) -> None:
+def _spread(table: Table, kind: str, where: dict[str, Any], edge: Stands, end: str, lock: Any) -> None:
     rows, locked = SPREAD, None
     while True:
         below, above = (
@@ -265,7 +266,7 @@ def _spread(table: Table, kind: str, where: dict[str, Any], edge: Stands, clock:
         # The outermost stay as they are.
         low = below[rows].position if len(below) > rows else ""
         last = [*reversed(below), *above][-1].position
-        high = above[rows].position if len(above) > rows else max(position_at(clock), after(last))
+        high = above[rows].position if len(above) > rows else max(end, after(last))
         changed = [*reversed(below[:rows]), *above[:rows]]
         if changed != locked:
             # What is read while the rows are locked stays as it is.

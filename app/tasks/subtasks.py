@@ -29,7 +29,14 @@ _detach = update(tasks).where(*_subtasks, tasks.c.deleted_at.is_not(None)).value
 _restore = (
     update(tasks)
     .where(*_subtasks, tasks.c.deleted_at >= bindparam("since", type_=tasks.c.deleted_at.type))
-    .values(deleted_at=None, updated_at=now(), version=tasks.c.version + 1)
+    .values(
+        deleted_at=None,
+        # The parent may have moved since.
+        list_id=bindparam("of_list", type_=tasks.c.list_id.type),
+        updated_at=now(),
+        version=tasks.c.version + 1,
+    )
+    .returning(tasks.c.completed_at)
 )
 
 
@@ -47,7 +54,26 @@ def _following(sent: Mapping[str, Any]) -> Any:
     return update(tasks).where(tasks.c.user_id == _user, tasks.c.parent_id == sent["id"], _live, changes).values(values)
 
 
+def _counting_each(sent: Mapping[str, Any]) -> Any:
+    of_these = (tasks.c.user_id == _user, tasks.c.parent_id.in_(select(sent["id"])), _live)
+    return select(tasks.c.parent_id, func.count().label("subtasks")).where(*of_these).group_by(tasks.c.parent_id)
+
+
+def _marking_each(sent: Mapping[str, Any]) -> Any:
+    these = (tasks.c.user_id == _user, tasks.c.id == sent["id"], tasks.c.is_parent.is_(False))
+    return update(tasks).where(*these).values(is_parent=true())
+
+
+def _reopening_each(sent: Mapping[str, Any]) -> Any:
+    these = (tasks.c.user_id == _user, tasks.c.id == sent["id"], tasks.c.completed_at.is_not(None), _live)
+    return update(tasks).where(*these).values(completed_at=None, updated_at=now(), version=tasks.c.version + 1)
+
+
 _follow = {name: _following(columns(["id", "list_id", "completed", "deleted"])) for name, columns in ENGINES.items()}
+_count_each, _mark_each, _reopen_each = (
+    {name: build(columns(["id"])) for name, columns in ENGINES.items()}
+    for build in (_counting_each, _marking_each, _reopening_each)
+)
 
 
 def count_subtasks(user_id: str, task_id: str) -> int:
@@ -66,14 +92,34 @@ def mark_parent(user_id: str, task_id: str) -> None:
     execute(_mark, {"of_user": user_id, "of_parent": task_id})
 
 
+def count_each(user_id: str, ids: Iterable[str]) -> dict[str, int]:
+    """Return the number of subtasks outside the trash of each of these tasks that has some."""
+    rows = fetch_all(for_engine(_count_each), parameters(user_id, [{"id": id_} for id_ in ids]))
+    return {row.parent_id: int(row.subtasks) for row in rows}
+
+
+def mark_parents(user_id: str, ids: Iterable[str]) -> None:
+    """Note that these tasks have subtasks."""
+    execute(for_engine(_mark_each), parameters(user_id, [{"id": id_} for id_ in ids]))
+
+
+def reopen_parents(user_id: str, ids: Iterable[str]) -> None:
+    """Reopen those of these tasks that are completed."""
+    execute(for_engine(_reopen_each), parameters(user_id, [{"id": id_} for id_ in ids]))
+
+
 def detach_deleted(user_id: str, task_id: str) -> None:
     """Make a task's subtasks in the trash tasks of their own, because the task becomes a subtask itself."""
     execute(_detach, {"of_user": user_id, "of_parent": task_id})
 
 
-def restore_subtasks(user_id: str, task_id: str, since: str) -> None:
-    """Restore the subtasks that went to the trash with their parent; those deleted before stay there."""
-    execute(_restore, {"of_user": user_id, "of_parent": task_id, "since": since})
+def restore_subtasks(user_id: str, parent: Mapping[str, Any]) -> bool:
+    """Restore the subtasks that went to the trash with their parent; those deleted before stay there.
+
+    Return whether one of them is open.
+    """
+    given = {"of_parent": parent["id"], "of_list": parent["list_id"], "since": parent["deleted_at"]}
+    return any(row.completed_at is None for row in fetch_all(_restore, {"of_user": user_id, **given}))
 
 
 def follow_parents(user_id: str, parents: Iterable[Mapping[str, Any]]) -> None:

@@ -8,25 +8,23 @@ from typing import Any, TypeVar
 
 from marshmallow import ValidationError
 
-from app.database import transaction
+from app.database import Overtaken, in_transaction
 from app.database.statements import Row
 from app.database.texts import position_at
 from app.http.parsing import refused
-from app.http.problems import DatabaseUnavailable, LimitReached, NotFound, ValidationFailed
+from app.http.problems import LimitReached, NotFound, ValidationFailed
 from app.tasks import moves, queries, schedule, subtasks
 from app.tasks.bulk_queries import WRITTEN, insert_tasks, lock_tasks, update_tasks
 from app.tasks.lists import lock_list
 from app.tasks.models import WRITABLE
 from app.tasks.moves import Among, Stands
+from app.tasks.order import TIME_CHARACTERS
 from app.tasks.preconditions import ANY, Precondition
 from app.tasks.problems import IdTaken, ParentInTrash
 from app.tasks.queries import NO_SUCH_LIST, new_id
 from app.tasks.subtasks import MAX_SUBTASKS
 
 T = TypeVar("T")
-
-# Each failed attempt means that another request has succeeded.
-ATTEMPTS = 20
 
 NO_SUCH_TASK = "There is no such task."
 
@@ -39,10 +37,6 @@ class IdTakenConcurrently(Exception):
     def __init__(self, task_id: str) -> None:
         super().__init__(task_id)
         self.task_id = task_id
-
-
-class _MovedConcurrently(Exception):
-    """A task got another parent before it was locked, so that parent is not locked."""
 
 
 class UnitOfWork:
@@ -65,9 +59,10 @@ class UnitOfWork:
         # How many subtasks a task has; only of those where it matters.
         self._counts: dict[str, int] = {}
         # Lists that exist until the transaction ends.
-        self._lists: set[str] = set()
+        self._lists: set[str | None] = {None}
+        # Where this transaction puts the first one last, and how many it has put last.
+        self._last = ""
         self._added = 0
-        self._clock = ""
         if ids:
             self._take(lock_tasks(user_id, ids))
 
@@ -140,19 +135,23 @@ class UnitOfWork:
             raise ParentInTrash
         if parent and self._count(parent["id"]) >= MAX_SUBTASKS:
             raise LimitReached(f"The parent already has {MAX_SUBTASKS} subtasks.")
-        row = queries.restore_alone(self._user_id, task_id)
-        if draft["is_parent"]:
-            subtasks.restore_subtasks(self._user_id, task_id, draft["deleted_at"])
-        self._keep(row)
+        self._keep(queries.restore_alone(self._user_id, task_id))
         draft["deleted"] = False
+        if draft["is_parent"] and subtasks.restore_subtasks(self._user_id, draft):
+            self._reopen(draft)
+        if parent and parent["list_id"] != draft["list_id"]:
+            # The parent has moved since.
+            draft["list_id"] = parent["list_id"]
+            self._changed.add(task_id)
         self._reopen_parent(draft)
 
     def move(self, task_id: str, move: Mapping[str, Any], precondition: Precondition = ANY) -> None:
         """Put a task next to another one or at an end, where the body of a move says."""
         # The database knows where all the others are.
         self.write()
+        self._counts.clear()
         place = moves.place_of(move)
-        for _ in range(ATTEMPTS):
+        while True:
             rows = moves.lock_for_move(self._user_id, task_id, move)
             self._take(rows)
             draft = self._find(task_id, precondition)
@@ -161,16 +160,18 @@ class UnitOfWork:
             siblings.pop(task_id, None)
             gap = moves.gap(siblings.values(), siblings[place.neighbour] if place.neighbour else None, place.behind)
             at_end = place == (None, True)
-            position = moves.last_position(gap, self._clock) if at_end else gap.middle
+            position = moves.last_position(gap, self._last + self._next_place()) if at_end else gap.middle
             if position is None:
-                edge = gap.low or Stands("", "")
-                moves.spread_tasks(self._user_id, among, edge, self._clock)
-            elif row := moves.put_task(self._user_id, task_id, among, None if at_end else gap, position):
-                self._settle(draft, among)
-                self._keep(row)
-                self._reopen_parent(draft)
-                return
-        raise DatabaseUnavailable("Others move the tasks around all the time. Try again.")
+                edge = gap.low or moves.BEFORE_ALL
+                moves.spread_tasks(self._user_id, among, edge, self._last)
+            else:
+                break
+        self._settle(draft, among)
+        row = moves.put_task(self._user_id, task_id, among, None if at_end else gap, position)
+        if row is None:
+            raise Overtaken
+        self._keep(row)
+        self._reopen_parent(draft)
 
     def write(self) -> dict[str, Row]:
         """Write all changes, and return the rows of what was written. Raise IdTakenConcurrently if an id is taken."""
@@ -181,6 +182,7 @@ class UnitOfWork:
         new, changed = sorted(self._new), sorted(self._changed.difference(self._new))
         for row in insert_tasks(self._user_id, [self._drafts[id_] for id_ in new]):
             self._keep(row)
+            self._last = self._last or row.position[:TIME_CHARACTERS]
         for task_id in new:
             if task_id not in self._written:
                 raise IdTakenConcurrently(task_id)
@@ -197,9 +199,12 @@ class UnitOfWork:
         for row in rows:
             self._versions[row.id] = row.version
             self._drafts[row.id] = _draft_of(row)
-            self._clock = row.clock
+            self._last = self._last or position_at(row.clock)
+            # A list cannot be deleted while a task in it is locked.
+            self._lists.add(row.list_id)
         if any(draft["parent_id"] and draft["parent_id"] not in self._drafts for draft in self._drafts.values()):
-            raise _MovedConcurrently
+            # It got another parent before it was locked, so that parent is not locked.
+            raise Overtaken
 
     def _keep(self, row: Row) -> None:
         """Note what was written."""
@@ -208,11 +213,20 @@ class UnitOfWork:
         self._drafts[row.id]["position"] = row.position
 
     def _add(self, draft: Draft) -> None:
-        # In this order, although all get the same time.
-        draft["place"] = f"{self._added:05}" if self._added else ""
-        self._added += 1
+        self._put_last(draft)
         self._drafts[draft["id"]] = draft
         self._new.append(draft["id"])
+
+    def _put_last(self, draft: Draft) -> None:
+        draft["place"] = self._next_place()
+        # A cluster's machines have different clocks, so use the same one for all. Where none is known yet, all are new.
+        draft["position"] = self._last + draft["place"] if self._last else None
+
+    def _next_place(self) -> str:
+        """Return what keeps this order among all that this transaction puts last, at the same time."""
+        place = f"{self._added:05}" if self._added else ""
+        self._added += 1
+        return place
 
     def _find(self, task_id: str, precondition: Precondition = ANY) -> Draft:
         draft = self._drafts.get(task_id)
@@ -230,7 +244,7 @@ class UnitOfWork:
             return
         self._leave(draft)
         draft |= {"list_id": among.list_id, "parent_id": among.parent_id}
-        draft["position"] = position_at(self._clock)
+        self._put_last(draft)
         if among.parent_id:
             self._adopt(draft, self._drafts[among.parent_id])
         if among.list_id != before.list_id:
@@ -286,7 +300,7 @@ class UnitOfWork:
             parent["is_parent"] = True
             if parent["id"] not in self._new:
                 subtasks.mark_parent(self._user_id, parent["id"])
-        self._reopen(draft, parent)
+        self._reopen_parent(draft)
 
     def _leave(self, draft: Draft) -> None:
         if draft["parent_id"] in self._counts:
@@ -312,12 +326,12 @@ class UnitOfWork:
             raise ValidationFailed(errors={"recurrence": ["A subtask cannot recur. Set one of both to null."]})
 
     def _reopen_parent(self, draft: Draft) -> None:
-        if draft["parent_id"]:
-            self._reopen(draft, self._drafts[draft["parent_id"]])
+        """Reopen the parent of an open subtask."""
+        if draft["parent_id"] and not draft["completed"]:
+            self._reopen(self._drafts[draft["parent_id"]])
 
-    def _reopen(self, subtask: Draft, parent: Draft) -> None:
-        """Reopen a parent that has an open subtask."""
-        if parent["completed"] and not subtask["completed"] and not parent["deleted"]:
+    def _reopen(self, parent: Draft) -> None:
+        if parent["completed"] and not parent["deleted"]:
             parent |= {"completed": False, "completed_at": None}
             self._changed.add(parent["id"])
 
@@ -376,11 +390,5 @@ def _draft_of(row: Row) -> Draft:
 
 
 def in_unit_of_work(user_id: str, ids: Sequence[str], work: Callable[[UnitOfWork], T]) -> T:
-    """Lock tasks and run `work` on them in a transaction; start again if one got another parent meanwhile."""
-    for _ in range(ATTEMPTS):
-        try:
-            with transaction():
-                return work(UnitOfWork(user_id, ids))
-        except _MovedConcurrently:
-            continue
-    raise DatabaseUnavailable
+    """Lock tasks and run `work` on them in a transaction."""
+    return in_transaction(lambda: work(UnitOfWork(user_id, ids)))

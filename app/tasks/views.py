@@ -170,15 +170,16 @@ def list_changes(query: dict[str, Any]) -> Response:
 @blueprint.response(200, TEXT_FILE, content_type="application/jsonl", headers=("Content-Disposition",))
 @answers_with({format_.media_type: transfer.example(format_) for format_ in FORMATS.values()})
 def export_tasks(query: dict[str, Any]) -> Response:
-    """Download all tasks except those in the trash, as a file that `flask tasks import` can read."""
+    """Download all tasks except those in the trash, or those of one list, as a file that an import can read."""
     format_ = FORMATS[query["format"]]
-    pieces = stream_with_context(in_this_scope(transfer.export(g.identity.user_id, format_)))
+    pieces = stream_with_context(in_this_scope(transfer.export(g.identity.user_id, format_, query.get("list"))))
     name = {"Content-Disposition": f'attachment; filename="tasks.{format_.extension}"'}
     return Response(pieces, headers=name, content_type=format_.media_type)
 
 
 @blueprint.post("/import")
 @authenticated_for(TASKS_WRITE)
+@raises(LimitReached)
 @blueprint.arguments(ImportQuery, location="query")
 @checked_file
 @idempotent
@@ -187,5 +188,6 @@ def import_tasks(checked: Checked) -> Response:
     """Add the tasks of a file, such as an export or another program's: all of them, or none.
 
     Tasks that the caller already has stay unchanged; those in the trash are restored. So an import can be repeated.
+    Lists that the file names and the caller does not have are made.
     """
     return json_response(transfer.report(checked, transfer.write_all(g.identity, checked)))

@@ -27,30 +27,41 @@ KEYS = ("tasks_list_id_fkey", "tasks_parent_id_fkey")
 
 # The microseconds since 1970, as 14 hexadecimal digits.
 POSITION = {
-    "postgresql": "lpad(to_hex(greatest(0, extract(epoch FROM created_at) * 1000000)::bigint), 14, '0')",
+    "postgresql": (
+        "lpad(to_hex(greatest(0, extract(epoch FROM timezone('UTC', created_at)) * 1000000)::bigint), 14, '0')"
+    ),
     "sqlite": ("printf('%014x', max(0, unixepoch(substr(created_at, 1, 19)) * 1000000 + substr(created_at, 21, 6)))"),
 }
 
-# Only while this revision runs, and only in the scope below. Written so that users' queries keep their plans; see
-# revision 0011.
-POLICY = """
-CREATE POLICY without_position ON tasks
-USING (CASE WHEN current_setting('app.positions', true) = 'on' THEN 1 ELSE 0 END <> 0)
+# Each user's tasks in that user's scope, because row-level security applies to the owner too; committed after so many
+# tasks that no request waits long for one of them.
+USERS, ROWS = 1_000, 5_000
+LAST = f"SELECT id FROM users WHERE id > %(after)s ORDER BY id LIMIT 1 OFFSET {USERS - 1}"
+NEWEST = "SELECT max(id) FROM users"
+FILL = f"""
+DO $$
+DECLARE
+    someone text;
+    written integer;
+    uncommitted integer := 0;
+BEGIN
+    FOR someone IN SELECT id FROM users WHERE id > %(after)s AND id <= %(last)s LOOP
+        LOOP
+            PERFORM as_user(someone);
+            UPDATE tasks SET position = {POSITION["postgresql"].replace("%", "%%")}
+            WHERE user_id = someone
+            AND id IN (SELECT id FROM tasks WHERE user_id = someone AND position = '' LIMIT {ROWS});
+            GET DIAGNOSTICS written = ROW_COUNT;
+            uncommitted := uncommitted + written;
+            IF uncommitted >= {ROWS} THEN
+                COMMIT;
+                uncommitted := 0;
+            END IF;
+            EXIT WHEN written < {ROWS};
+        END LOOP;
+    END LOOP;
+END $$
 """
-# In one message, and so in one transaction, with the statement after it.
-SCOPE = "DO $$ BEGIN SET LOCAL app.user_id = ''; SET LOCAL app.positions = 'on'; END $$; "
-ROWS = 5_000
-# The last task of the next part, by the primary key.
-LAST = f"""
-SELECT user_id, id FROM tasks WHERE (user_id, id) > (%(user_id)s, %(id)s)
-ORDER BY user_id, id LIMIT 1 OFFSET {ROWS - 1}
-"""
-PART = f"""
-UPDATE tasks SET position = {POSITION["postgresql"]}
-WHERE position = '' AND (user_id, id) > (%(user_id)s, %(id)s) AND (user_id, id) <= (%(last_user)s, %(last_id)s)
-"""
-REST = f"UPDATE tasks SET position = {POSITION['postgresql']} WHERE position = ''"
-FIRST = {"user_id": "", "id": "00000000-0000-0000-0000-000000000000"}
 
 
 @contextmanager
@@ -80,16 +91,13 @@ def upgrade() -> None:
 
 
 def fill_in_parts() -> None:
-    """Write the positions, each part in a transaction of its own, so that no request waits long for a row."""
-    bind = op.get_bind()
-    op.execute("DROP POLICY IF EXISTS without_position ON tasks")
-    op.execute(POLICY)
-    last = FIRST
-    while found := bind.exec_driver_sql(SCOPE + LAST, last).first():
-        bind.exec_driver_sql(SCOPE + PART, {**last, "last_user": found.user_id, "last_id": found.id})
-        last = found._asdict()
-    bind.exec_driver_sql(SCOPE + REST)
-    op.execute("DROP POLICY without_position ON tasks")
+    """Write the positions of all users' tasks."""
+    bind, after = op.get_bind(), ""
+    while last := bind.exec_driver_sql(LAST, {"after": after}).scalar() or bind.exec_driver_sql(NEWEST).scalar():
+        if last == after:
+            return
+        bind.exec_driver_sql(FILL, {"after": after, "last": last})
+        after = last
 
 
 def downgrade() -> None:

@@ -26,7 +26,7 @@ from tests.api.support.calls import (
     assert_problem,
 )
 from tests.api.test_bodies import LARGEST, MALFORMED, chunked
-from tests.conftest import Caller, make_app, migrate, new_user_id
+from tests.conftest import Caller, make_app, migrate, new_postgresql_url, new_user_id
 
 PASSWORDS = {"password": "correct horse", "new_password": "battery staple"}
 REFRESH = Call("POST", "/v1/auth/refresh", {"refresh_token": "x"})
@@ -69,13 +69,8 @@ header_values = st.text(visible, max_size=30) | st.sampled_from(['""', '"1"', 'W
 @pytest.fixture(scope="module")
 def apps(postgresql, tmp_path_factory):
     """Return the service on both engines."""
-    urls = [
-        f"sqlite:///{tmp_path_factory.mktemp('database') / 'tasks.db'}",
-        postgresql.url(postgresql.create_database()),
-    ]
-    for url in urls:
-        migrate(url)
-    made = [make_app(url) for url in urls]
+    sqlite_url = f"sqlite:///{tmp_path_factory.mktemp('database') / 'tasks.db'}"
+    made = [make_app(url) for url in (migrate(sqlite_url), new_postgresql_url(postgresql))]
     yield made
     for app in made:
         services_of(app).engine.dispose()

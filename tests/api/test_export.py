@@ -78,9 +78,10 @@ def fill(app: Flask, caller: Caller, count: int, **fields: Any) -> None:
     """Create many tasks for a user at once."""
     caller.add()
     made = (ImportedTask().load({"title": f"Task {number}", **fields}) for number in range(count - 1))
-    new = [{**task, "id": f"{number:08}-0000-4000-8000-000000000000"} for number, task in enumerate(made)]
+    ids = (f"{number:08}-0000-4000-8000-000000000000" for number in range(count))
+    new = [{**task, "id": task_id, "position": ""} for task_id, task in zip(ids, made, strict=False)]
     with app.app_context(), scope(caller.user_id):
-        assert import_tasks(str(caller.user_id), new) == count - 1
+        assert len(import_tasks(str(caller.user_id), new)) == count - 1
 
 
 @pytest.fixture
@@ -143,13 +144,14 @@ def test_an_export_has_all_of_the_callers_tasks(ann: Caller, name: str) -> None:
 
 
 def test_a_line_of_json_lines_is_a_task_as_in_the_api(ann: Caller) -> None:
-    """With all its fields in order, also those that an import ignores."""
+    """With all its fields in order, also those that an import ignores, and at the end the name of its list."""
     made = [ann.get(f"/v1/tasks/{ann.add(**task)['id']}") for task in OF_ALL_KINDS]
 
     assert {*json.loads(made[0].data)} == TASK_FIELDS
     # Characters that some readers take for a line end are escaped.
     found = [json.loads(line, object_pairs_hook=list) for line in export(ann).text.splitlines()]
-    assert found == [json.loads(answer.data, object_pairs_hook=list) for answer in made]
+    shown = [json.loads(answer.data, object_pairs_hook=list) for answer in made]
+    assert found == [[*pairs, ("list_name", None)] for pairs in shown]
 
 
 @EVERY_FORMAT
@@ -195,7 +197,8 @@ def test_an_export_has_every_task_once(app: Flask, ann: Caller, small_pages: int
         found = tasks_in(export(ann, name), name)
 
     assert found == [as_read(task) for task in made]
-    assert len(sent) == count // small_pages + 1
+    # The lists, and each page.
+    assert len(sent) == 1 + count // small_pages + 1
 
 
 @pytest.mark.usefixtures("small_pages")
@@ -223,7 +226,7 @@ def test_tasks_with_any_id_are_exported(ann: Caller, at_once: bool) -> None:
 
 @EVERY_FORMAT
 def test_head_of_an_export_has_no_body(app: Flask, ann: Caller, name: str) -> None:
-    """It has GET's headers, and reads only the first page."""
+    """It has GET's headers, and reads only the lists and the first page."""
     ann.add()
     get = export(ann, name)
     with messages(app) as sent:
@@ -232,7 +235,7 @@ def test_head_of_an_export_has_no_body(app: Flask, ann: Caller, name: str) -> No
     assert (head.status_code, head.data) == (200, b"")
     own = {"X-Request-ID"}
     assert {item for item in head.headers if item[0] not in own} == {item for item in get.headers if item[0] not in own}
-    assert len(sent) == 1
+    assert len(sent) == 2
 
 
 @contextmanager
@@ -255,7 +258,7 @@ def test_a_page_is_read_only_when_it_is_sent(app: Flask, ann: Caller) -> None:
     with messages(app) as sent, streamed(ann) as pieces:
         counts.extend(len(sent) for _ in pieces)
 
-    assert counts == [1, 1, 2, 2, 3, 3, 4, 4]
+    assert counts == [2, 2, 3, 3, 4, 4, 5, 5]
 
 
 @pytest.mark.usefixtures("small_pages")
@@ -270,7 +273,7 @@ def test_nothing_more_is_read_after_the_client_has_left(app: Flask, ann: Caller)
             until(lambda: services_of(app).database.connections.in_use == 0, "a pool at rest")
         assert len(list(pieces)) == 0
 
-    assert len(sent) == 1
+    assert len(sent) == 2
     assert ann.get("/v1/tasks").status_code == 200
 
 

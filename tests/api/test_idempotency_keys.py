@@ -20,6 +20,7 @@ from tests.api.support.calls import CREATE, assert_problem
 from tests.api.test_idempotency import EVERY_CREATE, KEY, is_replay, tasks_of, told
 from tests.auth.people import sql
 from tests.conftest import Caller, make_app, new_user_id, shared_token
+from tests.postgres import not_on_a_cluster
 
 DAY = 24 * 3600
 ONLY_POSTGRESQL = pytest.mark.parametrize("engine", ["postgresql"], indirect=True, scope="session")
@@ -101,6 +102,7 @@ def own_app(new_database):
     services_of(app).engine.dispose()
 
 
+@not_on_a_cluster("a distributed table has no trigger")
 @EVERY_CREATE
 def test_a_failed_transaction_stores_neither_task_nor_key(own_app, engine, create):
     """So repeating the request after a fault creates the task once."""

@@ -31,6 +31,7 @@ from tests.api.support.completing import (
 )
 from tests.auth.people import sql
 from tests.conftest import Caller, make_app, new_user_id
+from tests.postgres import not_on_a_cluster
 
 AT_ONCE = 50
 RESTORE = Call("POST", "/v1/tasks/{task_id}/restore")
@@ -227,6 +228,7 @@ def test_a_concurrent_change_is_not_lost_to_a_completion(app, ann):
     assert done["tags"] == changes["tags"]
 
 
+@not_on_a_cluster("a distributed table has no trigger")
 @pytest.mark.parametrize("event", ["INSERT", "UPDATE"])
 def test_the_completion_and_the_next_task_are_written_together(new_database, engine, event):
     """If one of them fails, neither is there."""

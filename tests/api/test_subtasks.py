@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from app.tasks import unit_of_work
+from app.tasks.order import TIME_CHARACTERS
 from tests.api.test_lists_of_tasks import add_list
 from tests.conftest import Caller
 
@@ -224,7 +225,9 @@ def test_a_task_has_at_most_so_many_subtasks(
 ) -> None:
     """Created, moved, restored, or in a batch; one that leaves makes room."""
     monkeypatch.setattr(unit_of_work, "MAX_SUBTASKS", 3)
-    made = [ann.add(parent_id=parent["id"]) for _ in range(3)]
+    made = [ann.add(parent_id=parent["id"]) for _ in range(2)]
+    made.append(ann.add())
+    assert ann.post(f"/v1/tasks/{made[2]['id']}/move", json={"after": made[1]["id"]}).status_code == 200
     other, new = ann.add(), {"title": "x", "parent_id": parent["id"]}
     operations = [{"op": "delete", "id": made[0]["id"]}, *[{"op": "create", "task": new}] * 2]
 
@@ -320,3 +323,72 @@ def test_a_batch_works_on_a_family(ann: Caller) -> None:
     assert not now(ann, {"id": other})["completed"]
     ann.post(f"/v1/tasks/{parent}/restore")
     assert now(ann, {"id": second})["list_id"] is None
+
+
+@pytest.mark.parametrize("fate", ["list stays", "list is deleted"])
+def test_a_restored_subtask_is_in_the_list_of_its_parent_now(ann: Caller, parent: dict[str, Any], fate: str) -> None:
+    """Although it was in another one when it was deleted."""
+    alone, together = ann.add(parent_id=parent["id"]), ann.add(parent_id=parent["id"])
+    other = add_list(ann)["id"]
+    ann.delete(f"/v1/tasks/{alone['id']}")
+    operations = [
+        {"op": "delete", "id": together["id"]},
+        {"op": "update", "id": parent["id"], "changes": {"list_id": other}},
+        {"op": "delete", "id": parent["id"]},
+    ]
+    assert ann.post("/v1/tasks/batch", json={"operations": operations}).status_code == 200
+    if fate == "list is deleted":
+        assert ann.delete(f"/v1/lists/{parent['list_id']}").status_code == 204
+
+    for task in (parent, alone):
+        assert ann.post(f"/v1/tasks/{task['id']}/restore").json["list_id"] == other
+    assert {task["list_id"] for task in subtasks(ann, parent)} == {other}
+    assert {task["id"] for task in subtasks(ann, parent)} == {alone["id"], together["id"]}
+
+
+def test_a_completed_parent_is_reopened_by_an_open_subtask_that_comes_back_with_it(
+    ann: Caller, parent: dict[str, Any]
+) -> None:
+    """Both were deleted in one batch, the subtask before its parent was completed."""
+    subtask = ann.add(parent_id=parent["id"])
+    names = (("delete", subtask), ("complete", parent), ("delete", parent))
+    operations = [{"op": op, "id": task["id"]} for op, task in names]
+    assert ann.post("/v1/tasks/batch", json={"operations": operations}).status_code == 200
+
+    restored = ann.post(f"/v1/tasks/{parent['id']}/restore").json
+
+    assert not now(ann, subtask)["completed"]
+    assert not restored["completed"]
+    assert now(ann, parent) == restored
+
+
+def test_a_batch_of_new_tasks_puts_one_last_that_it_moves(ann: Caller) -> None:
+    """Where nothing was there before."""
+    first, second, parent = sorted((str(uuid.uuid4()) for _ in range(3)), reverse=True)
+    operations = [
+        *({"op": "create", "task": {"id": new, "title": "new"}} for new in (parent, first, second)),
+        *({"op": "update", "id": moved, "changes": {"parent_id": parent}} for moved in (second, first)),
+    ]
+
+    assert ann.post("/v1/tasks/batch", json={"operations": operations}).status_code == 200
+
+    assert [task["id"] for task in subtasks(ann, {"id": parent})] == [second, first]
+    assert all(len(task["position"]) >= TIME_CHARACTERS for task in subtasks(ann, {"id": parent}))
+
+
+def test_what_a_batch_puts_last_is_in_its_order(ann: Caller) -> None:
+    """Created, moved and changed, whatever their ids are."""
+    made = add_list(ann)["id"]
+    ids = sorted((str(uuid.uuid4()) for _ in range(8)), reverse=True)
+    for task_id in ids[:6]:
+        ann.add(id=task_id)
+    operations: list[dict[str, Any]] = []
+    for changed, moved in zip(ids[:3], ids[3:6], strict=True):
+        operations.append({"op": "update", "id": changed, "changes": {"list_id": made}})
+        operations.append({"op": "move", "id": moved, "place": "last", "list_id": made})
+    operations += [{"op": "create", "task": {"id": new, "title": "new", "list_id": made}} for new in ids[6:]]
+
+    assert ann.post("/v1/tasks/batch", json={"operations": operations}).status_code == 200
+
+    order = [task["id"] for task in ann.get(f"/v1/tasks?sort=position&list={made}").json["items"]]
+    assert order == [operation.get("id") or operation["task"]["id"] for operation in operations]

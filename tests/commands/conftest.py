@@ -1,8 +1,14 @@
 """Shared by the tests of the commands."""
 
+import os
+
 import pytest
 
 from tests.conftest import NewDatabase
+from tests.postgres import CITUS
+
+# Only `make test-citus` has a cluster.
+collect_ignore = [] if CITUS in os.environ else ["test_cluster.py"]
 
 
 @pytest.fixture

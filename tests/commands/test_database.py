@@ -10,7 +10,7 @@ from app.database import db, scope
 from app.services import services_of
 from tests.commands.calling import fail, run, succeed
 from tests.conftest import Caller, make_app, migrate, new_user_id
-from tests.postgres import PASSWORD, Server
+from tests.postgres import PASSWORD, Cluster, Server, not_on_a_cluster
 
 INSUFFICIENT_PRIVILEGE = "42501"
 
@@ -18,7 +18,7 @@ INSUFFICIENT_PRIVILEGE = "42501"
 @pytest.fixture
 def owner(postgresql: Server) -> Iterator[Flask]:
     """A service that connects as the owner of its tables."""
-    app = make_app(migrate(postgresql.url(postgresql.create_database())))
+    app = make_app(migrate(postgresql.owners_url(postgresql.url(postgresql.create_database()))))
     yield app
     services_of(app).engine.dispose()
 
@@ -28,13 +28,16 @@ def service(postgresql: Server, owner: Flask) -> Iterator[Flask]:
     """A service whose role may only read and write rows."""
     url = services_of(owner).engine.url
     role = f"{url.database}_service"
-    postgresql.sql(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
+    # In this database, because there Citus creates it on each machine.
+    postgresql.sql(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'", url.database)
     succeed(owner, "db", "grant", role)
+    if isinstance(postgresql, Cluster):
+        succeed(owner, "db", "distribute", "--shards", "4")
     app = make_app(url.set(username=role).render_as_string(hide_password=False))
     yield app
     services_of(app).engine.dispose()
     postgresql.sql(f"DROP OWNED BY {role}", url.database)
-    postgresql.sql(f"DROP ROLE {role}")
+    postgresql.sql(f"DROP ROLE {role}", url.database)
 
 
 def send(app: Flask, statement: str) -> str:
@@ -104,6 +107,7 @@ def test_a_grant_to_an_unknown_role_fails_in_one_line(owner: Flask) -> None:
     assert 'role "nobody else" does not exist' in fail(owner, "db", "grant", "nobody else")
 
 
+@not_on_a_cluster("its owner does not serve, with or without a grant")
 def test_a_grant_to_the_owner_is_refused(owner: Flask) -> None:
     """It has all rights already, and would no longer be held."""
     result = run(owner, "db", "grant", str(services_of(owner).engine.url.username))
@@ -113,6 +117,7 @@ def test_a_grant_to_the_owner_is_refused(owner: Flask) -> None:
     assert Caller(owner).get("/readyz").status_code == 200
 
 
+@not_on_a_cluster("its databases have Citus")
 def test_a_database_without_citus_is_not_distributed(owner: Flask) -> None:
     """The message says what is missing, and nothing changes."""
     assert "CREATE EXTENSION citus" in fail(owner, "db", "distribute")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy.engine import make_url
 
 from app.commands import doctor as command
 from app.ops import checks, database_checks
@@ -207,11 +208,11 @@ def test_upgrading_with_a_role_that_may_not_create_tables_prints_one_line(postgr
 
 def test_a_role_without_access_to_the_tables_prints_one_line(postgresql: Server) -> None:
     """The tables exist, but belong to another role."""
-    role, name = f"{postgresql.role}_other", postgresql.create_database()
-    migrate(postgresql.url(name))
+    role, url = f"{postgresql.role}_other", postgresql.url(postgresql.create_database())
+    migrate(postgresql.owners_url(url))
     postgresql.sql(f"CREATE ROLE {role} LOGIN PASSWORD 'tasks'")
     try:
-        with another_app(postgresql.url(name).replace(f"//{postgresql.role}:", f"//{role}:")) as app:
+        with another_app(make_url(url).set(username=role).render_as_string(hide_password=False)) as app:
             assert "permission denied for table users" in fail(app, "users", "list")
             assert "use the role that owns them" in findings(app)["migrations"]["message"]
     finally:
@@ -298,8 +299,7 @@ def test_a_locale_without_unicode_is_a_warning(postgresql: Server, app: Flask) -
     name = f"{postgresql.role}_ascii"
     postgresql.sql(f"CREATE DATABASE {name} OWNER {postgresql.role} TEMPLATE template0 LOCALE 'C' ENCODING 'UTF8'")
     postgresql.databases.append(name)
-    migrate(postgresql.url(name))
-    with another_app(postgresql.url(name)) as ascii_only:
+    with another_app(migrate(postgresql.owners_url(postgresql.url(name)))) as ascii_only:
         found = findings(ascii_only)["letters"]
 
     assert found["status"] == "warning"

@@ -132,6 +132,36 @@ def test_the_tasks_are_of_all_kinds(seeded: Flask) -> None:
     assert caller.get("/v1/tasks?overdue=true").json["items"]
 
 
+def test_some_tasks_are_in_lists_and_some_are_subtasks(seeded: Flask) -> None:
+    """A subtask is in its parent's list, completed if that is, and in its place."""
+    caller = first_user(seeded)
+    tasks = {task["id"]: task for task in tasks_of(caller)}
+    lists = {each["id"]: each["name"] for each in caller.get("/v1/lists").json["items"]}
+    subtasks = [task for task in tasks.values() if task["parent_id"]]
+
+    assert list(lists.values()) == ["Work", "Home", "Errands"]
+    assert {task["list_id"] for task in tasks.values()} == {None, *lists}
+    assert MANY / 20 < len(subtasks) < MANY / 4
+    for task in subtasks:
+        parent = tasks[task["parent_id"]]
+        assert (parent["parent_id"], parent["list_id"]) == (None, task["list_id"])
+        assert task["completed"] or not parent["completed"]
+    assert len({task["position"] for task in tasks.values()}) == len(tasks)
+
+
+def test_a_seeded_list_stays_deleted(seeded: Flask) -> None:
+    """A second run does not bring it back, and adds the missing tasks to the inbox."""
+    number = ("--users", "1", "--seed", "31")
+    user = record(seeded, "seed", *number, "--tasks", "20")
+    caller = Caller(seeded, user["user_id"], user["access_token"])
+    for each in caller.get("/v1/lists").json["items"]:
+        assert caller.delete(f"/v1/lists/{each['id']}?tasks=keep").status_code == 204
+
+    assert record(seeded, "seed", *number, "--tasks", "40")["added_tasks"] == 20
+    assert caller.get("/v1/lists").json["items"] == []
+    assert {task["list_id"] for task in tasks_of(caller)} == {None}
+
+
 def test_most_dues_are_near_today(seeded: Flask) -> None:
     """Most open tasks are due within two months."""
     today = datetime.now(UTC).date()

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.services import services_of
-from app.tasks import transfer
+from app.tasks import arrivals, transfer
 from app.tasks.fields import read_tags, write_tags
 from app.tasks.formats import FORMATS
 from app.tasks.recurrence import canonical
@@ -120,8 +121,12 @@ def lines(*written: Task) -> bytes:
 
 def kept_by(app: Flask, user: str | None) -> list[Task]:
     """All of somebody's tasks, as a file holds them, by their ids."""
-    found = [as_read(orjson.loads(line)) for line in exported(app, user).splitlines()]
-    return by_id(found)
+    return by_id(as_kept(orjson.loads(line)) for line in exported(app, user).splitlines())
+
+
+def as_kept(task: Task) -> Task:
+    """Return what an import keeps of a task. Its position is another one, in the same order."""
+    return as_read(task) | {"position": None}
 
 
 def by_id(found: Iterable[Task]) -> list[Task]:
@@ -131,7 +136,8 @@ def by_id(found: Iterable[Task]) -> list[Task]:
 @st.composite
 def importable(draw: st.DrawFn) -> Task:
     """Any task that the API could have taken."""
-    task = as_read(draw(tasks()))
+    # Lists and parents have to be there, too.
+    task = as_read(draw(tasks())) | {"list_name": None, "parent_id": None}
     task |= {name: draw(TIMES) for name in ("completed_at", "due_at", "created_at") if task[name]}
     task["due_on"] = draw(DAYS) if task["due_on"] else None
     task["recurrence"] = task["recurrence"] and canonical(task["recurrence"])
@@ -150,7 +156,7 @@ def test_what_goes_through_a_file_loses_nothing(app: Flask, name: str, written: 
     found = imported(app, bob, exported(app, ann, name), name)
 
     assert found == {"user_id": bob, "found": len(written), "added": len(written), "kept": 0, **NO_FAULTS}
-    assert kept_by(app, bob) == kept_by(app, ann) == by_id(written)
+    assert kept_by(app, bob) == kept_by(app, ann) == by_id(map(as_kept, written))
 
 
 @EVERY_FORMAT
@@ -174,7 +180,7 @@ def test_any_number_of_pages_goes_through_a_file(
     other = new_user_id()
 
     assert imported(app, other, exported(app, ann.user_id, name), name)["added"] == count
-    assert kept_by(app, other) == by_id(map(as_read, made))
+    assert kept_by(app, other) == by_id(map(as_kept, made))
 
 
 @EVERY_FORMAT
@@ -226,7 +232,7 @@ def test_a_task_in_the_trash_comes_back(app: Flask, ann: Caller) -> None:
 
     [back] = walk(ann)
     assert (found["added"], found["kept"]) == (1, 0)
-    assert back == task | {"updated_at": back["updated_at"]}
+    assert back == task | {name: back[name] for name in ("updated_at", "position")}
     assert changes(ann, since)["changed"] == [back]
     for version in (1, 2, 3):
         stale = ann.patch(f"/v1/tasks/{task['id']}", json={"title": "x"}, headers={"If-Match": f'"{version}"'})
@@ -284,7 +290,7 @@ def test_somebody_elses_file_makes_tasks_of_ones_own(app: Flask, ann: Caller, bo
     [bobs] = walk(bob)
     assert bob.patch(f"/v1/tasks/{task['id']}", json={"title": "of Bob"}).status_code == 200
 
-    assert bobs == task | {"user_id": bob.user_id, "updated_at": bobs["updated_at"]}
+    assert bobs == task | {"user_id": bob.user_id, **{name: bobs[name] for name in ("updated_at", "position")}}
     assert walk(ann) == [task]
 
 
@@ -294,7 +300,7 @@ def test_what_a_file_leaves_out_is_as_in_a_new_task(app: Flask, ann: Caller) -> 
     tea, done = walk(ann, sort="-title")
     new = ann.add()
 
-    assert tea == new | {name: tea[name] for name in ("id", "created_at", "updated_at")}
+    assert tea == new | {name: tea[name] for name in ("id", "position", "created_at", "updated_at")}
     assert done["completed_at"] == done["created_at"] == done["updated_at"] < new["created_at"]
 
 
@@ -402,7 +408,7 @@ def test_an_outside_users_id_may_look_like_an_address(app: Flask) -> None:
     ann = Caller(app, f"{new_user_id()}@example.com")
     task = ann.add()
 
-    assert kept_by(app, ann.user_id) == [as_read(task)]
+    assert kept_by(app, ann.user_id) == [as_kept(task)]
     assert imported(app, ann.user_id, exported(app, ann.user_id))["kept"] == 1
 
 
@@ -444,8 +450,8 @@ def test_a_refusal_counts_the_other_faulty_tasks(app: Flask, ann: Caller, count:
 @pytest.mark.parametrize(
     ("name", "text", "count", "kinds"),
     [
-        ("Home.csv", TODOIST, 5, ["note of a project", "INDENT", "RESPONSIBLE", "DATE", "DURATION", "DEADLINE"]),
-        ("Tasks.JSON", GOOGLE, 3, ["parent", "deleted task"]),
+        ("Home.csv", TODOIST, 5, ["note of a project", "RESPONSIBLE", "DATE", "DURATION", "DEADLINE"]),
+        ("Tasks.JSON", GOOGLE, 3, ["deleted task"]),
         ("List.ics", OPEN_TASKS, 1, ["ORGANIZER", "DTSTART", "EXDATE"]),
     ],
     ids=["csv", "json", "ics"],
@@ -465,6 +471,60 @@ def test_another_programs_file_needs_no_option(
     assert first.stderr == "".join(f"Left out: {kind} (1).\n" for kind in kinds)
 
 
+def test_todoists_subtasks_have_their_parent(app: Flask, ann: Caller) -> None:
+    """It has no id in the file, and gets the same one at each import."""
+    for _ in range(2):
+        imported(app, ann.user_id, TODOIST.encode(), "csv")
+    [subtask] = [task for task in walk(ann) if task["parent_id"]]
+    [parent] = [task for task in walk(ann) if task["id"] == subtask["parent_id"]]
+
+    assert (parent["title"], subtask["title"]) == ("Buy compost", "Peat-free")
+
+
+def test_an_export_of_one_list(app: Flask, ann: Caller) -> None:
+    """By its id, or the inbox; one that is not there has no task."""
+    home = ann.post("/v1/lists", json={"name": "Home"}).json["id"]
+    tea, milk = ann.add(list_id=home), ann.add(title="milk")
+    arguments = ["tasks", "export", "--user", str(ann.user_id), "--format", "jsonl", "--list"]
+    files = [succeed(app, *arguments, list_id) for list_id in (home.upper(), "none", str(uuid4()))]
+
+    assert [[orjson.loads(line)["id"] for line in file.splitlines()] for file in files] == [
+        [tea["id"]],
+        [milk["id"]],
+        [],
+    ]
+
+
+@pytest.mark.parametrize("page", [1, 200])
+def test_the_order_of_a_file_does_not_end_with_a_page(
+    app: Flask, ann: Caller, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    """Lists, parents and positions, although each page is written alone."""
+    monkeypatch.setattr(transfer, "PAGE", page)
+    parent = str(uuid4())
+    under = [{"title": title, "parent_id": parent, "position": title} for title in ("z", "y")]
+    tops = [{"title": title, "list_name": "Home", "position": title} for title in ("c", "a")]
+    done = imported(
+        app, ann.user_id, lines(*under, *tops, {"id": parent, "title": "b", "list_name": "Home", "position": "b"})
+    )
+
+    assert done["left_out"] == []
+    assert [task["title"] for task in walk(ann, sort="position", parent="none")] == ["a", "b", "c"]
+    assert [task["title"] for task in walk(ann, sort="position", parent=parent)] == ["y", "z"]
+    assert len({task["list_id"] for task in walk(ann)}) == 1
+
+
+def test_too_many_lists_are_refused_in_one_line(app: Flask, ann: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is written."""
+    monkeypatch.setattr(transfer, "PAGE", 1)
+    monkeypatch.setattr(arrivals, "MAX_LISTS", 2)
+    said = refused(app, ann.user_id, lines(*({"title": name, "list_name": name} for name in "abc")))
+
+    assert said == f"Error: {arrivals.TOO_MANY_LISTS}"
+    assert walk(ann) == []
+    assert ann.get("/v1/lists").json["items"] == []
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -474,6 +534,7 @@ def test_another_programs_file_needs_no_option(
         ["export", "--user", "ann", "-"],
         ["export", "--user", "ann", "tasks.txt"],
         ["export", "--user", "ann", "--format", "xml"],
+        ["export", "--user", "ann", "--format", "csv", "--list", "inbox"],
         ["export", "--user", "ann", "--format", "csv", "."],
         ["export", "--user", "ann", "--format", "csv", "a.csv", "b.csv"],
         ["export", "--user", "a\udcffb", "--format", "csv"],

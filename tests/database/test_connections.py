@@ -4,12 +4,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Flask
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.database import engines
 from app.database.connections import Connections
 from app.services import services_of
-from tests.conftest import NewDatabase, make_app
+from tests.conftest import Caller, NewDatabase, make_app
+from tests.database.conftest import NewApp
+from tests.postgres import Server
 from tests.waiting import LONGEST_WAIT_SECONDS, until
 
 
@@ -76,3 +79,14 @@ def test_disposing_of_an_engine_closes_its_connections(small_app: Flask) -> None
 
     with pytest.raises(Exception, match="closed"):
         driver.cursor()
+
+
+def test_hosts_without_ports_are_tried_in_turn(postgresql: Server, postgresql_database: str, new_app: NewApp) -> None:
+    """The first that is there serves, at PostgreSQL's usual port."""
+    url = make_url(postgresql.url(postgresql_database))
+    if "host" not in url.query:
+        pytest.skip("the given server may have another port")
+    hosts = {"host": ("/nowhere", str(url.query["host"]))}
+    app = new_app(url.update_query_dict(hosts).render_as_string(hide_password=False))
+
+    assert Caller(app).get("/readyz").status_code == 200

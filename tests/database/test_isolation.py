@@ -36,7 +36,8 @@ CHANGE: dict[str, Any] = {"recurrence": "FREQ=DAILY", "due_on": "2026-03-14"}
 
 def row(task_id: str | None = None) -> dict[str, Any]:
     """Return all stored values of a task."""
-    kept = {"next_id": None, "completed_at": None, "created_at": None, "deleted": False}
+    kept = {"next_id": None, "completed_at": None, "created_at": None, "deleted": False, "is_parent": False}
+    kept |= {"place": "", "position": "", "list_name": None}
     return {**kept, **NewTask().load({"title": "x", "id": task_id or str(uuid.uuid4())})}
 
 
@@ -74,6 +75,7 @@ QUERIES: dict[str, Callable[[str, str], Any]] = {
     "bulk_queries.lock_tasks": lambda user, task: list(bulk_queries.lock_tasks(user, [task])),
     "bulk_queries.insert_tasks": lambda user, _: bulk_queries.insert_tasks(user, [row()]),
     "bulk_queries.import_tasks": lambda user, _: bulk_queries.import_tasks(user, [row()]),
+    "bulk_queries.live_ids": lambda user, task: sorted(bulk_queries.live_ids(user, [task])),
     "bulk_queries.update_tasks": lambda user, task: bulk_queries.update_tasks(user, [row(task)]),
     "transfer.export": lambda user, _: list(transfer.export(user, FORMATS["jsonl"])),
     "transfer.write": lambda user, _: transfer.write(user, checked(), lambda _: None),

@@ -56,6 +56,10 @@ LOCKING = """
     with op.get_context().autocommit_block():
         op.create_index("tasks_colour_idx", "tasks", ["colour"], postgresql_concurrently=True)
 """
+DEADLOCKED_ONCE = """
+    op.add_column("tasks", sa.Column("colour", sa.Text))
+    op.execute("DO $$ BEGIN IF nextval('tries') = 1 THEN RAISE deadlock_detected; END IF; END $$")
+"""
 ORPHANING = """
     op.execute("DELETE FROM users WHERE id = 'user-0'")
 """
@@ -193,9 +197,11 @@ def test_an_upgrade_keeps_every_row(empty_app: Flask, revision: str) -> None:
             assert {name: after.get(name) for name in before} == before
 
 
-def test_upgrading_gives_tasks_positions_in_the_order_of_their_creation(empty_app: Flask) -> None:
-    """Of every user, and also of tasks from before 1970; new ones come after them."""
-    engine = engine_of(empty_app)
+def test_upgrading_gives_tasks_positions_in_the_order_of_their_creation(empty_app: Flask, tmp_path: Path) -> None:
+    """Of every user, in parts, and also of tasks from before 1970; new ones come after them."""
+    engine, folder = engine_of(empty_app), Path(shutil.copytree(MIGRATIONS, tmp_path / "migrations"))
+    revision = next(folder.glob("versions/0015_*.py"))
+    revision.write_text(re.sub("^USERS, ROWS = .*", "USERS, ROWS = 2, 3", revision.read_text(), flags=re.M))
     years = (1950, 1990, 2005, 2020)
     with empty_app.app_context():
         flask_migrate.upgrade(revision="0012")
@@ -209,7 +215,7 @@ def test_upgrading_gives_tasks_positions_in_the_order_of_their_creation(empty_ap
                     moment = moment_of(engine.dialect.name, datetime(year, 1, 2, 3, 4, 5, 678_901, UTC).timestamp())
                     ids = {"user_id": user_id, "id": str(uuid.uuid4()), "title": str(year), "version": 1}
                     connection.execute(table.insert().values(**ids, created_at=moment, updated_at=moment))
-        flask_migrate.upgrade()
+        flask_migrate.upgrade(directory=str(folder))
 
     for user_id in USERS:
         caller = Caller(empty_app, user_id)
@@ -394,6 +400,20 @@ def test_an_upgrade_lets_writes_go_on(
 
     assert [set(each) for each in statuses] == [{201}] * len(callers)
     assert "tasks_colour_idx" in str(outline(engine_of(migrating))["tasks"])
+
+
+def test_an_upgrade_is_repeated_after_a_deadlock(
+    postgresql: Server, postgresql_database: str, new_app: NewApp, next_migration: Callable[[str], str]
+) -> None:
+    """PostgreSQL has rolled it back. A sequence counts on."""
+    app = new_app(postgresql.url(postgresql_database))
+    with engine_of(app).connect() as connection:
+        connection.exec_driver_sql("CREATE SEQUENCE tries")
+    with app.app_context():
+        flask_migrate.upgrade(directory=next_migration(DEADLOCKED_ONCE))
+
+    assert "colour" in str(outline(engine_of(app))["tasks"])
+    assert postgresql.sql("SELECT last_value FROM tries", postgresql_database) == [(2,)]
 
 
 def test_an_upgrade_that_gets_no_lock_says_so(

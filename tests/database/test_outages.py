@@ -201,11 +201,19 @@ def fail_updates(outage: Outage, code: str, message: str) -> None:
     outage.server.sql("CREATE TRIGGER failing BEFORE UPDATE ON tasks EXECUTE FUNCTION fail()", outage.name)
 
 
-@pytest.mark.parametrize("code", ["40P01", "40001", "53100", "53200", "57014", "58030", "55P03", "25006", "XX000"])
-def test_a_temporary_failure_is_503(outage: Outage, code: str) -> None:
+TEMPORARY = dict.fromkeys(["40P01", "40001", "53100", "53200", "57014", "58030", "55P03", "25006"], "failing")
+# Citus's words for a machine that is lost.
+LOST = [
+    "failure on connection marked as essential: 192.0.2.1:5432",
+    "could not commit transaction for shard 102459 on at least one active node",
+]
+
+
+@pytest.mark.parametrize(("code", "message"), [*TEMPORARY.items(), *(("XX000", message) for message in LOST)])
+def test_a_temporary_failure_is_503(outage: Outage, code: str, message: str) -> None:
     """A deadlock, a serialization conflict, a full disk or memory, a lost machine: the request may succeed later."""
     task = outage.caller.add()
-    fail_updates(outage, code, "failure on connection marked as essential: 192.0.2.1:5432")
+    fail_updates(outage, code, message)
 
     assert is_unavailable(outage.caller.patch(f"/v1/tasks/{task['id']}", json={"title": "late"}))
     outage.server.sql("DROP TRIGGER failing ON tasks", outage.name)

@@ -14,6 +14,7 @@ from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -68,10 +69,10 @@ class Client:
 
 
 class Site:
-    """The running site."""
+    """The running site, of one machine or of two."""
 
-    def __init__(self, service: Service, home: Path) -> None:
-        self.service, self.home = service, home
+    def __init__(self, service: Service, home: Path, second_port: int | None) -> None:
+        self.service, self.home, self.second_port = service, home, second_port
         self.port, self.plain_port = free_port(), free_port()
         self._trust = ssl.create_default_context(cadata=_make_certificate(home))
         (home / "nginx.conf").write_text(AROUND.format(home=home, user="user root;" if os.geteuid() == 0 else ""))
@@ -108,6 +109,8 @@ class Site:
             "/var/log/nginx": str(self.home),
             "/var/www/html": str(self.home),
         }
+        if self.second_port:
+            changes["#server 192.0.2.2:8000 "] = f"server 127.0.0.1:{self.second_port} "
         for example, here in changes.items():
             assert example in text, f"nginx.conf has no {example}"
             text = text.replace(example, here)
@@ -126,9 +129,9 @@ def request(method: str, path: str, token: str = "", length: int = 0, **headers:
 
 
 @contextmanager
-def serving(program: str, service: Service, home: Path) -> Iterator[Site]:
+def serving(program: str, service: Service, home: Path, second_port: int | None = None) -> Iterator[Site]:
     """Run nginx in the foreground."""
-    site = Site(service, home)
+    site = Site(service, home, second_port)
     command = [program, "-p", str(home), "-c", str(home / "nginx.conf"), "-e", str(home / "error.log")]
     tested = subprocess.run([*command, "-t", "-q"], capture_output=True, text=True, check=False)
     assert tested.returncode == 0, tested.stderr
@@ -141,8 +144,12 @@ def serving(program: str, service: Service, home: Path) -> Iterator[Site]:
         running.wait(LONGEST_WAIT_SECONDS)
 
 
-def find_nginx() -> str | None:
-    return shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+def require_nginx() -> str:
+    """Return its path, or skip the test."""
+    nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    if nginx is None:
+        pytest.skip("there is no nginx (Debian: apt-get install nginx-light)")
+    return nginx
 
 
 def _listens(port: int) -> bool:

@@ -14,7 +14,7 @@ from app.settings import PROJECT
 from app.tasks.uploads import FILE_BYTES
 from tests.conftest import migrate, new_user_id, settings_for, shared_token
 from tests.deploy.files import DEPLOY
-from tests.deploy.site import NAME, Client, Site, find_nginx, request, serving
+from tests.deploy.site import NAME, Client, Site, request, require_nginx, serving
 from tests.process.conftest import starting
 from tests.unit.test_limits_documented import DOCUMENTED, gunicorn_setting
 
@@ -27,9 +27,7 @@ TASK = b'{"title": "tea"}'
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The site in front of a service with one thread and a limit of one login a minute per address."""
-    nginx = find_nginx()
-    if nginx is None:
-        pytest.skip("there is no nginx (Debian: apt-get install nginx-light)")
+    nginx = require_nginx()
     home = tmp_path_factory.mktemp("site")
     migrate(f"sqlite:///{home / 'tasks.db'}")
     settings = settings_for(

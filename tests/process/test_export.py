@@ -37,8 +37,9 @@ def fill(url: str, count: int) -> str:
     task = ImportedTask().load({"title": "tea", "details": DETAILS})
     with app.app_context(), scope(caller.user_id):
         for begin in range(1, count, 1_000):
-            page = [{**task, "id": str(UUID(int=number))} for number in range(begin, min(begin + 1_000, count))]
-            assert import_tasks(str(caller.user_id), page) == len(page)
+            ids = [str(UUID(int=number)) for number in range(begin, min(begin + 1_000, count))]
+            page = [{**task, "id": task_id, "position": ""} for task_id in ids]
+            assert import_tasks(str(caller.user_id), page) == set(ids)
     for made in (app, caller.client.application):
         services_of(made).engine.dispose()
     return shared_token(caller.user_id)

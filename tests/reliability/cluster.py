@@ -19,15 +19,18 @@ MOST_CONNECTIONS = 30
 
 
 class Cluster:
-    """A server on a loopback port and a unix socket, in its own folder."""
+    """A server on a loopback port and a unix socket, in its own folder; or a standby of another, its primary."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, primary: "Cluster | None" = None) -> None:
         self.home, self.user, self.port = home, _unprivileged_user(), free_port()
         home.chmod(0o755)
         self.programs = _find_programs(home if self.user else None)
         if self.user:
             shutil.chown(home, self.user)
-        self._run("initdb", "-A", "trust", "-U", "admin", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
+        if primary:
+            self._run("pg_basebackup", "-R", "-c", "fast", "-d", primary.admin.render_as_string(hide_password=False))
+        else:
+            self._run("initdb", "-A", "trust", "-U", "admin", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
         # Unlike the other tests' server, this one writes to the disk before it acknowledges.
         with (home / "data" / "postgresql.conf").open("a") as file:
             file.write(
@@ -35,7 +38,8 @@ class Cluster:
                 f"max_connections = {MOST_CONNECTIONS}\n"
             )
         self.start()
-        self.server = Server(URL.create("postgresql", "admin", database="postgres", query=self._socket()))
+        self.admin = URL.create("postgresql", "admin", database="postgres", query=self._socket())
+        self.server = primary.server if primary else Server(self.admin)
 
     def url(self, database: str, port: int) -> str:
         """Return the service's URL of a database, over TCP."""
@@ -52,6 +56,10 @@ class Cluster:
     def stop(self) -> None:
         """Stop as if its process had been killed: without a checkpoint."""
         self._run("pg_ctl", "-m", "immediate", "stop")
+
+    def promote(self) -> None:
+        """Make a standby accept writes."""
+        self._run("pg_ctl", "-w", "promote")
 
     def restart(self) -> None:
         self._run("pg_ctl", "-w", "-l", self.home / "server.log", "-m", "immediate", "restart")
@@ -86,6 +94,10 @@ class Cluster:
             )
         ]
 
+    @property
+    def is_running(self) -> bool:
+        return (self.home / "data" / "postmaster.pid").exists()
+
     def _processes(self) -> list[int]:
         postmaster = int((self.home / "data" / "postmaster.pid").read_text().split()[0])
         children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text()
@@ -99,15 +111,16 @@ class Cluster:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """Provide a cluster during a test."""
+def cluster(primary: Cluster | None = None) -> Iterator[Cluster]:
+    """Provide a cluster during a test; with a primary, its standby."""
     home = Path(tempfile.mkdtemp(prefix="tasks-pg-"))
     try:
-        made = Cluster(home)
+        made = Cluster(home, primary)
         try:
             yield made
         finally:
-            made.thaw()
-            made.stop()
+            if made.is_running:
+                made.thaw()
+                made.stop()
     finally:
         shutil.rmtree(home)

@@ -7,6 +7,7 @@ from typing import IO, Any
 from hypothesis import strategies as st
 
 from app.tasks.formats import NOT_READ, Format, Unreadable
+from app.tasks.order import DIGITS
 
 Task = dict[str, Any]
 
@@ -22,6 +23,10 @@ PLAIN: Task = {
     "due_at": None,
     "time_zone": None,
     "recurrence": None,
+    "list_id": None,
+    "list_name": None,
+    "parent_id": None,
+    "position": "0647a3f1c9d25e",
     "created_at": "2026-03-01T08:00:00.000000Z",
     "updated_at": "2026-03-02T09:30:00.250000Z",
     "user_id": "ann",
@@ -61,6 +66,9 @@ def tasks(draw: st.DrawFn) -> Task:
         "due_at": draw(TIMES) if due == "due_at" else None,
         "time_zone": draw(st.none() | ZONES),
         "recurrence": draw(st.none() | RULES) if due else None,
+        "list_name": draw(st.none() | text(1, 100)),
+        "parent_id": draw(st.none() | st.uuids().map(str)),
+        "position": draw(st.text(DIGITS, min_size=1, max_size=200)),
         "created_at": draw(TIMES),
         "updated_at": draw(TIMES),
         "user_id": draw(text(1, 50)),
@@ -68,8 +76,8 @@ def tasks(draw: st.DrawFn) -> Task:
 
 
 def as_read(task: Task) -> Task:
-    """What comes back of a task that was written."""
-    return {name: value for name, value in task.items() if name not in NOT_READ}
+    """What comes back of a task that was written, or that the API returned."""
+    return {name: value for name, value in {"list_name": None, **task}.items() if name not in NOT_READ}
 
 
 def file_of(*pieces: bytes) -> io.BytesIO:

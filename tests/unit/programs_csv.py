@@ -24,7 +24,7 @@ TODOIST_TASKS: list[tuple[Task, list[str]]] = [
          "time_zone": "Europe/Berlin"},
         ["note of a project"],
     ),
-    ({"title": "Peat-free", "priority": "low"}, ["INDENT", "RESPONSIBLE"]),
+    ({"title": "Peat-free", "priority": "low"}, ["RESPONSIBLE"]),
     (
         {"title": "Water the ferns, all", "priority": "high", "tags": ["House"], "due_on": "2026-12-31",
          "details": "From below\n\nDATE: every monday\n\nThe big one twice\n\nRain water",
@@ -65,8 +65,9 @@ TICKTICK = """\
 TICKTICK_TASKS: list[tuple[Task, list[str]]] = [
     (
         {"title": "Water the ferns", "details": "From below", "completed": False, "priority": "high",
-         "tags": ["garden", "green", "Home", "Doing"], "due_on": "2026-12-07", "time_zone": "Europe/Berlin",
-         "recurrence": "RRULE:FREQ=WEEKLY;INTERVAL=1;BYDAY=MO", "created_at": "2026-11-01T08:00:00.000000Z"},
+         "tags": ["garden", "green", "Doing"], "list_name": "Home", "due_on": "2026-12-07",
+         "time_zone": "Europe/Berlin", "recurrence": "RRULE:FREQ=WEEKLY;INTERVAL=1;BYDAY=MO",
+         "created_at": "2026-11-01T08:00:00.000000Z"},
         ["Reminder"],
     ),
     (
@@ -123,15 +124,15 @@ twice",Garden,,,,High
 ASANA_TASKS: list[tuple[Task, list[str]]] = [
     (
         {"id": "b784c16f-0494-5677-86a7-481ccfc792b4", "title": "Water the ferns", "details": "From below,\ntwice",
-         "completed": False, "priority": "high", "tags": ["green", "weekly", "Garden", "Doing"],
+         "completed": False, "priority": "high", "tags": ["green", "weekly", "Doing"], "list_name": "Garden",
          "due_on": "2026-04-01", "created_at": "2026-03-01T00:00:00.000000Z"},
         ["Assignee", "Start Date"],
     ),
     (
         {"id": "98604b8f-d670-5205-873a-2a08005d9b22", "title": "Buy compost", "completed": True,
-         "completed_at": "2026-03-06T00:00:00.000000Z", "priority": "none", "tags": ["Garden"],
-         "created_at": "2026-03-02T00:00:00.000000Z"},
-        ["Parent task"],
+         "completed_at": "2026-03-06T00:00:00.000000Z", "priority": "none", "list_name": "Garden",
+         "parent_id": "b784c16f-0494-5677-86a7-481ccfc792b4", "created_at": "2026-03-02T00:00:00.000000Z"},
+        [],
     ),
 ]  # fmt: skip
 

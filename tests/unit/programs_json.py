@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from uuid import UUID, uuid5
 
 from tests.unit.example_tasks import Task
 
@@ -50,11 +51,12 @@ GOOGLE_TASKS: list[tuple[Task, list[str]]] = [
         [],
     ),
     (
-        {"title": "Buy compost", "completed": True, "completed_at": "2026-03-02T07:30:00.000000Z"},
-        ["parent"],
+        {"title": "Buy compost", "completed": True, "completed_at": "2026-03-02T07:30:00.000000Z",
+         "parent_id": "e0a984a5-f31e-5567-a948-d076b8f5f6a3"},
+        [],
     ),
     (
-        {"title": "(untitled)", "completed": False, "tags": ["Garden"], "due_at": "2026-03-14T09:00:00.000000Z"},
+        {"title": "(untitled)", "completed": False, "list_name": "Garden", "due_at": "2026-03-14T09:00:00.000000Z"},
         ["deleted task"],
     ),
 ]  # fmt: skip
@@ -83,8 +85,13 @@ TRELLO = json.dumps(
                                 {"id": "l2", "name": "Inbox", "closed": False},
                                 {"id": "l3", "name": "Old", "closed": True}],
         "members": [], "customFields": [],
-        "checklists": [{"id": "k1", "idCard": "69a3f0800000000000000001", "name": "Rooms", "checkItems": [
-            {"name": "Kitchen", "state": "complete"}, {"name": "Bath", "state": "incomplete"}]}],
+        "checklists": [
+            {"id": "k1", "idCard": "69a3f0800000000000000001", "name": "Rooms", "checkItems": [
+                {"id": "i1", "name": "Kitchen", "state": "complete"},
+                {"id": "i2", "name": "Bath", "state": "incomplete"}]},
+            {"id": "k2", "idCard": "69a3f0800000000000000001", "name": "Empty", "checkItems": []},
+            {"id": "k3", "idCard": "69a3f0800000000000000003", "name": "Checklist", "checkItems": [
+                {"id": "i3", "name": "Peat-free", "state": "incomplete"}]}],
     },
     separators=(",", ":"),
 )  # fmt: skip
@@ -92,14 +99,21 @@ TRELLO_OTHER: Task = {"title": "Buy compost", "completed": True, "completed_at":
                       "created_at": "2026-03-01T07:53:36.000000Z"}  # fmt: skip
 TRELLO_TASKS: list[tuple[Task, list[str]]] = [
     (
-        {"title": "Water the ferns", "completed": False, "tags": ["Weekly", "red", "Doing"],
-         "details": "From below\n\nRooms\n- [x] Kitchen\n- [ ] Bath\n\nhttps://example.com/fern.jpg",
+        {"title": "Water the ferns", "completed": False, "tags": ["Weekly", "red"], "list_name": "Doing",
+         "details": "From below\n\nhttps://example.com/fern.jpg",
          "due_at": "2026-03-14T09:00:00.000000Z", "created_at": "2026-03-01T07:53:36.000000Z"},
         ["comments", "start", "idMembers"],
     ),
+    ({"title": "Kitchen", "completed": True, "tags": ["Rooms"], "list_name": "Doing"}, []),
+    ({"title": "Bath", "completed": False, "tags": ["Rooms"], "list_name": "Doing"}, []),
     (TRELLO_OTHER, []),
-    (TRELLO_OTHER | {"tags": ["Doing"]}, []),
-    (TRELLO_OTHER | {"tags": ["Old"]}, []),
+    (TRELLO_OTHER | {"list_name": "Doing"}, []),
+    (
+        {"title": "Peat-free", "completed": True, "completed_at": "2026-03-02T08:00:00.000000Z",
+         "list_name": "Doing"},
+        [],
+    ),
+    (TRELLO_OTHER | {"list_name": "Old"}, []),
 ]  # fmt: skip
 
 WUNDERLIST_OLD = json.dumps(
@@ -127,7 +141,8 @@ WUNDERLIST_NEW = json.dumps(
         {"id": 8, "title": "Garden", "createdAt": "2017-03-01T08:00:00.000Z", "tasks": [
             {"id": 21, "title": "Water the ferns", "completed": False, "starred": True, "dueDate": "2017-03-14",
              "recurrenceType": "week", "recurrenceCount": 2, "createdAt": "2017-03-01T08:00:00.000Z",
-             "subtasks": [{"title": "Kitchen", "completed": True}, {"title": "Bath", "completed": False}],
+             "subtasks": [{"id": 31, "title": "Kitchen", "completed": True},
+                          {"id": 32, "title": "Bath", "completed": False}],
              "notes": [{"content": "From below"}], "comments": [], "files": [],
              "reminders": [{"remindAt": "2017-03-14T08:00:00.000Z"}]}]},
         {"id": 7, "title": "inbox", "tasks": [
@@ -137,11 +152,13 @@ WUNDERLIST_NEW = json.dumps(
 )  # fmt: skip
 WUNDERLIST_TASKS: list[tuple[Task, list[str]]] = [
     (
-        {"title": "Water the ferns", "completed": False, "priority": "high", "tags": ["Garden"],
-         "details": "From below\n\n- [x] Kitchen\n- [ ] Bath", "due_on": "2017-03-14",
+        {"title": "Water the ferns", "completed": False, "priority": "high", "list_name": "Garden",
+         "details": "From below", "due_on": "2017-03-14",
          "recurrence": "FREQ=WEEKLY;INTERVAL=2", "created_at": "2017-03-01T08:00:00.000000Z"},
         ["reminders"],
     ),
+    ({"title": "Kitchen", "completed": True, "list_name": "Garden"}, []),
+    ({"title": "Bath", "completed": False, "list_name": "Garden"}, []),
     (
         {"title": "Buy compost", "completed": True, "completed_at": "2017-03-02T07:30:00.000000Z", "priority": "none",
          "created_at": "2017-03-01T08:00:00.000000Z"},
@@ -169,7 +186,7 @@ TASKWARRIOR_TASKS: list[tuple[Task, list[str]]] = [
     (
         {"id": "0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17", "title": "Water the ferns", "completed": False,
          "details": "2026-03-02 From below\n\n2026-03-03 Twice", "priority": "high",
-         "tags": ["green", "weekly", "Home.Garden"], "due_at": "2026-03-14T09:00:00.000000Z",
+         "tags": ["green", "weekly"], "list_name": "Home.Garden", "due_at": "2026-03-14T09:00:00.000000Z",
          "created_at": "2026-03-01T08:00:00.000000Z"},
         [],
     ),
@@ -201,15 +218,17 @@ REMEMBER_THE_MILK = json.dumps(
 REMEMBER_THE_MILK_TASKS: list[tuple[Task, list[str]]] = [
     (
         {"title": "Water the ferns", "details": "From below\n\nhttps://example.com/ferns", "completed": False,
-         "priority": "high", "tags": ["green", "Garden"], "due_on": "2026-03-14", "time_zone": "Europe/Berlin",
+         "priority": "high", "tags": ["green"], "list_name": "Garden", "due_on": "2026-03-14",
+         "time_zone": "Europe/Berlin",
          "recurrence": "FREQ=WEEKLY;INTERVAL=1;WKST=MO", "created_at": "2026-03-01T08:00:00.000000Z"},
         [],
     ),
     (
         {"title": "Buy compost", "completed": True, "completed_at": "2026-03-02T07:30:00.000000Z", "priority": "none",
          "due_at": "2026-03-14T09:00:00.000000Z", "time_zone": "Europe/Berlin",
+         "parent_id": str(uuid5(UUID("0d5a9c1e-6f0b-5e4c-8b1d-3a7e2f6c9d40"), "remember the milk 31")),
          "created_at": "2026-03-01T08:00:00.000000Z"},
-        ["parent_id", "deleted task"],
+        ["deleted task"],
     ),
 ]  # fmt: skip
 

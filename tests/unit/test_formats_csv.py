@@ -169,6 +169,10 @@ def test_an_empty_cell_is_null_or_the_default() -> None:
                 "due_at": None,
                 "time_zone": None,
                 "recurrence": None,
+                "list_id": None,
+                "list_name": None,
+                "parent_id": None,
+                "position": None,
             },
         )
     ]

@@ -45,6 +45,8 @@ def test_a_task_is_a_todo() -> None:
             "priority": "high",
             "tags": ["home", "tea, green"],
             "due_at": "2026-03-20T12:00:00.000000Z",
+            "list_name": "Home",
+            "parent_id": "0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b18",
         }
     )
 
@@ -58,6 +60,9 @@ def test_a_task_is_a_todo() -> None:
         "PERCENT-COMPLETE": 100,
         "PRIORITY": 1,
         "DUE": datetime(2026, 3, 20, 12, 0, tzinfo=UTC),
+        "RELATED-TO": "0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b18",
+        "X-LIST-NAME": "Home",
+        "X-TASKS-POSITION": "0647a3f1c9d25e",
         "X-TASKS-EXACT": '{"completed_at": "2026-03-14T09:26:53.589793Z"}',
     }
     assert (str(todo["SUMMARY"]), str(todo["DESCRIPTION"])) == ("Buy tea; green, \\N \\n", "two\nlines")
@@ -68,7 +73,7 @@ def test_what_a_task_has_not_is_left_out() -> None:
     """No due, no tags, no priority."""
     (todo,) = todos(PLAIN)
 
-    assert set(todo) == {"UID", "DTSTAMP", "CREATED", "LAST-MODIFIED", "SUMMARY", "STATUS"}
+    assert set(todo) == {"UID", "DTSTAMP", "CREATED", "LAST-MODIFIED", "SUMMARY", "STATUS", "X-TASKS-POSITION"}
     assert str(todo["STATUS"]) == "NEEDS-ACTION"
 
 
@@ -218,6 +223,54 @@ def test_completed_is_read_however_it_is_written(lines: list[str], expected: tup
 def test_a_priority_has_a_rank(priority: str, digits: str) -> None:
     """One to nine are three ranks here."""
     assert {read(f"PRIORITY:{digit}")["priority"] for digit in digits} == {priority}
+
+
+@pytest.mark.parametrize("uid", ["deck-card-1", "0FA620BB-3AD9-4BDC-BF54-9DFDCDC32060", "a\\, b"])
+@pytest.mark.parametrize("relation", ["RELATED-TO", "RELATED-TO;RELTYPE=PARENT", 'RELATED-TO;X-A="b;c";reltype=parent'])
+def test_a_parent_is_named_by_its_uid(uid: str, relation: str) -> None:
+    """It has the id that its own UID gives it; no kind of relation means the parent."""
+    assert read(f"{relation}:{uid}")["parent_id"] == read(f"UID:{uid}")["id"]
+    assert read(f"RELATED-TO;RELTYPE=CHILD:{uid}")["parent_id"] is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "position"),
+    [
+        (["X-TASKS-POSITION:0a", "X-APPLE-SORT-ORDER:7"], "0a"),
+        (["X-TASKS-POSITION:0-a", "X-APPLE-SORT-ORDER:7"], "00000000000000000007"),
+        (["X-APPLE-SORT-ORDER:-7"], None),
+        (["X-APPLE-SORT-ORDER:1.5"], None),
+    ],
+)
+def test_an_order_is_read_as_digits_that_sort(lines: list[str], position: str | None) -> None:
+    """Our own exactly; Apple's is a number. What is no order is left out."""
+    assert read(*lines)["position"] == position
+
+
+@pytest.mark.parametrize(
+    ("calendar", "lines", "name"),
+    [
+        ("X-WR-CALNAME:Garden\\, back", [], "Garden, back"),
+        ("X-WR-CALNAME:Garden", ["X-LIST-NAME:House"], "House"),
+        ("X-WR-CALNAME:Inbox", [], None),
+        ("X-WR-CALNAME:My tasks", [], None),
+        ("X-WR-CALNAME:", [], None),
+    ],
+)
+def test_a_calendars_name_is_the_list_of_its_tasks(calendar: str, lines: list[str], name: str | None) -> None:
+    """Unless a task names its own. The name that programs give to their inbox is none."""
+    whole = ["BEGIN:VCALENDAR", calendar, "BEGIN:VTODO", *lines, "END:VTODO", "END:VCALENDAR"]
+    ((_, task),) = read_all(ICS, file_of("\n".join(whole).encode()))
+
+    assert task["list_name"] == name
+
+
+def test_a_calendar_of_one_list_has_its_name() -> None:
+    """And no other calendar has one."""
+    name = "Home " + "ä" * 80
+
+    assert str(Calendar.from_ical(b"".join(ICS.write([PLAIN], name)))["X-WR-CALNAME"]) == name
+    assert "X-WR-CALNAME" not in Calendar.from_ical(b"".join(ICS.write([PLAIN])))
 
 
 def test_an_id_is_the_same_at_every_import() -> None:

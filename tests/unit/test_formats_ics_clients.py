@@ -23,6 +23,10 @@ NONE: Task = {
     "due_at": None,
     "time_zone": None,
     "recurrence": None,
+    "list_id": None,
+    "list_name": None,
+    "parent_id": None,
+    "position": None,
 }
 
 

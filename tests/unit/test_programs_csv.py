@@ -44,6 +44,15 @@ def test_other_programs_tables_are_read(name: str, end: str) -> None:
     assert [list(record.left_out) for record in found] == [kinds for _, kinds in expected]
 
 
+def test_what_todoist_indents_is_a_subtask() -> None:
+    """Of the last task that is not indented, at any depth."""
+    rows = "".join(f"task,{number},4,{indent}\n" for number, indent in enumerate((2, 1, 2, 3, 1, "")))
+    found = read(f"TYPE,CONTENT,PRIORITY,INDENT\n{rows}")
+
+    assert [record.is_nested for record in found] == [True, False, True, True, False, False]
+    assert [record.left_out for record in found] == [(), (), (), ("INDENT",), (), ()]
+
+
 def plain(details: Any) -> Any:
     return details.replace("\r\n", "\n") if details else details
 

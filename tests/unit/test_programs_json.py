@@ -52,7 +52,19 @@ def test_a_programs_own_id_gives_the_same_id_for_ever() -> None:
     assert ids["Wunderlist"] == ids["Wunderlist, later"]
     assert ids["Google Tasks"][0] == "e0a984a5-f31e-5567-a948-d076b8f5f6a3"
     assert ids["Trello"][0] == "ed5c803f-6cc3-5909-b65d-1db728adcb80"
-    assert len({each for found in ids.values() for each in found}) == 3 + 4 + 2 + 2 + 2
+    assert len({each for found in ids.values() for each in found}) == 3 + 7 + 4 + 2 + 2
+
+
+def test_what_is_to_be_checked_off_is_a_subtask() -> None:
+    """Of the task before it."""
+    nested = {name: [record.task["title"] for record in read(text) if record.is_nested]
+              for name, (text, _) in SAMPLES.items()}  # fmt: skip
+
+    assert {name: titles for name, titles in nested.items() if titles} == {
+        "Trello": ["Kitchen", "Bath", "Peat-free"],
+        "Wunderlist": ["Kitchen", "Bath"],
+        "Wunderlist, later": ["Kitchen", "Bath"],
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The formats in which tasks leave and enter. Each keeps all of a task: what is written is read as it was."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import IO
@@ -22,8 +22,9 @@ class Format:
 
     media_type: str
     extension: str
-    # A header, a piece for each task, a footer; some formats have no header or footer.
-    write: Callable[[Iterable[Task]], Iterator[bytes]]
+    # A header, a piece for each task, a footer; some formats have no header or footer. With the name of the one list
+    # whose tasks they are, for calendars.
+    write: Callable[..., Iterator[bytes]]
     read: Reader
 
 

@@ -35,7 +35,7 @@ class _Row:
         return row
 
 
-def write(tasks: Iterable[Task]) -> Iterator[bytes]:
+def write(tasks: Iterable[Task], _calendar: str | None = None) -> Iterator[bytes]:
     """Yield the header, and a row for each task.
 
     Every cell stands in quotation marks: LibreOffice takes the semicolon for a separator, too, but not inside of them.

@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from app.tasks import recurrence
-from app.tasks.fields import DETAILS_CHARACTERS, MAX_TAGS, TAG_CHARACTERS, TITLE_CHARACTERS
+from app.tasks.fields import DETAILS_CHARACTERS, LIST_NAME_CHARACTERS, MAX_TAGS, TAG_CHARACTERS, TITLE_CHARACTERS
 from app.tasks.formats.records import Task
 
 UNTITLED = "(untitled)"
@@ -25,6 +25,10 @@ def fit(task: Task) -> tuple[Task, tuple[str, ...]]:
     left_out = ["the end of long details"] if len(text) > DETAILS_CHARACTERS else []
     details = text[:DETAILS_CHARACTERS] if text else task.get("details")
     fitted = {**task, "title": title, "details": details, "tags": tags}
+    if task.get("list_name"):
+        name = _without_nul(task["list_name"]).strip()
+        fits = len(name) <= LIST_NAME_CHARACTERS
+        fitted["list_name"] = (name if fits else name[: LIST_NAME_CHARACTERS - len(CUT)] + CUT) or None
     if task.get("recurrence") and not _can_recur(task):
         fitted["recurrence"] = None
         left_out.append("recurrence")

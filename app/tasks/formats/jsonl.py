@@ -1,4 +1,4 @@
-"""JSON Lines (jsonlines.org): a task as the API answers with it, one on each line."""
+"""JSON Lines (jsonlines.org): a task as the API answers with it and its list's name, one on each line."""
 
 from collections.abc import Iterable, Iterator
 from typing import IO
@@ -8,7 +8,7 @@ from app.http.strict_json import NotJson
 from app.tasks.formats.records import NOT_READ, Lines, Record, Records, Task, Unreadable, check_names
 
 
-def write(tasks: Iterable[Task]) -> Iterator[bytes]:
+def write(tasks: Iterable[Task], _calendar: str | None = None) -> Iterator[bytes]:
     """Write a line for each task."""
     for task in tasks:
         yield strict_json.dump_line(task)

@@ -7,8 +7,9 @@ from app.tasks import schemas
 
 Task = dict[str, Any]
 
-# In the order of a response.
-FIELDS = tuple(schemas.Task._declared_fields)
+_SHOWN = tuple(schemas.Task._declared_fields)
+# In the order of a response; only files name a task's list.
+FIELDS = (*_SHOWN[: _SHOWN.index("parent_id")], "list_name", *_SHOWN[_SHOWN.index("parent_id") :])
 # Exported for people. The import sets them itself.
 NOT_READ = frozenset({"updated_at", "user_id"})
 
@@ -38,6 +39,8 @@ class Record(NamedTuple):
     task: Task
     # What it has that no task can keep, by kind, such as VALARM.
     left_out: tuple[str, ...] = ()
+    # Whether it is a subtask of the last task that is none.
+    is_nested: bool = False
 
 
 # A fault of one task is yielded, so that the other tasks can still be read. A fault of the whole file is raised.

@@ -18,19 +18,20 @@ _QUOTED_PRINTABLE = re.compile(rb"[^:]*;(?:ENCODING=)?QUOTED-PRINTABLE[;:]", re.
 
 # Only the values of these are kept in memory, so others, such as attachments, may have any size.
 _STRUCTURE = {"BEGIN", "END", "VERSION", "TZ", "DAYLIGHT", "X-WR-TIMEZONE", "UID", "RECURRENCE-ID", "CLASS"}
+_PLACE = {"X-WR-CALNAME", "X-LIST-NAME", "RELATED-TO", "X-TASKS-POSITION", "X-APPLE-SORT-ORDER"}
 _OURS = {"X-TASKS-TIME-ZONE", "X-TASKS-EXACT"}
 _STATE = {"STATUS", "COMPLETED", "PERCENT-COMPLETE", "PRIORITY", "CREATED", "DCREATED"}
 _TEXTS = {"SUMMARY", "DESCRIPTION", "CATEGORIES", "URL", "LOCATION", "GEO", "COMMENT", "CONTACT", "RESOURCES"}
 _SCHEDULE = {"DUE", "DTSTART", "DURATION", "RRULE", "EXDATE", "RDATE", "X-KDE-LIBKCAL-DTRECURRENCE"}
 _ZONE = {"TZID", "X-LIC-LOCATION", "TZOFFSETFROM", "TZOFFSETTO", "TZNAME"}
 # A line without a name is read, and refused.
-_READ = frozenset({""} | _STRUCTURE | _OURS | _STATE | _TEXTS | _SCHEDULE | _ZONE)
+_READ = frozenset({""} | _STRUCTURE | _PLACE | _OURS | _STATE | _TEXTS | _SCHEDULE | _ZONE)
 # What no task can keep, and a user may miss.
 _ALARMS = {"VALARM", "AALARM", "DALARM", "MALARM", "PALARM"}
-_OTHERS = {"RELATED-TO", "ATTACH", "ATTENDEE", "ORGANIZER", "RDATE", "EXRULE", "IMAGE", "CONFERENCE", "COLOR"}
+_OTHERS = {"ATTACH", "ATTENDEE", "ORGANIZER", "RDATE", "EXRULE", "IMAGE", "CONFERENCE", "COLOR"}
 _LEFT_OUT = frozenset(_ALARMS | _OTHERS | {"X-APPLE-STRUCTURED-LOCATION"})
 # Properties of the whole calendar, and how many characters of one are kept: vCalendar 1.0 has a DAYLIGHT for each year.
-_WHOLE_CALENDAR = frozenset({"VERSION", "TZ", "DAYLIGHT", "X-WR-TIMEZONE"})
+_WHOLE_CALENDAR = frozenset({"VERSION", "TZ", "DAYLIGHT", "X-WR-TIMEZONE", "X-WR-CALNAME"})
 _LONGEST_VALUES = 4_000
 
 # VCALENDAR, VTODO and VALARM are three; no program nests deeper.

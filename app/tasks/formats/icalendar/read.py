@@ -17,11 +17,16 @@ from app.tasks.formats.icalendar.rules import series
 from app.tasks.formats.icalendar.times import Clock, Span, day_of, in_zone_of, written
 from app.tasks.formats.icalendar.values import is_exact, unescape
 from app.tasks.formats.icalendar.zones import Zones, name_of
+from app.tasks.formats.programs.values import list_of
 from app.tasks.formats.records import Record, Records, Task, Unreadable
+from app.tasks.order import is_position
 
 _CATEGORY = re.compile(r"(?:\\.|[^,])+", re.DOTALL)
 _VCALENDAR_CATEGORY = re.compile(r"(?:\\.|[^;])+", re.DOTALL)
 _SEPARATOR = re.compile("[,;]")
+_RELATION = re.compile(r';RELTYPE="?([\w-]+)', re.IGNORECASE)
+# Not negative, and as wide as any.
+_SORT_ORDER = re.compile("[0-9]{1,20}")
 
 # Another program's UID need not be a UUID. It gets the same one at every import, so that nothing doubles.
 _UIDS = UUID("6a1f3c52-7f0e-4d0b-9a53-0d3f5a8d2c11")
@@ -67,6 +72,7 @@ def _task(todo: Component, clock: Clock) -> tuple[Task, list[str]]:
     """Return the task that a VTODO says, and the kinds of what was left out. What a VTODO does not name is none."""
     completed = _is_completed(todo)
     schedule, left_out = _schedule(todo, clock)
+    parent_id, other_relations = _parent(todo)
     task: Task = {
         "details": todo.text("DESCRIPTION") or None,
         "completed": completed,
@@ -74,27 +80,61 @@ def _task(todo: Component, clock: Clock) -> tuple[Task, list[str]]:
         "priority": _priority(todo.first("PRIORITY")),
         "tags": _tags(todo),
         **schedule,
+        "list_id": None,
+        "list_name": todo.text("X-LIST-NAME") or list_of(unescape(todo.calendar.get("X-WR-CALNAME", ""))),
+        "parent_id": parent_id,
+        "position": _position(todo),
     }
     named = {"id": _id(todo), "title": todo.text("SUMMARY"), "created_at": _created(todo, clock)}
     task |= {name: value for name, value in named.items() if value is not None}
     task |= {name: value for name, value in _exact(todo).items() if is_exact(name, value, task.get(name))}
-    return task | {"details": _with_other_texts(todo, task["details"])}, [*left_out, *_other_values(todo, completed)]
+    return task | {"details": _with_other_texts(todo, task["details"])}, [
+        *left_out,
+        *other_relations,
+        *_other_values(todo, completed),
+    ]
 
 
 def _id(todo: Component) -> str | None:
-    """Return the UID if it is a UUID, else one made from it."""
+    """Return the id that the UID gives."""
     uid, occurrence = todo.text("UID"), todo.first("RECURRENCE-ID")
     if not uid:
         return None
     if occurrence:
         # Thunderbird keeps each completed occurrence of a rule as one more VTODO under the same UID.
         return str(uuid5(_UIDS, f"{uid} {occurrence.value}"))
+    return _id_of(uid)
+
+
+def _id_of(uid: str) -> str:
+    """Return a UID if it is a UUID, else one made from it."""
     try:
         canonical = str(UUID(uid))
     except ValueError:
         canonical = ""
     # Python reads other spellings as well: with braces, without hyphens.
     return canonical if canonical == uid.lower() else str(uuid5(_UIDS, uid))
+
+
+def _parent(todo: Component) -> tuple[str | None, list[str]]:
+    """Return the id of the parent, and the kinds of other relations (section 3.8.4.5)."""
+    uids: list[str] = []
+    for found in todo.all("RELATED-TO"):
+        kind = _RELATION.search(found.parameters)
+        uid = unescape(found.value).strip()
+        if uid and (not kind or kind[1].upper() == "PARENT"):
+            uids.append(uid)
+    others = len(todo.all("RELATED-TO")) - len(uids[:1])
+    return _id_of(uids[0]) if uids else None, ["RELATED-TO"] * others
+
+
+def _position(todo: Component) -> str | None:
+    """Return a text that sorts as the task stands among its siblings, or None."""
+    own = todo.text("X-TASKS-POSITION")
+    if own and is_position(own):
+        return own
+    order = _SORT_ORDER.fullmatch((todo.text("X-APPLE-SORT-ORDER") or "").strip())
+    return order[0].zfill(20) if order else None
 
 
 def _created(todo: Component, clock: Clock) -> str | None:

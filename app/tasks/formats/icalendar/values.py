@@ -43,6 +43,7 @@ CARRIED = {
     "title": Carried(str, _text),
     "details": Carried(str, _text),
     "tags": Carried(list, _tags),
+    "list_name": Carried(str, _text),
     "completed_at": Carried(str, _time),
     "due_at": Carried(str, _time),
     "created_at": Carried(str, _time),

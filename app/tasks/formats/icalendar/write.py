@@ -16,10 +16,12 @@ _END = b"END:VCALENDAR\r\n"
 _PRIORITY = {"high": "1", "medium": "5", "low": "9"}
 
 
-def write(tasks: Iterable[Task]) -> Iterator[bytes]:
+def write(tasks: Iterable[Task], calendar: str | None = None) -> Iterator[bytes]:
     """One VTODO for each task; before the first that names a zone, the zone's rules."""
     described: set[str] = set()
     yield _BEGIN
+    if calendar:
+        yield fold(f"X-WR-CALNAME:{escape(CARRIED['list_name'].carry(calendar))}")
     for task in tasks:
         zone, local = _local_due(task)
         rules = _rules(zone) if zone and zone not in described else b""
@@ -46,6 +48,11 @@ def _lines(task: Task, zone: str, local: str) -> Iterator[str]:
         yield f"PRIORITY:{_PRIORITY[task['priority']]}"
     if task["tags"]:
         yield f"CATEGORIES:{','.join(map(escape, carried['tags']))}"
+    if task["parent_id"]:
+        yield f"RELATED-TO:{task['parent_id']}"
+    if task["list_name"]:
+        yield f"X-LIST-NAME:{escape(carried['list_name'])}"
+    yield f"X-TASKS-POSITION:{task['position']}"
     yield from _due_lines(task, zone, local)
     if task["time_zone"] and not zone:
         yield f"X-TASKS-TIME-ZONE:{escape(task['time_zone'])}"

@@ -65,7 +65,7 @@ def fitted(found: Found) -> Iterator[Record]:
         if last:
             yield last
         task, kinds = fit({name: value for name, value in each.task.items() if value not in (None, "")})
-        last = Record(each.line, task, (*each.left_out, *kinds, *skipped))
+        last = each._replace(task=task, left_out=(*each.left_out, *kinds, *skipped))
         skipped.clear()
     if last:
         yield last._replace(left_out=(*last.left_out, *skipped))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from app.tasks.formats.programs.values import Item, completion, day, due, id_of, moment, tags_of
+from app.tasks.formats.programs.values import Item, completion, day, due, id_of, list_of, moment
 from app.tasks.formats.records import Record, Task
 
 
@@ -12,7 +12,7 @@ def recognizes(document: Any) -> bool:
 
 
 def records(document: Any) -> Iterator[Record | str]:
-    """Yield the tasks of all lists; the list is a tag."""
+    """Yield the tasks of all lists."""
     for list_ in Item(document).items("items"):
         for item in list_.items("items"):
             yield "deleted task" if item.is_true("deleted") else _record(item, list_["title"])
@@ -25,9 +25,10 @@ def _record(item: Item, list_: str) -> Record:
         "title": item["title"],
         "details": item["notes"],
         **completion(item["status"] == "completed", item["completed"]),
-        "tags": tags_of(list_),
+        "list_name": list_of(list_),
+        "parent_id": id_of("google", item["parent"]),
         # Midnight in UTC is a day.
         **due(day(at) if at and "T00:00:00." in at else at),
         "created_at": moment(item["created"]),
     }
-    return Record(1, task, item.filled("parent", "links"))
+    return Record(1, task, item.filled("links"))

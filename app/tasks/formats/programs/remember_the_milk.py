@@ -10,6 +10,7 @@ from app.tasks.formats.programs.values import (
     completion,
     due,
     id_of,
+    list_of,
     local,
     moment,
     paragraphs,
@@ -26,7 +27,7 @@ def recognizes(document: Any) -> bool:
 
 
 def records(document: Any) -> Iterator[Record | str]:
-    """Yield the tasks that are not in the trash; the list is a tag."""
+    """Yield the tasks that are not in the trash."""
     exported = Item(document)
     zone = zone_of(exported.item("config")["timezone"])
     lists = {list_["id"]: list_["name"] for list_ in exported.items("lists")}
@@ -48,14 +49,16 @@ def _record(item: Item, zone: str | None, list_: str, notes: list[str]) -> Recor
         "details": paragraphs(*notes, item["url"]),
         **completion(bool(item["date_completed"]), _time(item["date_completed"]) or ""),
         "priority": _PRIORITIES.get(item["priority"], "none"),
-        "tags": tags_of(*item.texts("tags"), list_),
+        "tags": tags_of(*item.texts("tags")),
+        "list_name": list_of(list_),
+        "parent_id": id_of("remember the milk", item["parent_id"]),
         # A day is written as its midnight.
         **due(at if not at or item.is_true("date_due_has_time") else local(at, zone).date().isoformat()),
         "time_zone": zone,
         "recurrence": item["repeat"],
         "created_at": _time(item["date_created"]),
     }
-    return Record(1, task, item.filled("parent_id", "date_start", "estimate", "location_id"))
+    return Record(1, task, item.filled("date_start", "estimate", "location_id"))
 
 
 def _time(milliseconds: str) -> str | None:

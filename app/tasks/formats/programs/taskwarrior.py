@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from app.tasks.formats.programs.values import Item, completion, day, due, id_of, moment, paragraphs, tags_of
+from app.tasks.formats.programs.values import Item, completion, day, due, id_of, list_of, moment, paragraphs, tags_of
 from app.tasks.formats.records import Record, Task
 
 _PRIORITIES = {"H": "high", "M": "medium", "L": "low"}
@@ -18,7 +18,7 @@ def recognizes(document: Any) -> bool:
 
 
 def records(document: Any) -> Iterator[Record | str]:
-    """Yield a task for each that is not deleted; its project is a tag."""
+    """Yield a task for each that is not deleted; its project is its list."""
     for item in map(Item, document if isinstance(document, list) else [document]):
         yield _SKIPPED.get(item["status"]) or _record(item)
 
@@ -31,7 +31,8 @@ def _record(item: Item) -> Record:
         "details": paragraphs(*map(str.strip, notes)),
         **completion(item["status"] == "completed", item["end"]),
         "priority": _PRIORITIES.get(item["priority"], "none"),
-        "tags": tags_of(*item.texts("tags"), item["project"]),
+        "tags": tags_of(*item.texts("tags")),
+        "list_name": list_of(item["project"]),
         **due(moment(item["due"])),
         "created_at": moment(item["entry"]),
     }

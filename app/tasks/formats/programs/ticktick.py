@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from app.tasks.formats.programs.values import Row, completion, day, due, local, moment, tags_of, zone_of
+from app.tasks.formats.programs.values import Row, completion, day, due, list_of, local, moment, tags_of, zone_of
 from app.tasks.formats.records import Record, Task
 
 COLUMNS = frozenset({"list name", "title", "content", "repeat", "status"})
@@ -13,7 +13,7 @@ _OPEN = frozenset({"", "0"})
 
 
 def records(rows: Iterable[Row]) -> Iterator[Record]:
-    """Yield a task for each row; its list and column are tags."""
+    """Yield a task for each row; its column is a tag."""
     for row in rows:
         zone = zone_of(row["Timezone"])
         start, end = (_date(row, name, zone) for name in ("Start Date", "Due Date"))
@@ -22,7 +22,8 @@ def records(rows: Iterable[Row]) -> Iterator[Record]:
             "details": row["Content"],
             **completion(row["Status"] not in _OPEN, row["Completed Time"]),
             "priority": _PRIORITIES.get(row["Priority"], "none"),
-            "tags": tags_of(*row["Tags"].split(","), row["List Name"], row["Column Name"]),
+            "tags": tags_of(*row["Tags"].split(","), row["Column Name"]),
+            "list_name": list_of(row["List Name"]),
             **due(end or start),
             "time_zone": zone,
             "recurrence": row["Repeat"],

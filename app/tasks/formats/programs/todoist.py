@@ -18,7 +18,7 @@ _TYPED = ["%Y-%m-%d", "%b %d %Y", "%d %b %Y", "%B %d %Y", "%d %B %Y"]
 
 
 def records(rows: Iterable[Row]) -> Iterator[Record | str]:
-    """Yield the tasks with the notes that follow them; a section is a tag."""
+    """Yield the tasks with the notes that follow them; a section is a tag, and what is indented a subtask."""
     section = ""
     last: Record | None = None
     for row in rows:
@@ -52,8 +52,10 @@ def _record(row: Row, section: str) -> Record:
         **due(dates[used] if used else None),
         "time_zone": zone,
     }
-    indented = () if row["INDENT"] in ("", "1") else ("INDENT",)
-    return Record(row.line, task, (*others, *indented, *row.filled("RESPONSIBLE", "DURATION")))
+    # Subtasks of subtasks become subtasks of the same task.
+    deeper = () if row["INDENT"] in ("", "1", "2") else ("INDENT",)
+    left_out = (*others, *deeper, *row.filled("RESPONSIBLE", "DURATION"))
+    return Record(row.line, task, left_out, is_nested=row["INDENT"] not in ("", "1"))
 
 
 def _date(text: str, zone: str | None) -> str | None:

@@ -7,12 +7,13 @@ from typing import Any
 
 from app.tasks.formats.programs.values import (
     Item,
-    checklist,
     completion,
     due,
     id_of,
+    list_of,
     moment,
     paragraphs,
+    subtask,
     tags_of,
 )
 from app.tasks.formats.records import Record, Task
@@ -23,25 +24,35 @@ def recognizes(document: Any) -> bool:
 
 
 def records(document: Any) -> Iterator[Record]:
-    """Yield a task for each card; its labels and its list are tags. What is archived is done with, so completed."""
+    """Yield a task for each card, and its subtasks after it; its labels are tags.
+
+    What is archived is done with, so completed.
+    """
     board = Item(document)
     lists = {list_["id"]: list_ for list_ in board.items("lists")}
-    checklists: dict[str, list[str]] = defaultdict(list)
+    checklists: dict[str, list[Item]] = defaultdict(list)
     for found in board.items("checklists"):
-        items = [(item["name"], item["state"] == "complete") for item in found.items("checkItems")]
-        checklists[found["idCard"]].append(checklist(found["name"], items))
+        checklists[found["idCard"]].append(found)
     for card in board.items("cards"):
-        yield _record(card, lists.get(card["idList"], Item({})), checklists[card["id"]])
+        record = _record(card, lists.get(card["idList"], Item({})))
+        yield record
+        for checklist in checklists[card["id"]]:
+            # One needs no name.
+            tags = [checklist["name"]] if len(checklists[card["id"]]) > 1 else []
+            for item in checklist.items("checkItems"):
+                done = item["state"] == "complete"
+                yield subtask(record.task, id_of("trello", item["id"]), item["name"], done, *tags)
 
 
-def _record(card: Item, list_: Item, checklists: list[str]) -> Record:
+def _record(card: Item, list_: Item) -> Record:
     is_archived = card.is_true("closed") or list_.is_true("closed")
     task: Task = {
         "id": id_of("trello", card["id"]),
         "title": card["name"],
-        "details": paragraphs(card["desc"], *checklists, *(each["url"] for each in card.items("attachments"))),
+        "details": paragraphs(card["desc"], *(each["url"] for each in card.items("attachments"))),
         **completion(card.is_true("dueComplete") or is_archived, card["dateLastActivity"]),
-        "tags": tags_of(*(label["name"] or label["color"] for label in card.items("labels")), list_["name"]),
+        "tags": tags_of(*(label["name"] or label["color"] for label in card.items("labels"))),
+        "list_name": list_of(list_["name"]),
         **due(moment(card["due"])),
         "created_at": _created_at(card["id"]),
     }

@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 from marshmallow import ValidationError
 
 from app.tasks.fields import Zone
-from app.tasks.formats.records import Task
+from app.tasks.formats.records import Record, Task
 from app.times import read_day, read_moment, rfc3339
 
 # Another program's id need not be a UUID. It gets the same one at every import, so that nothing doubles.
 _IDS = UUID("0d5a9c1e-6f0b-5e4c-8b1d-3a7e2f6c9d40")
 # Where a task stands until somebody puts it into a list.
-_INBOXES = frozenset({"", "inbox", "📥inbox", "my tasks", "untitled section"})
+_INBOXES = frozenset({"", "inbox", "📥inbox", "my tasks", "tasks", "untitled section"})
 _zone = Zone()
 
 
@@ -109,13 +109,21 @@ def completion(completed: bool, at: str = "") -> Task:
 
 def tags_of(*names: str) -> list[str]:
     """Return the names without those of an inbox."""
-    return [name for name in names if name.strip().lower() not in _INBOXES]
+    return [name for name in names if list_of(name)]
+
+
+def list_of(name: str) -> str | None:
+    """Return the name of a list; None for a program's inbox."""
+    return None if name.strip().lower() in _INBOXES else name
 
 
 def paragraphs(*texts: str) -> str:
     return "\n\n".join(filter(None, texts))
 
 
-def checklist(title: str, items: list[tuple[str, bool]]) -> str:
-    """Return a list of things to check off as text."""
-    return "\n".join(filter(None, [title, *(f"- [{'x' if done else ' '}] {text}" for text, done in items)]))
+def subtask(parent: Task, task_id: str | None, title: str, done: bool, *tags: str) -> Record:
+    """Return something to check off as a subtask of the task before it; with that, it is completed."""
+    completed_at = parent["completed_at"] if parent["completed"] else None
+    state = {"completed": done or parent["completed"], "completed_at": completed_at}
+    names = {"id": task_id, "title": title, "tags": [*tags], "list_name": parent["list_name"]}
+    return Record(1, {**names, **state}, is_nested=True)

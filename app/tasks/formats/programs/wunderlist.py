@@ -6,14 +6,14 @@ from typing import Any
 
 from app.tasks.formats.programs.values import (
     Item,
-    checklist,
     completion,
     day,
     due,
     id_of,
+    list_of,
     moment,
     paragraphs,
-    tags_of,
+    subtask,
 )
 from app.tasks.formats.records import Record, Task
 
@@ -29,11 +29,11 @@ def recognizes(document: Any) -> bool:
 
 
 def records(document: Any) -> Iterator[Record]:
-    """Yield the tasks of all lists; the list is a tag."""
+    """Yield the tasks of all lists, each with its subtasks after it."""
     if isinstance(document, list):
         for list_ in map(Item, document):
             for task in list_.items("tasks"):
-                yield _record(task, list_["title"], {name: task.items(name) for name in _PARTS})
+                yield from _records(task, list_["title"], {name: task.items(name) for name in _PARTS})
         return
     data = Item(document).item("data")
     titles = {list_["id"]: list_["title"] for list_ in data.items("lists")}
@@ -42,7 +42,15 @@ def records(document: Any) -> Iterator[Record]:
         for part in data.items(name):
             parts[part["task_id"]][name].append(part)
     for task in data.items("tasks"):
-        yield _record(task, titles.get(task["list_id"], ""), parts[task["id"]])
+        yield from _records(task, titles.get(task["list_id"], ""), parts[task["id"]])
+
+
+def _records(item: Item, list_: str, parts: dict[str, list[Item]]) -> Iterator[Record]:
+    record = _record(item, list_, parts)
+    yield record
+    for part in parts["subtasks"]:
+        task_id = id_of("wunderlist subtask", part["id"])
+        yield subtask(record.task, task_id, part["title"], part.is_true("completed"))
 
 
 def _record(item: Item, list_: str, parts: dict[str, list[Item]]) -> Record:
@@ -52,12 +60,11 @@ def _record(item: Item, list_: str, parts: dict[str, list[Item]]) -> Record:
         "title": item["title"],
         "details": paragraphs(
             *(part["content"] for part in parts["notes"]),
-            checklist("", [(part["title"], part.is_true("completed")) for part in parts["subtasks"]]),
             *(part["text"] for part in parts["comments"]),
         ),
         **completion(item.is_true("completed"), _either(item, "completed_at")),
         "priority": "high" if item.is_true("starred") else "none",
-        "tags": tags_of(list_),
+        "list_name": list_of(list_),
         **due(day(_either(item, "due_date"))),
         "recurrence": f"FREQ={frequency};INTERVAL={_either(item, 'recurrence_count') or 1}" if frequency else None,
         "created_at": moment(_either(item, "created_at")),

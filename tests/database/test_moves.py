@@ -1,0 +1,205 @@
+"""Moves to one place, among equal positions, and in a long list: the order is right, and one row is written."""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import Table, insert, update
+
+from app.database import execute, scope
+from app.tasks import edits, lists, models
+from app.tasks.order import POSITION_CHARACTERS
+from tests.api.support.batches import create, run
+from tests.api.support.calls import page
+from tests.api.test_lists_of_tasks import add_list
+from tests.conftest import Caller
+from tests.statements import messages
+
+TASKS, MOVES = 60, 1_000
+AT_MOST_ONE_IN = 50
+BEGIN_AND_COMMIT = 2
+
+
+def add_tasks(caller: Caller, count: int, **task: Any) -> list[str]:
+    return [result["id"] for result in run(caller, *[create(**task)] * count)]
+
+
+def in_order(caller: Caller, **query: str) -> list[str]:
+    return [task["id"] for task in page(caller, limit=200, sort="position", **query)[0]]
+
+
+def lists_in_order(caller: Caller) -> list[str]:
+    return [each["id"] for each in caller.get("/v1/lists").json["items"]]
+
+
+def moved(order: list[str], id_: str, where: dict[str, str]) -> list[str]:
+    """Return the order after a move."""
+    others = [each for each in order if each != id_]
+    if "place" in where:
+        index = 0 if where["place"] == "first" else len(others)
+    else:
+        index = others.index(next(iter(where.values()))) + ("after" in where)
+    return [*others[:index], id_, *others[index:]]
+
+
+@contextmanager
+def in_scope(app: Flask, caller: Caller) -> Iterator[str]:
+    with app.app_context(), scope(caller.user_id):
+        yield str(caller.user_id)
+
+
+def place_in(how: str, number: int, fixed: str) -> dict[str, str]:
+    match how:
+        case "first" | "last":
+            return {"place": how}
+        case "alternating":
+            return {"after" if number % 2 else "before": fixed}
+    return {how: fixed}
+
+
+@pytest.mark.parametrize("how", ["after", "before", "first", "alternating"])
+def test_a_thousand_moves_to_one_place_keep_the_order(app: Flask, ann: Caller, how: str) -> None:
+    """Positions stay short, and at most one move in fifty writes more than its task."""
+    order, written_more, longest = add_tasks(ann, TASKS), 0, 0
+    fixed, *others = order[TASKS // 2], *order[: TASKS // 2], *order[TASKS // 2 + 1 :]
+    with in_scope(app, ann) as user_id:
+        for number, id_ in zip(range(MOVES), itertools.cycle(others), strict=False):
+            where = place_in(how, number, fixed)
+            with messages(app) as sent:
+                row = edits.move_task(user_id, id_, where)
+            order = moved(order, id_, where)
+            longest = max(longest, len(row.position))
+            written_more += sum(statement.startswith("UPDATE") for statement in sent) > 1
+    tasks = page(ann, limit=200, sort="position")[0]
+
+    assert [task["id"] for task in tasks] == order
+    assert max(longest, *(len(task["position"]) for task in tasks)) < POSITION_CHARACTERS
+    assert written_more <= MOVES / AT_MOST_ONE_IN
+
+
+def test_a_thousand_moves_of_lists_to_one_place_keep_the_order(app: Flask, ann: Caller) -> None:
+    """As with tasks."""
+    order = [add_list(ann)["id"] for _ in range(6)]
+    with in_scope(app, ann) as user_id:
+        for number, id_ in zip(range(MOVES), itertools.cycle(order[1:]), strict=False):
+            where = place_in("alternating", number, order[0]) if number % 3 else {"place": "first"}
+            assert len(lists.move_list(user_id, id_, where).position) < POSITION_CHARACTERS
+            if number == 0:
+                now = order
+            now = moved(now, id_, where)
+
+    assert lists_in_order(ann) == now
+
+
+def set_positions(app: Flask, caller: Caller, table: Table, position: str, *ids: str) -> None:
+    with in_scope(app, caller) as user_id:
+        statement = update(table).where(table.c.user_id == user_id).values(position=position)
+        assert execute(statement.where(table.c.id.in_(ids)) if ids else statement) > 0
+
+
+WHERE = ["first", "last", "before", "after"]
+
+
+@pytest.mark.parametrize("position", ["", "0647a3f1c9d25e"])
+@pytest.mark.parametrize("how", WHERE)
+@pytest.mark.parametrize("count", [5, 90])
+def test_moves_among_equal_positions_keep_the_order(
+    app: Flask, ann: Caller, how: str, position: str, count: int
+) -> None:
+    """Ids decide until a move needs room. An older instance of the service leaves positions empty."""
+    add_tasks(ann, count)
+    set_positions(app, ann, models.tasks, position)
+    order = in_order(ann)
+    assert order == sorted(order)
+
+    for id_, fixed in ((order[0], order[-1]), (order[-1], order[0]), (order[count // 2], order[count // 2 - 1])):
+        where = place_in(how, 0, fixed)
+        assert ann.post(f"/v1/tasks/{id_}/move", json=where).status_code == 200
+        order = moved(order, id_, where)
+        assert in_order(ann) == order
+    added = ann.add()["id"]
+    assert in_order(ann) == [*order, added]
+
+
+@pytest.mark.parametrize("how", WHERE)
+def test_lists_at_equal_positions_move(app: Flask, ann: Caller, how: str) -> None:
+    """As tasks do."""
+    for _ in range(4):
+        add_list(ann)
+    set_positions(app, ann, models.lists, "")
+    order = lists_in_order(ann)
+
+    for id_, fixed in ((order[0], order[-1]), (order[-1], order[0]), (order[2], order[1])):
+        where = place_in(how, 0, fixed)
+        assert ann.post(f"/v1/lists/{id_}/move", json=where).status_code == 200
+        order = moved(order, id_, where)
+        assert lists_in_order(ann) == order
+
+
+@pytest.mark.parametrize("in_list", [True, False], ids=["list", "inbox"])
+def test_many_at_one_position_are_spread(app: Flask, ann: Caller, in_list: bool) -> None:
+    """More than are spread at once; those before and after them stay where they are."""
+    list_id = add_list(ann)["id"] if in_list else None
+    begin = add_tasks(ann, 3, list_id=list_id)
+    equal = sorted(id_ for _ in range(4) for id_ in add_tasks(ann, 80, list_id=list_id))
+    end = add_tasks(ann, 3, list_id=list_id)
+    with in_scope(app, ann) as user_id:
+        for id_ in equal:
+            statement = update(models.tasks).where(models.tasks.c.user_id == user_id, models.tasks.c.id == id_)
+            execute(statement.values(position=ann_position(ann, begin[-1]) + "0"))
+    moving = end[0]
+
+    assert ann.post(f"/v1/tasks/{moving}/move", json={"after": equal[150]}).status_code == 200
+
+    found = every_in_order(ann)
+    assert found == [*begin, *equal[:151], moving, *equal[151:], *end[1:]]
+
+
+def ann_position(caller: Caller, task_id: str) -> str:
+    return str(caller.get(f"/v1/tasks/{task_id}").json["position"])
+
+
+def every_in_order(caller: Caller) -> list[str]:
+    found, cursor = page(caller, limit=200, sort="position")
+    while cursor:
+        more, cursor = page(caller, limit=200, sort="position", cursor=cursor)
+        found += more
+    return [task["id"] for task in found]
+
+
+MANY = 10_000
+
+
+@pytest.fixture
+def long_list(app: Flask, ann: Caller) -> list[str]:
+    """The ids of a list of ten thousand tasks, in their order."""
+    list_id = add_list(ann)["id"]
+    ids = [f"00000000-0000-4000-8000-{number:012}" for number in range(MANY)]
+    moment = "2026-03-14T09:26:53.589793Z"
+    with in_scope(app, ann) as user_id:
+        for begin in range(0, MANY, 1_000):
+            rows = [
+                {"id": id_, "position": f"0647a3f1c9{begin + place:04}"}
+                for place, id_ in enumerate(ids[begin : begin + 1_000])
+            ]
+            common = {"user_id": user_id, "list_id": list_id, "title": "tea", "version": 1}
+            times = {"created_at": moment, "updated_at": moment}
+            execute(insert(models.tasks).values([{**common, **times, **row} for row in rows]), {})
+    return ids
+
+
+@pytest.mark.parametrize("where", [{"after": 5_000}, {"before": 9_000}, {"place": "first"}, {"place": "last"}], ids=str)
+def test_a_move_in_a_long_list_is_two_statements(
+    app: Flask, ann: Caller, long_list: list[str], where: dict[str, Any]
+) -> None:
+    """One that locks the task and its neighbours, and one that writes its place."""
+    body = {name: value if name == "place" else long_list[value] for name, value in where.items()}
+
+    with messages(app) as sent:
+        answer = ann.post(f"/v1/tasks/{long_list[2_000]}/move", json=body)
+
+    assert answer.status_code == 200
+    assert len(sent) == BEGIN_AND_COMMIT + 2, sent
