@@ -180,7 +180,9 @@ def _throwaway_server(citus_port: int | None = None) -> Iterator[URL]:
             "--locale=C.UTF-8",
         )
         # It may lose everything in a power cut, for nothing in it outlives the run.
-        options = f"-k {home} -c fsync=off -c max_connections=400"
+        options = f"-k {home} -c max_connections=400 -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+        # The tests that need statistics ask for them.
+        options += " -c autovacuum=off"
         if citus_port:
             options += f" -p {citus_port} -c listen_addresses=127.0.0.1 {CITUS_OPTIONS}"
         else:

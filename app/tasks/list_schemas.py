@@ -5,12 +5,18 @@ from typing import Any
 from marshmallow import Schema, fields
 from marshmallow.validate import OneOf, Regexp
 
-from app.http.fields import Id, Text, Time, Uuid
+from app.http.fields import EXAMPLE_ID, Id, Text, Time, Uuid
 from app.tasks.fields import LIST_NAME_CHARACTERS
 from app.tasks.lists import MAX_LISTS
-from app.tasks.schemas import POSITION, PartialSchema, new_id_field, read_only, refuse_two_places, user_id_field
-
-EXAMPLE_LIST_ID = "0199b1f0-5e2a-7c93-a1d4-6b8f3c7e2d19"
+from app.tasks.schemas import (
+    POSITION,
+    PartialSchema,
+    new_id_field,
+    place_field,
+    read_only,
+    refuse_two_places,
+    user_id_field,
+)
 
 
 def _name(**options: Any) -> Text:
@@ -37,7 +43,7 @@ class ListFields(PartialSchema):
 class NewList(ListFields):
     """A list to be created."""
 
-    id = new_id_field(example=EXAMPLE_LIST_ID)
+    id = new_id_field(example=EXAMPLE_ID)
     name = _name(required=True)
 
 
@@ -66,7 +72,7 @@ class ListReplacement(ListFields, _ReadOnly):
 class List(Schema):
     """A list of tasks."""
 
-    id = Id(example=EXAMPLE_LIST_ID)
+    id = Id()
     name = _name(required=True)
     color = _color(required=True)
     position = fields.String(required=True, metadata=POSITION)
@@ -86,9 +92,7 @@ class ListMove(Schema):
 
     before = Uuid(metadata={"description": "Before this list."})
     after = Uuid(metadata={"description": "After this list."})
-    place = fields.String(
-        validate=OneOf(["first", "last"]), metadata={"example": "first", "description": "The end to put it at."}
-    )
+    place = place_field()
 
     def load(self, data: Any, **options: Any) -> dict[str, Any]:
         move: dict[str, Any] = super().load(data, **options)

@@ -21,9 +21,7 @@ def between(low: str, high: str) -> str | None:
     for length in range(1, max(len(low), len(high)) + 2):
         begin, end = _number(low, length), _number(high, length)
         if end - begin >= 2:
-            middle = (begin + end) // 2
-            # There is less room before a position that ends in 0.
-            return _text(middle + 1 if middle % BASE == 0 and middle + 1 < end else middle, length)
+            return _text((begin + end) // 2, length)
     return None
 
 

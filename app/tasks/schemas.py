@@ -32,6 +32,7 @@ from app.tasks.order import POSITION_CHARACTERS
 from app.tasks.schedule import normalize, refuse_two_dues
 
 EXAMPLE_NEW_ID = "0199b1f3-8d4f-7b52-8e6c-3a7d9f1b5c28"
+ENDS = ("first", "last")
 DUE_ON = "Due until the end of this day in `time_zone`. A value clears `due_at`."
 DUE_AT = "Due at this moment. A value clears `due_on`."
 LIST_ID = "The list that it is in; null is the inbox. A subtask is always in the list of its parent."
@@ -210,14 +211,17 @@ class UserTask(Task):
     description = _details(required=True, attribute="details")
 
 
+def place_field() -> fields.String:
+    described = {"component": "Place", "enum": [*ENDS], "example": "first", "description": "The end to put it at."}
+    return fields.String(validate=OneOf(ENDS), metadata=described)
+
+
 class Move(Schema):
     """Where to put a task: exactly one of `before`, `after` and `place`."""
 
     before = Uuid(metadata={"description": "Next to this task, in its list and under its parent."})
     after = Uuid(metadata={"description": "Next to this task, in its list and under its parent."})
-    place = fields.String(
-        validate=OneOf(["first", "last"]), metadata={"example": "first", "description": "The end to put it at."}
-    )
+    place = place_field()
     list_id = Uuid(
         allow_none=True, metadata={"description": "With `place`: the list to put it into; null is the inbox."}
     )

@@ -16,7 +16,7 @@ from tests.api.support.calls import page
 from tests.api.support.replicas import Replica, tasks_of, trash_of
 from tests.conftest import Caller, new_user_id
 
-EXAMPLES = int(os.environ.get("ARRANGEMENT_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("ARRANGEMENT_EXAMPLES", "30"))
 MISSING = "0199b1f0-0000-7000-8000-000000000000"
 DAILY = {"due_on": "2026-03-14", "recurrence": "FREQ=DAILY"}
 

@@ -10,11 +10,17 @@ from tests.api.support.foreign import (
     HARMLESS,
     IN_BATCH,
     KEY,
+    LIST_FILTER,
+    LIST_ID,
     NAMED_BY,
+    NEIGHBOUR,
     NEW_ID,
     NOTHING,
+    PARENT_FILTER,
+    PARENT_ID,
     PATH_ID,
     PATH_USER,
+    PUT_IN_BATCH,
     REFRESH,
     SESSION,
     SINCE,
@@ -34,38 +40,58 @@ from tests.contract.test_openapi import operations, parameters, resolve
 
 ABSENT, MISMATCH, OTHER_CURSOR = (404, "not_found"), (403, "user_id_mismatch"), (422, "invalid_cursor")
 MISSING, REVOKED = (401, "token_missing"), (401, "token_revoked")
+WRONG = (422, "validation_error")
 ONE_TASK = {PATH_ID: ABSENT, TAG: ABSENT}
+# Writing a task, also into a list or under another task; and a list.
+PLACES = {LIST_ID: WRONG, PARENT_ID: WRONG}
+FILTERED = {LIST_FILTER: (200, None), PARENT_FILTER: (200, None)}
+ONE_LIST = {LIST_ID: ABSENT, TAG: ABSENT}
 
 # The responses to a stranger with a valid token. A success concerns the stranger's own data.
 TABLE = {
     "GET /": {NOTHING: (200, None)},
     "GET /healthz": {NOTHING: (200, None)},
     "GET /readyz": {NOTHING: (200, None)},
-    "GET /v1/tasks": {NOTHING: (200, None), CURSOR: OTHER_CURSOR},
-    "POST /v1/tasks": {NOTHING: (201, None), KEY: (201, None), NEW_ID: (201, None)},
+    "GET /v1/tasks": {NOTHING: (200, None), CURSOR: OTHER_CURSOR, **FILTERED},
+    "POST /v1/tasks": {NOTHING: (201, None), KEY: (201, None), NEW_ID: (201, None), **PLACES},
     "GET /v1/tasks/{task_id}": ONE_TASK,
-    "PUT /v1/tasks/{task_id}": ONE_TASK,
-    "PATCH /v1/tasks/{task_id}": ONE_TASK,
+    "PUT /v1/tasks/{task_id}": ONE_TASK | PLACES,
+    "PATCH /v1/tasks/{task_id}": ONE_TASK | PLACES,
     "DELETE /v1/tasks/{task_id}": ONE_TASK,
     "POST /v1/tasks/{task_id}/toggle": ONE_TASK,
     "POST /v1/tasks/{task_id}/restore": {PATH_ID: ABSENT},
+    "POST /v1/tasks/{task_id}/move": {**ONE_TASK, **PLACES, NEIGHBOUR: WRONG},
     "POST /v1/tasks/batch": {
         NOTHING: (200, None),
         KEY: (200, None),
         NEW_ID: (200, None),
         **dict.fromkeys(IN_BATCH, ABSENT),
+        **dict.fromkeys(PUT_IN_BATCH, WRONG),
     },
     "GET /v1/tasks/changes": {NOTHING: (200, None), SINCE: OTHER_CURSOR},
     "GET /v1/tasks/export": {NOTHING: (200, None)},
     "POST /v1/tasks/import": {NOTHING: (200, None), KEY: (200, None)},
     "GET /v1/tasks/summary": {NOTHING: (200, None)},
-    "GET /api/{user_id}/tasks": {NOTHING: (200, None), PATH_USER: MISMATCH, CURSOR: OTHER_CURSOR},
-    "POST /api/{user_id}/tasks": {NOTHING: (201, None), PATH_USER: MISMATCH, KEY: (201, None), NEW_ID: (201, None)},
+    "GET /api/{user_id}/tasks": {NOTHING: (200, None), PATH_USER: MISMATCH, CURSOR: OTHER_CURSOR, **FILTERED},
+    "POST /api/{user_id}/tasks": {
+        NOTHING: (201, None),
+        PATH_USER: MISMATCH,
+        KEY: (201, None),
+        NEW_ID: (201, None),
+        **PLACES,
+    },
     "GET /api/{user_id}/tasks/{task_id}": {**ONE_TASK, PATH_USER: MISMATCH},
-    "PUT /api/{user_id}/tasks/{task_id}": {**ONE_TASK, PATH_USER: MISMATCH},
-    "PATCH /api/{user_id}/tasks/{task_id}": {**ONE_TASK, PATH_USER: MISMATCH},
+    "PUT /api/{user_id}/tasks/{task_id}": {**ONE_TASK, **PLACES, PATH_USER: MISMATCH},
+    "PATCH /api/{user_id}/tasks/{task_id}": {**ONE_TASK, **PLACES, PATH_USER: MISMATCH},
     "DELETE /api/{user_id}/tasks/{task_id}": {**ONE_TASK, PATH_USER: MISMATCH},
     "PATCH /api/{user_id}/tasks/{task_id}/complete": {**ONE_TASK, PATH_USER: MISMATCH},
+    "GET /v1/lists": {NOTHING: (200, None), TAG: (200, None)},
+    "POST /v1/lists": {NOTHING: (201, None), KEY: (201, None), NEW_ID: (201, None)},
+    "GET /v1/lists/{list_id}": ONE_LIST,
+    "PUT /v1/lists/{list_id}": ONE_LIST,
+    "PATCH /v1/lists/{list_id}": ONE_LIST,
+    "DELETE /v1/lists/{list_id}": ONE_LIST,
+    "POST /v1/lists/{list_id}/move": {**ONE_LIST, NEIGHBOUR: WRONG},
     "POST /v1/auth/register": {EMAIL: (409, "email_taken")},
     "POST /v1/auth/login": {EMAIL: (401, "invalid_credentials")},
     "POST /v1/auth/refresh": {REFRESH: REVOKED},
@@ -89,6 +115,11 @@ BODIES = {
     "POST /v1/tasks": TASK,
     "PUT /v1/tasks/{task_id}": TASK,
     "PATCH /v1/tasks/{task_id}": TASK,
+    "POST /v1/tasks/{task_id}/move": {"place": "first"},
+    "POST /v1/lists": {"name": "list"},
+    "PUT /v1/lists/{list_id}": {"name": "list"},
+    "PATCH /v1/lists/{list_id}": {"name": "list"},
+    "POST /v1/lists/{list_id}/move": {"place": "first"},
     "POST /v1/tasks/batch": BATCH.body,
     "POST /v1/tasks/import": b'{"title": "tea"}',
     "POST /api/{user_id}/tasks": TASK,
@@ -157,7 +188,7 @@ def test_every_operation_has_a_row_with_all_its_fields(document):
         unknown = {name for name in names if not is_harmless(name)} - NAMED_BY.keys()
         assert not unknown, (method, path)
         ways = {way for name in names & NAMED_BY.keys() for way in NAMED_BY[name]}
-        needs_one = ways & {PATH_ID, SESSION, TOKEN, EMAIL, REFRESH}
+        needs_one = ways & {PATH_ID, SESSION, TOKEN, EMAIL, REFRESH} or "{list_id}" in path
         found[f"{method.upper()} {path}"] = ways if needs_one else ways | {NOTHING}
 
     assert {operation: set(row) for operation, row in TABLE.items()} == found
@@ -191,8 +222,9 @@ def test_another_users_data_cannot_be_reached(app, document, ann, who, operation
         assert_problem(answer, status, code)
     assert (answer.status_code, answer.headers.get("Idempotent-Replay")) == (status, None), answer.text
     told = f"{answer.headers}{answer.text}"
+    own_too = {(NEW_ID, ann.task_id), (NEW_ID, ann.list_id)}
     # A client that chose the id of another user's task gets that id, which then is also its own.
-    assert not [name for name in ann.names() if name in told and (way, name) != (NEW_ID, ann.task_id)]
+    assert not [name for name in ann.names() if name in told and (way, name) not in own_too]
     before, ann.seen = ann.seen, ann.belongings()
     assert ann.seen == before
 
@@ -201,18 +233,20 @@ def test_ann_reaches_her_own_data(ann):
     """So only the caller made the difference."""
     statuses, bodies, marks = zip(*ann.seen, strict=True)
 
-    assert statuses == (201, 201, 200, 200, 200, 200, 200, 200, 200, 200)
+    assert statuses == (201, 201, *[200] * 10)
     assert marks[:3] == ("true", "true", "true")
     assert ann.session_id in bodies[5].decode()
     assert ann.trashed_id in bodies[7].decode()
-    assert ann.token_id in bodies[8].decode()
-    assert ann.trashed_id in bodies[9]
+    assert ann.token_id in bodies[10].decode()
+    assert ann.trashed_id in bodies[-1]
     assert name_foreign(ann.caller, ann, "GET /v1/tasks", CURSOR, None).status_code == 200
     assert name_foreign(ann.caller, ann, "GET /v1/tasks/changes", SINCE, None).status_code == 200
     assert name_foreign(ann.caller, ann, "GET /v1/tasks/{task_id}", TAG, None).status_code == 304
 
 
-@pytest.mark.parametrize("operation", [operation for operation, way in CASES if way == NEW_ID])
+@pytest.mark.parametrize(
+    "operation", [operation for operation, way in CASES if way == NEW_ID and "lists" not in operation]
+)
 def test_another_users_task_id_can_be_used(ann, bob, operation):
     """A creation does not reveal other users' ids: both have a task with this id."""
     made = name_foreign(bob, ann, operation, NEW_ID, BODIES[operation])

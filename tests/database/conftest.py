@@ -16,7 +16,7 @@ from flask import Flask
 from app.database import scope, transaction
 from app.services import services_of
 from app.settings import PROJECT
-from tests.conftest import make_app, migrate, settings_for
+from tests.conftest import make_app, settings_for
 from tests.postgres import Server
 from tests.waiting import LONGEST_WAIT_SECONDS, until
 
@@ -37,20 +37,6 @@ def new_app() -> Iterator[NewApp]:
     yield make
     for app in made:
         services_of(app).engine.dispose()
-
-
-@pytest.fixture(scope="session")
-def postgresql_template(postgresql: Server) -> str:
-    """The name of a migrated empty database to copy."""
-    name = postgresql.create_database()
-    migrate(postgresql.url(name))
-    return name
-
-
-@pytest.fixture
-def postgresql_database(postgresql: Server, postgresql_template: str) -> str:
-    """The name of a migrated database for this test only."""
-    return postgresql.create_database(template=postgresql_template)
 
 
 @pytest.fixture(scope="session")

@@ -109,10 +109,10 @@ def ann_on_postgresql(postgresql_app: Flask) -> Caller:
 
 
 LATE_WRITES: dict[str, Callable[[str, str], Any]] = {
-    "changed": lambda user, task: queries.change_unless_recurring(user, task, {"title": "late"}),
-    "deleted": queries.delete_task,
+    "changed": lambda user, task: queries.change_at_once(user, task, {"title": "late"}),
+    "deleted": queries.delete_at_once,
     "created": lambda user, _: queries.create_task(Identity(user), NewTask().load({"title": "late"})),
-    "restored": queries.restore_task,
+    "restored": queries.restore_at_once,
 }
 
 

@@ -6,16 +6,19 @@ than their arguments (PostgreSQL calls them STABLE or VOLATILE) where it would h
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
 from app.auth import personal_tokens, rate_limits, revoked, sessions
 from app.auth import queries as accounts
 from app.auth.problems import RateLimited
 from app.auth.tokens import PersonalToken
-from app.database import PURGE, scope
+from app.database import PURGE, execute, scope
 from app.tasks import trash
+from app.tasks.models import lists, tasks
 from tests.conftest import Caller, new_user_id
 from tests.postgres import Server
 from tests.statements import each_statement
@@ -110,6 +113,61 @@ def use_tasks(app: Flask) -> None:
     assert ann.delete("/v1/auth/me").status_code == 204
 
 
+def use_families(app: Flask) -> None:
+    """All that can be done with lists, subtasks and positions."""
+    ann = Caller(app, new_user_id())
+
+    def send(method: str, path: str, body: object = None, status: int = 200, **headers: str) -> dict[str, Any]:
+        answer = ann.call(method, f"/v1/{path}", json=body, headers=headers)
+        assert answer.status_code == status, answer.text
+        return dict(answer.json) if answer.data else {}
+
+    ids = [send("POST", "lists", {"name": "x"}, 201)["id"] for _ in range(3)]
+    send("GET", "lists")
+    send("GET", f"lists/{ids[0]}")
+    send("PUT", f"lists/{ids[0]}", {"name": "y"})
+    send("PATCH", f"lists/{ids[0]}", {"color": "#000000"}, **{"If-Match": '"2"'})
+    rule = {"due_on": "2026-03-14", "recurrence": "FREQ=DAILY"}
+    parent, other, inbox = (ann.add(**task)["id"] for task in ({"list_id": ids[0], **rule}, {"list_id": ids[0]}, {}))
+    subtasks = [ann.add(parent_id=parent)["id"] for _ in range(3)]
+    for place in ({"place": "first"}, {"place": "last"}):
+        for where in ({}, {"list_id": None}, {"list_id": ids[0]}, {"parent_id": parent}, {"parent_id": None}):
+            send("POST", f"tasks/{other}/move", {**place, **where})
+            send("POST", f"tasks/{subtasks[0]}/move", {"place": "first", "parent_id": parent})
+        send("POST", f"lists/{ids[0]}/move", place)
+    for name in ("before", "after"):
+        for neighbour in (parent, inbox, subtasks[0]):
+            send("POST", f"tasks/{other}/move", {name: neighbour})
+        send("POST", f"lists/{ids[0]}/move", {name: ids[1]})
+    with app.app_context(), scope(str(ann.user_id)):
+        for table in (tasks, lists):
+            execute(update(table).where(table.c.user_id == ann.user_id).values(position=""))
+    send("POST", f"tasks/{inbox}/move", {"place": "first"})
+    send("POST", f"tasks/{subtasks[0]}/move", {"after": subtasks[1]})
+    send("POST", f"tasks/{parent}/move", {"place": "last", "list_id": ids[0]})
+    send("POST", f"tasks/{other}/move", {"before": parent})
+    send("POST", f"lists/{ids[0]}/move", {"place": "first"})
+    send("PATCH", f"tasks/{parent}", {"completed": True})
+    send("PATCH", f"tasks/{subtasks[0]}", {"completed": False})
+    send("PATCH", f"tasks/{parent}", {"list_id": ids[1]})
+    for task_id in (subtasks[0], parent):
+        send("DELETE", f"tasks/{task_id}", status=204)
+        send("POST", f"tasks/{task_id}/restore")
+    for task_id in subtasks:
+        send("DELETE", f"tasks/{task_id}", status=204)
+    send("PATCH", f"tasks/{parent}", {"parent_id": other, "recurrence": None})
+    operations = [
+        {"op": "create", "task": {"title": "x", "parent_id": other}},
+        {"op": "move", "id": parent, "before": inbox},
+    ]
+    send("POST", "tasks/batch", {"operations": operations})
+    for query in ("list=none", f"list={ids[0]}&list=none", f"parent={other}", "parent=none&sort=-position"):
+        send("GET", f"tasks?{query}")
+    for list_id, fate in zip(ids, ("keep", "trash", "keep"), strict=True):
+        send("DELETE", f"lists/{list_id}?tasks={fate}", status=204)
+    send("DELETE", "auth/me", status=204)
+
+
 def administer(app: Flask) -> None:
     """What commands do, and limits that are reached."""
     with app.app_context():
@@ -136,7 +194,7 @@ def sent(postgresql_app: Flask) -> set[str]:
 
     with pytest.MonkeyPatch.context() as patch, each_statement(note):
         patch.setattr(rate_limits, "CLEANUP_ONE_IN", 1)
-        for use in (use_accounts, use_tasks, administer):
+        for use in (use_accounts, use_tasks, use_families, administer):
             use(postgresql_app)
     return found
 
@@ -175,6 +233,9 @@ def test_the_scenario_is_complete(sent: set[str]) -> None:
         "INSERT INTO tasks",
         "UPDATE tasks",
         "DELETE FROM tasks",
+        "INSERT INTO lists",
+        "UPDATE lists",
+        "DELETE FROM lists",
         "UPDATE sessions",
         "INSERT INTO revocations",
     ):

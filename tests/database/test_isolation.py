@@ -20,9 +20,23 @@ from app.auth.queries import delete_user
 from app.database import PURGE, execute, fetch_all, fetch_one, in_this_scope, scope, transaction
 from app.database.columns import from_now
 from app.database.scopes import AnothersScope, UnscopedStatement, current_user
-from app.http.problems import NotFound
+from app.http.problems import NotFound, ValidationFailed
 from app.services import services_of
-from app.tasks import batch, bulk_queries, changes, edits, listing, queries, summary, transfer, trash
+from app.tasks import (
+    batch,
+    bulk_queries,
+    changes,
+    edits,
+    listing,
+    lists,
+    moves,
+    queries,
+    subtasks,
+    summary,
+    transfer,
+    trash,
+    unit_of_work,
+)
 from app.tasks.formats import FORMATS
 from app.tasks.models import idempotency_keys, tasks
 from app.tasks.schemas import NewTask
@@ -50,19 +64,44 @@ def creating() -> dict[str, Any]:
     return {"op": "create", "task": NewTask().load({"title": "x"})}
 
 
+def parent_of(task_id: str) -> str:
+    """Return the id of the same user's task that has a subtask."""
+    return str(uuid.uuid5(uuid.UUID(task_id), "parent"))
+
+
+def then_read(write: Callable[[str, str], None]) -> Callable[[str, str], Any]:
+    """Return a function that writes without a result, and returns what the writer sees afterwards."""
+
+    def run(user_id: str, task_id: str) -> Any:
+        write(user_id, task_id)
+        return list(listing.list_tasks(user_id, LIST).tasks)
+
+    return run
+
+
+INBOX, START = moves.Among(None, None), moves.Gap(None, None)
 # Every function with a user's id, called with the user and one of the user's tasks; in several ways, if it does several
-# things.
+# things. A list has the same id as the task.
 QUERIES: dict[str, Callable[[str, str], Any]] = {
     "queries.create_task": lambda user, _: queries.create_task(
         Identity(user), {"title": "x", "details": None, "completed": False}
     ),
     "queries.get_task": queries.get_task,
-    "queries.change_unless_recurring": lambda user, task: queries.change_unless_recurring(
-        user, task, {"title": "changed"}
+    "queries.change_at_once": lambda user, task: queries.change_at_once(user, task, {"title": "changed"}),
+    "queries.toggle_at_once": queries.toggle_at_once,
+    "queries.delete_at_once": queries.delete_at_once,
+    "queries.restore_at_once": lambda user, task: queries.restore_at_once(user, task) or [],
+    "queries.restore_alone": queries.restore_alone,
+    "edits.create_task": lambda user, _: edits.create_task(Identity(user), NewTask().load({"title": "x"})),
+    "edits.create_task in a list": lambda user, task: edits.create_task(
+        Identity(user), NewTask().load({"title": "x", "list_id": task})
     ),
-    "queries.toggle_unless_recurring": queries.toggle_unless_recurring,
-    "queries.delete_task": queries.delete_task,
-    "queries.restore_task": queries.restore_task,
+    "edits.create_task under a parent": lambda user, task: edits.create_task(
+        Identity(user), NewTask().load({"title": "x", "parent_id": task})
+    ),
+    "edits.delete_task": edits.delete_task,
+    "edits.restore_task": edits.restore_task,
+    "edits.move_task": lambda user, task: edits.move_task(user, task, {"place": "first"}),
     "edits.change_task": lambda user, task: edits.change_task(user, task, {"title": "changed"}),
     "edits.change_task of the schedule": lambda user, task: edits.change_task(user, task, CHANGE),
     "edits.toggle_task": edits.toggle_task,
@@ -81,7 +120,49 @@ QUERIES: dict[str, Callable[[str, str], Any]] = {
     "transfer.write": lambda user, _: transfer.write(user, checked(), lambda _: None),
     "transfer.write_all": lambda user, _: transfer.write_all(Identity(user), checked()),
     "summary.count_tasks": lambda user, _: sum(summary.count_tasks(user).values()),
+    "lists.list_lists": lambda user, _: lists.list_lists(user),
+    "lists.names_of_lists": lambda user, _: lists.names_of_lists(user) or [],
+    "lists.get_list": lists.get_list,
+    "lists.lock_list": lists.lock_list,
+    "lists.create_list": lambda user, _: lists.create_list(Identity(user), {"name": "x"}),
+    "lists.change_list": lambda user, task: lists.change_list(user, task, {"name": "changed"}),
+    "lists.move_list": lambda user, task: lists.move_list(user, task, {"place": "last"}),
+    "lists.delete_list": lambda user, task: lists.delete_list(user, task, keep_tasks=False),
+    "lists.delete_list that keeps its tasks": lambda user, task: lists.delete_list(user, task, keep_tasks=True),
+    "moves.lock_for_move": lambda user, task: moves.lock_for_move(user, task, {"after": parent_of(task)}),
+    "moves.lock_lists": lambda user, task: moves.lock_lists(user, task, moves.Place(None, True)),
+    "moves.put_task": lambda user, task: moves.put_task(user, task, INBOX, START, "0") or [],
+    "moves.put_list": lambda user, task: moves.put_list(user, task, START, "0") or [],
+    "moves.spread_tasks": then_read(
+        lambda user, _: moves.spread_tasks(user, INBOX, moves.BEFORE_ALL, "2026-03-14T09:26:53.589793Z")
+    ),
+    "moves.spread_lists": then_read(
+        lambda user, _: moves.spread_lists(user, moves.BEFORE_ALL, "2026-03-14T09:26:53.589793Z")
+    ),
+    "moves.write_positions": then_read(
+        lambda user, task: moves.write_positions(tasks, user, [{"id": task, "position": "0"}])
+    ),
+    "subtasks.count_subtasks": lambda user, task: subtasks.count_subtasks(user, parent_of(task)),
+    "subtasks.list_subtasks": lambda user, task: subtasks.list_subtasks(user, parent_of(task)),
+    "subtasks.mark_parent": then_read(subtasks.mark_parent),
+    "subtasks.detach_deleted": then_read(lambda user, task: subtasks.detach_deleted(user, parent_of(task))),
+    "subtasks.restore_subtasks": then_read(
+        lambda user, task: subtasks.restore_subtasks(
+            user, {"id": parent_of(task), "list_id": None, "deleted_at": "2026-03-14T09:26:53.589793Z"}
+        )
+    ),
+    "subtasks.follow_parents": then_read(
+        lambda user, task: subtasks.follow_parents(
+            user, [{"id": parent_of(task), "list_id": None, "completed": True, "deleted": True}]
+        )
+    ),
+    "unit_of_work.in_unit_of_work": lambda user, task: unit_of_work.in_unit_of_work(
+        user, [task], lambda drafts: (drafts.delete(task), drafts.write())
+    ),
 }
+
+MODULES = (queries, edits, listing, changes, batch, bulk_queries, summary, transfer, trash)
+MODULES += (lists, moves, subtasks, unit_of_work)
 
 CURRENT_USER = "SELECT current_setting('app.user_id', true)"
 
@@ -104,26 +185,55 @@ def postgresql_engine(postgresql_app: Flask) -> Iterator[Engine]:
         yield services_of(postgresql_app).engine
 
 
-@pytest.mark.parametrize("statement", ["SELECT id FROM tasks", "UPDATE tasks SET title = 'x' RETURNING id"])
-def test_a_statement_without_a_scope_sees_no_row(anns: Caller, postgresql_engine: Engine, statement: str) -> None:
+def add_family(caller: Caller) -> str:
+    """Add a task in a list with its id, and a task with a subtask; return the id."""
+    task_id = str(uuid.uuid4())
+    assert caller.post("/v1/lists", json={"id": task_id, "name": "list"}).status_code == 201
+    caller.add(id=task_id, list_id=task_id)
+    caller.add(id=parent_of(task_id))
+    caller.add(parent_id=parent_of(task_id))
+    return task_id
+
+
+def all_of(caller: Caller) -> list[Any]:
+    return [caller.get(path).json for path in ("/v1/tasks", "/v1/lists")]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT id FROM tasks",
+        "UPDATE tasks SET title = 'x' RETURNING id",
+        "DELETE FROM tasks RETURNING id",
+        "SELECT id FROM lists",
+        "UPDATE lists SET name = 'x' RETURNING id",
+        "DELETE FROM lists RETURNING id",
+    ],
+)
+@pytest.mark.parametrize("scoped", [False, True], ids=["outside a scope", "in another's scope"])
+def test_a_statement_in_the_wrong_scope_sees_no_row(
+    anns: Caller, postgresql_engine: Engine, statement: str, scoped: bool
+) -> None:
     """Even if it bypasses the program's own checks."""
-    task = anns.add()
+    add_family(anns)
+    before = all_of(anns)
 
-    with postgresql_engine.connect() as connection:
+    whose = scope(new_user_id()) if scoped else nullcontext()
+    with whose, postgresql_engine.connect() as connection:
         assert connection.exec_driver_sql(statement).all() == []
-        assert connection.exec_driver_sql("DELETE FROM tasks").rowcount == 0
 
-    assert anns.get(f"/v1/tasks/{task['id']}").json == task
+    assert all_of(anns) == before
 
 
+@pytest.mark.parametrize(("table", "named"), [("tasks", "title"), ("lists", "name")])
 @pytest.mark.parametrize("scoped", [False, True], ids=["outside a scope", "in another's scope"])
 def test_an_insert_for_another_user_is_rejected(
-    anns: Caller, bobs_id: str, postgresql_engine: Engine, scoped: bool
+    anns: Caller, bobs_id: str, postgresql_engine: Engine, scoped: bool, table: str, named: str
 ) -> None:
     """In every table of users' rows."""
     anns.add()
-    row = f"('{anns.user_id}', '{uuid.uuid4()}', 'x', now(), now(), 1)"
-    statement = f"INSERT INTO tasks (user_id, id, title, created_at, updated_at, version) VALUES {row}"
+    row = f"('{anns.user_id}', '{uuid.uuid4()}', 'x', '0', now(), now(), 1)"
+    statement = f"INSERT INTO {table} (user_id, id, {named}, position, created_at, updated_at, version) VALUES {row}"
 
     whose = scope(bobs_id) if scoped else nullcontext()
     with whose, postgresql_engine.connect() as connection, pytest.raises(DBAPIError) as refused:
@@ -149,7 +259,8 @@ def test_executemany_is_rejected_even_in_a_scope(anns: Caller, postgresql_engine
 def outcome(query: Callable[[str, str], Any], user_id: str, task_id: str) -> Any:
     try:
         return query(user_id, task_id)
-    except NotFound:
+    except (NotFound, ValidationFailed, IndexError):
+        # Spreading expects something to spread.
         return "nothing"
     except psycopg2.Error as error:
         return error.pgcode
@@ -160,22 +271,23 @@ def test_a_query_for_a_wrong_user_finds_nothing(
     anns: Caller, bobs_id: str, postgresql_engine: Engine, name: str
 ) -> None:
     """In Bob's scope, a query for Ann's task shows and changes nothing."""
-    task = anns.add()
+    task_id = add_family(anns)
+    before = all_of(anns)
 
     with scope(bobs_id):
-        reached = outcome(QUERIES[name], str(anns.user_id), task["id"])
+        reached = outcome(QUERIES[name], str(anns.user_id), task_id)
 
     assert reached in ("nothing", [], 0, INSUFFICIENT_PRIVILEGE)
-    assert anns.get("/v1/tasks").json["items"] == [task]
+    assert all_of(anns) == before
 
 
 @pytest.mark.parametrize("name", QUERIES)
 def test_the_same_query_for_the_right_user_finds_the_task(anns: Caller, postgresql_engine: Engine, name: str) -> None:
     """So only the scope kept the wrong user out."""
-    task = anns.add()
+    task_id = add_family(anns)
 
     with scope(str(anns.user_id)):
-        assert outcome(QUERIES[name], str(anns.user_id), task["id"]) not in ("nothing", [], 0, INSUFFICIENT_PRIVILEGE)
+        assert outcome(QUERIES[name], str(anns.user_id), task_id) not in ("nothing", [], 0, INSUFFICIENT_PRIVILEGE)
 
 
 def test_a_scope_cannot_become_another_users(app: Flask) -> None:
@@ -213,14 +325,14 @@ def test_every_query_is_tried_with_a_wrong_user() -> None:
     """A new function with a user's id must join the list above."""
     found = {
         f"{module.__name__.rpartition('.')[2]}.{name}"
-        for module in (queries, edits, listing, changes, batch, bulk_queries, summary, transfer, trash)
+        for module in MODULES
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if function.__module__ == module.__name__ and not name.startswith("_")
         if {"user_id", "identity"} & set(inspect.signature(function).parameters)
     }
 
-    # This one also gets the operation.
-    assert found - {"queries.for_known_user"} == {name.partition(" ")[0] for name in QUERIES}
+    # These run no statement of their own.
+    assert found - {"queries.for_known_user", "bulk_queries.parameters"} == {name.partition(" ")[0] for name in QUERIES}
 
 
 def test_the_user_is_gone_after_the_message(anns: Caller, postgresql_engine: Engine) -> None:

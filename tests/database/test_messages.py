@@ -175,3 +175,63 @@ def test_another_users_path_is_rejected_without_a_message(app: Flask, ann: Calle
         assert ann.get("/api/somebody-else/tasks").status_code == 403
 
     assert sent == []
+
+
+BEGIN_AND_COMMIT = 2
+# The single statement and why it changed nothing; then the tasks, their subtasks, and the parent itself.
+WITH_SUBTASKS = REFUSED + BEGIN_AND_COMMIT + 3
+
+
+def test_a_task_in_a_list_is_made_in_one_message(app: Flask, ann: Caller) -> None:
+    """Whether the list exists is known to the statement itself."""
+    list_id = ann.post("/v1/lists", json={"name": "Groceries"}).json["id"]
+
+    with messages(app) as sent:
+        ann.add(list_id=list_id)
+
+    assert len(sent) == 1, sent
+
+
+@pytest.mark.parametrize("in_list", [True, False], ids=["in a list", "in the inbox"])
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "", {"completed": True}),
+        ("PATCH", "", {"completed": False}),
+        ("PATCH", "", {"title": "x"}),
+        ("POST", "/toggle", None),
+        ("DELETE", "", None),
+        ("POST", "/restore", None),
+    ],
+)
+def test_a_task_without_subtasks_is_changed_in_one_message(
+    app: Flask, ann: Caller, method: str, path: str, body: dict[str, object] | None, in_list: bool
+) -> None:
+    """Although it could have some, in a list too."""
+    list_id = ann.post("/v1/lists", json={"name": "Groceries"}).json["id"] if in_list else None
+    task = ann.add(list_id=list_id)
+
+    with messages(app) as sent:
+        assert ann.call(method, f"/v1/tasks/{task['id']}{path}", json=body).status_code in (200, 204)
+
+    assert len(sent) == 1, sent
+
+
+@pytest.mark.parametrize("count", [1, 500])
+@pytest.mark.parametrize(("method", "path"), [("PATCH", ""), ("POST", "/toggle"), ("DELETE", "")])
+def test_subtasks_follow_their_parent_in_one_statement(
+    app: Flask, ann: Caller, method: str, path: str, count: int
+) -> None:
+    """However many they are: one transaction of three statements."""
+    parent = ann.add()["id"]
+    for begin in range(0, count, 100):
+        operations = [{"op": "create", "task": {"title": "x", "parent_id": parent}}] * min(100, count - begin)
+        assert ann.post("/v1/tasks/batch", json={"operations": operations}).status_code == 200
+    body = {"completed": True} if method == "PATCH" else None
+
+    with messages(app) as sent:
+        assert ann.call(method, f"/v1/tasks/{parent}{path}", json=body).status_code in (200, 204)
+
+    assert len(sent) == WITH_SUBTASKS, sent
+    query = "deleted=true" if method == "DELETE" else "completed=true"
+    assert ann.get(f"/api/{ann.user_id}/tasks?limit=1&{query}").headers["X-Total-Count"] == str(count + 1)

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Table, insert, update
+from sqlalchemy import Table, update
 
-from app.database import execute, scope
-from app.tasks import edits, lists, models
+from app.database import execute, scope, transaction
+from app.tasks import bulk_queries, edits, lists, models
 from app.tasks.order import POSITION_CHARACTERS
+from app.tasks.schemas import NewTask
 from tests.api.support.batches import create, run
 from tests.api.support.calls import page
 from tests.api.test_lists_of_tasks import add_list
@@ -94,10 +95,11 @@ def test_a_thousand_moves_of_lists_to_one_place_keep_the_order(app: Flask, ann: 
     assert lists_in_order(ann) == now
 
 
-def set_positions(app: Flask, caller: Caller, table: Table, position: str, *ids: str) -> None:
+def set_positions(app: Flask, caller: Caller, table: Table, position: str, only: str | None = None) -> None:
+    """Write the position of all, or of one."""
     with in_scope(app, caller) as user_id:
         statement = update(table).where(table.c.user_id == user_id).values(position=position)
-        assert execute(statement.where(table.c.id.in_(ids)) if ids else statement) > 0
+        assert execute(statement.where(table.c.id == only) if only else statement) > 0
 
 
 WHERE = ["first", "last", "before", "after"]
@@ -146,20 +148,15 @@ def test_many_at_one_position_are_spread(app: Flask, ann: Caller, in_list: bool)
     begin = add_tasks(ann, 3, list_id=list_id)
     equal = sorted(id_ for _ in range(4) for id_ in add_tasks(ann, 80, list_id=list_id))
     end = add_tasks(ann, 3, list_id=list_id)
-    with in_scope(app, ann) as user_id:
-        for id_ in equal:
-            statement = update(models.tasks).where(models.tasks.c.user_id == user_id, models.tasks.c.id == id_)
-            execute(statement.values(position=ann_position(ann, begin[-1]) + "0"))
+    position = ann.get(f"/v1/tasks/{begin[-1]}").json["position"]
+    for id_ in equal:
+        set_positions(app, ann, models.tasks, f"{position}0", id_)
     moving = end[0]
 
     assert ann.post(f"/v1/tasks/{moving}/move", json={"after": equal[150]}).status_code == 200
 
     found = every_in_order(ann)
     assert found == [*begin, *equal[:151], moving, *equal[151:], *end[1:]]
-
-
-def ann_position(caller: Caller, task_id: str) -> str:
-    return str(caller.get(f"/v1/tasks/{task_id}").json["position"])
 
 
 def every_in_order(caller: Caller) -> list[str]:
@@ -170,36 +167,40 @@ def every_in_order(caller: Caller) -> list[str]:
     return [task["id"] for task in found]
 
 
-MANY = 10_000
+def test_the_last_is_behind_a_position_in_the_future(app: Flask, ann: Caller) -> None:
+    """That of a machine whose clock was ahead, for tasks and for lists."""
+    first, second, ahead = add_tasks(ann, 3)
+    set_positions(app, ann, models.tasks, "zz", ahead)
+    one, other = (add_list(ann)["id"] for _ in range(2))
+    set_positions(app, ann, models.lists, "zz", other)
+
+    for path in (f"tasks/{first}", f"lists/{one}"):
+        assert ann.post(f"/v1/{path}/move", json={"place": "last"}).status_code == 200
+
+    assert in_order(ann) == [second, ahead, first]
+    assert lists_in_order(ann) == [other, one]
+
+
+MANY, AT_ONCE = 10_000, 2_000
 
 
 @pytest.fixture
 def long_list(app: Flask, ann: Caller) -> list[str]:
     """The ids of a list of ten thousand tasks, in their order."""
-    list_id = add_list(ann)["id"]
-    ids = [f"00000000-0000-4000-8000-{number:012}" for number in range(MANY)]
-    moment = "2026-03-14T09:26:53.589793Z"
-    with in_scope(app, ann) as user_id:
-        for begin in range(0, MANY, 1_000):
-            rows = [
-                {"id": id_, "position": f"0647a3f1c9{begin + place:04}"}
-                for place, id_ in enumerate(ids[begin : begin + 1_000])
-            ]
-            common = {"user_id": user_id, "list_id": list_id, "title": "tea", "version": 1}
-            times = {"created_at": moment, "updated_at": moment}
-            execute(insert(models.tasks).values([{**common, **times, **row} for row in rows]), {})
-    return ids
+    kept = {"next_id": None, "skipped_time": None, "completed_at": None, "created_at": None, "deleted": False}
+    kept |= {"is_parent": False, **NewTask().load({"title": "tea", "list_id": add_list(ann)["id"]})}
+    rows = [{**kept, "id": f"00000000-0000-4000-8000-{number:012}", "place": f"{number:05}"} for number in range(MANY)]
+    with in_scope(app, ann) as user_id, transaction():
+        for begin in range(0, MANY, AT_ONCE):
+            assert len(bulk_queries.insert_tasks(user_id, rows[begin : begin + AT_ONCE])) == AT_ONCE
+    return [str(row["id"]) for row in rows]
 
 
-@pytest.mark.parametrize("where", [{"after": 5_000}, {"before": 9_000}, {"place": "first"}, {"place": "last"}], ids=str)
-def test_a_move_in_a_long_list_is_two_statements(
-    app: Flask, ann: Caller, long_list: list[str], where: dict[str, Any]
-) -> None:
+def test_a_move_in_a_long_list_is_two_statements(app: Flask, ann: Caller, long_list: list[str]) -> None:
     """One that locks the task and its neighbours, and one that writes its place."""
-    body = {name: value if name == "place" else long_list[value] for name, value in where.items()}
+    for where in ({"after": long_list[5_000]}, {"before": long_list[9_000]}, {"place": "first"}, {"place": "last"}):
+        with messages(app) as sent:
+            answer = ann.post(f"/v1/tasks/{long_list[2_000]}/move", json=where)
 
-    with messages(app) as sent:
-        answer = ann.post(f"/v1/tasks/{long_list[2_000]}/move", json=body)
-
-    assert answer.status_code == 200
-    assert len(sent) == BEGIN_AND_COMMIT + 2, sent
+        assert answer.status_code == 200
+        assert len(sent) == BEGIN_AND_COMMIT + 2, sent

@@ -47,10 +47,10 @@ HOSTILE = [
 ]
 
 
-@pytest.fixture
-def app(postgresql: Server, postgresql_database: str) -> Iterator[Flask]:
-    """An app on its own database."""
-    app = make_app(postgresql.url(postgresql_database))
+@pytest.fixture(scope="module")
+def app(postgresql: Server, postgresql_template: str) -> Iterator[Flask]:
+    """An app on a database of these tests."""
+    app = make_app(postgresql.url(postgresql.create_database(template=postgresql_template)))
     yield app
     services_of(app).engine.dispose()
 
@@ -80,6 +80,7 @@ def with_id(request_id: str) -> dict[str, str]:
 
 def test_every_statement_of_a_request_begins_with_its_id(app: Flask, ann: Caller) -> None:
     """A connection's first, prepared ones, rejected ones, and those of a transaction with BEGIN and COMMIT."""
+    services_of(app).engine.dispose()
     with sent() as texts:
         assert ann.post("/v1/tasks", json={"title": "tea"}, headers=with_id("first")).status_code == 201
         idempotent = {**with_id("second"), "Idempotency-Key": "k"}
@@ -136,12 +137,13 @@ def test_the_cursor_escapes_the_id_itself(app: Flask, request_id: str) -> None:
     assert row.text == "%*/"
 
 
-def test_pg_stat_activity_shows_the_id_of_a_waiting_request(
-    app: Flask, postgresql: Server, postgresql_database: str
-) -> None:
+def test_pg_stat_activity_shows_the_id_of_a_waiting_request(app: Flask, postgresql: Server) -> None:
     """Even if the statement is long."""
+    # A new connection has not prepared it, and shows all of it.
+    services_of(app).engine.dispose()
     ann = Caller(app, new_user_id())
-    admin = postgresql.admin.set(database=postgresql_database).render_as_string(hide_password=False)
+    database = services_of(app).settings.database_url.database
+    admin = postgresql.admin.set(database=database).render_as_string(hide_password=False)
     with ThreadPoolExecutor() as clients, closing(psycopg2.connect(admin)) as other:
         other.cursor().execute("LOCK TABLE tasks")
         waiting = clients.submit(ann.post, "/v1/tasks", json={"title": "tea"}, headers=with_id("who-waits"))

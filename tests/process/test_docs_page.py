@@ -5,7 +5,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +16,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
-from tests.process.conftest import Service, Start
+from tests.conftest import settings_for
+from tests.process.conftest import Service, starting
 from tests.waiting import until
 
 MISSING = [program for program in ("chromium", "chromedriver") if shutil.which(program) is None]
@@ -41,9 +41,13 @@ OPENED = ("show_service", "list_tasks", "run_batch", "complete_task_of_user")
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not on this machine: {' and '.join(MISSING)}")
 
 
-@pytest.fixture
-def service(serve: Start, sqlite_url: str) -> Service:
-    return serve(sqlite_url)
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, sqlite_template: bytes) -> Iterator[Service]:
+    """One service for all readers."""
+    folder = tmp_path_factory.mktemp("docs")
+    (folder / "tasks.db").write_bytes(sqlite_template)
+    with starting(folder) as start:
+        yield start(**settings_for(f"sqlite:///{folder / 'tasks.db'}"))
 
 
 class Reader:
@@ -148,21 +152,36 @@ class Reader:
         assert self.hosts() == {urlsplit(self.home).netloc}
 
 
-@pytest.fixture
-def reader(service: Service, tmp_path: Path) -> Iterator[Reader]:
-    """A browser for this test only."""
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    home = tmp_path_factory.mktemp("browser")
     options = webdriver.ChromeOptions()
     options.binary_location = str(shutil.which("chromium"))
-    for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path / 'browser'}"):
+    for argument in (*ARGUMENTS, f"--user-data-dir={home / 'browser'}"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    # Its other files (crash reports, settings) go into this test's folder too.
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    # Its other files (crash reports, settings) go into this folder too.
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
     driver = webdriver.Chrome(options, Driver(shutil.which("chromedriver"), env=environment))
     try:
-        yield Reader(service, driver)
+        yield driver
     finally:
         driver.quit()
+
+
+@pytest.fixture
+def reader(service: Service, browser: webdriver.Chrome) -> Reader:
+    """A new reader: the browser has nothing stored, and shows nothing."""
+    browser.get("about:blank")
+    for command in ("Network.clearBrowserCache", "Emulation.clearDeviceMetricsOverride"):
+        browser.execute_cdp_cmd(command, {})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    reader = Reader(service, browser)
+    browser.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": reader.home, "storageTypes": "all"})
+    # Forget what earlier readers did.
+    reader.complaints()
+    reader.hosts()
+    return reader
 
 
 def test_a_reader_can_try_the_service_on_its_page(service: Service, reader: Reader) -> None:
@@ -188,7 +207,7 @@ def test_a_reader_can_try_the_service_on_its_page(service: Service, reader: Read
 def test_the_examples_work_as_they_are_filled_in(service: Service, reader: Reader) -> None:
     """A new reader executes one operation after the other, and writes nothing."""
     reader.open("/docs")
-    reader.authorize(service.register())
+    reader.authorize(service.register("bob"))
 
     for operation, status in (("create_task", 201), ("get_task", 200), ("run_batch", 200)):
         assert (operation, reader.run(operation)[0]) == (operation, status)

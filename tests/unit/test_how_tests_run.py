@@ -39,8 +39,10 @@ NAMED = ["FAILED test_module.py::test_that_fails", "ERROR test_module.py::test_t
 def test_a_failure_is_printed_while_other_tests_run(tmp_path: Path, processes: str) -> None:
     """The last test ends only after both names were read, in one process and in several."""
     (tmp_path / "test_module.py").write_text(MODULE)
-    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "-n", processes]
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT)}
+    command = [sys.executable, "-m", "pytest", "-p", "tests.failures", "-p", "no:cacheprovider", "-n", processes]
+    # Of the other plugins this needs one, and some take a second to load.
+    alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "xdist.plugin"}
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), **alone}
     with subprocess.Popen(
         [*command, "--rootdir", tmp_path], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
     ) as running:

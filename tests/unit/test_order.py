@@ -46,7 +46,7 @@ def test_a_position_between_two_others_sorts_between_them(one: str, other: str) 
 
 @given(POSITION, POSITION)
 def test_there_is_always_room_before_and_after_what_is_put_between(one: str, other: str) -> None:
-    """So it does not end in 0, unless nothing else fits."""
+    """However often one puts something there."""
     low, high = sorted([one, other])
     found = between(low, high)
     if found is not None:

@@ -14,27 +14,21 @@ from gunicorn.util import parse_address
 from app.settings import PROJECT, SettingsError, read_settings
 from app.settings_parsers import SECRET_BYTES
 
-BIN = Path(sys.executable).parent
+FLASK, GUNICORN = (Path(sys.executable).with_name(name) for name in ("flask", "gunicorn"))
+ENVIRONMENT = {"PATH": os.environ["PATH"], "AUTH_SECRET": "s" * 32}
 READ_SECRET = """
-import sys
+import os, sys
 from pathlib import Path
 from app.settings import read_settings
-print("ready", flush=True)
+others = []
+for _ in range(2):
+    others = [*others, other] if (other := os.fork()) else []
+os.write(1, b"ready\\n")
 sys.stdin.read()
-print(read_settings({}, Path(sys.argv[1])).auth_secrets[0])
+os.write(1, read_settings({}, Path(sys.argv[1])).auth_secrets[0].encode() + b"\\n")
+for other in others:
+    assert os.waitpid(other, 0)[1] == 0
 """
-
-
-def run(*command: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(part) for part in command],
-        cwd=PROJECT,
-        env={"PATH": os.environ["PATH"], "AUTH_SECRET": "s" * 32, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def test_a_secret_is_created_once(tmp_path: Path) -> None:
@@ -42,16 +36,15 @@ def test_a_secret_is_created_once(tmp_path: Path) -> None:
     instance = tmp_path / "new" / "instance"
     gate, opener = os.pipe()
     command = [sys.executable, "-c", READ_SECRET, str(instance)]
-    processes = [
-        subprocess.Popen(command, stdin=gate, stdout=subprocess.PIPE, text=True, cwd=PROJECT) for _ in range(4)
-    ]
-    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 4
-    for end in (gate, opener):
-        os.close(end)
-    secrets = {process.communicate(timeout=60)[0].strip() for process in processes}
+    with subprocess.Popen(command, stdin=gate, stdout=subprocess.PIPE, text=True, cwd=PROJECT) as processes:
+        assert [processes.stdout.readline() for _ in range(4)] == ["ready\n"] * 4
+        for end in (gate, opener):
+            os.close(end)
+        secrets = processes.communicate(timeout=60)[0].split()
 
-    assert [process.returncode for process in processes] == [0] * 4
-    assert secrets == {(instance / "auth_secret").read_text()}
+    assert processes.returncode == 0
+    assert len(secrets) == 4
+    assert set(secrets) == {(instance / "auth_secret").read_text()}
     assert len(secrets.pop().encode()) >= SECRET_BYTES
     assert [path.name for path in instance.iterdir()] == ["auth_secret"]
     assert stat.S_IMODE((instance / "auth_secret").stat().st_mode) == 0o600
@@ -114,10 +107,10 @@ def test_the_databases_folder_is_created(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "environment"),
     [
-        ((BIN / "flask", "db", "upgrade"), {"PORT": "http"}),
-        ((BIN / "flask", "routes"), {"AUTH_SECRET": "short"}),
-        ((BIN / "gunicorn", "wsgi:app"), {"DATABASE_URL": "mysql://localhost/tasks"}),
-        ((BIN / "gunicorn",), {"LOG_LEVEL": ""}),
+        ((FLASK, "db", "upgrade"), {"PORT": "http"}),
+        ((FLASK, "routes"), {"AUTH_SECRET": "short"}),
+        ((GUNICORN, "wsgi:app"), {"DATABASE_URL": "mysql://localhost/tasks"}),
+        ((GUNICORN,), {"LOG_LEVEL": ""}),
     ],
     ids=["flask db upgrade", "flask routes", "gunicorn wsgi:app", "gunicorn"],
 )
@@ -125,7 +118,15 @@ def test_a_bad_environment_stops_the_start_with_one_line(
     command: tuple[object, ...], environment: dict[str, str]
 ) -> None:
     """It names the variable to fix, without a stack trace."""
-    done = run(*command, **environment)
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=PROJECT,
+        env=ENVIRONMENT | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
     assert done.returncode != 0
     assert done.stdout == ""
@@ -134,29 +135,32 @@ def test_a_bad_environment_stops_the_start_with_one_line(
 
 
 CONFIGURE = """
-import json, runpy
-values = runpy.run_path("gunicorn.conf.py")
-print(json.dumps({name: value for name, value in values.items() if isinstance(value, str | int | None)}))
+import json, os, runpy, sys
+from gevent import monkey
+monkey.patch_all()
+from app.settings import load_settings
+for environment in json.loads(sys.argv[1]):
+    os.environ.update(environment)
+    load_settings.cache_clear()
+    values = runpy.run_path("gunicorn.conf.py")
+    print(json.dumps({name: value for name, value in values.items() if isinstance(value, str | int | None)}))
 """
 
 
-def configured(**environment: str) -> dict[str, Any]:
-    """Read gunicorn's configuration with this environment, in its own process, because gevent changes it."""
-    done = run(sys.executable, "-c", CONFIGURE, **environment)
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout))
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "::1", "::"])
-def test_gunicorn_binds_to_the_host_setting(host: str) -> None:
-    """For both versions of IP."""
-    assert parse_address(configured(HOST=host, PORT="8123")["bind"]) == (host, 8123)
+def configured(*environments: dict[str, str]) -> list[dict[str, Any]]:
+    """Read gunicorn's configuration with each environment, in another process, because gevent changes it."""
+    command = [sys.executable, "-c", CONFIGURE, json.dumps(environments)]
+    done = subprocess.run(command, cwd=PROJECT, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def test_gunicorn_uses_the_settings() -> None:
-    """Its own file only passes them on."""
-    values = configured(WEB_CONCURRENCY="3")
+    """Its own file only passes them on. A host may be of either version of IP."""
+    hosts = ["127.0.0.1", "localhost", "0.0.0.0", "::1", "::"]
+    found = configured(*({"HOST": host, "PORT": "8123", "WEB_CONCURRENCY": "3"} for host in hosts))
 
-    assert values["workers"] == 3
-    assert values["control_socket_disable"] is True
-    assert values["accesslog"] is None
+    assert [parse_address(values["bind"]) for values in found] == [(host, 8123) for host in hosts]
+    for values in found:
+        assert values["workers"] == 3
+        assert values["control_socket_disable"] is True
+        assert values["accesslog"] is None

@@ -22,7 +22,24 @@ PATH_ID, PATH_USER, CURSOR, SINCE = "path id", "path user", "cursor", "since tok
 KEY, TAG, NEW_ID = "idempotency key", "tag", "new task's id"
 SESSION, TOKEN, EMAIL, REFRESH = "session id", "personal token's id", "e-mail", "refresh token"
 # The operations of a batch that name a task, each a separate way.
-IN_BATCH = {f"{op} in a batch": op for op in ("update", "complete", "reopen", "delete")}
+IN_BATCH = {f"{op} in a batch": op for op in ("update", "complete", "reopen", "move", "delete")}
+LIST_ID, PARENT_ID, NEIGHBOUR = "list id", "parent id", "neighbour"
+LIST_FILTER, PARENT_FILTER = "list filter", "parent filter"
+# The operations of a batch that put the caller's own task into a list, under a task or next to one of Ann's.
+PUT_IN_BATCH = {
+    f"{name} of {op} in a batch": (op, name)
+    for op, names in (
+        ("create", ("list_id", "parent_id")),
+        ("update", ("list_id", "parent_id")),
+        ("move", ("list_id", "parent_id", "before", "after")),
+    )
+    for name in names
+}
+
+
+def _put(*ops: str, name: str) -> set[str]:
+    return {f"{name} of {op} in a batch" for op in ops}
+
 
 # The kinds of things that a parameter or a field can name. A nested field's name begins with its parent's.
 NAMED_BY = {
@@ -33,6 +50,15 @@ NAMED_BY = {
     "cursor": {CURSOR},
     "since": {SINCE},
     "id": {NEW_ID},
+    "list_id": {LIST_ID},
+    "parent_id": {PARENT_ID},
+    "before": {NEIGHBOUR},
+    "after": {NEIGHBOUR},
+    "list": {LIST_FILTER},
+    "parent": {PARENT_FILTER},
+    **{f"operations.task.{name}": _put("create", name=name) for name in ("list_id", "parent_id")},
+    **{f"operations.changes.{name}": _put("update", name=name) for name in ("list_id", "parent_id")},
+    **{f"operations.{name}": _put("move", name=name) for name in ("list_id", "parent_id", "before", "after")},
     "operations.task.id": {NEW_ID},
     "operations.id": {*IN_BATCH},
     "Idempotency-Key": {KEY},
@@ -45,14 +71,14 @@ NAMED_BY = {
 HARMLESS = {"completed", "q", "limit", "status", "sort", "title", "details", "description", "name", "format"}
 HARMLESS |= {"priority", "tag", "tags", "due_before", "due_after", "overdue", "deleted", "due_on", "due_at"}
 HARMLESS |= {"time_zone", "recurrence", "operations", "operations.op", "operations.task", "operations.changes"}
-HARMLESS |= {"password", "new_password", "total", "file", "skip_faulty"}
+HARMLESS |= {"password", "new_password", "total", "file", "skip_faulty", "color", "place", "tasks"}
 HARMLESS |= {"end_tokens", "scopes", "expires_in_days"}
 
 SESSION_SECONDS = 3600
 
 # What Ann can read, in addition to her repeated creations.
 READS = ["/v1/tasks?limit=200", "/v1/tasks/{task_id}", "/v1/auth/sessions", "/v1/auth/me", "/v1/tasks?deleted=true"]
-READS += ["/v1/auth/tokens"]
+READS += ["/v1/lists", "/v1/lists/{list_id}", "/v1/auth/tokens"]
 
 
 @dataclass
@@ -68,6 +94,7 @@ class Ann:
     secret: str
     task_id: str
     trashed_id: str
+    list_id: str
     tag: str
     cursors: dict[str, str]
     key: str
@@ -81,14 +108,15 @@ class Ann:
             answer = call(self.caller, headers={"Idempotency-Key": key_of(self.key, call.path)})
             found.append((answer.status_code, answer.data, answer.headers.get("Idempotent-Replay")))
         for path in READS:
-            answer = self.caller.get(path.format(task_id=self.task_id))
+            answer = self.caller.get(path.format(task_id=self.task_id, list_id=self.list_id))
             found.append((answer.status_code, answer.data, answer.headers.get("ETag")))
         told = changes(self.caller)
         return [*found, (200, told["changed"] + told["deleted"], None)]
 
     def names(self) -> set[str]:
         """Return strings that no response to another user may contain."""
-        return {self.secret, self.task_id, self.trashed_id, self.session_id, self.token_id, self.email}
+        ids = {self.task_id, self.trashed_id, self.list_id, self.session_id, self.token_id}
+        return {self.secret, self.email, *ids}
 
 
 def make_account(app: Flask) -> tuple[Caller, str]:
@@ -107,6 +135,8 @@ def make_ann(app: Flask) -> Ann:
     made = caller.post("/v1/auth/tokens", json={"name": "script", "scopes": ["tasks:write"]})
     assert made.status_code == 201, made.text
     secret, key = f"secret {secrets.token_hex(8)}", secrets.token_hex(8)
+    headers = {"Idempotency-Key": key_of(key, "/v1/lists")}
+    list_id = caller.post("/v1/lists", json={"name": secret}, headers=headers).json["id"]
     tasks = [caller.add(title=secret, completed=completed) for completed in (False, True, False, False)]
     assert caller.delete(f"/v1/tasks/{tasks[3]['id']}").status_code == 204
     for call in (CREATE, CREATE_BY_USER, BATCH):
@@ -120,7 +150,7 @@ def make_ann(app: Flask) -> Ann:
         LIST_BY_USER.path: parse_qs(link.query)["cursor"][0],
         CHANGES.path: changes(caller, limit=1)["next"],
     }
-    ids = tasks[0]["id"], tasks[3]["id"]
+    ids = tasks[0]["id"], tasks[3]["id"], list_id
     return Ann(caller, email, session.session_id, made.json["id"], secret, *ids, read.headers["ETag"], cursors, key)
 
 
@@ -169,7 +199,29 @@ def with_id(body: dict[str, Any], task_id: str) -> dict[str, Any]:
 
 
 def operation_on(task_id: str, op: str) -> dict[str, Any]:
-    return {"op": op, "id": task_id, **({"changes": {"title": "changed"}} if op == "update" else {})}
+    more = {"update": {"changes": {"title": "changed"}}, "move": {"place": "first"}}
+    return {"op": op, "id": task_id, **more.get(op, {})}
+
+
+def putting(ann: Ann, own_id: str, op: str, name: str) -> dict[str, Any]:
+    """Return an operation that puts an own task where Ann's list or task is."""
+    where = {name: ann.list_id if name == "list_id" else ann.task_id}
+    if op == "create":
+        return {"op": op, "task": {"title": "tea", **where}}
+    if op == "update":
+        return {"op": op, "id": own_id, "changes": where}
+    return {"op": op, "id": own_id, **where, **({"place": "first"} if name.endswith("_id") else {})}
+
+
+def body_at(ann: Ann, way: str, path: str, own_id: str, body: Any) -> Any:
+    """Return a body that names Ann's list, or her task as a parent or a neighbour."""
+    if way == PARENT_ID:
+        return {**(body or {}), "parent_id": ann.task_id}
+    if way == NEIGHBOUR:
+        return {"after": ann.list_id if "lists" in path else ann.task_id}
+    if way in PUT_IN_BATCH:
+        return {"operations": [putting(ann, own_id, *PUT_IN_BATCH[way])]}
+    return body if "{list_id}" in path else {**(body or {}), "list_id": ann.list_id}
 
 
 def name_foreign(
@@ -185,8 +237,18 @@ def name_foreign(
         headers["If-None-Match" if method == "GET" else "If-Match"] = ann.tag
     if way in (CURSOR, SINCE):
         query["cursor" if way == CURSOR else "since"] = ann.cursors[path]
+    own_id = ""
+    if way in (LIST_ID, PARENT_ID, NEIGHBOUR) or way in PUT_IN_BATCH:
+        # What is the caller's own, if the caller has a token.
+        own = caller.post(
+            "/v1/lists" if "lists" in path else "/v1/tasks", json={"name" if "lists" in path else "title": "own"}
+        ).json
+        own_id = own.get("id", str(uuid4()))
+        body = body_at(ann, way, path, own_id, body)
+    if way in (LIST_FILTER, PARENT_FILTER):
+        query |= {"list": ann.list_id} if way == LIST_FILTER else {"parent": ann.task_id}
     if way == NEW_ID:
-        body = with_id(body or {}, ann.task_id)
+        body = with_id(body or {}, ann.list_id if "lists" in path else ann.task_id)
     if way in IN_BATCH:
         body = {"operations": [operation_on(ann.task_id, IN_BATCH[way])]}
     if way == EMAIL:
@@ -198,7 +260,8 @@ def name_foreign(
     task_id = ann.trashed_id if path.endswith("/restore") else ann.task_id
     address = path.format(
         user_id=quote(str(user_id)),
-        task_id=task_id if way in (PATH_ID, PATH_USER, TAG) else uuid4(),
+        task_id=task_id if way in (PATH_ID, PATH_USER, TAG) else own_id or uuid4(),
+        list_id=ann.list_id if way in (LIST_ID, TAG) else own_id or uuid4(),
         session_id=ann.session_id if way == SESSION else uuid4(),
         token_id=ann.token_id if way == TOKEN else uuid4(),
     )
