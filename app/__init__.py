@@ -6,6 +6,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import auth, commands, tasks
 from app.auth.passwords import Passwords
+from app.auth.personal_uses import PersonalUses
 from app.auth.revocation import Revocations
 from app.auth.verifier import Verifier
 from app.database import db
@@ -22,7 +23,7 @@ def create_app(settings: Settings) -> Flask:
     app = Application(__name__, static_folder=None)
     engine = make_engine(settings)
     app.extensions["services"] = Services(
-        settings, engine, state_of(engine), Passwords(settings), Verifier(settings), Revocations(app)
+        settings, engine, state_of(engine), Passwords(settings), Verifier(settings), Revocations(app), PersonalUses(app)
     )
 
     if settings.trusted_proxies:

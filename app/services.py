@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from app.auth.passwords import Passwords
+    from app.auth.personal_uses import PersonalUses
     from app.auth.revocation import Revocations
     from app.auth.verifier import Verifier
     from app.database.outages import DatabaseState
@@ -23,6 +24,7 @@ class Services:
     passwords: "Passwords"
     verifier: "Verifier"
     revocations: "Revocations"
+    uses: "PersonalUses"
 
 
 def services() -> Services:

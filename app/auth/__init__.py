@@ -1,6 +1,6 @@
 """Authentication: tokens, local accounts, sessions and revocations."""
 
-from app.auth import views
+from app.auth import views, views_of_tokens
 from app.http.openapi import Api
 from app.settings import Settings
 
@@ -9,3 +9,4 @@ def init_app(api: Api, settings: Settings) -> None:
     if settings.local_auth:
         api.register_blueprint(views.accounts)
     api.register_blueprint(views.me)
+    api.register_blueprint(views_of_tokens.blueprint)

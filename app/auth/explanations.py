@@ -11,8 +11,8 @@ from jwt.utils import base64url_decode
 
 from app.auth.claims import LEEWAY_SECONDS, PARTS_OF_AN_ENCRYPTED_TOKEN, TOKEN_CHARACTERS
 from app.auth.jwks import ALGORITHMS
-from app.auth.problems import KeysUnavailable, TokenMalformed, TokenRefused
-from app.auth.tokens import ACCESS_TOKEN_TYPE, RefreshToken
+from app.auth.problems import KeysUnavailable, TokenMalformed, TokenRefused, TokenRevoked
+from app.auth.tokens import ACCESS_TOKEN_TYPE, PERSONAL_PREFIX, RefreshToken
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -49,10 +49,20 @@ class UnverifiedToken:
 
 def explain(problem: TokenRefused | KeysUnavailable, seen: UnverifiedToken) -> Explanation:
     """Return why the verifier refused a token, with the values that differ, and the fix. Neither holds the token."""
+    if seen.token.startswith(PERSONAL_PREFIX):
+        return explain_personal(problem)
     reason, fix = EXPLANATIONS[problem.code](seen)
     # Where the verifier says more than always, nothing here says more.
     is_specific = problem.detail != type(problem).detail and not isinstance(problem, TokenMalformed)
     return problem.detail if is_specific else reason, fix
+
+
+def explain_personal(problem: TokenRefused | KeysUnavailable) -> Explanation:
+    """Return why a personal token was refused. Its owner is told all of it, too."""
+    if isinstance(problem, TokenRevoked):
+        return "It was ended, or its user was disabled or deleted.", "Make a new personal token."
+    reason, _, fix = problem.detail.partition(". ")
+    return f"{reason}.", fix
 
 
 Explain = Callable[[UnverifiedToken], Explanation]

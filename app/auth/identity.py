@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from flask import Request, g, request
@@ -11,8 +11,15 @@ from flask import Request, g, request
 from app import database
 from app.auth.claims import claims_of
 from app.auth.explanations import UnverifiedToken, explain
-from app.auth.problems import KeysUnavailable, TokenMalformed, TokenMissing, TokenRefused, UserIdMismatch
-from app.http.blueprint import raises, the_request
+from app.auth.problems import (
+    InsufficientScope,
+    KeysUnavailable,
+    TokenMalformed,
+    TokenMissing,
+    TokenRefused,
+    UserIdMismatch,
+)
+from app.http.blueprint import View, raises, the_request
 from app.http.problems import DatabaseUnavailable
 from app.http.requests import note_user
 from app.services import Services, services
@@ -25,23 +32,45 @@ LOCAL_USER_PREFIX = "usr_"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A verified caller. Only this service's own accounts have a `session_id`; `issued_at` is the token's `iat`."""
+    """A verified caller.
+
+    The `session_id` is the name by which the token is revoked: its session's, for an account of this service, or its
+    own, for a personal token. `issued_at` is the token's `iat`. Only a personal token has `scopes`; others allow all.
+    """
 
     user_id: str
     session_id: str | None = None
     issued_at: float | None = None
+    scopes: frozenset[str] | None = None
+    # A personal token's own.
+    token_hash: str | None = None
 
     @property
     def is_local(self) -> bool:
         return self.user_id.startswith(LOCAL_USER_PREFIX)
 
 
-def authenticated(view: Callable[..., Any]) -> Callable[..., Any]:
+def authenticated(view: View) -> View:
     """Run a view only for a verified caller, and only in the scope of that caller's rows.
 
-    A user id in the path must be the caller's. This is checked after the token and before any query.
+    A user id in the path must be the caller's. This is checked after the token and before any query. Personal tokens
+    cannot call the view.
     """
+    return _identified(view, None)
 
+
+def authenticated_for(token_scope: str) -> Callable[[View], View]:
+    """Do what `authenticated` does, but open the view to personal tokens with this scope too."""
+    return partial(_identified, token_scope=token_scope)
+
+
+def require_scope(identity: Identity, token_scope: str | None) -> None:
+    """Raise InsufficientScope if a personal token does not have the scope; without one, for any personal token."""
+    if identity.scopes is not None and token_scope not in identity.scopes:
+        raise InsufficientScope(token_scope)
+
+
+def _identified(view: View, token_scope: str | None) -> View:
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         shared, here, req = services(), g._get_current_object(), the_request()
@@ -53,10 +82,14 @@ def authenticated(view: Callable[..., Any]) -> Callable[..., Any]:
             revocations.refuse_known(identity)
             raise UserIdMismatch
         revocations.refuse_revoked(identity)
+        if identity.scopes is not None:
+            require_scope(identity, token_scope)
+            shared.uses.note(identity)
         with database.scope(identity.user_id):
             return view(*args, **kwargs)
 
-    return raises(TokenRefused, KeysUnavailable, DatabaseUnavailable, needs_token=True)(wrapper)
+    problems = (TokenRefused, InsufficientScope, KeysUnavailable, DatabaseUnavailable)
+    return raises(*problems, needs_token=True, token_scope=token_scope)(wrapper)
 
 
 def _verify(token: str, shared: Services) -> Identity:

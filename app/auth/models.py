@@ -46,14 +46,36 @@ sessions = Table(
 # For deleting what has expired, like those of the other tables' times.
 Index(None, sessions.c.expires_at)
 
+# Found by the hash before the user is known. So no foreign key: the user may be on another machine.
+personal_tokens = Table(
+    "personal_tokens",
+    metadata,
+    # SHA-256 (hexadecimal) of the whole token. The id is made of it; see tokens.PersonalToken.
+    Column("token_hash", Text, primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("id", Id, nullable=False),
+    Column("name", Text, nullable=False),
+    # Separated by spaces.
+    Column("scopes", Text, nullable=False),
+    # The token's first characters, so that its user recognizes it.
+    Column("prefix", Text, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    # NULL for a token that never expires.
+    Column("expires_at", Timestamp),
+    # Up to personal_uses.WRITE_SECONDS late.
+    Column("last_used_at", Timestamp),
+)
+Index(None, personal_tokens.c.user_id)
+Index(None, personal_tokens.c.expires_at)
+
 # Tokens to reject despite a valid signature; every process keeps a copy. Rows outlive their user: no foreign key.
 revocations = Table(
     "revocations",
     metadata,
     Column("user_id", Text, nullable=False),
-    # A session's id, or one of revoked.EVERY_TOKEN and revoked.DISABLED.
+    # The id of a session or personal token, or one of revoked.EVERY_TOKEN and revoked.DISABLED.
     Column("subject", Text, nullable=False),
-    # The ids of other sessions that ended with it, separated by spaces.
+    # The ids of others that ended with it, separated by spaces.
     Column("others", Text),
     # Tokens of the subject issued until this time are rejected.
     Column("issued_until", Timestamp, nullable=False),

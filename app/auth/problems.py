@@ -30,16 +30,16 @@ class TokenMissing(TokenRefused):
 
 
 class TokenMalformed(TokenRefused):
-    """The bearer token is not a JWT (RFC 7519), or is longer than 8 KiB."""
+    """The bearer token is neither a JWT (RFC 7519) of up to 8 KiB nor a personal token, or it is damaged."""
 
-    code, title = "token_malformed", "Unauthorized: the token is not a JWT"
+    code, title = "token_malformed", "Unauthorized: the token is malformed"
     detail = (
         "Send a signed JWT of three parts. A session or refresh token is not a JWT: exchange it for an access token."
     )
 
 
 class TokenSignature(TokenRefused):
-    """The signature does not match the token and any of the issuer's keys."""
+    """The signature does not match the token and any of the issuer's keys; or there is no such personal token."""
 
     code, title = "token_signature", "Unauthorized: the signature does not match"
     detail = "Sign in again. If every token is rejected, the issuer and this service use different keys."
@@ -88,7 +88,7 @@ class TokenClaim(TokenRefused):
 
 
 class TokenRevoked(TokenRefused):
-    """The token is valid, but its session has ended or its user was disabled or deleted."""
+    """The token is valid, but it or its session was ended, or its user was disabled or deleted."""
 
     code, title = "token_revoked", "Unauthorized: the token has been revoked"
     detail = "Get a new token. If that is rejected too, sign in again."
@@ -99,6 +99,23 @@ class InvalidCredentials(Problem):
 
     status, code, title = 401, "invalid_credentials", "Unauthorized: wrong e-mail address or password"
     detail = "Check the address and the password, and try again."
+
+
+class InsufficientScope(Problem):
+    """The personal token's scopes do not allow this operation (RFC 6750, section 3.1)."""
+
+    status, code, title = 403, "insufficient_scope", "The token's scopes do not allow this"
+    detail = "Use a personal token with a scope that the operation needs, or a token from signing in."
+
+    def __init__(self, scope: str | None) -> None:
+        """Without a scope: no personal token may do this."""
+        challenge = 'Bearer realm="tasks", error="insufficient_scope"'
+        if scope:
+            challenge += f', scope="{scope}"'
+            detail = f"This needs the scope {scope}. Make a personal token that has it."
+        else:
+            detail = "A personal token cannot do this. Sign in, and use that token."
+        super().__init__(detail, headers={"WWW-Authenticate": challenge})
 
 
 class UserIdMismatch(Problem):

@@ -1,19 +1,24 @@
-"""Accounts: users, their addresses and passwords. Sessions are in sessions.py, attempts in rate_limits.py."""
+"""Accounts: users, their addresses and passwords.
+
+Sessions are in sessions.py, personal tokens in personal_tokens.py, attempts in rate_limits.py. All that ends several of
+them locks the user's row first.
+"""
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import uuid_utils
 from sqlalchemy import Delete, Integer, bindparam, delete, insert, select, update
 
-from app.auth import revoked, sessions
+from app.auth import personal_tokens, revoked, sessions
 from app.auth.addresses import fold
 from app.auth.identity import LOCAL_USER_PREFIX, Identity
 from app.auth.models import user_emails, users
 from app.auth.problems import EmailTaken, InvalidCredentials
 from app.auth.revoked import Revoked
-from app.auth.tokens import RefreshToken
+from app.auth.tokens import PersonalToken, RefreshToken
 from app.database import IntegrityError, execute, fetch_all, fetch_one, scope, transaction, violation
 from app.database.columns import OWNED, metadata, now
 from app.database.engines import both_engines, for_engine
@@ -101,19 +106,38 @@ def name_user(identity: Identity, name: str | None) -> None:
     execute(_rename, {"of_user": identity.user_id, "new_name": name})
 
 
-def change_password(user: Row, new_hash: str, kept_session: str | None) -> Revoked:
-    """Replace the verified password by a new one, and end the user's other sessions."""
+def make_personal_token(
+    identity: Identity, name: str, scopes: Sequence[str], days: int | None
+) -> tuple[Row, PersonalToken]:
+    """Add a personal token. For a user known only from a token, this may be the first write."""
+    with transaction():
+        if not identity.is_local:
+            add_outside_user(identity.user_id)
+        return personal_tokens.make_token(identity, name, scopes, days)
+
+
+def change_password(user: Row, new_hash: str, kept_session: str | None, end_tokens: bool) -> Revoked:
+    """Replace the verified password by a new one, and end the user's other sessions; the personal tokens on request."""
     with transaction():
         if not replace_hash(user, new_hash):
             raise InvalidCredentials
-        return sessions.end_sessions(user.id, kept_session)
+        ended = personal_tokens.end_tokens(user.id) if end_tokens else []
+        return [*ended, *sessions.end_sessions(user.id, kept_session)]
 
 
-def set_password(user_id: str, new_hash: str) -> Revoked:
-    """Set a new password, whatever the current one is, and end the user's sessions."""
+def set_password(user_id: str, new_hash: str) -> tuple[Revoked, Revoked]:
+    """Set a new password, whatever the current one is. Return the sessions and personal tokens that end: all."""
     with transaction():
         execute(_set_password, {"of_user": user_id, "new_hash": new_hash})
-        return sessions.end_sessions(user_id)
+        return sessions.end_sessions(user_id), personal_tokens.end_tokens(user_id)
+
+
+def sign_out_everywhere(identity: Identity) -> Revoked:
+    """End all sessions and personal tokens. For another issuer's user, reject all tokens issued until now."""
+    with transaction():
+        ended = personal_tokens.end_tokens(identity.user_id)
+        others = sessions.end_sessions(identity.user_id) if identity.is_local else revoke_outside_tokens(identity)
+        return [*ended, *others]
 
 
 def replace_hash(user: Row, new_hash: str) -> bool:
@@ -141,8 +165,10 @@ def delete_user(identity: Identity, verified_hash: str | None = None) -> Revoked
             execute(_delete_user, {"of_user": user_id})
         elif not execute(_delete_verified, {"of_user": user_id, "verified_hash": verified_hash}):
             raise InvalidCredentials
+        ended = personal_tokens.end_tokens(user_id)
         # An account's id is never used again; a user of another issuer may return with a newer token.
-        return revoked.revoke_own_tokens(user_id) if identity.is_local else revoke_outside_tokens(identity)
+        others = revoked.revoke_own_tokens(user_id) if identity.is_local else revoke_outside_tokens(identity)
+        return [*ended, *others]
 
 
 def revoke_outside_tokens(identity: Identity) -> Revoked:

@@ -91,14 +91,18 @@ class Revocations:
         age = self._copy.age
         if age > STALE_SECONDS and not self._copy.wait_if_older(STALE_SECONDS, PATIENCE_SECONDS):
             # All users' revocations are still being read, so look up this user's now.
-            alone = Copy()
-            alone.add(revoked.read_of_user(identity.user_id))
-            if alone.refuses(identity):
-                raise TokenRevoked
+            self.refuse_stored(identity)
             return
         if STALE_SECONDS >= age > REFRESH_SECONDS:
             self._copy.start()
         self.refuse_known(identity)
+
+    def refuse_stored(self, identity: Identity) -> None:
+        """Raise TokenRevoked if the database contains the revocation now. This takes a statement."""
+        alone = Copy()
+        alone.add(revoked.read_of_user(identity.user_id))
+        if alone.refuses(identity):
+            raise TokenRevoked
 
     def refuse_known(self, identity: Identity) -> None:
         """Raise TokenRevoked if the copy contains the revocation, however old the copy is."""

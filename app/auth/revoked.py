@@ -14,7 +14,7 @@ from app.database.expiry import Expired
 from app.database.statements import Row
 from app.settings import MAX_ACCESS_TOKEN_SECONDS
 
-# Subjects of a revocation, besides the ids of sessions.
+# Subjects of a revocation, besides the ids of sessions and personal tokens.
 EVERY_TOKEN = "every token"
 DISABLED = "disabled"
 
@@ -82,7 +82,7 @@ Revoked = Sequence[Row]
 
 
 def revoke_sessions(user_id: str, ended: Sequence[str]) -> Revoked:
-    """Reject the tokens of ended sessions; one row holds any number of them."""
+    """Reject the tokens of ended sessions, or ended personal tokens; one row holds any number of ids."""
     execute(_expired_of_user, {"of_user": user_id})
     if not ended:
         return []
@@ -131,7 +131,7 @@ def read_all(read_at: str) -> Iterator[Revoked]:
 
 
 def ended_by(revoked: Row) -> list[str]:
-    """Return the ids of the sessions that a revocation ends."""
+    """Return the ids of the sessions, or personal tokens, that a revocation ends."""
     return [revoked[1], *(revoked[2] or "").split()]
 
 

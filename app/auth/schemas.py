@@ -10,7 +10,7 @@ from app.auth.claims import TOKEN_CHARACTERS, USER_ID_CHARACTERS, USER_ID_PATTER
 from app.auth.passwords import LONGEST, SHORTEST, is_common
 from app.auth.sessions import MAX_SESSIONS
 from app.auth.tokens import JWT_PATTERN, REFRESH_PATTERN, REFRESH_TOKEN_CHARACTERS
-from app.http.fields import EXAMPLE_ID, EXAMPLE_USER_ID, Id, Text, Time
+from app.http.fields import EXAMPLE_ID, EXAMPLE_USER_ID, Boolean, Id, Text, Time
 from app.settings import MAX_ACCESS_TOKEN_SECONDS, MAX_REFRESH_TOKEN_SECONDS
 
 EMAIL_CHARACTERS = 254
@@ -83,16 +83,23 @@ class RefreshRequest(Schema):
     refresh_token = _refresh_token()
 
 
+# Each needs the other.
+PASSWORDS = (("password", "new_password"), ("new_password", "password"), ("end_tokens", "new_password"))
+
+
 class AccountPatch(Schema):
-    """A new name, a new password together with the current one, or both."""
+    """A new name, a new password together with the current one, or both. It can end the personal tokens too."""
 
     name = Text(1, NAME_CHARACTERS, trimmed=True, allow_none=True, metadata={"example": "Ann"})
     password = Password(description="The present one.")
     new_password = NewPassword(example=EXAMPLE_NEW_PASSWORD)
+    end_tokens = Boolean(
+        metadata={"description": "Whether the new password ends all personal tokens.", "default": False}
+    )
 
     @validates_schema
     def both_passwords(self, changes: dict[str, Any], **_: Any) -> None:
-        for given, needed in (("password", "new_password"), ("new_password", "password")):
+        for given, needed in PASSWORDS:
             if given in changes and needed not in changes:
                 raise ValidationError(f"Required together with {given}.", needed)
 

@@ -5,10 +5,12 @@ The token's header only picks one issuer from a fixed table; that issuer's own k
 """
 
 import hashlib
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +18,9 @@ from app.auth import problems
 from app.auth.claims import LEEWAY_SECONDS, TOKEN_CHARACTERS, read_claims, read_header, read_user_id
 from app.auth.identity import LOCAL_USER_PREFIX, Identity
 from app.auth.jwks import ALGORITHMS, KeySet
-from app.auth.tokens import ACCESS_TOKEN_TYPE, AUDIENCE, ISSUER
+from app.auth.personal_tokens import find_token
+from app.auth.tokens import ACCESS_TOKEN_TYPE, AUDIENCE, ISSUER, PERSONAL_PREFIX, PersonalToken, granted
+from app.services import services
 from app.settings import ANY, MAX_ACCESS_TOKEN_SECONDS, Settings
 
 # Each remembered token takes about half a kilobyte.
@@ -113,8 +117,11 @@ class Verifier:
         verified = self._verified
         identity, expires = verified.get(digest, (None, 0.0))
         if identity is None or expires <= time.time() - LEEWAY_SECONDS:
-            header = read_header(token)
-            identity, expires = self.issuer_of(header).identify(token, header)
+            if token.startswith(PERSONAL_PREFIX):
+                identity, expires = _identify_personal(PersonalToken.parse(token))
+            else:
+                header = read_header(token)
+                identity, expires = self.issuer_of(header).identify(token, header)
             with self._remembering:
                 if len(verified) >= REMEMBERED_TOKENS:
                     del verified[next(iter(verified))]
@@ -138,6 +145,23 @@ class Verifier:
     def _forget(self) -> None:
         """Forget all tokens, because a key may be gone. A verification under way still writes to the old dictionary."""
         self._verified = {}
+
+
+def _identify_personal(token: PersonalToken) -> tuple[Identity, float]:
+    """Look a personal token up, and return until when the result can be remembered."""
+    row = find_token(token)
+    if row is None:
+        services().revocations.refuse_revoked(Identity("", token.id))
+        raise problems.TokenSignature("There is no such personal token, or it was ended long ago. Make a new one.")
+    if row.is_expired:
+        raise problems.TokenExpired(f"The personal token expired at {row.expires_at}. Make a new one.")
+    if row.user_id.startswith(LOCAL_USER_PREFIX) and not services().settings.local_auth:
+        raise problems.TokenAlgorithm("The service's own accounts are switched off. Use a token of the front end.")
+    expires = datetime.fromisoformat(row.expires_at).timestamp() if row.expires_at else math.inf
+    # Not longer than the revocation of an ended token is kept.
+    expires = min(expires, time.time() + MAX_ACCESS_TOKEN_SECONDS) - LEEWAY_SECONDS
+    # What rejects all tokens issued until some time does not mean this one: it is ended by its id.
+    return Identity(row.user_id, row.id, math.inf, granted(row.scopes), token.hash), expires
 
 
 def _compared(expected: str | None) -> str | None:

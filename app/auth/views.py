@@ -83,7 +83,10 @@ def refresh_tokens(body: dict[str, str]) -> Response:
 @raises(RateLimited)
 @me.response(204)
 def logout() -> Response:
-    """End this token's session. For a user of another issuer, reject all tokens issued until now."""
+    """End this token's session. For a user of another issuer, reject all tokens issued until now.
+
+    Personal tokens stay.
+    """
     user_id, session_id = g.identity.user_id, g.identity.session_id
     services().revocations.add(
         sessions.end_session(user_id, session_id) if session_id else queries.revoke_outside_tokens(g.identity)
@@ -120,11 +123,11 @@ def end_session(session_id: str) -> Response:
 @raises(RateLimited)
 @me.response(204)
 def end_sessions() -> Response:
-    """End all sessions, including this one. For a user of another issuer, reject all tokens issued until now."""
-    user = g.identity
-    services().revocations.add(
-        sessions.end_sessions(user.user_id) if user.is_local else queries.revoke_outside_tokens(user)
-    )
+    """End all sessions, including this one, and all personal tokens.
+
+    For a user of another issuer, reject all tokens issued until now.
+    """
+    services().revocations.add(queries.sign_out_everywhere(g.identity))
     return empty_response()
 
 
@@ -143,11 +146,16 @@ def get_me() -> Response:
 @me.arguments(AccountPatch)
 @me.response(200, User)
 def change_me(changes: dict[str, Any]) -> Response:
-    """Change the caller's name or password. A new password ends the other sessions."""
+    """Change the caller's name or password. A new password ends the other sessions.
+
+    Personal tokens stay, unless `end_tokens` is true.
+    """
     if "new_password" in changes:
         user = _require_own_password(changes["password"])
         password_hash = services().passwords.hash(changes["new_password"])
-        services().revocations.add(queries.change_password(user, password_hash, g.identity.session_id))
+        end_tokens = changes.get("end_tokens", False)
+        ended = queries.change_password(user, password_hash, g.identity.session_id, end_tokens)
+        services().revocations.add(ended)
     if "name" in changes:
         queries.name_user(g.identity, changes["name"])
     return json_response(_me())
@@ -159,7 +167,10 @@ def change_me(changes: dict[str, Any]) -> Response:
 @me.arguments(AccountDeletion, location="optional_json", required=False)
 @me.response(204)
 def delete_me(farewell: dict[str, str]) -> Response:
-    """Delete the caller, with all tasks and sessions. An account of this service must give its password."""
+    """Delete the caller, with all tasks, sessions and personal tokens.
+
+    An account of this service must give its password.
+    """
     verified_hash = None
     if g.identity.is_local:
         verified_hash = _require_own_password(farewell.get("password")).password_hash

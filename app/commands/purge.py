@@ -4,19 +4,19 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from app.auth import rate_limits, revoked, sessions
+from app.auth import personal_tokens, rate_limits, revoked, sessions
 from app.commands.output import answer, as_json, failing_in_one_line, progress
 from app.database import PURGE, scope
 from app.tasks import trash
 
-NOT_COUNTED = (trash.purge_keys, revoked.purge_expired, rate_limits.purge_expired)
+NOT_COUNTED = (trash.purge_keys, revoked.purge_expired, rate_limits.purge_expired, personal_tokens.purge_expired)
 
 
 @click.command()
 @as_json
 @failing_in_one_line
 def purge(json: bool) -> None:
-    """Permanently delete expired sessions and keys, and tasks deleted over 30 days ago.
+    """Permanently delete expired sessions and keys, and tasks deleted and tokens expired over 30 days ago.
 
     Run it daily, for instance from cron. It is safe to run at any time and as often as you like.
 

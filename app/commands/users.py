@@ -1,6 +1,7 @@
 """`flask users`: manage the service's users."""
 
 import sys
+import time
 from typing import Any
 
 import click
@@ -9,8 +10,10 @@ from flask.cli import AppGroup
 
 from app.auth import queries, sessions
 from app.auth.identity import Identity
-from app.auth.problems import EmailTaken
+from app.auth.personal_tokens import DEFAULT_DAYS, MAX_DAYS
+from app.auth.problems import EmailTaken, TokenRevoked
 from app.auth.revoked import ended_by
+from app.auth.tokens import SCOPES
 from app.commands.arguments import (
     find_user,
     find_user_id,
@@ -159,7 +162,7 @@ def enable_user(user: str, json: bool) -> None:
 @as_json
 @failing_in_one_line
 def set_password(user: str, json: bool) -> None:
-    """Set a new password for an account, and end all its sessions.
+    """Set a new password for an account, and end all its sessions and personal tokens.
 
     The password is asked for, or read from standard input.
 
@@ -173,9 +176,12 @@ def set_password(user: str, json: bool) -> None:
     if found.email is None:
         raise click.ClickException(f"{found.id} signs in with another issuer and has no password here.")
     ended = queries.set_password(found.id, services().passwords.hash(read_password()))
-    services().revocations.add(ended)
-    result = {"id": found.id, "email": found.email, "ended_sessions": sum(len(ended_by(row)) for row in ended)}
-    answer(result, "Set the password of {email} and ended its sessions: {ended_sessions}.", json)
+    result = {"id": found.id, "email": found.email}
+    for name, rows in zip(("ended_sessions", "ended_tokens"), ended, strict=True):
+        services().revocations.add(rows)
+        result[name] = sum(len(ended_by(row)) for row in rows)
+    sentence = "Set the password of {email} and ended its sessions: {ended_sessions}, and personal tokens: "
+    answer(result, sentence + "{ended_tokens}.", json)
 
 
 @users.command("delete")
@@ -184,7 +190,7 @@ def set_password(user: str, json: bool) -> None:
 @as_json
 @failing_in_one_line
 def delete_user(user: str, yes: bool, json: bool) -> None:
-    """Permanently delete a user with all tasks and sessions.
+    """Permanently delete a user with all tasks, sessions and personal tokens.
 
     \b
     Examples:
@@ -208,10 +214,21 @@ def delete_user(user: str, yes: bool, json: bool) -> None:
     type=click.IntRange(1, MAX_ACCESS_TOKEN_SECONDS),
     help="The token's lifetime; by default ACCESS_TOKEN_SECONDS.",
 )
+@click.option(
+    "--personal", metavar="NAME", callback=validated("name"), help="Make a personal token with this name instead."
+)
+@click.option(
+    "--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="What the personal token allows; repeatable."
+)
+@click.option(
+    "--days", type=click.IntRange(1, MAX_DAYS), help=f"The personal token's lifetime; by default {DEFAULT_DAYS}."
+)
 @as_json
 @failing_in_one_line
-def print_token(user: str, seconds: int | None, json: bool) -> None:
-    """Print an access token for a user.
+def print_token(
+    user: str, seconds: int | None, personal: str | None, scopes: tuple[str, ...], days: int | None, json: bool
+) -> None:
+    """Print an access token for a user, or with --personal a personal token.
 
     For an account, it starts a session that the user can see and that ends with the token. For a user of a front end,
     the token is signed with BETTER_AUTH_SECRET. Such a user may be new to this service.
@@ -220,17 +237,36 @@ def print_token(user: str, seconds: int | None, json: bool) -> None:
     Examples:
       flask users token ann@example.com
       curl -H "Authorization: Bearer $(flask users token ann@example.com)" http://127.0.0.1:8000/v1/tasks
+      flask users token ann@example.com --personal "Backup script" --scope tasks:read --days 30
     """
+    if bool(personal) != bool(scopes) or (days and not personal):
+        raise click.UsageError("A personal token needs both --personal and --scope; --days is only for one.")
+    if seconds and personal:
+        raise click.UsageError("Give --days instead of --seconds for a personal token.")
     found = find_user(user)
     if found and found.disabled_at:
         raise click.ClickException(f"{_called(found)} is disabled: see `flask users enable`.")
     user_id = found.id if found else find_user_id(user, or_outside=True)
+    called = printable(_called(found) if found else user_id)
+    if personal:
+        _print_personal_token(user_id, called, personal, scopes, days or DEFAULT_DAYS, json)
+        return
     token, seconds = make_token(user_id, seconds)
     click.echo(
-        f"This token gives access as {printable(_called(found) if found else user_id)} for {lifetime(seconds)}.",
+        f"This token gives access as {called} for {lifetime(seconds)}.",
         file=sys.stderr,
     )
     answer({"user_id": user_id, "access_token": token, "expires_in": seconds}, "{access_token}", json)
+
+
+def _print_personal_token(user_id: str, called: str, name: str, scopes: tuple[str, ...], days: int, json: bool) -> None:
+    given = [scope for scope in SCOPES if scope in scopes]
+    try:
+        row, token = queries.make_personal_token(Identity(user_id, issued_at=time.time()), name, given, days)
+    except TokenRevoked as error:
+        raise click.ClickException(f"Tokens of {user_id} are rejected now: see `flask users show`.") from error
+    click.echo(f"This token gives access as {called} until {row.expires_at}: {', '.join(given)}.", file=sys.stderr)
+    answer({**row._asdict(), "scopes": given, "user_id": user_id, "token": token.text}, "{token}", json)
 
 
 def _agreed(question: str) -> bool:

@@ -80,6 +80,9 @@ class Blueprint(flask_smorest.Blueprint):
         for name, info in self._docs[endpoint].items():
             if name != "parameters":
                 info["operation_id"] = endpoint
+                if info.get("needs_token"):
+                    told = info["docstring"].get("description"), _about_personal_tokens(info["token_scope"])
+                    info["docstring"]["description"] = "\n\n".join(filter(None, told))
 
     def _describe_operation(self, doc: dict[str, Any], doc_info: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         """Add the facts that the decorators imply: the id, the errors, and whether a token is needed."""
@@ -103,13 +106,23 @@ class Blueprint(flask_smorest.Blueprint):
         return doc
 
 
-def raises(*problems: type[Problem], needs_token: bool = False) -> Callable[[View], View]:
-    """Document the errors of an operation, besides those that every operation has."""
+def _about_personal_tokens(token_scope: str | None) -> str:
+    return f"A personal token needs the scope `{token_scope}`." if token_scope else "No personal token can call this."
+
+
+def raises(
+    *problems: type[Problem], needs_token: bool = False, token_scope: str | None = None
+) -> Callable[[View], View]:
+    """Document the errors of an operation, besides those that every operation has.
+
+    The `token_scope` is the one that a personal token needs; without one, the operation is closed to personal tokens.
+    """
 
     def decorator(view: View) -> View:
         info = view.__dict__.setdefault("_apidoc", {})
         info["problems"] = [*info.get("problems", ()), *problems]
         info["needs_token"] = needs_token or info.get("needs_token", False)
+        info["token_scope"] = token_scope or info.get("token_scope")
         return view
 
     return decorator

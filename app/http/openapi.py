@@ -63,7 +63,9 @@ BEARER_SCHEME = {
     "type": "http",
     "scheme": "bearer",
     "bearerFormat": "JWT",
-    "description": "A signed JWT, verified as RFC8725 recommends: the issuer determines the algorithm, not the token.",
+    "description": "A signed JWT, verified as RFC8725 recommends: the issuer determines the algorithm, not the token. "
+    "Or a personal token (`tasks_pat_…`), for scripts. Its scopes say what it may do: `tasks:read` sees tasks and "
+    "lists, `tasks:write` changes them too.",
 }
 ALWAYS = (BadRequest, PayloadTooLarge, ValidationFailed, InternalError)
 WITH_BODY = (MalformedJson, UnsupportedMediaType)
@@ -87,7 +89,7 @@ HEADERS = {
     "Location": ("The path of the new resource.", "^/"),
     "Link": ('The next page, as `<path>; rel="next"`; absent on the last page.', '^</.+>; rel="next"$'),
     "X-Total-Count": ("The number of tasks on all pages.", "^[0-9]+$"),
-    "WWW-Authenticate": ("Why the token was rejected (RFC 6750).", "^Bearer "),
+    "WWW-Authenticate": ("Why the token was rejected, or which scope it needs (RFC 6750).", "^Bearer "),
     "Accept-Patch": ("The media types that PATCH takes; absent for other methods.", "^application/"),
     "Allow": ("The methods that this path supports.", "^[A-Z, ]+$"),
     "Retry-After": ("Seconds to wait before trying again.", "^[0-9]+$"),
@@ -105,7 +107,13 @@ REQUEST_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 ON_EVERY_ANSWER = ("X-Request-ID", "Cache-Control", "X-Content-Type-Options", "Vary", "Access-Control-Allow-Origin")
-ON_STATUS = {401: ("WWW-Authenticate",), 415: ("Accept-Patch",), 429: ("Retry-After",), 503: ("Retry-After",)}
+ON_STATUS = {
+    401: ("WWW-Authenticate",),
+    403: ("WWW-Authenticate",),
+    415: ("Accept-Patch",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+}
 
 
 class ProblemDetails(Schema):

@@ -85,6 +85,15 @@ class MethodNotAllowed(Problem):
     detail = "This path does not support this method. Use one that the Allow header lists."
 
 
+class LimitReached(Problem):
+    """You have as many of these as there can be: 500 lists, 500 subtasks of one task, or 50
+    personal tokens that are valid.
+    """
+
+    status, code, title = 409, "limit_reached", "There can be no more"
+    detail = "Delete one first."
+
+
 class PayloadTooLarge(Problem):
     """The body is larger than this operation allows."""
 

@@ -12,10 +12,10 @@ from app.database import fetch_one, transaction
 from app.database.columns import now
 from app.database.statements import Row
 from app.database.texts import position_at
+from app.http.problems import LimitReached
 from app.tasks import lists, subtasks
 from app.tasks.bulk_queries import import_tasks, live_ids, lock_tasks
 from app.tasks.lists import MAX_LISTS
-from app.tasks.problems import LimitReached
 from app.tasks.queries import new_id
 from app.tasks.subtasks import MAX_SUBTASKS
 

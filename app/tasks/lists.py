@@ -23,13 +23,12 @@ from app.database.engines import for_engine
 from app.database.execution import ATTEMPTS, MAX_AT_ONCE
 from app.database.statements import Row
 from app.database.texts import position_at
-from app.http.problems import DatabaseUnavailable, NotFound, ValidationFailed
+from app.http.problems import DatabaseUnavailable, LimitReached, NotFound, ValidationFailed
 from app.tasks import moves
 from app.tasks.bulk_queries import ENGINES, INSERT_OF, inserting, parameters
 from app.tasks.models import LIST, lists, tasks
 from app.tasks.moves import Stands
 from app.tasks.preconditions import ANY, Precondition
-from app.tasks.problems import LimitReached
 from app.tasks.queries import NO_SUCH_LIST, for_known_user, new_id, with_precondition
 
 MAX_LISTS = 500

@@ -10,13 +10,6 @@ class IdTaken(Problem):
     detail = "Give the new task another id, or leave the id out; or change the existing task."
 
 
-class LimitReached(Problem):
-    """You have as many of these as there can be: 500 lists, or 500 subtasks of one task."""
-
-    status, code, title = 409, "limit_reached", "There can be no more"
-    detail = "Delete one first."
-
-
 class ParentInTrash(Problem):
     """The task was a subtask of a task that is in the trash as well."""
 

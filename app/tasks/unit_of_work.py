@@ -12,7 +12,7 @@ from app.database import Overtaken, in_transaction
 from app.database.statements import Row
 from app.database.texts import position_at
 from app.http.parsing import refused
-from app.http.problems import NotFound, ValidationFailed
+from app.http.problems import LimitReached, NotFound, ValidationFailed
 from app.tasks import moves, queries, schedule, subtasks
 from app.tasks.bulk_queries import WRITTEN, insert_tasks, lock_tasks, update_tasks
 from app.tasks.lists import lock_list
@@ -20,7 +20,7 @@ from app.tasks.models import WRITABLE
 from app.tasks.moves import Among, Stands
 from app.tasks.order import TIME_CHARACTERS
 from app.tasks.preconditions import ANY, Precondition
-from app.tasks.problems import IdTaken, LimitReached, ParentInTrash
+from app.tasks.problems import IdTaken, ParentInTrash
 from app.tasks.queries import NO_SUCH_LIST, new_id
 from app.tasks.subtasks import MAX_SUBTASKS
 

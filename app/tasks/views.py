@@ -4,10 +4,11 @@ from typing import Any
 
 from flask import Response, g, stream_with_context
 
-from app.auth.identity import authenticated
+from app.auth.identity import authenticated_for
+from app.auth.tokens import TASKS_READ, TASKS_WRITE
 from app.database import in_this_scope
 from app.http.blueprint import TEXT_FILE, Blueprint, answers_with, raises, takes
-from app.http.problems import NotFound
+from app.http.problems import LimitReached, NotFound
 from app.http.responses import empty_response, json_response
 from app.tasks import batch, changes, edits, listing, queries, summary, transfer
 from app.tasks.batch_schemas import BatchRequest, BatchResponse
@@ -16,7 +17,7 @@ from app.tasks.formats import FORMATS
 from app.tasks.idempotency import idempotent
 from app.tasks.page_schemas import ChangesPage, ChangesQuery, SummaryQuery, TaskPage, TaskQuery, TaskSummary
 from app.tasks.preconditions import Precondition, conditional
-from app.tasks.problems import IdTaken, InvalidCursor, LimitReached, ParentInTrash, ResyncRequired
+from app.tasks.problems import IdTaken, InvalidCursor, ParentInTrash, ResyncRequired
 from app.tasks.responses import TASK
 from app.tasks.schemas import Move, NewTask, Task, TaskPatch, TaskReplacement
 from app.tasks.transfer import Checked
@@ -27,7 +28,7 @@ blueprint = Blueprint("tasks", __name__, url_prefix="/v1/tasks", description="Th
 
 
 @blueprint.get("")
-@authenticated
+@authenticated_for(TASKS_READ)
 @blueprint.arguments(TaskQuery, location="query")
 @blueprint.response(200, TaskPage)
 def list_tasks(query: dict[str, Any]) -> Response:
@@ -42,7 +43,7 @@ def list_tasks(query: dict[str, Any]) -> Response:
 
 
 @blueprint.get("/summary")
-@authenticated
+@authenticated_for(TASKS_READ)
 @blueprint.arguments(SummaryQuery, location="query")
 @blueprint.response(200, TaskSummary)
 def summarize_tasks(query: dict[str, Any]) -> Response:
@@ -51,7 +52,7 @@ def summarize_tasks(query: dict[str, Any]) -> Response:
 
 
 @blueprint.post("")
-@authenticated
+@authenticated_for(TASKS_WRITE)
 @raises(IdTaken, LimitReached)
 @blueprint.arguments(NewTask)
 @idempotent
@@ -62,7 +63,7 @@ def create_task(task: dict[str, Any]) -> Response:
 
 
 @blueprint.get("/<id:task_id>")
-@authenticated
+@authenticated_for(TASKS_READ)
 @raises(NotFound)
 @takes("If-None-Match", also=(304,))
 @blueprint.response(200, Task, headers=("ETag",))
@@ -72,7 +73,7 @@ def get_task(task_id: str) -> Response:
 
 
 @blueprint.put("/<id:task_id>")
-@authenticated
+@authenticated_for(TASKS_WRITE)
 @raises(LimitReached)
 @conditional
 @blueprint.arguments(TaskReplacement)
@@ -83,7 +84,7 @@ def replace_task(task: dict[str, Any], task_id: str, precondition: Precondition)
 
 
 @blueprint.patch("/<id:task_id>")
-@authenticated
+@authenticated_for(TASKS_WRITE)
 @raises(LimitReached)
 @conditional
 @blueprint.arguments(TaskPatch)
@@ -94,7 +95,7 @@ def change_task(patch: dict[str, Any], task_id: str, precondition: Precondition)
 
 
 @blueprint.delete("/<id:task_id>")
-@authenticated
+@authenticated_for(TASKS_WRITE)
 @conditional
 @blueprint.response(204)
 def delete_task(task_id: str, precondition: Precondition) -> Response:
@@ -104,7 +105,7 @@ def delete_task(task_id: str, precondition: Precondition) -> Response:
 
 
 @blueprint.post("/<id:task_id>/toggle")
-@authenticated
+@authenticated_for(TASKS_WRITE)
 @conditional
 @blueprint.response(200, Task, headers=("ETag",))
 def toggle_task(task_id: str, precondition: Precondition) -> Response:
@@ -113,7 +114,7 @@ def toggle_task(task_id: str, precondition: Precondition) -> Response:
 
 
 @blueprint.post("/<id:task_id>/restore")
-@authenticated
+@authenticated_for(TASKS_WRITE)
 @raises(NotFound, ParentInTrash, LimitReached)
 @blueprint.response(200, Task, headers=("ETag",))
 def restore_task(task_id: str) -> Response:
@@ -122,7 +123,7 @@ def restore_task(task_id: str) -> Response:
 
 
 @blueprint.post("/<id:task_id>/move")
-@authenticated
+@authenticated_for(TASKS_WRITE)
 @raises(LimitReached)
 @conditional
 @blueprint.arguments(Move)
@@ -133,7 +134,7 @@ def move_task(move: dict[str, Any], task_id: str, precondition: Precondition) ->
 
 
 @blueprint.post("/batch")
-@authenticated
+@authenticated_for(TASKS_WRITE)
 @raises(NotFound, IdTaken, LimitReached)
 @blueprint.arguments(BatchRequest, location="batch")
 @idempotent
@@ -144,7 +145,7 @@ def run_batch(work: dict[str, Any]) -> Response:
 
 
 @blueprint.get("/changes")
-@authenticated
+@authenticated_for(TASKS_READ)
 @raises(InvalidCursor, ResyncRequired)
 @blueprint.arguments(ChangesQuery, location="query")
 @blueprint.response(200, ChangesPage)
@@ -164,7 +165,7 @@ def list_changes(query: dict[str, Any]) -> Response:
 
 
 @blueprint.get("/export")
-@authenticated
+@authenticated_for(TASKS_READ)
 @blueprint.arguments(ExportQuery, location="query")
 @blueprint.response(200, TEXT_FILE, content_type="application/jsonl", headers=("Content-Disposition",))
 @answers_with({format_.media_type: transfer.example(format_) for format_ in FORMATS.values()})
@@ -177,7 +178,7 @@ def export_tasks(query: dict[str, Any]) -> Response:
 
 
 @blueprint.post("/import")
-@authenticated
+@authenticated_for(TASKS_WRITE)
 @raises(LimitReached)
 @blueprint.arguments(ImportQuery, location="query")
 @checked_file

@@ -6,17 +6,18 @@ from urllib.parse import quote, urlencode
 from flask import Response, g, request
 
 from app.auth.claims import USER_ID_CHARACTERS, USER_ID_PATTERN
-from app.auth.identity import authenticated, take_user_from_path
+from app.auth.identity import authenticated_for, take_user_from_path
 from app.auth.problems import UserIdMismatch
+from app.auth.tokens import TASKS_READ, TASKS_WRITE
 from app.http.blueprint import Blueprint, raises, takes
 from app.http.fields import EXAMPLE_USER_ID
-from app.http.problems import NotFound
+from app.http.problems import LimitReached, NotFound
 from app.http.responses import empty_response, json_response
 from app.tasks import edits, listing, queries
 from app.tasks.idempotency import idempotent
 from app.tasks.page_schemas import MAX_ARRAY, USER_SORTS, UserTaskQuery
 from app.tasks.preconditions import Precondition, conditional
-from app.tasks.problems import IdTaken, LimitReached
+from app.tasks.problems import IdTaken
 from app.tasks.responses import USER_TASK
 from app.tasks.schemas import Completion, NewUserTask, UserTask, UserTaskPatch
 from app.turns import turn_for
@@ -40,7 +41,7 @@ USER_ID = {
 
 
 @blueprint.get("")
-@authenticated
+@authenticated_for(TASKS_READ)
 @raises(UserIdMismatch)
 @blueprint.arguments(UserTaskQuery, location="query")
 @blueprint.response(200, {"type": "array", "maxItems": MAX_ARRAY, "items": UserTask}, headers=("Link", "X-Total-Count"))
@@ -57,7 +58,7 @@ def list_tasks_of_user(query: dict[str, Any]) -> Response:
 
 
 @blueprint.post("")
-@authenticated
+@authenticated_for(TASKS_WRITE)
 @raises(UserIdMismatch, IdTaken, LimitReached)
 @blueprint.arguments(NewUserTask)
 @idempotent
@@ -68,7 +69,7 @@ def create_task_of_user(task: dict[str, Any]) -> Response:
 
 
 @blueprint.get("/<id:task_id>")
-@authenticated
+@authenticated_for(TASKS_READ)
 @raises(UserIdMismatch, NotFound)
 @takes("If-None-Match", also=(304,))
 @blueprint.response(200, UserTask, headers=("ETag",))
@@ -78,7 +79,7 @@ def get_task_of_user(task_id: str) -> Response:
 
 
 @blueprint.put("/<id:task_id>")
-@authenticated
+@authenticated_for(TASKS_WRITE)
 @raises(UserIdMismatch, LimitReached)
 @conditional
 @blueprint.arguments(UserTaskPatch)
@@ -89,7 +90,7 @@ def put_task_of_user(patch: dict[str, Any], task_id: str, precondition: Precondi
 
 
 @blueprint.patch("/<id:task_id>")
-@authenticated
+@authenticated_for(TASKS_WRITE)
 @raises(UserIdMismatch, LimitReached)
 @conditional
 @blueprint.arguments(UserTaskPatch)
@@ -100,7 +101,7 @@ def change_task_of_user(patch: dict[str, Any], task_id: str, precondition: Preco
 
 
 @blueprint.delete("/<id:task_id>")
-@authenticated
+@authenticated_for(TASKS_WRITE)
 @raises(UserIdMismatch)
 @conditional
 @blueprint.response(204)
@@ -111,7 +112,7 @@ def delete_task_of_user(task_id: str, precondition: Precondition) -> Response:
 
 
 @blueprint.patch("/<id:task_id>/complete")
-@authenticated
+@authenticated_for(TASKS_WRITE)
 @raises(UserIdMismatch)
 @conditional
 @blueprint.arguments(Completion, location="optional_json", required=False)

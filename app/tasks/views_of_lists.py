@@ -6,22 +6,23 @@ from urllib.parse import quote
 
 from flask import Response, g
 
-from app.auth.identity import authenticated
+from app.auth.identity import authenticated_for
+from app.auth.tokens import TASKS_READ, TASKS_WRITE
 from app.database.statements import Row
 from app.http.blueprint import Blueprint, raises, takes, the_request
-from app.http.problems import NotFound
+from app.http.problems import LimitReached, NotFound
 from app.http.responses import empty_response, json_response
 from app.tasks import lists
 from app.tasks.idempotency import idempotent
 from app.tasks.list_schemas import DeletionQuery, List, ListMove, ListPatch, ListReplacement, Lists, NewList
 from app.tasks.preconditions import Precondition, conditional, etag, is_unchanged
-from app.tasks.problems import IdTaken, LimitReached
+from app.tasks.problems import IdTaken
 
 blueprint = Blueprint("lists", __name__, url_prefix="/v1/lists", description="The caller's lists of tasks.")
 
 
 @blueprint.get("")
-@authenticated
+@authenticated_for(TASKS_READ)
 @takes("If-None-Match", also=(304,))
 @blueprint.response(200, Lists, headers=("ETag",))
 def list_lists() -> Response:
@@ -35,7 +36,7 @@ def list_lists() -> Response:
 
 
 @blueprint.post("")
-@authenticated
+@authenticated_for(TASKS_WRITE)
 @raises(IdTaken, LimitReached)
 @blueprint.arguments(NewList)
 @idempotent
@@ -49,7 +50,7 @@ def create_list(values: dict[str, Any]) -> Response:
 
 
 @blueprint.get("/<id:list_id>")
-@authenticated
+@authenticated_for(TASKS_READ)
 @raises(NotFound)
 @takes("If-None-Match", also=(304,))
 @blueprint.response(200, List, headers=("ETag",))
@@ -64,7 +65,7 @@ def get_list(list_id: str) -> Response:
 
 
 @blueprint.put("/<id:list_id>")
-@authenticated
+@authenticated_for(TASKS_WRITE)
 @conditional
 @blueprint.arguments(ListReplacement)
 @blueprint.response(200, List, headers=("ETag",))
@@ -74,7 +75,7 @@ def replace_list(values: dict[str, Any], list_id: str, precondition: Preconditio
 
 
 @blueprint.patch("/<id:list_id>")
-@authenticated
+@authenticated_for(TASKS_WRITE)
 @conditional
 @blueprint.arguments(ListPatch)
 @blueprint.response(200, List, headers=("ETag",))
@@ -84,7 +85,7 @@ def change_list(patch: dict[str, Any], list_id: str, precondition: Precondition)
 
 
 @blueprint.post("/<id:list_id>/move")
-@authenticated
+@authenticated_for(TASKS_WRITE)
 @conditional
 @blueprint.arguments(ListMove)
 @blueprint.response(200, List, headers=("ETag",))
@@ -94,7 +95,7 @@ def move_list(move: dict[str, Any], list_id: str, precondition: Precondition) ->
 
 
 @blueprint.delete("/<id:list_id>")
-@authenticated
+@authenticated_for(TASKS_WRITE)
 @conditional
 @blueprint.arguments(DeletionQuery, location="query")
 @blueprint.response(204)

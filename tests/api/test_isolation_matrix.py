@@ -25,6 +25,7 @@ from tests.api.support.foreign import (
     SESSION,
     SINCE,
     TAG,
+    TOKEN,
     another_account,
     another_user,
     disabled_user,
@@ -98,6 +99,9 @@ TABLE = {
     "GET /v1/auth/sessions": {NOTHING: (200, None)},
     "DELETE /v1/auth/sessions": {NOTHING: (204, None)},
     "DELETE /v1/auth/sessions/{session_id}": {SESSION: ABSENT},
+    "POST /v1/auth/tokens": {NOTHING: (201, None)},
+    "GET /v1/auth/tokens": {NOTHING: (200, None)},
+    "DELETE /v1/auth/tokens/{token_id}": {TOKEN: ABSENT},
     "GET /v1/auth/me": {NOTHING: (200, None)},
     "PATCH /v1/auth/me": {NOTHING: (200, None)},
     "DELETE /v1/auth/me": {NOTHING: (204, None)},
@@ -125,6 +129,7 @@ BODIES = {
     "POST /v1/auth/register": CREDENTIALS,
     "POST /v1/auth/login": CREDENTIALS,
     "PATCH /v1/auth/me": {"name": "Bob"},
+    "POST /v1/auth/tokens": {"name": "script", "scopes": ["tasks:write"]},
 }
 
 
@@ -183,7 +188,7 @@ def test_every_operation_has_a_row_with_all_its_fields(document):
         unknown = {name for name in names if not is_harmless(name)} - NAMED_BY.keys()
         assert not unknown, (method, path)
         ways = {way for name in names & NAMED_BY.keys() for way in NAMED_BY[name]}
-        needs_one = ways & {PATH_ID, SESSION, EMAIL, REFRESH} or "{list_id}" in path
+        needs_one = ways & {PATH_ID, SESSION, TOKEN, EMAIL, REFRESH} or "{list_id}" in path
         found[f"{method.upper()} {path}"] = ways if needs_one else ways | {NOTHING}
 
     assert {operation: set(row) for operation, row in TABLE.items()} == found
@@ -228,10 +233,11 @@ def test_ann_reaches_her_own_data(ann):
     """So only the caller made the difference."""
     statuses, bodies, marks = zip(*ann.seen, strict=True)
 
-    assert statuses == (201, 201, *[200] * 9)
+    assert statuses == (201, 201, *[200] * 10)
     assert marks[:3] == ("true", "true", "true")
     assert ann.session_id in bodies[5].decode()
     assert ann.trashed_id in bodies[7].decode()
+    assert ann.token_id in bodies[10].decode()
     assert ann.trashed_id in bodies[-1]
     assert name_foreign(ann.caller, ann, "GET /v1/tasks", CURSOR, None).status_code == 200
     assert name_foreign(ann.caller, ann, "GET /v1/tasks/changes", SINCE, None).status_code == 200

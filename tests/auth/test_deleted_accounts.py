@@ -10,6 +10,8 @@ from tests.api.support.calls import assert_problem
 from tests.auth.people import PASSWORD, another_app, keep_copy, log_in, register, sql
 from tests.statements import each_statement
 
+OF_TOKENS = ("personal_tokens", "user_id")
+
 
 @pytest.mark.parametrize(
     ("options", "status", "code"),
@@ -40,7 +42,7 @@ def test_a_deleted_account_leaves_no_data(app, member):
         assert_problem(session.get("/v1/tasks"), 401, "token_revoked")
         assert_problem(session.refresh(), 401, "token_revoked")
     assert_problem(log_in(app, member.email), 401, "invalid_credentials")
-    for table, column in (("users", "id"), ("user_emails", "user_id"), ("sessions", "user_id")):
+    for table, column in (("users", "id"), ("user_emails", "user_id"), ("sessions", "user_id"), OF_TOKENS):
         assert sql(app, f"SELECT 1 FROM {table} WHERE {column} = :id", id=member.user_id) == []
 
 

@@ -10,10 +10,12 @@ import pytest
 from flask import Flask
 
 from app.auth.explanations import EXPLANATIONS
+from app.auth.tokens import PersonalToken
 from app.settings import PROJECT
 from tests.auth.conftest import front_end as _front_end
 from tests.auth.issuer import Issuer
 from tests.auth.people import another_app, register
+from tests.auth.personal import READ, script_of
 from tests.auth.tokens import LEFT_OUT, compact, flip_bit, new_key, token_of, with_part
 from tests.commands.calling import fail, run, succeed
 from tests.conftest import OWN_SECRET, SHARED_SECRET, Caller, NewDatabase, new_user_id, shared_token
@@ -288,3 +290,41 @@ def test_without_a_database_the_verifier_still_judges() -> None:
     assert (refused.exit_code, refused.stderr) == (1, "")
     assert "token_expired" in refused.stdout
     assert "The database is unavailable" in line
+
+
+def personal(app: Flask, state: str) -> tuple[str, str]:
+    """Return a user's id and a personal token in this state."""
+    script = script_of(app, register(app), READ, expires_in_days=None if state == "forever" else 1)
+    if state == "expired":
+        script.expire(60)
+    elif state == "ended":
+        script.end()
+    elif state == "disabled":
+        succeed(app, "users", "disable", str(script.user_id))
+    token = PersonalToken.new().text if state == "unknown" else script.token
+    return str(script.user_id), f"{token[:-1]}-" if state == "damaged" else token
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "words"),
+    [
+        ("valid", None, "It is valid until 20"),
+        ("forever", None, "It never expires, and has the scope tasks:read."),
+        ("expired", "token_expired", "expired at 20"),
+        ("ended", "token_revoked", "It was ended"),
+        ("disabled", "token_revoked", "has been disabled since 20"),
+        ("unknown", "token_signature", "There is no such personal token"),
+        ("damaged", "token_malformed", "mistyped or cut short"),
+    ],
+)
+def test_a_personal_token_is_explained(trusting: Flask, state: str, code: str | None, words: str) -> None:
+    """With its user, if it is known, and the fix."""
+    user_id, token = personal(trusting, state)
+
+    told = diagnose(trusting, token)
+
+    assert (told["accepted"], told["code"]) == (code is None, code)
+    assert told["user_id"] == (None if state in ("ended", "unknown", "damaged") else user_id)
+    assert words in told["reason"]
+    assert "personal token" in told["issuer"]
+    assert bool(told["fix"]) is not told["accepted"]

@@ -20,6 +20,7 @@ from tests.api.support.past import age_task, aged
 from tests.api.support.replicas import Replica, tasks_of
 from tests.api.test_export import failing_pages
 from tests.auth.people import Member, ago, another_app, listed, lives, make_copy_old, register, sql
+from tests.auth.personal import script_of
 from tests.commands.calling import fail, record, run_process, succeed
 from tests.conftest import Caller, new_user_id
 from tests.statements import messages
@@ -288,3 +289,15 @@ def test_help_shows_an_example(app: Flask) -> None:
 
     assert "  flask purge\n" in shown
     assert "30 days" in shown
+
+
+def test_personal_tokens_that_expired_30_days_ago_are_deleted(app: Flask, ann: Caller) -> None:
+    """Not those that are still listed, and none that never expires."""
+    kept = [script_of(app, ann, expires_in_days=days) for days in (1, None, 1)]
+    gone = script_of(app, ann)
+    kept[0].expire(30 * 24 * 3600 - 60)
+    gone.expire(30 * 24 * 3600 + 60)
+    record(app, "purge")
+
+    left = {row.token_hash for row in sql(app, "SELECT token_hash FROM personal_tokens")}
+    assert left & {script.hash for script in (*kept, gone)} == {script.hash for script in kept}

@@ -8,6 +8,7 @@ import select
 import subprocess
 from collections.abc import Callable
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ import jwt
 import pytest
 from flask import Flask
 
-from app.auth import queries
+from app.auth import personal_tokens, queries
 from app.commands import users as commands
 from app.services import services_of
 from app.settings import PROJECT
 from tests.api.support.calls import assert_problem
 from tests.auth.people import PASSWORD, another_app, log_in, new_email, register, sql
+from tests.auth.personal import READ, WRITE, script_of, tokens_of
 from tests.commands.calling import FLASK, fail, record, run, succeed
 from tests.conftest import Caller, new_user_id, settings_for
 
@@ -270,12 +272,15 @@ def test_a_new_password_ends_all_sessions(app: Flask) -> None:
     """The old one is rejected. It may be set again."""
     member = register(app)
     member.sign_in()
+    script = script_of(app, member)
 
     for ended in (2, 0):
         said = record(app, "users", "set-password", member.email, stdin=NEW_PASSWORD)
-        assert said == {"id": member.user_id, "email": member.email, "ended_sessions": ended}
+        numbers = {"ended_sessions": ended, "ended_tokens": ended // 2}
+        assert said == {"id": member.user_id, "email": member.email, **numbers}
 
-    assert_problem(member.get("/v1/tasks"), 401, "token_revoked")
+    for ended in (member, script):
+        assert_problem(ended.get("/v1/tasks"), 401, "token_revoked")
     assert_problem(log_in(app, member.email), 401, "invalid_credentials")
     assert log_in(app, member.email, NEW_PASSWORD).status_code == 200
 
@@ -429,3 +434,74 @@ def test_wrong_arguments_have_status_2(app: Flask, arguments: tuple[str, ...]) -
 
     assert (result.exit_code, result.stdout) == (2, "")
     assert sql(app, "SELECT count(*) FROM users WHERE email = 'ann@example.com'")[0][0] == 0
+
+
+def personal(app: Flask, user: str, *scopes: str, **options: Any) -> dict[str, Any]:
+    """Make a personal token with the command, and return its JSON."""
+    named = [text for scope in scopes for text in ("--scope", scope)]
+    others = [text for name, value in options.items() for text in (f"--{name}", str(value))]
+    return record(app, "users", "token", user, "--personal", "script", *named, *others)
+
+
+def test_a_personal_token_of_an_account(app: Flask) -> None:
+    """It is the one that its user would make."""
+    member = register(app)
+    made = personal(app, member.email, READ, days=30)
+    script = Caller(app, member.user_id, made["token"])
+
+    assert (script.get("/v1/tasks").status_code, script.post("/v1/tasks", json={}).status_code) == (200, 403)
+    assert (made["user_id"], made["name"], made["scopes"]) == (member.user_id, "script", [READ])
+    [listed] = tokens_of(member)
+    assert {**listed, "last_used_at": None} == {name: made[name] for name in listed}
+    assert (datetime.fromisoformat(made["expires_at"]) - datetime.fromisoformat(made["created_at"])).days == 30
+
+
+def test_a_personal_token_of_a_front_ends_user(app: Flask) -> None:
+    """Who may be new here, and whose tokens this service cannot sign."""
+    user_id = new_user_id()
+    with another_app(app, BETTER_AUTH_SECRET=None, AUTH_JWKS_URL="https://example.com/jwks") as service:
+        made = personal(service, user_id, WRITE, READ)
+
+    assert made["scopes"] == [READ, WRITE]
+    assert Caller(app, user_id, made["token"]).add()["user_id"] == user_id
+
+
+def test_only_the_token_is_on_standard_output(app: Flask) -> None:
+    """For use in a shell. Standard error says what it opens, and until when."""
+    member = register(app)
+    result = run(app, "users", "token", member.email, "--personal", "script", "--scope", READ)
+
+    assert Caller(app, member.user_id, result.stdout.strip()).get("/v1/tasks").status_code == 200
+    assert f"{member.email} ({member.user_id}) until 20" in result.stderr
+    assert READ in result.stderr
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--personal", "script"),
+        ("--scope", READ),
+        ("--days", "3"),
+        ("--personal", "script", "--scope", "tasks:delete"),
+        ("--personal", "script", "--scope", READ, "--days", "367"),
+        ("--personal", "script", "--scope", READ, "--seconds", "60"),
+        ("--personal", " ", "--scope", READ),
+    ],
+)
+def test_a_personal_token_needs_fitting_options(app: Flask, options: tuple[str, ...]) -> None:
+    """Exit status 2, and nothing is made."""
+    member = register(app)
+    result = run(app, "users", "token", member.email, *options)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert tokens_of(member) == []
+
+
+def test_no_personal_token_for_a_disabled_user_or_beyond_the_limit(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line says why."""
+    member, wanted = register(app), ("--personal", "script", "--scope", READ)
+    monkeypatch.setattr(personal_tokens, "MAX_PERSONAL_TOKENS", 1)
+    assert personal(app, member.email, READ)
+    assert "1 personal tokens. Delete one first." in fail(app, "users", "token", member.email, *wanted)
+    succeed(app, "users", "disable", member.email)
+    assert "is disabled" in fail(app, "users", "token", member.email, *wanted)

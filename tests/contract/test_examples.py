@@ -24,8 +24,8 @@ JSON_REQUESTS = {
     for name, (_, _, operation) in OPERATIONS.items()
     if "application/json" in operation.get("requestBody", {}).get("content", {})
 }
-# What no example can name: a refresh token, and a session's id.
-REFUSED = {"refresh_tokens": 401, "end_session": 404}
+# What no example can name: a refresh token, a session's id, and a personal token's.
+REFUSED = {"refresh_tokens": 401, "end_session": 404, "end_personal_token": 404}
 # What takes away what others need: a task until the next one restores it, a session, the account.
 LATER = ["delete_list", "delete_task", "restore_task", "delete_task_of_user", "logout", "end_sessions", "delete_me"]
 FAR_AHEAD = "2050"
@@ -102,14 +102,14 @@ def execute(ann, name):
         for parameter in operation.get("parameters", ())
         if parameter.get("in") == "query" and "example" in parameter["schema"]
     }
-    ids = {"user_id": ann.user_id, "task_id": EXAMPLE_ID, "list_id": EXAMPLE_ID, "session_id": EXAMPLE_ID}
+    named = dict.fromkeys(("task_id", "list_id", "session_id", "token_id"), EXAMPLE_ID)
     body = {}
     for media_type, described in [*operation.get("requestBody", {}).get("content", {}).items()][:1]:
         example = described["example"]
         body = {"data": json.dumps(example), "content_type": media_type}
         if media_type == "multipart/form-data":
             body["data"] = {field: (BytesIO(text.encode()), "tasks.jsonl") for field, text in example.items()}
-    return ann.call(method, path.format(**ids), query_string=query, **body)
+    return ann.call(method, path.format(**named, user_id=ann.user_id), query_string=query, **body)
 
 
 def test_the_batchs_answer_is_the_one_that_is_shown(ann):

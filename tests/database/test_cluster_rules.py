@@ -16,8 +16,8 @@ from tests.conftest import NewDatabase, migrate
 from tests.postgres import Server
 from tests.statements import each_statement
 
-# `users` is the user, and an address must be unique before its user is known.
-NOT_OF_ONE_USER = {"users", "user_emails", "login_attempts"}
+# `users` is the user. An address must be unique, and a personal token found, before the user is known.
+NOT_OF_ONE_USER = {"users", "user_emails", "personal_tokens", "login_attempts"}
 
 SHARED = [table for name, table in metadata.tables.items() if name in NOT_OF_ONE_USER]
 OF_ONE_USER = [table for name, table in metadata.tables.items() if name not in NOT_OF_ONE_USER]
@@ -101,9 +101,10 @@ def test_foreign_keys_cascade_or_do_nothing(table: Table) -> None:
         assert constraint.onupdate in ("NO ACTION", None)
 
 
-def test_an_address_has_no_foreign_key_to_its_user() -> None:
-    """An address may be on another machine than its user."""
-    assert not metadata.tables["user_emails"].foreign_keys
+@pytest.mark.parametrize("name", ["user_emails", "personal_tokens"])
+def test_what_finds_a_user_has_no_foreign_key(name: str) -> None:
+    """An address or a personal token may be on another machine than its user."""
+    assert not metadata.tables[name].foreign_keys
 
 
 def is_made(default: object) -> bool:

@@ -12,9 +12,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
+from app.auth import personal_tokens, rate_limits, revoked, sessions
 from app.auth import queries as accounts
-from app.auth import rate_limits, revoked, sessions
 from app.auth.problems import RateLimited
+from app.auth.tokens import PersonalToken
 from app.database import PURGE, execute, scope
 from app.tasks import trash
 from app.tasks.models import lists, tasks
@@ -24,11 +25,11 @@ from tests.statements import each_statement
 
 PASSWORD = "correct horse battery"
 # The column by which Citus finds the machine of a row; all other tables have the user's id.
-FOUND_BY = {"users": "id", "user_emails": "email", "login_attempts": "key"}
+FOUND_BY = {"users": "id", "user_emails": "email", "login_attempts": "key", "personal_tokens": "token_hash"}
 # These change the rows of all users, a bounded number at a time or by their age.
 OF_EVERYBODY = re.compile(r"DELETE FROM (\w+) WHERE \1\.(started_at|expires_at|deleted_at|created_at) <= (?!.*SELECT)")
 
-PURGES = (sessions.purge_expired, revoked.purge_expired, rate_limits.purge_expired)
+PURGES = tuple(each.purge_expired for each in (sessions, revoked, rate_limits, personal_tokens))
 
 FUNCTION = re.compile(r"\b([a-z_0-9]+)\(")
 
@@ -53,12 +54,26 @@ def use_accounts(app: Flask) -> None:
     sessions = ann.get("/v1/auth/sessions").json["items"]
     assert ann.delete(f"/v1/auth/sessions/{sessions[-1]['id']}").status_code == 204
     assert ann.patch("/v1/auth/me", json={"name": "Anna"}).status_code == 200
+    use_personal_tokens(app, ann)
     change = {"password": PASSWORD, "new_password": f"{PASSWORD} staple"}
     assert ann.patch("/v1/auth/me", json=change).status_code == 200
     assert sign_in(f"{PASSWORD} staple").post("/v1/auth/logout").status_code == 204
     assert sign_in(f"{PASSWORD} staple").delete("/v1/auth/sessions").status_code == 204
     leaving = sign_in(f"{PASSWORD} staple")
     assert leaving.delete("/v1/auth/me", json={"password": f"{PASSWORD} staple"}).status_code == 204
+
+
+def use_personal_tokens(app: Flask, ann: Caller) -> None:
+    """Make, use, list and end them; one is left."""
+    for days in (None, 1):
+        wanted = {"name": "script", "scopes": ["tasks:read"], "expires_in_days": days}
+        made = ann.post("/v1/auth/tokens", json=wanted)
+        assert made.status_code == 201
+        assert Caller(app, "ann", made.json["token"]).get("/v1/tasks").status_code == 200
+    with app.app_context():
+        personal_tokens.note_use(PersonalToken(made.json["token"]).hash)
+    assert ann.get("/v1/auth/tokens").status_code == 200
+    assert ann.delete(f"/v1/auth/tokens/{made.json['id']}").status_code == 204
 
 
 def use_tasks(app: Flask) -> None:

@@ -445,6 +445,8 @@ def test_an_interrupted_index_is_built_again(postgresql: Server, postgresql_data
     """PostgreSQL keeps an incomplete index, and does not use it."""
     valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'tasks_user_id_position_id_idx'::regclass"
     spoil = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'tasks_user_id_position_id_idx'::regclass"
+    with new_app(postgresql.url(postgresql_database)).app_context():
+        flask_migrate.downgrade(revision="0015")
     for statement in (spoil, "UPDATE alembic_version SET version_num = '0014'"):
         postgresql.sql(statement, postgresql_database)
     assert postgresql.sql(valid, postgresql_database) == [(False,)]

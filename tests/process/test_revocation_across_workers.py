@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -58,14 +59,32 @@ class Clients:
             self.answers.append((started, *self._service.call("GET", "/v1/tasks", self._token)))
 
 
-def test_all_workers_know_of_a_logout_within_a_second(service: Service, capsys: pytest.CaptureFixture) -> None:
+Ending = tuple[str, str, str]
+
+
+def session(_: Service, access_token: str) -> Ending:
+    """Return a token, and the method and path of the request that ends it."""
+    return access_token, "POST", "/v1/auth/logout"
+
+
+def personal_token(service: Service, access_token: str) -> Ending:
+    made = service.call("POST", "/v1/auth/tokens", access_token, {"name": "script", "scopes": ["tasks:read"]})
+    assert made.status == 201
+    return made.body["token"], "DELETE", f"/v1/auth/tokens/{made.body['id']}"
+
+
+@pytest.mark.parametrize("kind", [session, personal_token], ids=lambda kind: kind.__name__)
+def test_all_workers_know_of_an_end_within_a_second(
+    service: Service, capsys: pytest.CaptureFixture, kind: Callable[[Service, str], Ending]
+) -> None:
     """No request that starts later is accepted."""
     until(lambda: len(service.workers()) == WORKERS, "all workers")
-    token = service.register()
+    access_token = service.register()
+    token, method, path = kind(service, access_token)
     with Clients(service, token) as clients:
         until(lambda: len(clients.answers) > ENOUGH, "requests that are served")
         assert set(clients.statuses()) == {200}
-        assert service.call("POST", "/v1/auth/logout", token).status == 204
+        assert service.call(method, path, access_token).status == 204
         logged_out = time.monotonic()
         time.sleep(2 * LATEST)
         # The start of a request matters; the number of requests by then depends on the machine.
@@ -75,6 +94,8 @@ def test_all_workers_know_of_a_logout_within_a_second(service: Service, capsys: 
     refused = [body["code"] for _, status, body in clients.answers if status != 200]
     with capsys.disabled():
         counts = f"{len(served)} requests served, {len(refused)} refused"
-        sys.stdout.write(f"\nlogout: {counts}; the last served one started {max(served):+.3f} s from the answer\n")
+        sys.stdout.write(
+            f"\n{kind.__name__}: {counts}; the last served one started {max(served):+.3f} s from the answer\n"
+        )
     assert set(refused) == {"token_revoked"}
     assert max(served) <= LATEST

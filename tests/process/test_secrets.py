@@ -1,5 +1,6 @@
 """No secret is in the log or in a command's output."""
 
+import hashlib
 import json
 import time
 from typing import Any
@@ -68,12 +69,28 @@ def live_with_an_account(service: Service, secrets: Secrets) -> str:
     expect(service, 401, "/v1/auth/refresh", {"refresh_token": login["refresh_token"]})
     change = {"password": first, "new_password": second}
     assert service.call("PATCH", "/v1/auth/me", tokens["access_token"], change).status == 200
+    use_personal_tokens(service, str(tokens["access_token"]), secrets)
     last = expect(service, 200, "/v1/auth/login", {"email": EMAIL, "password": second})
     assert service.call("POST", "/v1/auth/logout", last["access_token"]).status == 204
     assert service.call("GET", "/v1/auth/me", last["access_token"]).status == 401
     for answer in (tokens, login, renewed, last):
         secrets.note(answer["access_token"], answer["refresh_token"])
     return str(tokens["access_token"])
+
+
+def use_personal_tokens(service: Service, access_token: str, secrets: Secrets) -> None:
+    """Make one, use it for what it may and may not do, end it, and send it with a typing error."""
+    wanted = {"name": "script", "scopes": ["tasks:read"]}
+    made = service.call("POST", "/v1/auth/tokens", access_token, wanted)
+    assert made.status == 201
+    token, mistyped = made.body["token"], made.body["token"][:-1] + "-"
+    # Without the characters that are shown.
+    secrets.note(token[16:], mistyped[16:], hashlib.sha256(token.encode()).hexdigest())
+    assert service.call("GET", "/v1/tasks", token).status == 200
+    assert service.call("POST", "/v1/tasks", token, {"title": "tea"}).status == 403
+    assert service.call("GET", "/v1/tasks", mistyped).status == 401
+    assert service.call("DELETE", f"/v1/auth/tokens/{made.body['id']}", access_token).status == 204
+    assert service.call("GET", "/v1/tasks", token).status == 401
 
 
 def expect(service: Service, status: int, path: str, body: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from tests.conftest import Caller, new_user_id
 NOTHING = "nothing"
 PATH_ID, PATH_USER, CURSOR, SINCE = "path id", "path user", "cursor", "since token"
 KEY, TAG, NEW_ID = "idempotency key", "tag", "new task's id"
-SESSION, EMAIL, REFRESH = "session id", "e-mail", "refresh token"
+SESSION, TOKEN, EMAIL, REFRESH = "session id", "personal token's id", "e-mail", "refresh token"
 # The operations of a batch that name a task, each a separate way.
 IN_BATCH = {f"{op} in a batch": op for op in ("update", "complete", "reopen", "move", "delete")}
 LIST_ID, PARENT_ID, NEIGHBOUR = "list id", "parent id", "neighbour"
@@ -46,6 +46,7 @@ NAMED_BY = {
     "task_id": {PATH_ID},
     "user_id": {PATH_USER},
     "session_id": {SESSION},
+    "token_id": {TOKEN},
     "cursor": {CURSOR},
     "since": {SINCE},
     "id": {NEW_ID},
@@ -71,23 +72,25 @@ HARMLESS = {"completed", "q", "limit", "status", "sort", "title", "details", "de
 HARMLESS |= {"priority", "tag", "tags", "due_before", "due_after", "overdue", "deleted", "due_on", "due_at"}
 HARMLESS |= {"time_zone", "recurrence", "operations", "operations.op", "operations.task", "operations.changes"}
 HARMLESS |= {"password", "new_password", "total", "file", "skip_faulty", "color", "place", "tasks"}
+HARMLESS |= {"end_tokens", "scopes", "expires_in_days"}
 
 SESSION_SECONDS = 3600
 
 # What Ann can read, in addition to her repeated creations.
 READS = ["/v1/tasks?limit=200", "/v1/tasks/{task_id}", "/v1/auth/sessions", "/v1/auth/me", "/v1/tasks?deleted=true"]
-READS += ["/v1/lists", "/v1/lists/{list_id}"]
+READS += ["/v1/lists", "/v1/lists/{list_id}", "/v1/auth/tokens"]
 
 
 @dataclass
 class Ann:
-    """An account with tasks, one of them in the trash, a second session, and for each list a cursor, for each creation
-    a used key.
+    """An account with tasks, one of them in the trash, a second session, a personal token, and for each list a cursor,
+    for each creation a used key.
     """
 
     caller: Caller
     email: str
     session_id: str
+    token_id: str
     secret: str
     task_id: str
     trashed_id: str
@@ -112,7 +115,8 @@ class Ann:
 
     def names(self) -> set[str]:
         """Return strings that no response to another user may contain."""
-        return {self.secret, self.task_id, self.trashed_id, self.list_id, self.session_id, self.email}
+        ids = {self.task_id, self.trashed_id, self.list_id, self.session_id, self.token_id}
+        return {self.secret, self.email, *ids}
 
 
 def make_account(app: Flask) -> tuple[Caller, str]:
@@ -128,6 +132,8 @@ def make_ann(app: Flask) -> Ann:
     caller, email = make_account(app)
     with app.app_context():
         session = sessions.start_session(str(caller.user_id), SESSION_SECONDS)
+    made = caller.post("/v1/auth/tokens", json={"name": "script", "scopes": ["tasks:write"]})
+    assert made.status_code == 201, made.text
     secret, key = f"secret {secrets.token_hex(8)}", secrets.token_hex(8)
     headers = {"Idempotency-Key": key_of(key, "/v1/lists")}
     list_id = caller.post("/v1/lists", json={"name": secret}, headers=headers).json["id"]
@@ -145,7 +151,7 @@ def make_ann(app: Flask) -> Ann:
         CHANGES.path: changes(caller, limit=1)["next"],
     }
     ids = tasks[0]["id"], tasks[3]["id"], list_id
-    return Ann(caller, email, session.session_id, secret, *ids, read.headers["ETag"], cursors, key)
+    return Ann(caller, email, session.session_id, made.json["id"], secret, *ids, read.headers["ETag"], cursors, key)
 
 
 def key_of(key: str, path: str) -> str:
@@ -257,6 +263,7 @@ def name_foreign(
         task_id=task_id if way in (PATH_ID, PATH_USER, TAG) else own_id or uuid4(),
         list_id=ann.list_id if way in (LIST_ID, TAG) else own_id or uuid4(),
         session_id=ann.session_id if way == SESSION else uuid4(),
+        token_id=ann.token_id if way == TOKEN else uuid4(),
     )
     sent = {"data": body, "content_type": "application/jsonl"} if isinstance(body, bytes) else {"json": body}
     return caller.call(method, address, headers=headers, query_string=query, **sent)
