@@ -18,13 +18,7 @@ _user: Any = bindparam("of_user")
 _parent: Any = bindparam("of_parent", type_=tasks.c.id.type)
 _subtasks = (tasks.c.user_id == _user, tasks.c.parent_id == _parent)
 _live = tasks.c.deleted_at.is_(None)
-_count = select(func.count().label("subtasks")).where(*_subtasks, _live)
 _list = select(*TASK).where(*_subtasks, _live).order_by(tasks.c.position, tasks.c.id)
-_mark = (
-    update(tasks)
-    .where(tasks.c.user_id == _user, tasks.c.id == _parent, tasks.c.is_parent.is_(False))
-    .values(is_parent=true())
-)
 _detach = update(tasks).where(*_subtasks, tasks.c.deleted_at.is_not(None)).values(parent_id=None)
 _restore = (
     update(tasks)
@@ -76,20 +70,9 @@ _count_each, _mark_each, _reopen_each = (
 )
 
 
-def count_subtasks(user_id: str, task_id: str) -> int:
-    """Return the number of subtasks outside the trash."""
-    row = fetch_all(_count, {"of_user": user_id, "of_parent": task_id})[0]
-    return int(row.subtasks)
-
-
 def list_subtasks(user_id: str, task_id: str) -> list[Row]:
     """Return the subtasks outside the trash, in their order."""
     return fetch_all(_list, {"of_user": user_id, "of_parent": task_id})
-
-
-def mark_parent(user_id: str, task_id: str) -> None:
-    """Note that a task has subtasks. No client sees it, so its version stays."""
-    execute(_mark, {"of_user": user_id, "of_parent": task_id})
 
 
 def count_each(user_id: str, ids: Iterable[str]) -> dict[str, int]:
@@ -99,7 +82,7 @@ def count_each(user_id: str, ids: Iterable[str]) -> dict[str, int]:
 
 
 def mark_parents(user_id: str, ids: Iterable[str]) -> None:
-    """Note that these tasks have subtasks."""
+    """Note that these tasks have subtasks. No client sees it, so their versions stay."""
     execute(for_engine(_mark_each), parameters(user_id, [{"id": id_} for id_ in ids]))
 
 

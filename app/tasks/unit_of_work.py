@@ -299,7 +299,7 @@ class UnitOfWork:
         if not parent["is_parent"]:
             parent["is_parent"] = True
             if parent["id"] not in self._new:
-                subtasks.mark_parent(self._user_id, parent["id"])
+                subtasks.mark_parents(self._user_id, [parent["id"]])
         self._reopen_parent(draft)
 
     def _leave(self, draft: Draft) -> None:
@@ -311,7 +311,8 @@ class UnitOfWork:
         if task_id not in self._counts:
             self.write()
             is_parent = self._drafts[task_id]["is_parent"]
-            self._counts[task_id] = subtasks.count_subtasks(self._user_id, task_id) if is_parent else 0
+            counts = subtasks.count_each(self._user_id, [task_id]) if is_parent else {}
+            self._counts[task_id] = counts.get(task_id, 0)
         return self._counts[task_id]
 
     def _require_list(self, list_id: str | None) -> None:

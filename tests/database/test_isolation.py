@@ -127,6 +127,8 @@ QUERIES: dict[str, Callable[[str, str], Any]] = {
     "lists.create_list": lambda user, _: lists.create_list(Identity(user), {"name": "x"}),
     "lists.change_list": lambda user, task: lists.change_list(user, task, {"name": "changed"}),
     "lists.move_list": lambda user, task: lists.move_list(user, task, {"place": "last"}),
+    "lists.lock_lists": lambda user, _: lists.lock_lists(user),
+    "lists.add_lists": then_read(lambda user, _: lists.add_lists(user, {str(uuid.uuid4()): "x"})),
     "lists.delete_list": lambda user, task: lists.delete_list(user, task, keep_tasks=False),
     "lists.delete_list that keeps its tasks": lambda user, task: lists.delete_list(user, task, keep_tasks=True),
     "moves.lock_for_move": lambda user, task: moves.lock_for_move(user, task, {"after": parent_of(task)}),
@@ -142,9 +144,10 @@ QUERIES: dict[str, Callable[[str, str], Any]] = {
     "moves.write_positions": then_read(
         lambda user, task: moves.write_positions(tasks, user, [{"id": task, "position": "0"}])
     ),
-    "subtasks.count_subtasks": lambda user, task: subtasks.count_subtasks(user, parent_of(task)),
+    "subtasks.count_each": lambda user, task: sorted(subtasks.count_each(user, [parent_of(task)])),
     "subtasks.list_subtasks": lambda user, task: subtasks.list_subtasks(user, parent_of(task)),
-    "subtasks.mark_parent": then_read(subtasks.mark_parent),
+    "subtasks.mark_parents": then_read(lambda user, task: subtasks.mark_parents(user, [task])),
+    "subtasks.reopen_parents": then_read(lambda user, task: subtasks.reopen_parents(user, [parent_of(task)])),
     "subtasks.detach_deleted": then_read(lambda user, task: subtasks.detach_deleted(user, parent_of(task))),
     "subtasks.restore_subtasks": then_read(
         lambda user, task: subtasks.restore_subtasks(

@@ -14,12 +14,9 @@ from app.services import services_of
 from app.tasks.bulk_queries import import_tasks
 from app.tasks.file_schemas import ImportedTask
 from tests.conftest import Caller, NewDatabase, make_app, new_user_id, shared_token
-from tests.database.conftest import postgresql_database, postgresql_template
 from tests.postgres import Server
 from tests.process.conftest import Service, Start
 from tests.waiting import LONGEST_WAIT_SECONDS
-
-__all__ = ["postgresql_database", "postgresql_template"]
 
 PATH = "/v1/tasks/export"
 # More than the sockets of both sides hold, so that the service still reads after the client has read little.
