@@ -15,7 +15,6 @@ from sqlalchemy import Integer, Select, bindparam, select, true, tuple_
 from app.database import fetch_all
 from app.database.columns import now
 from app.database.execution import TRANSACTION_SECONDS
-from app.database.statements import Row
 from app.tasks import cursors
 from app.tasks.cursors import is_id
 from app.tasks.models import BEFORE_EVERY_ID, LISTED, TRASH_SECONDS, tasks
@@ -29,7 +28,8 @@ TOKEN_LIFETIME = timedelta(seconds=TRASH_SECONDS)
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    changed: Sequence[Row]
+    # Each with the columns of models.LISTED.
+    changed: Sequence[tuple[Any, ...]]
     # The ids of deleted tasks.
     deleted: Sequence[str]
     next: str
@@ -69,7 +69,7 @@ def list_changes(user_id: str, since: str | None, limit: int) -> Changes:
     else:
         following = _Token(rfc3339(_moment(run_began_at) - OVERLAP), BEFORE_EVERY_ID, None, False)
     return Changes(
-        changed=[row for row in page if row.deleted_at is None],
+        changed=[row[: len(LISTED)] for row in page if row.deleted_at is None],
         deleted=[row.id for row in page if row.deleted_at is not None],
         next=cursors.encode([*astuple(following)], user_id, "changes"),
         has_more=has_more,

@@ -20,7 +20,7 @@ from app.database.statements import Row
 from app.http.responses import json_response
 from app.tasks import listing, queries
 from app.tasks.fields import write_tags
-from app.tasks.models import tasks
+from app.tasks.models import LISTED, tasks
 from app.tasks.order import DIGITS
 from app.tasks.responses import TASK, USER_TASK, Encoder
 from app.tasks.schemas import Task, TaskReplacement, UserTask
@@ -117,7 +117,7 @@ def test_many_rows_are_encoded_like_single_ones(new_row: NewRow, encoder: Encode
     """All rows of a list belong to the same user."""
     rows = [new_row(task)._replace(user_id="ann") for task in TASKS.values()]
 
-    assert encoder.many(rows, "ann") == [described(schema, row) for row in rows]
+    assert encoder.many([row[: len(LISTED)] for row in rows], "ann") == [described(schema, row) for row in rows]
 
 
 def test_every_statement_returns_the_same_columns(app: Flask, new_row: NewRow) -> None:
