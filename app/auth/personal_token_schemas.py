@@ -3,7 +3,7 @@
 from typing import Any
 
 from marshmallow import Schema, fields
-from marshmallow.validate import Length, OneOf, Range
+from marshmallow.validate import Length, OneOf
 
 from app.auth.personal_tokens import DEFAULT_DAYS, MAX_DAYS, MAX_LISTED
 from app.auth.schemas import NAME_CHARACTERS
@@ -15,7 +15,7 @@ from app.auth.tokens import (
     SHOWN_CHARACTERS,
     TASKS_READ,
 )
-from app.http.fields import Id, Text, Time
+from app.http.fields import Id, Integer, Text, Time
 
 EXAMPLE_NAME = "Backup script"
 EXAMPLE_PREFIX = f"{PERSONAL_PREFIX}secret"
@@ -26,7 +26,8 @@ def _name() -> Text:
 
 
 def _scopes(**options: Any) -> fields.List[str]:
-    described = {"description": "`tasks:write` includes `tasks:read`.", "example": [TASKS_READ]}
+    described = {"maxItems": len(SCOPES), "example": [TASKS_READ]}
+    described |= {"description": "`tasks:write` includes `tasks:read`."}
     scope = fields.String(validate=OneOf(SCOPES), metadata={"component": "TokenScope"})
     return fields.List(scope, required=True, metadata=described, **options)
 
@@ -35,13 +36,13 @@ class NewPersonalToken(Schema):
     """A personal token to be made."""
 
     name = _name()
-    scopes = _scopes(validate=Length(1, 10))
-    expires_in_days = fields.Integer(
-        strict=True,
+    scopes = _scopes(validate=Length(1, len(SCOPES)))
+    expires_in_days = Integer(
+        1,
+        MAX_DAYS,
         allow_none=True,
         load_default=DEFAULT_DAYS,
-        validate=Range(1, MAX_DAYS),
-        metadata={"format": "int32", "description": "null for a token that never expires.", "example": DEFAULT_DAYS},
+        metadata={"description": "null for a token that never expires.", "example": DEFAULT_DAYS},
     )
 
 

@@ -54,13 +54,13 @@ def list_personal_tokens() -> Response:
     return json_response({"items": [_fields(row) for row in personal_tokens.list_tokens(g.identity.user_id)]})
 
 
-@blueprint.delete("/<id:token_id>")
+@blueprint.delete("/<id:pat_id>")
 @authenticated
 @raises(NotFound, RateLimited)
 @blueprint.response(204)
-def end_personal_token(token_id: str) -> Response:
+def end_personal_token(pat_id: str) -> Response:
     """End one personal token: it is rejected from now on."""
-    ended = personal_tokens.end_token(g.identity.user_id, token_id)
+    ended = personal_tokens.end_token(g.identity.user_id, pat_id)
     if not ended:
         raise NotFound
     services().revocations.add(ended)

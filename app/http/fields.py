@@ -102,6 +102,18 @@ class QueryBoolean(fields.Boolean):
         raise self.make_error("invalid", input=value)
 
 
+class Integer(fields.Integer):
+    """A whole number; `7.0` is one too (JSON Schema, section 6.1.1), but no text and no truth value."""
+
+    def __init__(self, least: int, most: int, *, metadata: dict[str, Any] | None = None, **options: Any) -> None:
+        super().__init__(validate=Range(least, most), metadata={"format": "int32", **(metadata or {})}, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if type(value) is int or (type(value) is float and value.is_integer()):
+            return int(value)
+        raise self.make_error("invalid", input=value)
+
+
 class QueryInteger(fields.Integer):
     """Decimal ASCII digits in a query. Python's int() also accepts "1_000" and " 7"."""
 

@@ -81,7 +81,7 @@ HEADERS = {
     "Vary": ("`Origin`, if CORS_ORIGINS is set.", "^Origin$"),
     "Access-Control-Allow-Origin": ("The caller's origin, if CORS_ORIGINS lists it.", "^https?://"),
     "Content-Disposition": ("The name of the file.", '^attachment; filename="[a-z.]+"$'),
-    "ETag": ("The version of the task.", '^"[0-9]+"$'),
+    "ETag": ("The version of what is shown.", '^"[0-9]+"$'),
     "Idempotent-Replay": (
         "`true` if this repeats the response to an earlier request with the same Idempotency-Key.",
         "^true$",

@@ -93,7 +93,9 @@ class IdOrNone(Uuid):
     """In a query: a UUID, or the word `none`."""
 
     def __init__(self, *, metadata: dict[str, Any] | None = None) -> None:
-        super().__init__(metadata={"format": None, "pattern": ID_OR_NONE, **(metadata or {})})
+        super().__init__()
+        # Without the format of a UUID.
+        self.metadata = {"pattern": ID_OR_NONE, "maxLength": 36, **(metadata or {})}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         return value if value == NONE else super()._deserialize(value, attr, data, **kwargs)

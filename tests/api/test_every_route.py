@@ -42,7 +42,7 @@ def path_of(rule, user_id=None, task_id=None, list_id=None):
         "task_id": task_id or uuid4(),
         "list_id": list_id or uuid4(),
         "session_id": uuid4(),
-        "token_id": uuid4(),
+        "pat_id": uuid4(),
         "name": "swagger-ui.css",
     }
     return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: str(values[match[1]]), rule.rule)

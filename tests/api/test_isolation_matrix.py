@@ -101,7 +101,7 @@ TABLE = {
     "DELETE /v1/auth/sessions/{session_id}": {SESSION: ABSENT},
     "POST /v1/auth/tokens": {NOTHING: (201, None)},
     "GET /v1/auth/tokens": {NOTHING: (200, None)},
-    "DELETE /v1/auth/tokens/{token_id}": {TOKEN: ABSENT},
+    "DELETE /v1/auth/tokens/{pat_id}": {TOKEN: ABSENT},
     "GET /v1/auth/me": {NOTHING: (200, None)},
     "PATCH /v1/auth/me": {NOTHING: (200, None)},
     "DELETE /v1/auth/me": {NOTHING: (204, None)},

@@ -29,7 +29,7 @@ CODES = {"invalid_cursor", "idempotency_key_reused"}
 REFUSALS = re.compile(
     r"""
     email:\ Not\ a\ valid\ email\ address\.
-    | (new_)?password:\ Required\ together\ with\ (new_)?password\.
+    | (new_)?password:\ Required\ together\ with\ ((new_)?password|end_tokens)\.
     | (new_)?password:\ This\ is\ one\ of\ the\ most\ common\ passwords\..*
     | password:\ This\ service\ does\ not\ store\ your\ password:\ leave\ it\ out\.
     | time_zone:\ Must\ be\ the\ name\ of\ a\ time\ zone\ .*

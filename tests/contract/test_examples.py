@@ -102,7 +102,7 @@ def execute(ann, name):
         for parameter in operation.get("parameters", ())
         if parameter.get("in") == "query" and "example" in parameter["schema"]
     }
-    named = dict.fromkeys(("task_id", "list_id", "session_id", "token_id"), EXAMPLE_ID)
+    named = dict.fromkeys(("task_id", "list_id", "session_id", "pat_id"), EXAMPLE_ID)
     body = {}
     for media_type, described in [*operation.get("requestBody", {}).get("content", {}).items()][:1]:
         example = described["example"]

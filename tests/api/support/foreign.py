@@ -46,7 +46,7 @@ NAMED_BY = {
     "task_id": {PATH_ID},
     "user_id": {PATH_USER},
     "session_id": {SESSION},
-    "token_id": {TOKEN},
+    "pat_id": {TOKEN},
     "cursor": {CURSOR},
     "since": {SINCE},
     "id": {NEW_ID},
@@ -263,7 +263,7 @@ def name_foreign(
         task_id=task_id if way in (PATH_ID, PATH_USER, TAG) else own_id or uuid4(),
         list_id=ann.list_id if way in (LIST_ID, TAG) else own_id or uuid4(),
         session_id=ann.session_id if way == SESSION else uuid4(),
-        token_id=ann.token_id if way == TOKEN else uuid4(),
+        pat_id=ann.token_id if way == TOKEN else uuid4(),
     )
     sent = {"data": body, "content_type": "application/jsonl"} if isinstance(body, bytes) else {"json": body}
     return caller.call(method, address, headers=headers, query_string=query, **sent)
