@@ -49,28 +49,33 @@ class SingleFlight:
     def start(self) -> Run:
         """Return the current run, or start one."""
         with self._starting:
-            run = self.under_way
-            if run is None:
-                run = Run(time.monotonic())
-                threading.Thread(target=self._do, args=(run,), name=self.name, daemon=True).start()
-                # Set after the start: if the thread cannot start, no caller must wait for this run.
-                self._run = run
-            return run
+            return self.under_way or self._begin()
 
     def wait_if_older(self, seconds: float, patience: float) -> bool:
         """Make sure a successful run began within the last `seconds`; return False if one exceeds `patience`.
 
         Raise the error of a run that fails meanwhile, because trying again for each waiting caller would take minutes.
         """
-        arrived_at = time.monotonic()
+        oldest = time.monotonic() - seconds
         # The current run may have begun too early; then wait for the next one as well.
-        while self.began_at < arrived_at - seconds:
-            run = self.start()
+        while self.began_at < oldest:
+            with self._starting:
+                if self.began_at >= oldest:
+                    # It has ended just now.
+                    return True
+                run = self.under_way or self._begin()
             if not run.wait(patience):
                 return False
             if run.failure is not None:
                 raise run.failure
         return True
+
+    def _begin(self) -> Run:
+        run = Run(time.monotonic())
+        threading.Thread(target=self._do, args=(run,), name=self.name, daemon=True).start()
+        # Set after the start: if the thread cannot start, no caller must wait for this run.
+        self._run = run
+        return run
 
     def _do(self, run: Run) -> None:
         try:

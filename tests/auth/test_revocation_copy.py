@@ -14,6 +14,7 @@ import pytest
 
 from app.auth import revocation, revoked
 from app.auth.queries import disable_user, enable_user
+from app.auth.single_flight import SingleFlight
 from app.services import services_of
 from tests.api.support.calls import assert_problem
 from tests.auth.people import ago, another_app, at_once, keep_copy, make_copy_old, register, sql
@@ -74,6 +75,21 @@ def test_waiting_requests_share_one_read(member, other, monkeypatch):
     for answer in answers:
         assert_problem(answer, 401, "token_revoked")
     assert len(seen) == 1
+
+
+def test_a_request_that_comes_as_a_read_ends_starts_no_other():
+    """It has seen the old copy, and gets its turn when there is a new one."""
+    runs = []
+    flight = SingleFlight("reading", lambda: runs.append("again"))
+    with flight._starting:
+        waiting = threading.Thread(target=flight.wait_if_older, args=(1, LONGEST_WAIT_SECONDS))
+        waiting.start()
+        # Long enough to look at the copy, in most runs.
+        time.sleep(0.1)
+        flight.began_at = time.monotonic()
+    waiting.join(LONGEST_WAIT_SECONDS)
+
+    assert runs == []
 
 
 def test_an_aging_copy_is_read_again_in_the_background(member, other, monkeypatch):
