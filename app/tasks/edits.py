@@ -1,6 +1,6 @@
 """Change one task: in one statement where that is enough, else in a unit of work."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from app.auth.identity import Identity
@@ -17,49 +17,43 @@ def create_task(identity: Identity, task: Mapping[str, Any]) -> Row:
         return queries.create_task(identity, task)
     task = {**task, "id": task.get("id") or queries.new_id()}
     try:
-        return _edit(identity.user_id, task["id"], lambda drafts: drafts.create(task), also=[task["parent_id"]])
+        return _edit(identity.user_id, task["id"], lambda drafts: drafts.create(task), [task["id"], task["parent_id"]])
     except IdTakenConcurrently as error:
         raise IdTaken from error
 
 
 def change_task(user_id: str, task_id: str, changes: Mapping[str, Any], precondition: Precondition = ANY) -> Row:
-    """Write the named fields; lock the task first if more than they depends on them."""
+    """Write the named fields; lock the task first if they depend on more than its row."""
     if not _depends_on_the_task(changes):
         row = queries.change_at_once(user_id, task_id, changes, precondition)
         if row is not None:
             return row
-    parent_id = changes.get("parent_id")
-    also = [parent_id] if parent_id else []
-    return _edit(user_id, task_id, lambda drafts: drafts.change(task_id, changes, precondition), also)
+    locked = [task_id, *filter(None, [changes.get("parent_id")])]
+    return _edit(user_id, task_id, lambda drafts: drafts.change(task_id, changes, precondition), locked)
 
 
 def toggle_task(user_id: str, task_id: str, precondition: Precondition = ANY) -> Row:
     """Complete or reopen, atomically."""
     row = queries.toggle_at_once(user_id, task_id, precondition)
-    return row or _edit(user_id, task_id, lambda drafts: drafts.toggle(task_id, precondition))
+    return row or _edit(user_id, task_id, lambda drafts: drafts.toggle(task_id, precondition), [task_id])
 
 
 def delete_task(user_id: str, task_id: str, precondition: Precondition = ANY) -> None:
     """Move a task to the trash, and its subtasks with it."""
     if queries.delete_at_once(user_id, task_id, precondition) is None:
-        _edit(user_id, task_id, lambda drafts: drafts.delete(task_id, precondition))
+        _edit(user_id, task_id, lambda drafts: drafts.delete(task_id, precondition), [task_id])
 
 
 def restore_task(user_id: str, task_id: str) -> Row:
     """Restore a task from the trash, and the subtasks that went there with it; leave a live one unchanged."""
     row = queries.restore_at_once(user_id, task_id)
-    return row or _edit(user_id, task_id, lambda drafts: drafts.restore(task_id))
+    return row or _edit(user_id, task_id, lambda drafts: drafts.restore(task_id), [task_id])
 
 
 def move_task(user_id: str, task_id: str, move: Mapping[str, Any], precondition: Precondition = ANY) -> Row:
     """Put a task next to another one, or at an end of a list or of a task's subtasks."""
-
-    def run(drafts: UnitOfWork) -> Row:
-        drafts.move(task_id, move, precondition)
-        return drafts.write()[task_id]
-
     # A move locks what it needs.
-    return in_unit_of_work(user_id, [], run)
+    return _edit(user_id, task_id, lambda drafts: drafts.move(task_id, move, precondition), locked=[])
 
 
 def _depends_on_the_task(changes: Mapping[str, Any]) -> bool:
@@ -70,16 +64,11 @@ def _depends_on_the_task(changes: Mapping[str, Any]) -> bool:
     return bool(changes.keys() & (schedule.FIELDS | {"list_id", "parent_id"}))
 
 
-def _edit(
-    user_id: str,
-    task_id: str,
-    work: Callable[[UnitOfWork], object],
-    also: Iterable[str] = (),
-) -> Row:
-    """Do some work on a task, with others locked as well, and return its row."""
+def _edit(user_id: str, task_id: str, work: Callable[[UnitOfWork], object], locked: Sequence[str]) -> Row:
+    """Do some work on a task with these tasks locked, and return its row."""
 
     def run(drafts: UnitOfWork) -> Row:
         work(drafts)
         return drafts.write()[task_id]
 
-    return in_unit_of_work(user_id, [task_id, *also], run)
+    return in_unit_of_work(user_id, locked, run)

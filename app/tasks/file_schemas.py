@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields
-from marshmallow.validate import OneOf, Regexp
+from marshmallow import Schema, ValidationError, fields
+from marshmallow.validate import OneOf
 
 from app.http.fields import Count, QueryBoolean, Text
 from app.tasks.fields import LIST_NAME_CHARACTERS, Moment
 from app.tasks.formats import FORMATS, READERS
 from app.tasks.formats.records import MAX_FAULTS
-from app.tasks.order import POSITION_CHARACTERS
+from app.tasks.order import POSITION_CHARACTERS, is_position
 from app.tasks.page_schemas import IdOrNone
 from app.tasks.schemas import DEFAULTS, NewTask
 
@@ -18,6 +18,11 @@ MADE_ELSEWHERE = "00000000-0000-0000-0000-000000000000"
 
 
 NO_POSITION = f"Must be up to {POSITION_CHARACTERS} letters and digits. Or leave it out: the file's order counts then."
+
+
+def _require_position(text: str) -> None:
+    if not is_position(text):
+        raise ValidationError(NO_POSITION)
 
 
 class ImportedTask(NewTask):
@@ -30,9 +35,7 @@ class ImportedTask(NewTask):
     }
 
     list_name = Text(1, LIST_NAME_CHARACTERS, trimmed=True, allow_none=True)
-    position = fields.String(
-        allow_none=True, validate=Regexp(rf"[0-9A-Za-z]{{0,{POSITION_CHARACTERS}}}\Z", error=NO_POSITION)
-    )
+    position = fields.String(allow_none=True, validate=_require_position)
     completed_at = Moment("When it was completed.")
     created_at = Moment("When it was created; the time of the import if unknown.")
 

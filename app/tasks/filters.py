@@ -88,11 +88,11 @@ def read(query: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("due_before", "due_after"):
         if name in query:
             found[name if "T" in query[name] else f"{name}_day"] = query[name]
-    lists = sorted(set(query.get("list", ())))
-    if lists:
-        found |= (
-            {"lists": ",".join(lists)} if len(lists) > 1 else {"inbox": True} if lists == [NONE] else {"list": lists[0]}
-        )
+    match sorted(set(query.get("list", ()))):
+        case [one]:
+            found |= {"inbox": True} if one == NONE else {"list": one}
+        case [_, *_] as several:
+            found["lists"] = ",".join(several)
     if "parent" in query:
         found |= {"top": True} if query["parent"] == NONE else {"parent": query["parent"]}
     if "overdue" in query:

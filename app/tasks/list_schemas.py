@@ -10,11 +10,10 @@ from app.tasks.fields import LIST_NAME_CHARACTERS
 from app.tasks.lists import MAX_LISTS
 from app.tasks.schemas import (
     POSITION,
+    AnyMove,
     PartialSchema,
     new_id_field,
-    place_field,
     read_only,
-    refuse_two_places,
     user_id_field,
 )
 
@@ -87,17 +86,11 @@ class Lists(Schema):
     items = fields.List(fields.Nested(List), required=True, metadata={"maxItems": MAX_LISTS})
 
 
-class ListMove(Schema):
+class ListMove(AnyMove):
     """Where to put a list: exactly one of `before`, `after` and `place`."""
 
     before = Uuid(metadata={"description": "Before this list."})
     after = Uuid(metadata={"description": "After this list."})
-    place = place_field()
-
-    def load(self, data: Any, **options: Any) -> dict[str, Any]:
-        move: dict[str, Any] = super().load(data, **options)
-        refuse_two_places(move)
-        return move
 
 
 class DeletionQuery(Schema):

@@ -36,18 +36,15 @@ _user: Any = bindparam("of_user")
 _id: Any = bindparam("of_id", type_=lists.c.id.type)
 _of_user = lists.c.user_id == _user
 _this = (_of_user, lists.c.id == _id)
-_COLUMNS = (*LIST, lists.c.user_id)
-_all = select(*_COLUMNS).where(_of_user).order_by(lists.c.position, lists.c.id)
-_get = select(*_COLUMNS).where(*_this)
+_all = select(*LIST).where(_of_user).order_by(lists.c.position, lists.c.id)
+_get = select(*LIST).where(*_this)
 _lock_all = select(*LIST).where(_of_user).order_by(lists.c.position, lists.c.id)
 _lock_all = _lock_all.with_for_update(read=True, key_share=True)
 _lock = select(lists.c.id).where(*_this).with_for_update(read=True, key_share=True)
 # Two that add a list at once take turns here, so that they count right.
 _take_turn = select(lists.c.id).where(_of_user).order_by(lists.c.id).limit(1).with_for_update()
 _count = select(func.count().label("lists")).where(_of_user)
-_create = (
-    insert(lists).values(position=new_position(), created_at=now(), updated_at=now(), version=1).returning(*_COLUMNS)
-)
+_create = insert(lists).values(position=new_position(), created_at=now(), updated_at=now(), version=1).returning(*LIST)
 
 
 def _adding(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
@@ -65,7 +62,7 @@ def _adding(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
 
 
 _add = {name: _adding(INSERT_OF[name], columns(["id", "name", "place"])) for name, columns in ENGINES.items()}
-_writing = update(lists).where(*_this).values(updated_at=now(), version=lists.c.version + 1).returning(*_COLUMNS)
+_writing = update(lists).where(*_this).values(updated_at=now(), version=lists.c.version + 1).returning(*LIST)
 _delete = delete(lists).where(*_this)
 
 _in_list = (tasks.c.user_id == _user, tasks.c.list_id == _id)

@@ -166,7 +166,7 @@ LISTED = (
 )
 TASK = (*LISTED, tasks.c.user_id, tasks.c.version)
 
-# The columns of a list, except the user.
+# The columns of a list; of its response all but the version.
 LIST = (
     lists.c.id,
     lists.c.name,
@@ -174,6 +174,7 @@ LIST = (
     lists.c.position,
     lists.c.created_at,
     lists.c.updated_at,
+    lists.c.user_id,
     lists.c.version,
 )
 

@@ -153,7 +153,7 @@ def _locking_tasks(kind: str, neighbour: bool, behind: bool) -> Any:
 def _locking_lists(neighbour: bool, behind: bool) -> Any:
     ids = [select(_id(name).label("id")) for name in ("of_id", *(["neighbour"] if neighbour else []))]
     near = [select(found.subquery().c.id) for found in _near(lists, "all", neighbour, behind)]
-    rows = select(*LIST, lists.c.user_id, now().label("clock"))
+    rows = select(*LIST, now().label("clock"))
     return (
         rows.where(lists.c.user_id == _user, lists.c.id.in_(union_all(*ids, *near)))
         .order_by(lists.c.id)
@@ -193,7 +193,7 @@ def _putting(table: Table, kind: str, low: bool, high: bool) -> Any:
         values |= {"list_id": _id("new_list"), "parent_id": _id("to_parent")}
     putting = update(table).where(table.c.user_id == _user, table.c.id == _id("of_id")).values(values)
     guarded = putting.where(~exists().where(*inside)) if low or high else putting
-    return guarded.returning(*(TASK if table is tasks else (*LIST, table.c.user_id)))
+    return guarded.returning(*(TASK if table is tasks else LIST))
 
 
 def put_task(user_id: str, task_id: str, among: Among, gap: Gap | None, position: str) -> Row | None:

@@ -1,4 +1,4 @@
-"""Rows of tasks as responses. The rows already contain JSON types."""
+"""Rows of tasks and lists as responses. The rows already contain JSON types."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -14,13 +14,43 @@ from app.tasks.models import LISTED
 from app.tasks.preconditions import etag, is_unchanged
 
 
-class Encoder:
+class Responder:
+    """Responds with a row that has an id, a version and a user."""
+
+    def __init__(self, collection: str) -> None:
+        # The path of the collection, with a placeholder for the user's id.
+        self._collection = collection
+
+    def fields(self, row: Row) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def respond(self, row: Row, status: int = 200) -> Response:
+        response = json_response(self.fields(row), status)
+        response.headers["ETag"] = etag(row.version)
+        return response
+
+    def respond_or_304(self, row: Row) -> Response:
+        """Respond with the row, or with 304 if the client already has this version."""
+        if not is_unchanged(request, row.version):
+            return self.respond(row)
+        response = empty_response(304)
+        response.headers["ETag"] = etag(row.version)
+        return response
+
+    def created(self, row: Row) -> Response:
+        """Respond with 201 and the path of what is new."""
+        response = self.respond(row, 201)
+        collection = self._collection.format(user_id=row.user_id)
+        response.headers["Location"] = quote(f"{the_request().root_path.rstrip('/')}{collection}/{row.id}")
+        return response
+
+
+class Encoder(Responder):
     """Encodes rows like a family's schema. A test checks that both give the same fields."""
 
     def __init__(self, details: str, collection: str) -> None:
+        super().__init__(collection)
         self.details = details
-        # The path of the collection, with a placeholder for the user's id.
-        self._collection = collection
 
     def fields(self, row: Row) -> dict[str, Any]:
         return self.many((row[: len(LISTED)],), row.user_id)[0]
@@ -69,26 +99,12 @@ class Encoder:
             ) in rows
         ]
 
-    def respond(self, row: Row, status: int = 200) -> Response:
-        response = json_response(self.fields(row), status)
-        response.headers["ETag"] = etag(row.version)
-        return response
 
-    def respond_or_304(self, row: Row) -> Response:
-        """Respond with the task, or with 304 if the client already has this version."""
-        if not is_unchanged(request, row.version):
-            return self.respond(row)
-        response = empty_response(304)
-        response.headers["ETag"] = etag(row.version)
-        return response
-
-    def created(self, row: Row) -> Response:
-        """Respond with 201 and the path of the new task."""
-        response = self.respond(row, 201)
-        collection = self._collection.format(user_id=row.user_id)
-        response.headers["Location"] = quote(f"{the_request().root_path.rstrip('/')}{collection}/{row.id}")
-        return response
+class ListEncoder(Responder):
+    def fields(self, row: Row) -> dict[str, Any]:
+        return {name: value for name, value in row._asdict().items() if name != "version"}
 
 
 TASK = Encoder("details", "/v1/tasks")
 USER_TASK = Encoder("description", "/api/{user_id}/tasks")
+LIST = ListEncoder("/v1/lists")

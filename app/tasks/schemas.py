@@ -211,29 +211,34 @@ class UserTask(Task):
     description = _details(required=True, attribute="details")
 
 
-def place_field() -> fields.String:
-    described = {"component": "Place", "enum": [*ENDS], "example": "first", "description": "The end to put it at."}
-    return fields.String(validate=OneOf(ENDS), metadata=described)
+class AnyMove(Schema):
+    """Where to put something: exactly one of `before`, `after` and `place`."""
+
+    before = Uuid()
+    after = Uuid()
+    place = fields.String(
+        validate=OneOf(ENDS),
+        metadata={"component": "Place", "enum": [*ENDS], "example": "first", "description": "The end to put it at."},
+    )
+
+    def load(self, data: Any, **options: Any) -> dict[str, Any]:
+        move: dict[str, Any] = super().load(data, **options)
+        _refuse_two_places(move)
+        return move
 
 
-class Move(Schema):
+class Move(AnyMove):
     """Where to put a task: exactly one of `before`, `after` and `place`."""
 
     before = Uuid(metadata={"description": "Next to this task, in its list and under its parent."})
     after = Uuid(metadata={"description": "Next to this task, in its list and under its parent."})
-    place = place_field()
     list_id = Uuid(
         allow_none=True, metadata={"description": "With `place`: the list to put it into; null is the inbox."}
     )
     parent_id = Uuid(allow_none=True, metadata={"description": "With `place`: the task to make it a subtask of."})
 
-    def load(self, data: Any, **options: Any) -> dict[str, Any]:
-        move: dict[str, Any] = super().load(data, **options)
-        refuse_two_places(move)
-        return move
 
-
-def refuse_two_places(move: Mapping[str, Any]) -> None:
+def _refuse_two_places(move: Mapping[str, Any]) -> None:
     """Raise ValidationError unless a move names exactly one place."""
     if len(move.keys() & {"before", "after", "place"}) != 1:
         raise ValidationError({"place": ["Give exactly one of before, after and place."]})

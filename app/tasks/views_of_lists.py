@@ -2,21 +2,20 @@
 
 import hashlib
 from typing import Any
-from urllib.parse import quote
 
 from flask import Response, g
 
 from app.auth.identity import authenticated_for
 from app.auth.tokens import TASKS_READ, TASKS_WRITE
-from app.database.statements import Row
 from app.http.blueprint import Blueprint, raises, takes, the_request
 from app.http.problems import LimitReached, NotFound
 from app.http.responses import empty_response, json_response
 from app.tasks import lists
 from app.tasks.idempotency import idempotent
 from app.tasks.list_schemas import DeletionQuery, List, ListMove, ListPatch, ListReplacement, Lists, NewList
-from app.tasks.preconditions import Precondition, conditional, etag, is_unchanged
+from app.tasks.preconditions import Precondition, conditional
 from app.tasks.problems import IdTaken
+from app.tasks.responses import LIST
 
 blueprint = Blueprint("lists", __name__, url_prefix="/v1/lists", description="The caller's lists of tasks.")
 
@@ -27,7 +26,7 @@ blueprint = Blueprint("lists", __name__, url_prefix="/v1/lists", description="Th
 @blueprint.response(200, Lists, headers=("ETag",))
 def list_lists() -> Response:
     """Show all lists, in their order."""
-    response = json_response({"items": [_fields(row) for row in lists.list_lists(g.identity.user_id)]})
+    response = json_response({"items": [LIST.fields(row) for row in lists.list_lists(g.identity.user_id)]})
     # Digits, like the ETags of single ones.
     tag = str(int.from_bytes(hashlib.blake2b(response.get_data(), digest_size=8).digest()))
     if the_request().if_none_match.contains_weak(tag):
@@ -44,10 +43,7 @@ def list_lists() -> Response:
 @blueprint.response(201, List, headers=("Location", "ETag", "Idempotent-Replay"))
 def create_list(values: dict[str, Any]) -> Response:
     """Create a list, behind the others."""
-    row = lists.create_list(g.identity, values)
-    response = _respond(row, 201)
-    response.headers["Location"] = quote(f"{the_request().root_path.rstrip('/')}/v1/lists/{row.id}")
-    return response
+    return LIST.created(lists.create_list(g.identity, values))
 
 
 @blueprint.get("/<id:list_id>")
@@ -57,12 +53,7 @@ def create_list(values: dict[str, Any]) -> Response:
 @blueprint.response(200, List, headers=("ETag",))
 def get_list(list_id: str) -> Response:
     """Show one list."""
-    row = lists.get_list(g.identity.user_id, list_id)
-    if not is_unchanged(the_request(), row.version):
-        return _respond(row)
-    response = empty_response(304)
-    response.headers["ETag"] = etag(row.version)
-    return response
+    return LIST.respond_or_304(lists.get_list(g.identity.user_id, list_id))
 
 
 @blueprint.put("/<id:list_id>")
@@ -72,7 +63,7 @@ def get_list(list_id: str) -> Response:
 @blueprint.response(200, List, headers=("ETag",))
 def replace_list(values: dict[str, Any], list_id: str, precondition: Precondition) -> Response:
     """Replace one list. A color left out of the body is reset to null."""
-    return _respond(lists.change_list(g.identity.user_id, list_id, values, precondition))
+    return LIST.respond(lists.change_list(g.identity.user_id, list_id, values, precondition))
 
 
 @blueprint.patch("/<id:list_id>")
@@ -82,7 +73,7 @@ def replace_list(values: dict[str, Any], list_id: str, precondition: Preconditio
 @blueprint.response(200, List, headers=("ETag",))
 def change_list(patch: dict[str, Any], list_id: str, precondition: Precondition) -> Response:
     """Change the given fields of one list."""
-    return _respond(lists.change_list(g.identity.user_id, list_id, patch, precondition))
+    return LIST.respond(lists.change_list(g.identity.user_id, list_id, patch, precondition))
 
 
 @blueprint.post("/<id:list_id>/move")
@@ -92,7 +83,7 @@ def change_list(patch: dict[str, Any], list_id: str, precondition: Precondition)
 @blueprint.response(200, List, headers=("ETag",))
 def move_list(move: dict[str, Any], list_id: str, precondition: Precondition) -> Response:
     """Put one list next to another one, or at an end."""
-    return _respond(lists.move_list(g.identity.user_id, list_id, move, precondition))
+    return LIST.respond(lists.move_list(g.identity.user_id, list_id, move, precondition))
 
 
 @blueprint.delete("/<id:list_id>")
@@ -107,13 +98,3 @@ def delete_list(query: dict[str, Any], list_id: str, precondition: Precondition)
     """
     lists.delete_list(g.identity.user_id, list_id, query["tasks"] == "keep", precondition)
     return empty_response()
-
-
-def _respond(row: Row, status: int = 200) -> Response:
-    response = json_response(_fields(row), status)
-    response.headers["ETag"] = etag(row.version)
-    return response
-
-
-def _fields(row: Row) -> dict[str, Any]:
-    return {name: value for name, value in row._asdict().items() if name != "version"}
