@@ -61,6 +61,8 @@ class Settings:
     auth_audience_claim: str = setting(str, "aud")
     auth_user_id_claim: str = setting(str, "sub")
     auth_max_token_seconds: int = setting(parse.integer(60, MAX_OUTSIDE_TOKEN_SECONDS), "2592000")
+    mcp: bool = setting(parse.switch, "on")
+    mcp_oauth_issuer: str | None = setting(parse.oauth_issuer)
     local_auth: bool = setting(parse.switch, "on")
     access_token_seconds: int = setting(parse.integer(60, MAX_ACCESS_TOKEN_SECONDS), "900")
     refresh_token_seconds: int = setting(parse.integer(3_600, MAX_REFRESH_TOKEN_SECONDS), "2592000")
@@ -70,6 +72,7 @@ class Settings:
     argon2_lanes: int = setting(parse.integer(1, 64), "1")
     cors_origins: tuple[str, ...] = setting(parse.origin_list, absent=())
     cors_headers: tuple[str, ...] = setting(parse.header_list, absent=())
+    public_url: str = setting(parse.origin)
     trusted_proxies: int = setting(parse.integer(0, 10), "0")
     host: str = setting(parse.host, "127.0.0.1")
     port: int = setting(parse.integer(1, 65_535), "8000")
@@ -116,6 +119,9 @@ def read_settings(environment: Mapping[str, str], instance: Path = INSTANCE, mak
     values["database_url"] = values["database_url"] or _kept_file(instance)
     if values["local_auth"] and not values["auth_secrets"]:
         values["auth_secrets"] = _kept_secret(instance, makes_secret)
+    if values["mcp_oauth_issuer"] and not values["public_url"]:
+        raise SettingsError("MCP_OAUTH_ISSUER is set, but not PUBLIC_URL: set it to the origin that clients call")
+    values["public_url"] = values["public_url"] or _loopback_origin(values["host"], values["port"])
     settings = Settings(**values)
     if not any(
         settings.argon2_memory_kib >= kib and settings.argon2_passes >= passes for kib, passes in OWASP_ARGON2ID
@@ -141,6 +147,11 @@ def _read(environment: Mapping[str, str], declared: Mapping[str, Any], variable:
         return declared["parse"](text.strip())
     except ValueError as error:
         raise SettingsError(f"{variable} {error}") from error
+
+
+def _loopback_origin(host: str, port: int) -> str:
+    host = host if host in parse.LOOPBACK else parse.LOOPBACK[1]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _kept_file(instance: Path) -> URL:

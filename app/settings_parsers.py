@@ -15,6 +15,8 @@ from sqlalchemy.exc import ArgumentError
 # RFC 7518, section 3.2: a key for HS256 has at least the size of its hash.
 SECRET_BYTES = 32
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
 # RFC 6454, section 6.2: scheme, host and port, as browsers send them.
 # RFC 9110, section 5.6.2.
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -80,6 +82,34 @@ def http_url(text: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.fragment:
         raise ValueError("must be an address such as https://app.example.com/api/auth/jwks")
     return text
+
+
+def origin(text: str) -> str:
+    """One origin that clients use as a name, so it has one spelling: in lower case, without a default port."""
+    if not _ORIGIN.fullmatch(text) or not is_safe(text):
+        raise ValueError(
+            "must be an origin such as https://tasks.example.com, without a path or a slash at the end; "
+            "http only on loopback"
+        )
+    text = text.lower()
+    return text.removesuffix(":443" if text.startswith("https:") else ":80")
+
+
+def oauth_issuer(text: str) -> str:
+    """The name of an authorization server, exactly as its tokens write it (RFC 8414, section 2)."""
+    parts = urlsplit(text)
+    if not parts.hostname or parts.username or parts.query or parts.fragment or not is_safe(text):
+        raise ValueError(
+            "must be the issuer's address, as its tokens say it, such as https://app.example.com/api/auth; "
+            "http only on loopback"
+        )
+    return text
+
+
+def is_safe(url: str) -> bool:
+    """Return whether nobody in the network can change what this address serves."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
 
 
 def host(text: str) -> str:

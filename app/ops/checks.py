@@ -8,18 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from app.auth.jwks import ALGORITHMS, algorithms_of, download, fitting_algorithms, is_for_verifying, read_key, read_keys
 from app.http import strict_json
 from app.settings import ANY, INSTANCE, PROJECT, SECRET_FILE, Settings, misspelt
+from app.settings_parsers import is_safe
 
 # Minimum Shannon entropy of a secret, in bits: 32 random hexadecimal digits have over 110.
 RANDOM_BITS = 96
 # Words from examples and keyboards that show that a secret is not random.
 WORDS = ("secret", "password", "change", "example", "default", "better-auth", "12345", "abcde", "qwert")
-
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +41,7 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
     origins = ", ".join(settings.cors_origins) or "this service's own pages alone"
     said = f"The settings are valid. Tokens are accepted from: {names}. Browsers may call from: {origins}."
     yield Finding("settings", "ok", said)
-    url = urlsplit(settings.auth_jwks_url or "")
-    if url.scheme == "http" and url.hostname not in LOOPBACK:
+    if settings.auth_jwks_url and not is_safe(settings.auth_jwks_url):
         yield Finding(
             "settings",
             "warning",

@@ -21,6 +21,8 @@ DEFAULTS = [
     ("AUTH_AUDIENCE_CLAIM", "auth_audience_claim", "aud"),
     ("AUTH_USER_ID_CLAIM", "auth_user_id_claim", "sub"),
     ("AUTH_MAX_TOKEN_SECONDS", "auth_max_token_seconds", 2_592_000),
+    ("MCP", "mcp", True),
+    ("MCP_OAUTH_ISSUER", "mcp_oauth_issuer", None),
     ("LOCAL_AUTH", "local_auth", True),
     ("ACCESS_TOKEN_SECONDS", "access_token_seconds", 900),
     ("REFRESH_TOKEN_SECONDS", "refresh_token_seconds", 2_592_000),
@@ -30,6 +32,7 @@ DEFAULTS = [
     ("ARGON2_LANES", "argon2_lanes", 1),
     ("CORS_ORIGINS", "cors_origins", ()),
     ("CORS_HEADERS", "cors_headers", ()),
+    ("PUBLIC_URL", "public_url", "http://127.0.0.1:8000"),
     ("TRUSTED_PROXIES", "trusted_proxies", 0),
     ("HOST", "host", "127.0.0.1"),
     ("PORT", "port", 8000),
@@ -43,6 +46,8 @@ FIELD = {variable: field for variable, field, _ in DEFAULTS} | {
     "AUTH_SECRET": "auth_secrets",
     "DATABASE_URL": "database_url",
 }
+# What a setting cannot be set without.
+NEEDED = {"MCP_OAUTH_ISSUER": {"PUBLIC_URL": "https://tasks.example.com"}}
 
 TAKEN = [
     ("AUTH_SECRET", SECRET, (SECRET,)),
@@ -61,6 +66,14 @@ TAKEN = [
     ("AUTH_USER_ID_CLAIM", "uid", "uid"),
     ("AUTH_MAX_TOKEN_SECONDS", "60", 60),
     ("AUTH_MAX_TOKEN_SECONDS", "31536000", 31_536_000),
+    ("MCP", "off", False),
+    ("MCP_OAUTH_ISSUER", "https://app.example.com/api/auth", "https://app.example.com/api/auth"),
+    ("MCP_OAUTH_ISSUER", "https://tenant.example.com/", "https://tenant.example.com/"),
+    ("MCP_OAUTH_ISSUER", "http://localhost:3000/api/auth", "http://localhost:3000/api/auth"),
+    ("PUBLIC_URL", "https://tasks.example.com", "https://tasks.example.com"),
+    ("PUBLIC_URL", "https://Tasks.example.com:443", "https://tasks.example.com"),
+    ("PUBLIC_URL", "https://tasks.example.com:8443", "https://tasks.example.com:8443"),
+    ("PUBLIC_URL", "http://[::1]:8000", "http://[::1]:8000"),
     ("LOCAL_AUTH", "On", True),
     ("ACCESS_TOKEN_SECONDS", "60", 60),
     ("ACCESS_TOKEN_SECONDS", "86400", 86_400),
@@ -95,6 +108,23 @@ REFUSED = {
         "ftp://app.example.com/jwks",
         "https://",
         "https://ann:pw@app.example.com/",
+    ],
+    "MCP": ["yes"],
+    "MCP_OAUTH_ISSUER": [
+        "http://app.example.com/api/auth",
+        "app.example.com",
+        "https://",
+        "https://app.example.com/api/auth?tenant=1",
+        "https://app.example.com/api/auth#keys",
+        "https://ann:pw@app.example.com/",
+    ],
+    "PUBLIC_URL": [
+        "http://tasks.example.com",
+        "tasks.example.com",
+        "https://tasks.example.com/",
+        "https://tasks.example.com/api",
+        "https://ann:pw@tasks.example.com",
+        "capacitor://localhost",
     ],
     "AUTH_RATE_LIMIT": ["0", "1000001", "none"],
     "ARGON2_MEMORY_KIB": ["7167", "64M"],
@@ -173,7 +203,7 @@ def test_every_setting_is_tested_here() -> None:
 @pytest.mark.parametrize(("variable", "text", "value"), TAKEN)
 def test_a_valid_value_is_accepted(tmp_path: Path, variable: str, text: str, value: Any) -> None:
     """Surrounding white space and the case of words do not matter. A range includes both ends."""
-    assert getattr(read(tmp_path, **{variable: text}), FIELD[variable]) == value
+    assert getattr(read(tmp_path, **NEEDED.get(variable, {}), **{variable: text}), FIELD[variable]) == value
 
 
 @pytest.mark.parametrize(
@@ -216,6 +246,23 @@ def test_one_issuer_must_be_set(tmp_path: Path) -> None:
     """Otherwise no token could be valid."""
     assert "BETTER_AUTH_SECRET" in refusal(tmp_path, LOCAL_AUTH="off")
     assert read(tmp_path, LOCAL_AUTH="off", BETTER_AUTH_SECRET=OTHER).local_auth is False
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [("0.0.0.0", "http://127.0.0.1:9000"), ("::1", "http://[::1]:9000"), ("localhost", "http://localhost:9000")],
+)
+def test_the_public_url_is_on_loopback_by_default(tmp_path: Path, host: str, origin: str) -> None:
+    """Nothing else is known of how clients reach the service."""
+    assert read(tmp_path, HOST=host, PORT="9000").public_url == origin
+
+
+def test_an_oauth_issuer_needs_the_public_url(tmp_path: Path) -> None:
+    """Its tokens name it, and no client could reach a loopback address."""
+    message = refusal(tmp_path, MCP_OAUTH_ISSUER="https://app.example.com/api/auth")
+
+    assert "MCP_OAUTH_ISSUER" in message
+    assert "PUBLIC_URL" in message
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
