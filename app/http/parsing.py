@@ -41,12 +41,12 @@ def refused(error: ValidationError) -> ValidationFailed:
 
 
 def _read_json(req: Request, _schema: Schema) -> Any:
-    _require_json(req)
+    require_json(req)
     return _parse(read_body(req, BODY_BYTES))
 
 
 def _read_batch(req: Request, _schema: Schema) -> Any:
-    _require_json(req)
+    require_json(req)
     return _parse(read_body(req, BATCH_BYTES))
 
 
@@ -54,7 +54,7 @@ def _read_optional_json(req: Request, schema: Schema) -> Any:
     """Read a body that may be missing; without one, ignore its Content-Type."""
     if not read_body(req, BODY_BYTES):
         return {}
-    _require_json(req)
+    require_json(req)
     return _parse(g.body)
 
 
@@ -89,7 +89,8 @@ def refuse_unread(req: Request) -> None:
         read_body(req, BODY_BYTES)
 
 
-def _require_json(req: Request) -> None:
+def require_json(req: Request) -> None:
+    """Raise UnsupportedMediaType unless the body is JSON, or what else this method takes, and not compressed."""
     kind = req.environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     taken = PATCHES if req.method == "PATCH" else JSON
     if kind not in taken or is_compressed(req):

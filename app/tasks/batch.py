@@ -16,10 +16,29 @@ Operation = Mapping[str, Any]
 
 def run(identity: Identity, operations: Sequence[Operation]) -> list[dict[str, str | None]]:
     """Run the operations in order; return each one's task id, and the task's ETag after the whole batch."""
+    ids, written = write_all(identity, operations)
+    versions = map(written.version, ids)
+    return [{"id": id_, "etag": etag(version) if version else None} for id_, version in zip(ids, versions, strict=True)]
+
+
+def write_all(
+    identity: Identity, operations: Sequence[Operation], *, subtasks_first: bool | None = None
+) -> tuple[list[str], UnitOfWork]:
+    """Run the operations in order; return each one's task id, and the unit of work that has written them.
+
+    With `subtasks_first`, run those on subtasks before the others; if it is False, after them.
+    """
+
+    def run_in(drafts: UnitOfWork) -> tuple[list[str], UnitOfWork]:
+        if subtasks_first is None:
+            return _run(drafts, operations), drafts
+        key = lambda operation: drafts.is_subtask(operation["id"]) is not subtasks_first  # noqa: E731
+        return _run(drafts, sorted(operations, key=key)), drafts
+
     named = {id_ for operation in operations for id_ in _named(operation) if id_}
     return for_known_user(
         identity,
-        lambda: in_unit_of_work(identity.user_id, sorted(named), lambda drafts: _run(drafts, operations)),
+        lambda: in_unit_of_work(identity.user_id, sorted(named), run_in),
     )
 
 
@@ -30,7 +49,7 @@ def _named(operation: Operation) -> Iterator[str | None]:
     yield from (body.get(name) for name in ("id", "parent_id"))
 
 
-def _run(drafts: UnitOfWork, operations: Sequence[Operation]) -> list[dict[str, str | None]]:
+def _run(drafts: UnitOfWork, operations: Sequence[Operation]) -> list[str]:
     ids: list[str] = []
     try:
         for index, operation in enumerate(operations):
@@ -38,8 +57,7 @@ def _run(drafts: UnitOfWork, operations: Sequence[Operation]) -> list[dict[str, 
         drafts.write()
     except IdTakenConcurrently as taken:
         raise IdTaken().at(f"operations.{ids.index(taken.task_id)}") from taken
-    versions = map(drafts.version, ids)
-    return [{"id": id_, "etag": etag(version) if version else None} for id_, version in zip(ids, versions, strict=True)]
+    return ids
 
 
 def _apply(drafts: UnitOfWork, operation: Operation, index: int) -> str:
@@ -58,6 +76,8 @@ def _apply(drafts: UnitOfWork, operation: Operation, index: int) -> str:
                 drafts.move(task_id, operation)
             case "delete":
                 drafts.delete(task_id)
+            case "restore":
+                drafts.restore(task_id)
     except ValidationFailed as problem:
         # The only errors left are fields that do not fit the task, because the body is already validated.
         body = {"create": ".task", "update": ".changes"}.get(operation["op"], "")

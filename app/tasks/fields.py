@@ -108,12 +108,10 @@ class MomentOrDay(fields.String):
 class Zone(Text):
     """The name of a time zone in the IANA database."""
 
-    def __init__(self, **options: Any) -> None:
-        described = {
-            "pattern": "^[A-Za-z0-9_+/-]+$",
-            "example": "Europe/Berlin",
-            "description": "The time zone of `due_on` and of the recurrence. null means UTC.",
-        }
+    def __init__(
+        self, description: str = "The time zone of `due_on` and of the recurrence. null means UTC.", **options: Any
+    ) -> None:
+        described = {"pattern": "^[A-Za-z0-9_+/-]+$", "example": "Europe/Berlin", "description": description}
         super().__init__(1, ZONE_CHARACTERS, allow_none=True, metadata=described, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:

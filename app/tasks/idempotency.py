@@ -62,7 +62,7 @@ def idempotent(view: Callable[..., Response]) -> Callable[..., Response]:
             return view(*args, **kwargs)
         if not _KEY.fullmatch(key):
             raise ValidationFailed(errors={HEADER: ["Must be 1 to 255 visible ASCII characters."]})
-        return _once(g.identity, key, _request_hash(), lambda: view(*args, **kwargs))
+        return run_once(g.identity, key, _request_hash(), lambda: view(*args, **kwargs))
 
     return takes(HEADER)(raises(IdempotencyKeyReused)(wrapper))
 
@@ -72,7 +72,8 @@ def clear_keys(user_id: str) -> None:
     execute(_clear, {"of_user": user_id})
 
 
-def _once(identity: Identity, key: str, request_hash: str, work: Callable[[], Response]) -> Response:
+def run_once(identity: Identity, key: str, request_hash: str, work: Callable[[], Response]) -> Response:
+    """Do some work once for a user's key, and keep its response for repetitions of the request with this hash."""
     if secrets.randbelow(CLEANUP_ONE_IN) == 0:
         clear_keys(identity.user_id)
     return for_known_user(identity, lambda: _claim_and_work(identity.user_id, key, request_hash, work))

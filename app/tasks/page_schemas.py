@@ -101,7 +101,7 @@ class IdOrNone(Uuid):
         return value if value == NONE else super()._deserialize(value, attr, data, **kwargs)
 
 
-class _Filters(PartialSchema):
+class Filters(PartialSchema):
     """The filters of both families. A task must match all that are given."""
 
     completed = QueryBoolean(metadata={"description": "`true`: only completed tasks; `false`: only open tasks."})
@@ -145,7 +145,7 @@ class _Filters(PartialSchema):
 _SORTS = [f"{sign}{name}" for name in SORTS for sign in ("", "-")]
 
 
-class TaskQuery(_Filters):
+class TaskQuery(Filters):
     defaults: ClassVar = {"limit": PAGE_SIZE, "sort": "-created_at"}
 
     limit = QueryInteger(1, MAX_PAGE, metadata={"default": PAGE_SIZE})
@@ -164,7 +164,7 @@ class TaskQuery(_Filters):
 USER_SORTS: Mapping[str, str] = {"created": "-created_at", "title": "title", "due_date": "due"}
 
 
-class UserTaskQuery(_Filters):
+class UserTaskQuery(Filters):
     defaults: ClassVar = {"limit": MAX_ARRAY, "status": "all", "sort": "created"}
 
     limit = QueryInteger(1, MAX_ARRAY, metadata={"default": MAX_ARRAY})

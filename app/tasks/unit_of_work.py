@@ -191,6 +191,14 @@ class UnitOfWork:
         self._new, self._changed, self._followed = [], set(), {}
         return self._written
 
+    def is_subtask(self, task_id: str) -> bool:
+        return bool(self._drafts.get(task_id, {}).get("parent_id"))
+
+    @property
+    def written(self) -> Mapping[str, Row]:
+        """The rows of what was written."""
+        return self._written
+
     def version(self, task_id: str) -> int | None:
         """Return a task's version after writing; None if it is in the trash."""
         return None if self._drafts[task_id]["deleted"] else self._versions[task_id]
