@@ -4,7 +4,7 @@ from flask import Flask
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import auth, commands, tasks
+from app import auth, commands, mcp, tasks
 from app.auth.passwords import Passwords
 from app.auth.personal_uses import PersonalUses
 from app.auth.revocation import Revocations
@@ -40,6 +40,7 @@ def create_app(settings: Settings) -> Flask:
     api.register_blueprint(health.blueprint)
     auth.init_app(api, settings)
     tasks.init_app(api)
+    mcp.init_app(app, settings)
 
     commands.init_app(app)
     if settings.metrics:

@@ -11,6 +11,8 @@ from app.settings import Settings
 ALLOWED_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-Request-ID"]
 # What tracing adds to each request (W3C Trace Context and Baggage, Sentry).
 ALLOWED_HEADERS += ["traceparent", "tracestate", "baggage", "sentry-trace"]
+# What the Model Context Protocol repeats of a message.
+ALLOWED_HEADERS += ["MCP-Protocol-Version", "Mcp-Method", "Mcp-Name"]
 OPTIONS: dict[str, Any] = {
     "expose_headers": [
         "ETag",

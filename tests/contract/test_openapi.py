@@ -26,7 +26,7 @@ pytestmark = pytest.mark.one_engine
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 METHODS = ("get", "post", "put", "patch", "delete")
-UNDESCRIBED = re.compile(r"/docs(/.*)?|/openapi\.json")
+UNDESCRIBED = re.compile(r"/docs(/.*)?|/openapi\.json|/mcp|/\.well-known/oauth-protected-resource(/mcp)?")
 OPEN = {
     ("get", "/"),
     ("get", "/healthz"),
