@@ -82,6 +82,11 @@ class Settings:
     log_format: str = setting(parse.one_of("auto", "text", "json"), "auto")
     metrics: bool = setting(parse.switch, "off")
 
+    @property
+    def mcp_url(self) -> str:
+        """The address of the endpoint for agents, which is also the audience of tokens for it (RFC 8707)."""
+        return f"{self.public_url}/mcp"
+
 
 def variables() -> dict[str, Field[Any]]:
     """Return each field of Settings by the name of its variable."""

@@ -21,6 +21,7 @@ ISSUERS = {
     "AUTH_SECRET": "this service itself (AUTH_SECRET)",
     "BETTER_AUTH_SECRET": "the front end that shares BETTER_AUTH_SECRET",
     "AUTH_JWKS_URL": "the front end whose keys are at AUTH_JWKS_URL",
+    "MCP_OAUTH_ISSUER": "the OAuth server that MCP_OAUTH_ISSUER names",
 }
 PERSONAL = "this service itself, which made it as a personal token"
 
@@ -48,13 +49,16 @@ def diagnose(token: str, settings: Settings, verifier: Verifier, revocations: Re
     # A lone surrogate cannot be printed.
     claimed = claimed[:USER_ID_CHARACTERS].encode(errors="replace").decode() if isinstance(claimed, str) else None
     try:
-        identity = verifier.verify(token)
+        identity = verifier.verify(token, at_mcp=True)
         revocations.refuse_revoked(identity)
     except TokenRevoked as problem:
         return Diagnosis(False, problem.code, identity.user_id, who, *_why_revoked(identity))
     except (TokenRefused, KeysUnavailable) as problem:
         return Diagnosis(False, problem.code, claimed, who, *explain(problem, seen))
-    return Diagnosis(True, None, identity.user_id, who, f"It is valid until {moment(seen.claims['exp'])}.", None)
+    until = f"It is valid until {moment(seen.claims['exp'])}"
+    if identity.only_at_mcp:
+        until += f", at POST /mcp alone, and has the scope {' and '.join(sorted(identity.scopes or ()))}"
+    return Diagnosis(True, None, identity.user_id, who, f"{until}.", None)
 
 
 def _diagnose_personal(token: str, verifier: Verifier, revocations: Revocations) -> Diagnosis:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from app.auth.verifier import Issuer, Verifier
 
 PARTS_OF_A_JWT = 3
+# The settings of issuers that publish their keys.
+PUBLISHED = ("AUTH_JWKS_URL", "MCP_OAUTH_ISSUER")
 # So much of what a token says is shown.
 SHOWN = 100
 
@@ -41,7 +43,7 @@ class UnverifiedToken:
     def read(cls, token: str, settings: Settings, verifier: "Verifier") -> "UnverifiedToken":
         header, claims = (_part(token, index) for index in (0, 1))
         try:
-            issuer = verifier.issuer_of(header)
+            issuer = verifier.issuer_of(header, claims)
         except TokenRefused:
             issuer = None
         return cls(token, header, claims, issuer, settings)
@@ -137,13 +139,13 @@ def _algorithm(seen: UnverifiedToken) -> Explanation:
 
 def _signature(seen: UnverifiedToken) -> Explanation:
     setting, kid = seen.issuer.setting if seen.issuer else "", seen.header.get("kid")
-    if setting == "AUTH_JWKS_URL" and seen.issuer and not seen.issuer.keys(seen.header["alg"], kid):
+    if setting in PUBLISHED and seen.issuer and not seen.issuer.keys(seen.header["alg"], kid):
         return (
-            f"AUTH_JWKS_URL publishes no key {_shown(kid)} for {seen.header['alg']}.",
+            f"{setting} publishes no key {_shown(kid)} for {seen.header['alg']}.",
             "Compare the kid with the keys in `flask doctor`. Is it the address of the issuer that signed?",
         )
-    if setting == "AUTH_JWKS_URL":
-        return "It is not signed with the key that AUTH_JWKS_URL publishes.", "Sign in again to get a new token."
+    if setting in PUBLISHED:
+        return f"It is not signed with the key that {setting} publishes.", "Sign in again to get a new token."
     return (
         f"It is not signed with {setting}, or it was changed afterwards.",
         "Compare the secrets on both sides, byte for byte; quotes and spaces count."
@@ -177,7 +179,13 @@ def _unexpected(
         claim, expected = claim_name(seen), getattr(seen.issuer, name, None)
         fix = f"If that is where it should come from, set {setting} to it; else have the issuer put in {expected!r}."
         found = f"Its {claim} is {_shown(seen.claims[claim])}" if claim in seen.claims else f"It has no {claim}"
-        if seen.issuer and seen.issuer.is_local:
+        if seen.issuer and seen.issuer.only_at_mcp:
+            fix = (
+                f"Have the client ask for the resource {expected!r}, as its metadata says, and the issuer know it."
+                if claim == "aud"
+                else "If it is to be accepted at /mcp, set MCP_OAUTH_ISSUER to it."
+            )
+        elif seen.issuer and seen.issuer.is_local:
             fix = "Sign in again: this service gives all its tokens the same value."
         elif seen.claims.get(claim) == "":
             fix = "The issuer does not know its own address. Better Auth: set BETTER_AUTH_URL in the front end."
@@ -201,8 +209,9 @@ def _claim(seen: UnverifiedToken) -> Explanation:
 
 
 def _keys(seen: UnverifiedToken) -> Explanation:
+    setting = "MCP_OAUTH_ISSUER" if seen.settings.auth_jwks_url is None else "AUTH_JWKS_URL"
     return (
-        "The keys at AUTH_JWKS_URL cannot be fetched, so the token is unchecked.",
+        f"The keys of {setting} cannot be fetched, so the token is unchecked.",
         "Run `flask doctor` to check the keys.",
     )
 

@@ -19,6 +19,7 @@ from app.auth.problems import (
     TokenRefused,
     UserIdMismatch,
 )
+from app.auth.tokens import SCOPES, TASKS_READ
 from app.http.blueprint import View, raises, the_request
 from app.http.problems import DatabaseUnavailable
 from app.http.requests import note_user
@@ -28,6 +29,8 @@ from app.services import Services, services
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
 
 LOCAL_USER_PREFIX = "usr_"
+# RFC 9728, section 3.1: the path of the resource follows the well-known part.
+RESOURCE_METADATA = "/.well-known/oauth-protected-resource/mcp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ class Identity:
     """A verified caller.
 
     The `session_id` is the name by which the token is revoked: its session's, for an account of this service, or its
-    own, for a personal token. `issued_at` is the token's `iat`. Only a personal token has `scopes`; others allow all.
+    own, for a personal token. `issued_at` is the token's `iat`. Personal tokens and those of MCP_OAUTH_ISSUER have
+    `scopes`; others allow all.
     """
 
     user_id: str
@@ -44,6 +48,8 @@ class Identity:
     scopes: frozenset[str] | None = None
     # A personal token's own.
     token_hash: str | None = None
+    # Of MCP_OAUTH_ISSUER.
+    only_at_mcp: bool = False
 
     @property
     def is_local(self) -> bool:
@@ -64,17 +70,39 @@ def authenticated_for(token_scope: str) -> Callable[[View], View]:
     return partial(_identified, token_scope=token_scope)
 
 
+def authenticated_for_agents(view: View) -> View:
+    """Do what `authenticated_for(TASKS_READ)` does, and accept tokens of MCP_OAUTH_ISSUER: for POST /mcp alone.
+
+    Where that issuer is set, a refusal names the metadata that leads a client to it (RFC 9728, section 5.1).
+    """
+    identified = _identified(view, TASKS_READ, at_mcp=True)
+
+    @wraps(identified)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return identified(*args, **kwargs)
+        except (TokenRefused, InsufficientScope) as problem:
+            settings = services().settings
+            if settings.mcp_oauth_issuer:
+                scope = "" if isinstance(problem, InsufficientScope) else f', scope="{" ".join(SCOPES)}"'
+                named = f', resource_metadata="{settings.public_url}{RESOURCE_METADATA}"'
+                problem.headers["WWW-Authenticate"] += scope + named
+            raise
+
+    return wrapper
+
+
 def require_scope(identity: Identity, token_scope: str | None) -> None:
-    """Raise InsufficientScope if a personal token does not have the scope; without one, for any personal token."""
+    """Raise InsufficientScope if the token has scopes, but not this one; without one, if it has any."""
     if identity.scopes is not None and token_scope not in identity.scopes:
         raise InsufficientScope(token_scope)
 
 
-def _identified(view: View, token_scope: str | None) -> View:
+def _identified(view: View, token_scope: str | None, at_mcp: bool = False) -> View:
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         shared, here, req = services(), g._get_current_object(), the_request()
-        identity = here.identity = _verify(_bearer_token(req), shared)
+        identity = here.identity = _verify(_bearer_token(req), shared, at_mcp)
         note_user(req, identity.user_id)
         revocations = shared.revocations
         if here.get("path_user_id", identity.user_id) != identity.user_id:
@@ -84,6 +112,7 @@ def _identified(view: View, token_scope: str | None) -> View:
         revocations.refuse_revoked(identity)
         if identity.scopes is not None:
             require_scope(identity, token_scope)
+        if identity.token_hash is not None:
             shared.uses.note(identity)
         with database.scope(identity.user_id):
             return view(*args, **kwargs)
@@ -92,9 +121,9 @@ def _identified(view: View, token_scope: str | None) -> View:
     return raises(*problems, needs_token=True, token_scope=token_scope)(wrapper)
 
 
-def _verify(token: str, shared: Services) -> Identity:
+def _verify(token: str, shared: Services, at_mcp: bool) -> Identity:
     try:
-        return shared.verifier.verify(token)
+        return shared.verifier.verify(token, at_mcp)
     except TokenRefused as problem:
         problem.reason, _ = explain(problem, UnverifiedToken.read(token, shared.settings, shared.verifier))
         raise

@@ -60,17 +60,19 @@ class PublishedKey(NamedTuple):
 
 
 class KeySet:
-    """The published keys at one address. Known keys are found without any waiting."""
+    """An issuer's published keys. Known keys are found without any waiting."""
 
-    def __init__(self, url: str, on_change: Callable[[], None]) -> None:
-        self.url = url
+    def __init__(self, setting: str, fetch: Callable[[], bytes], on_change: Callable[[], None]) -> None:
+        """`fetch` gets the document from where the setting says."""
+        self._setting = setting
+        self._get_document = fetch
         self._on_change = on_change
         self._keys: list[PublishedKey] = []
         self._had_keys = False
         # The last good document, shared by all workers, because they are forked from the process that made this.
         self._last_good = SharedDocument(ANSWER_BYTES)
         self._taken = b""
-        self._fetching = SingleFlight("fetching AUTH_JWKS_URL", self._fetch)
+        self._fetching = SingleFlight(f"fetching the keys of {setting}", self._fetch)
         self._deciding = threading.Lock()
         self._asked_at = float("-inf")
 
@@ -124,7 +126,7 @@ class KeySet:
     def _fetch(self) -> None:
         """Fetch the keys; after any failure, keep the last good ones."""
         try:
-            document = download(self.url)
+            document = self._get_document()
             self._take(document)
             self._last_good.write(document)
         finally:
@@ -144,7 +146,7 @@ class KeySet:
             self._keys = keys
             self._on_change()
         if not keys:
-            logger.warning("no key that is published at AUTH_JWKS_URL can be used")
+            logger.warning("no key that is published for %s can be used", self._setting)
         self._taken = document
 
 

@@ -102,7 +102,7 @@ class InvalidCredentials(Problem):
 
 
 class InsufficientScope(Problem):
-    """The personal token's scopes do not allow this operation (RFC 6750, section 3.1)."""
+    """The token's scopes do not allow this operation (RFC 6750, section 3.1)."""
 
     status, code, title = 403, "insufficient_scope", "The token's scopes do not allow this"
     detail = "Use a personal token with a scope that the operation needs, or a token from signing in."
@@ -112,7 +112,7 @@ class InsufficientScope(Problem):
         challenge = 'Bearer realm="tasks", error="insufficient_scope"'
         if scope:
             challenge += f', scope="{scope}"'
-            detail = f"This needs the scope {scope}. Make a personal token that has it."
+            detail = f"This needs the scope {scope}. Get a token that has it."
         else:
             detail = "A personal token cannot do this. Sign in, and use that token."
         super().__init__(detail, headers={"WWW-Authenticate": challenge})
@@ -146,7 +146,7 @@ class KeysUnavailable(Problem):
     """The issuer's published keys could not be fetched, and no earlier copy is available."""
 
     status, code, title = 503, "keys_unavailable", "The issuer's keys are unavailable"
-    detail = "Try again after the seconds in Retry-After. If it keeps failing, check AUTH_JWKS_URL."
+    detail = "Try again after the seconds in Retry-After. If it keeps failing, check AUTH_JWKS_URL or MCP_OAUTH_ISSUER."
 
     def __init__(self, detail: str | None = None) -> None:
         super().__init__(detail, headers={"Retry-After": "5"})

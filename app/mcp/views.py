@@ -7,8 +7,7 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, g
 
-from app.auth.identity import authenticated_for
-from app.auth.tokens import TASKS_READ
+from app.auth.identity import authenticated_for_agents
 from app.http.blueprint import the_request
 from app.http.parsing import BATCH_BYTES, read_body, require_json
 from app.http.responses import PlainResponse, empty_response
@@ -39,7 +38,7 @@ def from_allowed_origin(view: View) -> View:
 
 @blueprint.post("")
 @from_allowed_origin
-@authenticated_for(TASKS_READ)
+@authenticated_for_agents
 def answer_message() -> Response:
     """Answer one message."""
     req = the_request()

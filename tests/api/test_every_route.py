@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from tests.api.support.calls import assert_problem
+from tests.auth.people import another_app
 from tests.conftest import new_user_id
 
 pytestmark = pytest.mark.one_engine
@@ -19,11 +20,22 @@ OPEN = {
     "GET /docs",
     "GET /docs/errors",
     "GET /docs/assets/<name>",
+    "GET /.well-known/oauth-protected-resource",
+    "GET /.well-known/oauth-protected-resource/mcp",
     "POST /v1/auth/register",
     "POST /v1/auth/login",
     "POST /v1/auth/refresh",
 }
+# What adds routes.
+EVERYTHING = {"PUBLIC_URL": "https://tasks.example.com", "MCP_OAUTH_ISSUER": "https://app.example.com/api/auth"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+@pytest.fixture(scope="module")
+def app(new_database):
+    """An app with every route."""
+    with another_app(new_database(), **EVERYTHING) as app:
+        yield app
 
 
 def routes(app):
