@@ -69,7 +69,7 @@ def find_user_id(user: str, or_outside: bool = False) -> str:
     if not (or_outside and can_be_outside(user)) or find_user(user):
         return str(require_user(user).id)
     settings = services().settings
-    if not (settings.better_auth_secrets or settings.auth_jwks_url):
+    if not (settings.better_auth_secrets or settings.auth_jwks_url or settings.mcp_oauth_issuer):
         raise click.ClickException(
             f"There is no user {user!r}: without BETTER_AUTH_SECRET or AUTH_JWKS_URL, only accounts are users."
         )

@@ -17,7 +17,7 @@ from app.commands.arguments import standard_input
 from app.commands.output import as_json, failing_in_one_line, first_line, in_one_line, print_json, printable
 from app.database.outages import DRIVER_ERRORS
 from app.http.problems import DatabaseUnavailable, Problem
-from app.ops import checks, database_checks
+from app.ops import checks, database_checks, oauth_checks
 from app.ops.checks import Finding
 from app.services import services
 from app.settings import Settings
@@ -77,6 +77,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield from checks.check_secrets(settings)
     yield from _of_database(settings)
     yield from checks.check_keys(settings)
+    yield from oauth_checks.check_oauth(settings)
 
 
 def _of_database(settings: Settings) -> Iterator[Finding]:

@@ -36,6 +36,7 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
         "its own accounts": settings.local_auth,
         "a shared secret": settings.better_auth_secrets,
         "published keys": settings.auth_jwks_url,
+        "an OAuth server (at /mcp alone)": settings.mcp_oauth_issuer,
     }
     names = ", ".join(name for name, is_on in trusted.items() if is_on)
     origins = ", ".join(settings.cors_origins) or "this service's own pages alone"
@@ -110,15 +111,20 @@ def check_keys(settings: Settings) -> Iterator[Finding]:
     if not settings.auth_jwks_url:
         yield Finding("keys", "ok", "AUTH_JWKS_URL is not set, so no published keys are needed.")
         return
+    yield from check_published_keys("AUTH_JWKS_URL", settings.auth_jwks_url)
+
+
+def check_published_keys(setting: str, address: str) -> Iterator[Finding]:
+    """Check the keys at an address that comes from this setting."""
     try:
-        document = strict_json.loads(download(settings.auth_jwks_url))
+        document = strict_json.loads(download(address))
         usable = {(key.kid, key.algorithm) for key in read_keys(document)}
     except (OSError, http.client.HTTPException, ValueError) as error:
         said = str(error) or type(error).__name__
         yield Finding(
             "keys",
             "failed",
-            f"The keys at AUTH_JWKS_URL cannot be fetched: {said}.",
+            f"The keys of {setting} cannot be fetched: {said}.",
             "Check the address, and that this machine can reach it. Redirects are not followed.",
         )
         return
@@ -126,7 +132,7 @@ def check_keys(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "keys",
             "failed",
-            "AUTH_JWKS_URL publishes no usable key.",
+            f"{setting} publishes no usable key.",
             f"Have the issuer publish a public key for one of {', '.join(ALGORITHMS)}.",
         )
     else:
