@@ -1,8 +1,7 @@
 """An OAuth server for agents: its metadata, its access tokens for POST /mcp, and calls with them."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -63,8 +62,6 @@ def add_task(app: Flask, token: str, title: str = "Buy tea") -> TestResponse:
     return call_mcp(app, token, "tools/call", name="add_tasks", arguments={"tasks": [{"title": title}]})
 
 
-@contextmanager
-def agents_app(database: Flask | str, server: OAuthServer, **changes: str | None) -> Iterator[Flask]:
+def agents_app(database: Flask | str, server: OAuthServer, **changes: str | None) -> AbstractContextManager[Flask]:
     """Open an app that trusts the server's tokens."""
-    with another_app(database, **{**server.settings, **changes}) as app:
-        yield app
+    return another_app(database, **{**server.settings, **changes})
