@@ -32,8 +32,12 @@ class OAuthClient:
             urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(cookies), _NoRedirects()
         )
         self.metadata = json.loads(self._send(next(well_known(issuer)))[0])
-        client = {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none", "application_type": "native"}
-        self.id = json.loads(self._send(self.metadata["registration_endpoint"], as_json=client)[0])["client_id"]
+        self.id = self.register(token_endpoint_auth_method="none", application_type="native")["client_id"]
+
+    def register(self, **metadata: Any) -> dict[str, Any]:
+        """Register a client (RFC 7591)."""
+        body = {"redirect_uris": [CALLBACK], **metadata}
+        return dict(json.loads(self._send(self.metadata["registration_endpoint"], as_json=body)[0]))
 
     def tokens(self, scope: str, resource: str | None) -> dict[str, Any]:
         """Return what the token endpoint gives, once the user has agreed."""

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import jwt
 import pytest
 
+from app.services import services_of
 from tests.auth.agents import add_task, call_mcp
 from tests.auth.people import another_app
 from tests.auth.tokens import assert_refused
@@ -32,12 +33,10 @@ def front_end(tmp_path_factory):
         yield BetterAuth(process.stdout.readline().strip())
 
 
-@pytest.fixture(scope="module", params=["its metadata names the keys", "AUTH_JWKS_URL names the keys"])
-def agents(request, new_database, front_end):
-    """An app that trusts the server's tokens for agents; with AUTH_JWKS_URL those of its `jwt` plugin too."""
+@pytest.fixture(scope="module")
+def agents(new_database, front_end):
+    """An app that trusts the server's tokens for agents, with the keys that its metadata names."""
     settings = {"PUBLIC_URL": PUBLIC_URL, "MCP_OAUTH_ISSUER": f"{front_end.url}/api/auth"}
-    if request.param.startswith("AUTH_JWKS_URL"):
-        settings["AUTH_JWKS_URL"] = front_end.jwks_url
     with another_app(new_database(), **settings) as app:
         yield app
 
@@ -70,15 +69,17 @@ def test_an_agent_gets_a_token_and_adds_a_task(agents, client, front_end):
 
 
 def test_the_front_ends_own_token_shows_the_agents_tasks(agents, client, front_end):
-    """The same user has the same tasks, by whichever token."""
-    if agents.extensions["services"].settings.auth_jwks_url is None:
-        pytest.skip("it takes no token of the jwt plugin")
-    added = add_task(agents, client.tokens(BOTH, RESOURCE)["access_token"], "Water the plants")
-    [task] = added.json["result"]["structuredContent"]["tasks"]
-    caller = Caller(agents, front_end.user_id, front_end.token())
+    """With AUTH_JWKS_URL, whose keys both kinds of tokens have: one user, whichever token is sent."""
+    token, own = client.tokens(BOTH, RESOURCE)["access_token"], front_end.token()
+    issuer = services_of(agents).settings.mcp_oauth_issuer
+    settings = {"PUBLIC_URL": PUBLIC_URL, "MCP_OAUTH_ISSUER": issuer, "AUTH_JWKS_URL": front_end.jwks_url}
+    with another_app(agents, **settings) as app:
+        [task] = add_task(app, token, "Water the plants").json["result"]["structuredContent"]["tasks"]
+        caller = Caller(app, front_end.user_id, own)
 
-    assert caller.get(f"/v1/tasks/{task['id']}").json["title"] == "Water the plants"
-    assert call_mcp(agents, front_end.token()).status_code == 200
+        assert caller.get(f"/v1/tasks/{task['id']}").json["title"] == "Water the plants"
+        assert call_mcp(app, own).status_code == 200
+        assert_refused(Caller(app, front_end.user_id, token).get("/v1/tasks"), "token_audience")
 
 
 def test_a_token_that_may_only_read_asks_for_more(agents, client):
@@ -110,12 +111,27 @@ def test_its_tokens_for_others_are_rejected(agents, client):
     assert_refused(call_mcp(agents, client.tokens(BOTH, None)["access_token"]), "token_malformed")
 
 
-def test_signing_out_at_the_service_ends_the_agents_tokens(agents, client):
-    """All that were issued until then."""
-    token = client.tokens(BOTH, RESOURCE)["access_token"]
-    user = jwt.decode(token, options={"verify_signature": False})["sub"]
-    assert call_mcp(agents, token).status_code == 200
-    assert agents.test_cli_runner().invoke(args=["users", "disable", user]).exit_code == 0
+def test_a_client_without_a_user_is_rejected(agents, client, front_end):
+    """Its token names the client as its subject."""
+    robot = client.register(
+        redirect_uris=["https://robot.example/callback"],
+        token_endpoint_auth_method="client_secret_post",
+        grant_types=["client_credentials"],
+    )
+    front_end.ask("/robots")
+    form = {"client_id": robot["client_id"], "client_secret": robot["client_secret"], "scope": "tasks:read"}
+    token = client.exchange(grant_type="client_credentials", resource=RESOURCE, **form)["access_token"]
 
+    assert jwt.decode(token, options={"verify_signature": False})["sub"] == robot["client_id"]
+    assert_refused(call_mcp(agents, token), "token_claim")
+
+
+def test_a_disabled_users_agent_is_rejected(agents, client, front_end):
+    """Until the user is enabled again."""
+    token, cli = client.tokens(BOTH, RESOURCE)["access_token"], agents.test_cli_runner()
+    assert add_task(agents, token).status_code == 200
+    assert cli.invoke(args=["users", "disable", front_end.user_id]).exit_code == 0
     assert_refused(call_mcp(agents, token), "token_revoked")
-    assert agents.test_cli_runner().invoke(args=["users", "enable", user]).exit_code == 0
+    assert cli.invoke(args=["users", "enable", front_end.user_id]).exit_code == 0
+
+    assert call_mcp(agents, token).status_code == 200

@@ -12,6 +12,11 @@ const names = ["user", "session", "account", "verification", "jwks", "rateLimit"
 const oauth = ["Client", "ClientAssertion", "ClientResource", "AccessToken", "RefreshToken", "Consent", "Resource"];
 const tables = Object.fromEntries([...names, ...oauth.map((name) => `oauth${name}`)].map((name) => [name, []]));
 
+// As an operator does: clients may then get tokens without a user.
+function allowRobots() {
+  for (const client of tables.oauthClient) client.clientCredentialsScopes = ["tasks:read"];
+}
+
 const server = createServer();
 server.listen(0, "127.0.0.1", () => {
   const baseURL = `http://127.0.0.1:${server.address().port}`;
@@ -33,7 +38,10 @@ server.listen(0, "127.0.0.1", () => {
       }),
     ],
   });
-  server.on("request", toNodeHandler(auth));
+  const answer = toNodeHandler(auth);
+  server.on("request", (request, response) =>
+    request.url === "/robots" ? response.end(allowRobots()) : answer(request, response),
+  );
   console.log(baseURL);
 });
 // It ends with whoever started it.
