@@ -181,7 +181,7 @@ def _unexpected(
         found = f"Its {claim} is {_shown(seen.claims[claim])}" if claim in seen.claims else f"It has no {claim}"
         if seen.issuer and seen.issuer.only_at_mcp:
             fix = (
-                f"Have the client ask for the resource {expected!r}, as its metadata says, and the issuer know it."
+                f"Have the client ask for the resource {expected!r} (PUBLIC_URL with /mcp), and the issuer know it."
                 if claim == "aud"
                 else "If it is to be accepted at /mcp, set MCP_OAUTH_ISSUER to it."
             )

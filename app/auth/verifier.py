@@ -1,7 +1,7 @@
 """Turn a token into an identity, or raise the reason why it is rejected.
 
 The token's header only picks one issuer from a fixed table; that issuer's own keys and list of algorithms judge it
-(RFC 8725, sections 3.1 and 3.8).
+(RFC 8725, sections 3.1 and 3.8). Two issuers may have the same keys: of these, `iss` and `aud` pick one.
 """
 
 import hashlib

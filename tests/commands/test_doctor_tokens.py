@@ -12,6 +12,7 @@ from flask import Flask
 from app.auth.explanations import EXPLANATIONS
 from app.auth.tokens import PersonalToken
 from app.settings import PROJECT
+from tests.auth.agents import OAuthServer
 from tests.auth.conftest import front_end as _front_end
 from tests.auth.issuer import Issuer
 from tests.auth.people import another_app, register
@@ -30,6 +31,12 @@ def trusting(new_database: NewDatabase, front_end: Issuer) -> Iterator[Flask]:
     """An app that trusts all three kinds of issuers."""
     with another_app(new_database(), AUTH_JWKS_URL=front_end.url) as app:
         yield app
+
+
+@pytest.fixture
+def oauth() -> Iterator[OAuthServer]:
+    with OAuthServer() as oauth:
+        yield oauth
 
 
 def diagnose(app: Flask, token: str) -> dict[str, Any]:
@@ -184,7 +191,9 @@ def test_a_wrong_secret_an_unknown_key_and_a_wrong_signature_differ(trusting: Fl
     assert changed["reason"] == "It is not signed with the key that AUTH_JWKS_URL publishes."
 
 
-def test_the_page_names_the_settings_that_the_command_names(trusting: Flask, front_end: Issuer) -> None:
+def test_the_page_names_the_settings_that_the_command_names(
+    trusting: Flask, front_end: Issuer, oauth: OAuthServer
+) -> None:
     """Each rejection whose cause can be a setting has its row in docs/authentication.md, with just these settings."""
     published, own = token_of("published", front_end.origin), token_of("own", front_end.origin)
     only_published = {"BETTER_AUTH_SECRET": None, "LOCAL_AUTH": "off", "AUTH_JWKS_URL": front_end.url}
@@ -199,6 +208,9 @@ def test_the_page_names_the_settings_that_the_command_names(trusting: Flask, fro
         ({"AUTH_JWKS_URL": front_end.url}, token_of("published", front_end.origin, iss="https://elsewhere.example")),
         ({"AUTH_JWKS_URL": front_end.url}, token_of("published", front_end.origin, aud=LEFT_OUT)),
         ({"AUTH_JWKS_URL": "http://127.0.0.1:1/jwks"}, published),
+        (oauth.settings, oauth.access_token(iss="https://elsewhere.example")),
+        (oauth.settings, oauth.access_token(aud=LEFT_OUT)),
+        (oauth.settings | {"MCP_OAUTH_ISSUER": "http://127.0.0.1:1"}, published),
     ):
         with another_app(trusting, **settings) as app:
             told = diagnose(app, token)
