@@ -1,6 +1,7 @@
 """The settings of an application, and the objects that its requests and commands share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event
 from typing import TYPE_CHECKING
 
 from flask import Flask, current_app
@@ -25,6 +26,8 @@ class Services:
     verifier: "Verifier"
     revocations: "Revocations"
     uses: "PersonalUses"
+    # Set when this process has written a message that can be sent.
+    alarm: Event = field(default_factory=Event)
 
 
 def services() -> Services:

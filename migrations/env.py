@@ -23,6 +23,7 @@ from app.commands.output import closing_connections, first_line, in_one_line, qu
 from app.database.outages import DatabaseState, outages
 from app.database.scopes import without_time_limits
 from app.http.problems import DatabaseUnavailable
+from app.outbox import models as _outbox  # noqa: F401
 from app.tasks import models as _tasks  # noqa: F401
 
 # Any number that no other program uses.

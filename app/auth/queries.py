@@ -24,6 +24,7 @@ from app.database.columns import OWNED, metadata, now
 from app.database.engines import both_engines, for_engine
 from app.database.execution import MAX_AT_ONCE
 from app.database.statements import Row
+from app.outbox.queue import delete_messages
 from app.services import services
 from app.times import rfc3339
 
@@ -165,6 +166,8 @@ def delete_user(identity: Identity, verified_hash: str | None = None) -> Revoked
             execute(_delete_user, {"of_user": user_id})
         elif not execute(_delete_verified, {"of_user": user_id, "verified_hash": verified_hash}):
             raise InvalidCredentials
+        with scope(user_id):
+            delete_messages(user_id)
         ended = personal_tokens.end_tokens(user_id)
         # An account's id is never used again; a user of another issuer may return with a newer token.
         others = revoked.revoke_own_tokens(user_id) if identity.is_local else revoke_outside_tokens(identity)

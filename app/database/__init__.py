@@ -4,6 +4,7 @@ from app.database.engines import db
 from app.database.execution import (
     IntegrityError,
     Overtaken,
+    after_commit,
     driver_connection,
     execute,
     fetch_all,
@@ -13,12 +14,15 @@ from app.database.execution import (
     transaction,
     violation,
 )
-from app.database.scopes import PURGE, in_this_scope, scope
+from app.database.scopes import PURGE, SERVICE, WORK, in_this_scope, scope
 
 __all__ = [
     "PURGE",
+    "SERVICE",
+    "WORK",
     "IntegrityError",
     "Overtaken",
+    "after_commit",
     "db",
     "driver_connection",
     "execute",

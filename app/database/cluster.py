@@ -46,7 +46,9 @@ def distributing(shards: int = SHARDS) -> Iterator[tuple[str, str]]:
 
 
 def _names() -> list[str]:
-    return [MIGRATION, *(each.name for each in metadata.sorted_tables)]
+    # The users first, because the others are placed next to them, also those without a foreign key.
+    tables = sorted(metadata.sorted_tables, key=lambda each: each.name != "users")
+    return [MIGRATION, *(each.name for each in tables)]
 
 
 def _distributing(name: str, shards: int) -> str:

@@ -5,19 +5,25 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 import psycopg2
 from sqlalchemy import Executable
-from sqlalchemy.pool import PoolProxiedConnection
 
-from app.database.connections import MADE_AT
 from app.database.engines import db
-from app.database.outages import DRIVER_ERRORS, DatabaseState, outages
-from app.database.scopes import NOBODY, STATEMENT_SECONDS, UnscopedStatement, current_user, names_owned_table, scope
-from app.database.sqlite import SQLITE_BUSY_SECONDS
+from app.database.outages import DRIVER_ERRORS, outages
+from app.database.pooled import PooledConnection
+from app.database.scopes import (
+    NOBODY,
+    STATEMENT_SECONDS,
+    WORK,
+    UnscopedStatement,
+    current_user,
+    names_owned_table,
+    scope,
+)
 from app.database.statements import Compiled, Result, Row, compiled
 from app.http.problems import DatabaseUnavailable
 
@@ -59,6 +65,7 @@ class _Transaction:
     connection: Any
     # By time.monotonic().
     ends_at: float
+    afterwards: list[Callable[[], None]] = field(default_factory=list)
 
     def require_time(self) -> None:
         if time.monotonic() > self.ends_at:
@@ -126,7 +133,7 @@ def transaction() -> Iterator[None]:
         yield
         return
     engine, state = db.engine_and_state()
-    with outages(state), _PooledConnection(state) as connection:
+    with outages(state), PooledConnection(state) as connection:
         _command(connection, BEGIN[engine.dialect.name])
         here = _Transaction(connection, time.monotonic() + TRANSACTION_SECONDS)
         token = _transaction.set(here)
@@ -141,6 +148,14 @@ def transaction() -> Iterator[None]:
             raise
         finally:
             _transaction.reset(token)
+    for call in here.afterwards:
+        call()
+
+
+def after_commit(call: Callable[[], None]) -> None:
+    """Call it as soon as the current transaction is committed; without one, now."""
+    here = _transaction.get()
+    here.afterwards.append(call) if here else call()
 
 
 def violation(error: BaseException) -> Literal["unique", "foreign_key", "other"]:
@@ -155,19 +170,21 @@ def violation(error: BaseException) -> Literal["unique", "foreign_key", "other"]
 
 def _run(statement: Any, parameters: Mapping[str, Any]) -> tuple[Compiled, Result]:
     """Run one statement in the current transaction, or alone."""
-    if current_user.get() is None:
+    if (user_id := current_user.get()) is None:
         if names_owned_table(statement):
             raise UnscopedStatement("enter scope(user_id) before you access users' data")
         with scope(NOBODY):
             return _run(statement, parameters)
     engine, state = db.engine_and_state()
+    if user_id != WORK:
+        state.used_at = time.monotonic()
     is_read = statement.is_select
     ready = compiled(statement, engine.dialect, tuple(parameters) if statement.is_insert else None)
     with outages(state, writes=not is_read):
         if (here := _transaction.get()) is not None:
             here.require_time()
             return ready, ready.run(here.connection, parameters)
-        began_at, lease = time.monotonic(), _PooledConnection(state, writes=not is_read)
+        began_at, lease = time.monotonic(), PooledConnection(state, writes=not is_read)
         try:
             with lease as connection:
                 return ready, ready.run_alone(connection, parameters)
@@ -176,61 +193,8 @@ def _run(statement: Any, parameters: Mapping[str, Any]) -> tuple[Compiled, Resul
             # repeat, and only after a short wait: after a long one, the response would take twice as long.
             if not (is_read and lease.is_broken and time.monotonic() - began_at < STALE_SECONDS):
                 raise
-        with _PooledConnection(state, writes=False) as connection:
+        with PooledConnection(state, writes=False) as connection:
             return ready, ready.run_alone(connection, parameters)
-
-
-class _PooledConnection:
-    """A driver's connection from the pool. Once one breaks, all older ones are discarded."""
-
-    is_broken = False
-
-    def __init__(self, state: DatabaseState, writes: bool = True) -> None:
-        self._state = state
-        # A writer that waits for another holds no connection, so that reads go on.
-        self._turn = state.one_writer if writes else None
-
-    def __enter__(self) -> Any:
-        if self._turn is None:
-            return self._connect()
-        if not self._turn.acquire(timeout=SQLITE_BUSY_SECONDS):
-            raise DatabaseUnavailable
-        try:
-            if time.monotonic() < self._state.writes_paused_until:
-                # The previous writer has waited for another process and failed.
-                raise DatabaseUnavailable
-            return self._connect()
-        except BaseException:
-            self._turn.release()
-            raise
-
-    def _connect(self) -> Any:
-        self._pooled = self._take()
-        while self._pooled.info[MADE_AT] <= self._state.broken_at:
-            self._pooled.invalidate()
-            self._pooled = self._take()
-        self._connection = self._pooled.driver_connection
-        return self._connection
-
-    def _take(self) -> PoolProxiedConnection:
-        # On the first connection SQLAlchemy asks the server about itself, outside any user's scope.
-        with scope(None):
-            return self._state.connections.take()
-
-    def __exit__(self, *error: object) -> None:
-        try:
-            self._give_back()
-        finally:
-            if self._turn is not None:
-                self._turn.release()
-
-    def _give_back(self) -> None:
-        self.is_broken = bool(getattr(self._connection, "closed", False))
-        if self.is_broken:
-            self._state.broken_at = time.monotonic()
-            self._pooled.invalidate()
-        else:
-            self._state.connections.give_back(self._pooled)
 
 
 def _command(connection: Any, text: str) -> Any:

@@ -67,6 +67,8 @@ class DatabaseState:
     writes_paused_until: float = 0.0
     # Connections made before this are broken, or lead to the wrong host.
     broken_at: float = 0.0
+    # The last statement, except those that look for work. From then on the database stays awake for a while.
+    used_at: float = float("-inf")
 
     def pause_attempts(self, writes: bool) -> None:
         """Pause new attempts; after a write only writes, because it may have waited for a lock or a standby."""

@@ -12,7 +12,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.database import waiting
 from app.database.connections import MADE_AT
-from app.database.scopes import PURGE, current_user, takes_its_time
+from app.database.scopes import PURGE, WORK, current_user, takes_its_time
 from app.http.requests import current_request
 
 psycopg2.extensions.set_wait_callback(waiting.wait)
@@ -28,6 +28,10 @@ _NOT_FOR_A_COMMENT = re.compile(r"[^!-~]|[%'*\\]")
 
 # PostgreSQL's number of the type.
 UUID = 2950
+
+# What precedes a statement in its message, by its scope. In all others it is the user.
+_AS_ONE_OF_ALL = {PURGE: "SELECT as_purge(); ", WORK: "SELECT as_work(); "}
+_AS_USER = "SELECT as_user(%(app_user)s); "
 
 WHOLE_TIMESTAMP = len("2026-03-14 09:26:53.589793")
 
@@ -132,7 +136,7 @@ class _ScopedCursor(psycopg2.extensions.cursor):
     def execute(self, query: Any, parameters: Any = None) -> None:
         user_id = current_user.get()
         if user_id is not None:
-            query = ("SELECT as_purge(); " if user_id == PURGE else "SELECT as_user(%(app_user)s); ") + query
+            query = _AS_ONE_OF_ALL.get(user_id, _AS_USER) + query
             # A new dictionary, because SQLAlchemy keeps the one it passed.
             parameters = {**(parameters or {}), "app_user": user_id}
         request_id = current_request.get()

@@ -20,6 +20,11 @@ NOBODY = ""
 # The scope of `flask purge`: PostgreSQL shows only rows that their users can no longer reach, to be deleted (revision
 # 0011). PostgreSQL has no such text, so it cannot be a user's id.
 PURGE = "\0"
+# The scope in which a worker looks for messages to send: PostgreSQL shows the whole outbox, to be read, and nothing
+# else (revision 0017).
+WORK = "\0work"
+# The owner of messages that belong to no user. No user's id is blank.
+SERVICE = " "
 
 # For SQLite, and for transactions on PostgreSQL. For other statements as_user() in migration 0004 sets the same.
 STATEMENT_SECONDS = 5

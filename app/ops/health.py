@@ -3,6 +3,7 @@
 import logging
 from functools import lru_cache
 
+from alembic.script import ScriptDirectory
 from flask import Flask, Response
 from marshmallow import Schema, fields
 from marshmallow.validate import OneOf
@@ -33,13 +34,18 @@ LINKS = {
 }
 
 # The policies' conditions, in the form that PostgreSQL returns, on one line. For each table: what only `flask purge`
-# sees and deletes.
+# sees and deletes. What only a worker sees.
 OWN_ROWS = "(user_id = current_setting('app.user_id'::text, true))"
 PURGED = {
     name: "( CASE WHEN ((current_setting('app.purge'::text, true) = 'on'::text)"
     f" AND ({column} <= (now() - make_interval(0, 0, 0, 0, {hours})))) THEN 1 ELSE 0 END <> 0)"
-    for name, column, hours in (("tasks", "deleted_at", 720), ("idempotency_keys", "created_at", 24))
+    for name, column, hours in (
+        ("tasks", "deleted_at", 720),
+        ("idempotency_keys", "created_at", 24),
+        ("outbox", "finished_at", 168),
+    )
 }
+WORK = "( CASE WHEN (current_setting('app.work'::text, true) = 'on'::text) THEN 1 ELSE 0 END <> 0)"
 
 
 class ServiceInfo(Schema):
@@ -98,8 +104,7 @@ def require_ready() -> None:
 
 @lru_cache
 def _newest_migration() -> str:
-    # Revisions and their files are numbered.
-    return max(path.name[:4] for path in (PROJECT / "migrations" / "versions").glob("[0-9]*.py"))
+    return ScriptDirectory(str(PROJECT / "migrations")).get_current_head() or ""
 
 
 def require_newest_migration() -> None:
@@ -138,6 +143,7 @@ def require_isolation() -> bool:
     )
     wanted: set[tuple[str | None, ...]] = {(name, "ALL", OWN_ROWS, OWN_ROWS) for name in owned}
     wanted |= {(name, command, PURGED[name], None) for name in PURGED for command in ("SELECT", "DELETE")}
+    wanted.add(("outbox", "SELECT", WORK, None))
     found = {(*row[:2], *(text and _condition(text) for text in row[2:])) for row in policies}
     if len(policies) != len(wanted) or found != wanted:
         raise DatabaseUnavailable("The policies that isolate users differ from those of `flask db upgrade`.")

@@ -76,12 +76,13 @@ def test_every_foreign_key_stays_with_the_user(table: Table) -> None:
         assert (target.table.name, target.name) == ("users", "id") or target.name == "user_id"
 
 
-# What is read of all users, by its time: what is to be purged, and new revocations.
+# What is read of all users, by its time: what is to be purged or sent, and new revocations.
 BY_TIME = {
     "tasks": {"deleted_at"},
     "idempotency_keys": {"created_at"},
     "sessions": {"expires_at"},
     "revocations": {"expires_at", "changed_at"},
+    "outbox": {"due_at", "finished_at"},
 }
 
 

@@ -5,6 +5,7 @@ import io
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -17,10 +18,14 @@ from sqlalchemy.exc import DBAPIError
 from app.auth.identity import Identity
 from app.auth.models import users
 from app.auth.queries import delete_user
-from app.database import PURGE, execute, fetch_all, fetch_one, in_this_scope, scope, transaction
+from app.database import PURGE, WORK, execute, fetch_all, fetch_one, in_this_scope, scope, transaction
 from app.database.columns import from_now
 from app.database.scopes import AnothersScope, UnscopedStatement, current_user
 from app.http.problems import NotFound, ValidationFailed
+from app.outbox import delivery, queue
+from app.outbox.delivery import Failed
+from app.outbox.models import outbox
+from app.outbox.queue import Message
 from app.services import services_of
 from app.tasks import (
     batch,
@@ -164,8 +169,15 @@ QUERIES: dict[str, Callable[[str, str], Any]] = {
     ),
 }
 
+QUERIES |= {
+    "queue.enqueue": lambda user, _: queue.enqueue(user, [Message("test", "", "x")]) or "written",
+    "queue.delete_messages": lambda user, _: queue.delete_messages(user),
+    "delivery.claim": lambda user, _: delivery.claim(user, "test", "") or [],
+    "delivery.settle": lambda user, task: delivery.settle(user, leased(user, task), Failed("no")),
+}
+
 MODULES = (queries, edits, listing, changes, batch, bulk_queries, summary, transfer, trash)
-MODULES += (lists, moves, subtasks, unit_of_work)
+MODULES += (lists, moves, subtasks, unit_of_work, queue, delivery)
 
 CURRENT_USER = "SELECT current_setting('app.user_id', true)"
 
@@ -186,6 +198,26 @@ def bobs_id(postgresql_app: Flask) -> str:
 def postgresql_engine(postgresql_app: Flask) -> Iterator[Engine]:
     with postgresql_app.app_context():
         yield services_of(postgresql_app).engine
+
+
+LEASED_UNTIL = "2126-03-14T09:26:53.589793Z"
+
+
+def leased(user_id: str, message_id: str) -> Any:
+    """Return what a worker knows of the user's message that is being sent."""
+    return SimpleNamespace(user_id=user_id, id=message_id, leased_until=LEASED_UNTIL)
+
+
+def add_messages(user_id: str, message_id: str) -> None:
+    """Add a message that is due, and one with this id that is being sent."""
+    with scope(user_id):
+        queue.enqueue(user_id, [Message("test", "", "x"), Message("test", "other", "x", id=message_id)])
+        execute(update(outbox).where(outbox.c.id == message_id).values(due_at=LEASED_UNTIL, leased_until=LEASED_UNTIL))
+
+
+def all_messages(user_id: str) -> list[Any]:
+    with scope(user_id):
+        return fetch_all(select(outbox.c.id, outbox.c.status, outbox.c.attempts).order_by(outbox.c.id))
 
 
 def add_family(caller: Caller) -> str:
@@ -275,19 +307,21 @@ def test_a_query_for_a_wrong_user_finds_nothing(
 ) -> None:
     """In Bob's scope, a query for Ann's task shows and changes nothing."""
     task_id = add_family(anns)
-    before = all_of(anns)
+    add_messages(str(anns.user_id), task_id)
+    before = all_of(anns), all_messages(str(anns.user_id))
 
     with scope(bobs_id):
         reached = outcome(QUERIES[name], str(anns.user_id), task_id)
 
     assert reached in ("nothing", [], 0, INSUFFICIENT_PRIVILEGE)
-    assert all_of(anns) == before
+    assert (all_of(anns), all_messages(str(anns.user_id))) == before
 
 
 @pytest.mark.parametrize("name", QUERIES)
 def test_the_same_query_for_the_right_user_finds_the_task(anns: Caller, postgresql_engine: Engine, name: str) -> None:
     """So only the scope kept the wrong user out."""
     task_id = add_family(anns)
+    add_messages(str(anns.user_id), task_id)
 
     with scope(str(anns.user_id)):
         assert outcome(QUERIES[name], str(anns.user_id), task_id) not in ("nothing", [], 0, INSUFFICIENT_PRIVILEGE)
@@ -499,6 +533,23 @@ def test_a_purge_leaves_nothing_on_its_connection(postgresql_engine: Engine) -> 
             assert tuple(connection.exec_driver_sql(shown).one()) == ("on", "", "5s", "2s")
 
         assert [value or "" for value in connection.exec_driver_sql(shown).one()] == ["", "", "0", "0"]
+
+
+def test_a_worker_sees_the_outbox_alone_and_changes_nothing(anns: Caller, postgresql_engine: Engine) -> None:
+    """Of all users. It sends and writes in the scope of each message's user."""
+    message_id = add_family(anns)
+    add_messages(str(anns.user_id), message_id)
+    with scope(WORK), postgresql_engine.connect() as connection:
+        seen = {str(row.id) for row in connection.exec_driver_sql("SELECT id FROM outbox")}
+        for statement in ("UPDATE outbox SET body = 'x' RETURNING id", "DELETE FROM outbox RETURNING id"):
+            assert connection.exec_driver_sql(statement).all() == []
+        for name in ("tasks", "lists", "idempotency_keys"):
+            assert connection.exec_driver_sql(f"SELECT * FROM {name}").all() == []
+
+    assert message_id in seen
+    assert [row.id for row in all_messages(str(anns.user_id))].count(message_id) == 1
+    with scope(str(anns.user_id)), pytest.raises(AnothersScope), scope(WORK):
+        pass
 
 
 def test_a_purge_becomes_no_user() -> None:
