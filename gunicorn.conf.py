@@ -21,6 +21,8 @@ from app.ops.metrics import FOLDER
 from app.server.sharing import sharing
 from app.services import services_of
 from app.settings import SettingsError, load_settings, misspelt
+from app.work import work_of
+from app.work.loop import IN_SERVICE
 
 logger = logging.getLogger("tasks.server")
 
@@ -41,6 +43,8 @@ max_requests = 100_000
 max_requests_jitter = 20_000
 # How long a stopping worker may take to finish its requests; no request takes longer.
 graceful_timeout = 15
+# How long it may then take to finish what it is sending.
+STOP_WORK_SECONDS = 1
 # gunicorn's maximum: a cursor, a search and a user id together are longer than the default.
 limit_request_line = 8190
 # No header may change a request's path or scheme, whatever FORWARDED_ALLOW_IPS allows.
@@ -71,8 +75,10 @@ def pre_fork(server, worker):
 
 
 def post_worker_init(worker):
-    """Fetch the keys that the first token may need, and start recording the connections in use."""
+    """Fetch the keys that the first token may need, and start what runs besides requests."""
     services_of(worker.wsgi).verifier.start()
+    if settings.work:
+        work_of(worker.wsgi).start(IN_SERVICE, lambda: worker.alive)
     if worker.age == 1:
         threading.Thread(target=warn_unless_ready, args=(worker.wsgi,), daemon=True).start()
     if counts := worker.wsgi.extensions.get("metrics"):
@@ -80,7 +86,11 @@ def post_worker_init(worker):
 
 
 def worker_exit(server, _worker):
-    """Close the connections: the last process to close SQLite's file merges the -wal into it."""
+    """Close the connections: the last process to close SQLite's file merges the -wal into it.
+
+    Before that, finish what is being sent, for a moment: another worker sends again what takes longer.
+    """
+    work_of(server.app.wsgi()).stop(STOP_WORK_SECONDS)
     services_of(server.app.wsgi()).engine.dispose()
 
 

@@ -81,6 +81,7 @@ class Settings:
     log_level: str = setting(parse.one_of("debug", "info", "warning", "error"), "info")
     log_format: str = setting(parse.one_of("auto", "text", "json"), "auto")
     metrics: bool = setting(parse.switch, "off")
+    work: bool = setting(parse.switch, "on")
 
     @property
     def mcp_url(self) -> str:

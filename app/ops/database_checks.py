@@ -16,11 +16,14 @@ from app.database.texts import folded
 from app.ops.checks import Finding
 from app.ops.health import require_distribution, require_isolation, require_newest_migration
 from app.ops.isolation_probe import find_leak
+from app.outbox.delivery import count_messages, seconds_late
 from app.settings import Settings
 
 OLDEST_POSTGRESQL = 140_000
 # From this difference on, times from the two clocks are compared wrongly.
 CLOCKS_APART = 1.0
+# A worker is late by less, unless a receiver does not respond.
+LATE_SECONDS = 120
 
 _clock = select(now().label("now"))
 _folded = select(folded(literal("Ä")).label("letter"))
@@ -119,6 +122,20 @@ def check_letters(_settings: Settings) -> Finding:
     )
 
 
+def check_outbox(_settings: Settings) -> Finding:
+    """Check that mails, webhooks and the daily purge are sent in time."""
+    counts, late = count_messages(), seconds_late()
+    message = "Messages: {waiting} waiting, {due} of them due, {sending} being sent; {failed} failed.".format(**counts)
+    if late < LATE_SECONDS:
+        return Finding("outbox", "ok", message)
+    return Finding(
+        "outbox",
+        "warning",
+        f"{message} The oldest has been due for {late:.0f} s.",
+        "Start the service without WORK=off, or `flask work`. Its log says why attempts fail.",
+    )
+
+
 # If one of these fails, the others mean nothing.
 FIRST: tuple[Callable[[Settings], Finding], ...] = (check_database, check_migrations)
 THEN: tuple[Callable[[Settings], Finding], ...] = (
@@ -127,6 +144,7 @@ THEN: tuple[Callable[[Settings], Finding], ...] = (
     check_pooler,
     check_clock,
     check_letters,
+    check_outbox,
 )
 
 

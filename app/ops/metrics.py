@@ -9,7 +9,7 @@ import fcntl
 import os
 import threading
 import time
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from app.http import requests
 from app.http.problems import catalogue
 from app.http.requests import PROBLEM
 from app.services import services_of
+from app.work import work_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -58,6 +59,10 @@ class Counts:
         self._problems = Counter("tasks_problems", "Responses that were errors, by code.", ("code",), registry=own)
         told = "Connections to the database that are in use."
         self._in_use = Gauge("tasks_database_connections_in_use", told, multiprocess_mode="livesum", registry=own)
+        told = "Messages of the outbox, as the last look for work found them."
+        self._messages = Gauge("tasks_outbox_messages", told, ("state",), multiprocess_mode="mostrecent", registry=own)
+        told = "For how long the oldest of them has been due."
+        self._late = Gauge("tasks_outbox_late_seconds", told, multiprocess_mode="mostrecent", registry=own)
         # The library takes 4 µs to find one by its labels.
         self._series: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
         for code in codes:
@@ -86,6 +91,12 @@ class Counts:
         found[1].observe(seconds)
         if code is not None:
             self._problems.labels(code).inc()
+
+    def note_work(self, messages: Mapping[str, int], late: float) -> None:
+        """Note how many messages are in each state. No scrape asks the database, so that it may sleep."""
+        for state, number in messages.items():
+            self._messages.labels(state).set(number)
+        self._late.set(late)
 
     def watch_pool(self) -> None:
         """After a fork: open this worker's files, and start a thread that records the connections in use."""
@@ -129,6 +140,7 @@ def init_app(app: Flask) -> None:
     counts = Counts([problem.code for problem in catalogue()], lambda: connections.in_use)
     app.extensions["metrics"] = counts
     requests.set_counter(app, counts.add)
+    work_of(app).note = counts.note_work
 
 
 def show_metrics() -> Response:

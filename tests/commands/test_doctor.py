@@ -24,7 +24,7 @@ from tests.conftest import OWN_SECRET, SHARED_SECRET, Caller, NewDatabase, migra
 from tests.postgres import PGBOUNCER, Server
 
 CHECKS = ["settings", "secrets", "database", "migrations", "isolation", "cluster", "pooler"]
-CHECKS += ["clock", "letters", "keys"]
+CHECKS += ["clock", "letters", "outbox", "keys"]
 RANDOM_SECRETS = {
     "AUTH_SECRET": "kq3Vh0Yc2Jt9mZrXw8LsPd5nBf7GgTea",
     "BETTER_AUTH_SECRET": "1f9c0b7ad4e2835660b1c8f7e49a2d3c",

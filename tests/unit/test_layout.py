@@ -30,7 +30,7 @@ READ_THE_REQUEST = VIEWS | {
     "app/tasks/responses.py",
 }
 # The allowed imports: a room may import those behind it, never those before it.
-ROOMS = ["commands", "ops", "mcp", "tasks", "auth", "database", "http", "settings"]
+ROOMS = ["commands", "ops", "work", "mcp", "tasks", "auth", "outbox", "database", "http", "settings"]
 # Next to the rooms: the worker may import the tools for waiting, and these and the times import no room.
 APART = {"server": {"app.turns"}, "turns": set(), "times": set()}
 
@@ -75,6 +75,13 @@ def test_only_tasks_names_the_task_tables() -> None:
     assert outside == {"migrations/env.py"}
 
 
+def test_only_the_outbox_names_its_table() -> None:
+    """So that what can reach all users' messages is in one folder."""
+    outside = {name for name in importers("app.outbox.models") if not name.startswith("app/outbox/")}
+
+    assert outside == {"migrations/env.py"}
+
+
 def test_only_some_files_of_auth_name_the_tables_of_users() -> None:
     """These are read across users, so every statement on them is in one of these files."""
     assert importers("app.auth.models") == {
@@ -87,7 +94,7 @@ def test_only_some_files_of_auth_name_the_tables_of_users() -> None:
     }
 
 
-@pytest.mark.parametrize("table", ["users", "user_emails", "personal_tokens", "sessions", "tasks"])
+@pytest.mark.parametrize("table", ["users", "user_emails", "personal_tokens", "sessions", "tasks", "outbox"])
 def test_no_sql_text_names_a_table(table: str) -> None:
     """It would escape both rules."""
     statement = re.compile(rf"\b(from|into|update|join|table)\s+{table}\b", re.IGNORECASE)
@@ -122,10 +129,10 @@ def test_only_views_and_plumbing_read_the_request() -> None:
 
 
 def test_only_entry_points_enter_a_scope() -> None:
-    """The decorator of views, and commands. Code that they call is already in a scope, and never enters another.
+    """The decorator of views, commands, and threads that send. Code that they call never enters another scope.
 
-    The probe acts for two users on purpose. Deleting an account checks the scope itself, because no policy protects the
-    tables of accounts.
+    The outbox enters scopes of no user. The probe acts for two users on purpose. Deleting an account checks the scope
+    itself, because no policy protects the tables of accounts.
     """
     enter = {name for name in TREES if "scope" in names_from(name, "app.database") | names_from(name, "database")}
     enter -= {"app/database/__init__.py"}
@@ -134,6 +141,10 @@ def test_only_entry_points_enter_a_scope() -> None:
         "app/auth/identity.py",
         "app/auth/queries.py",
         "app/ops/isolation_probe.py",
+        "app/outbox/delivery.py",
+        "app/outbox/queue.py",
+        "app/work/purge.py",
+        "app/work/senders.py",
     }
 
 

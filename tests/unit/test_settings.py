@@ -41,6 +41,7 @@ DEFAULTS = [
     ("LOG_LEVEL", "log_level", "info"),
     ("LOG_FORMAT", "log_format", "auto"),
     ("METRICS", "metrics", False),
+    ("WORK", "work", True),
 ]
 FIELD = {variable: field for variable, field, _ in DEFAULTS} | {
     "AUTH_SECRET": "auth_secrets",
@@ -75,6 +76,7 @@ TAKEN = [
     ("PUBLIC_URL", "https://tasks.example.com:8443", "https://tasks.example.com:8443"),
     ("PUBLIC_URL", "http://[::1]:8000", "http://[::1]:8000"),
     ("LOCAL_AUTH", "On", True),
+    ("WORK", "off", False),
     ("ACCESS_TOKEN_SECONDS", "60", 60),
     ("ACCESS_TOKEN_SECONDS", "86400", 86_400),
     ("REFRESH_TOKEN_SECONDS", "3600", 3_600),
