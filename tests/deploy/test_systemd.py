@@ -35,26 +35,15 @@ def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("name", ["tasks.service", "tasks-purge.service", "tasks-purge.timer"])
-def test_systemd_accepts_every_line(tmp_path: Path, name: str) -> None:
+def test_systemd_accepts_every_line(tmp_path: Path) -> None:
     """With programs and a folder of this machine, because it checks that they exist."""
     for path in DEPLOY.glob("tasks*.*"):
         (tmp_path / path.name).write_text(path.read_text().replace("/opt/tasks/.venv/bin", str(BIN)))
 
-    done = analyze("verify", "--man=no", tmp_path / name)
+    done = analyze("verify", "--man=no", tmp_path / "tasks.service")
 
     assert [line for line in done.stderr.splitlines() if "tasks" in line] == []
     assert done.returncode == 0
-
-
-def test_the_daily_purge_runs_like_the_service() -> None:
-    """With the same user, settings, files and limits, except those of a server."""
-    purge = dict(unit("tasks-purge.service"))
-
-    own = {name: value for name, value in purge.items() if DIRECTIVES.get(name) != value}
-    assert own.keys() == {"Description", "Type", "ExecStart"}
-    assert own["ExecStart"] == f"{Path(DIRECTIVES['ExecStart']).parent.parent}/bin/flask purge"
-    assert {"User", "EnvironmentFile", "WorkingDirectory", "BindPaths", "ProtectSystem"} <= purge.keys()
 
 
 def test_systemd_rates_the_exposure_as_low() -> None:
