@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,14 +10,12 @@ import pytest
 
 from app.settings import PROJECT
 from tests import npm, pip
+from tests.process.programs import NODE, node_version, run
 
 pytestmark = pytest.mark.one_engine
 
 HERE = Path(__file__).parent / "clients"
 DOCUMENT = PROJECT / "docs" / "openapi.json"
-SECONDS = 120
-# The oldest that hey-api's generator runs on.
-NODE = 20
 GENERATORS = {
     "fetch": ["openapi-typescript", DOCUMENT, "--output", "openapi-typescript.d.ts"],
     "hey-api": ["openapi-ts", "--input", DOCUMENT, "--output", "hey-api"],
@@ -35,27 +32,6 @@ PRINTED = {
     "refused": ["title"],
     "anonymous": True,
 }
-
-
-def run(*command: object, folder: Path, **environment: str) -> str:
-    """Run a program to its end; what it printed, on both channels."""
-    done = subprocess.run(
-        list(map(str, command)),
-        cwd=folder,
-        env=os.environ | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
-
-
-def node_version() -> int:
-    node = shutil.which("node") if shutil.which("npm") else None
-    return int(run(node, "--version", folder=HERE).removeprefix("v").partition(".")[0]) if node else 0
 
 
 @pytest.fixture(scope="module")
