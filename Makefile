@@ -67,7 +67,8 @@ lock: $(VENV)/.development ## Pin the newest versions into the requirements file
 	@$(LOCK) --upgrade requirements.in -o requirements.txt
 	@$(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
 	@$(LOCK) --upgrade benchmarks/requirements.in -o benchmarks/requirements.txt
-	@$(LOCK) --upgrade tests/process/clients/requirements.in -o tests/process/clients/requirements.txt
+	@for folder in clients agents/mcp1 agents/mcp2; do \
+		$(LOCK) --upgrade tests/process/$$folder/requirements.in -o tests/process/$$folder/requirements.txt || exit; done
 
 $(VENV)/.created:
 	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer is needed"; exit 1; }

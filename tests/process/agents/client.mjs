@@ -1,0 +1,13 @@
+// The client of 2026-07-28.
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+
+import { report } from "./session.mjs";
+
+const { mode } = JSON.parse(process.argv[2]);
+
+await report(async (url, options) => {
+  const negotiated = { mode: mode.startsWith("2") ? { pin: mode } : mode };
+  const client = new Client({ name: "check", version: "1" }, { versionNegotiation: negotiated });
+  await client.connect(new StreamableHTTPClientTransport(url, options));
+  return { client, version: client.getNegotiatedProtocolVersion() };
+});
