@@ -1,21 +1,19 @@
 """A multi-user task service. `create_app()` puts its parts together."""
 
 from flask import Flask
-from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import auth, commands, mcp, tasks, work
+from app import auth, cli, mcp, tasks, work
 from app.auth.passwords import Passwords
 from app.auth.personal_uses import PersonalUses
 from app.auth.revocation import Revocations
 from app.auth.verifier import Verifier
-from app.database import db
 from app.database.engines import make_engine, state_of
 from app.http import cors, openapi, problems, requests
 from app.http.application import Application
 from app.ops import docs, health, logging, metrics
 from app.services import Services
-from app.settings import PROJECT, Settings
+from app.settings import Settings
 
 
 def create_app(settings: Settings) -> Flask:
@@ -33,7 +31,7 @@ def create_app(settings: Settings) -> Flask:
     requests.init_app(app, settings)
     problems.init_app(app)
     cors.init_app(app, settings)
-    Migrate(app, db, directory=str(PROJECT / "migrations"))
+    cli.init_app(app)
 
     api = openapi.init_app(app)
     app.register_blueprint(docs.blueprint)
@@ -42,7 +40,6 @@ def create_app(settings: Settings) -> Flask:
     tasks.init_app(api)
     mcp.init_app(app, settings)
     work.init_app(app, handlers={})
-    commands.init_app(app)
     if settings.metrics:
         metrics.init_app(app)
     return app

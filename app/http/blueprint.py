@@ -1,7 +1,7 @@
 """flask-smorest's blueprint, made strict: how operations parse, respond and are described."""
 
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import flask_smorest
@@ -21,8 +21,12 @@ from app.http.openapi import (
 )
 from app.http.parsing import Location, load, refuse_unread
 from app.http.problems import Problem
+from app.turns import give_way
 
 View = Callable[..., Any]
+
+# The attribute of a view that says how to describe it.
+DESCRIBED_BY = "_described_by"
 
 # A file of text. With the format `binary`, clients would promise bytes and then decode text.
 TEXT_FILE = {"type": "string"}
@@ -36,23 +40,24 @@ class Blueprint(flask_smorest.Blueprint):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._prepare_doc_cbks.append(self._describe_operation)
+        self._later: list[Callable[[], None]] = []
 
     def arguments(self, schema: type[Schema], *, location: Location = "json", **options: Any) -> Callable[[View], View]:
         """Describe a body or query, and pass its loaded value to the view as the first argument."""
         # Made once, not on each request.
         instance = resolve_schema_instance(schema)
-        if location != "query":
-            options["example"] = example_of(instance)
-        describe = super().arguments(instance, location=location, **options)
+
+        def describe(view: View) -> View:
+            example = {} if location == "query" else {"example": example_of(instance)}
+            described: View = super(Blueprint, self).arguments(instance, location=location, **options, **example)(view)
+            return described
 
         def decorator(view: View) -> View:
             @wraps(view)
             def loaded(*args: Any, **kwargs: Any) -> Any:
                 return view(load(instance, location, the_request()), *args, **kwargs)
 
-            # Leave out flask-smorest's wrapper: webargs reads more than the request holds.
-            loaded._apidoc = describe(view)._apidoc  # type: ignore[attr-defined]
-            return loaded
+            return described_by(describe, loaded)
 
         return decorator
 
@@ -60,8 +65,11 @@ class Blueprint(flask_smorest.Blueprint):
         self, status: int, schema: Any = None, *, headers: tuple[str, ...] = (), **options: Any
     ) -> Callable[[View], View]:
         """Describe the one success of an operation; `headers` come on top of those of every response."""
-        described = {"example": example_of(schema), "headers": headers_named(*ON_EVERY_ANSWER, *headers)}
-        describe = super().response(status, schema, **described, **options)
+
+        def describe(view: View) -> View:
+            described = {"example": example_of(schema), "headers": headers_named(*ON_EVERY_ANSWER, *headers)}
+            answered: View = super(Blueprint, self).response(status, schema, **described, **options)(view)
+            return answered
 
         def decorator(view: View) -> View:
             @wraps(view)
@@ -69,14 +77,24 @@ class Blueprint(flask_smorest.Blueprint):
                 refuse_unread(the_request())
                 return view(*args, **kwargs)
 
-            # Leave out flask-smorest's wrapper: it makes responses, but views return responses already.
-            checked._apidoc = describe(view)._apidoc  # type: ignore[attr-defined]
-            return checked
+            return described_by(describe, checked)
 
         return decorator
 
+    def register_views_in_doc(self, *args: Any, **options: Any) -> None:
+        for store in self._later:
+            store()
+            give_way()
+        self._later.clear()
+        super().register_views_in_doc(*args, **options)
+
     def _store_endpoint_docs(self, endpoint: str, obj: Any, parameters: Any, tags: Any, **options: Any) -> None:
-        super()._store_endpoint_docs(endpoint, obj, parameters, tags, **options)
+        self._later.append(partial(self._store_now, endpoint, obj, parameters, tags, **options))
+
+    def _store_now(self, endpoint: str, view: View, parameters: Any, tags: Any, **options: Any) -> None:
+        for describe in view.__dict__.pop(DESCRIBED_BY, ()):
+            view.__dict__["_apidoc"] = describe(view).__dict__["_apidoc"]
+        super()._store_endpoint_docs(endpoint, view, parameters, tags, **options)
         for name, info in self._docs[endpoint].items():
             if name != "parameters":
                 info["operation_id"] = endpoint
@@ -104,6 +122,16 @@ class Blueprint(flask_smorest.Blueprint):
         doc["operationId"] = doc_info["operation_id"]
         doc["security"] = [{BEARER: []}] if doc_info.get("needs_token") else []
         return doc
+
+
+def described_by(describe: Callable[[View], View], view: View) -> View:
+    """Describe a view later, by one of flask-smorest's decorators.
+
+    What that makes of the view itself is left out: it reads more than the request holds, or makes responses, which
+    views return already.
+    """
+    view.__dict__.setdefault(DESCRIBED_BY, []).append(describe)
+    return view
 
 
 def _about_personal_tokens(token_scope: str | None) -> str:

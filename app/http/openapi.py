@@ -1,8 +1,12 @@
 """The OpenAPI document: the parts about the whole service, every header and every error."""
 
+import threading
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import flask_smorest
+from apispec import APISpec
 from flask import Flask, Response
 from marshmallow import Schema, fields, missing
 from marshmallow.validate import OneOf
@@ -155,11 +159,40 @@ class IdConverter(UUIDConverter):
 
 
 class Api(flask_smorest.Api):
-    """The OpenAPI document, with this service's own errors instead of flask-smorest's."""
+    """The OpenAPI document, with this service's own errors instead of flask-smorest's.
+
+    It is made when it is first asked for: that takes a quarter of a start's time, and most processes never need it.
+    """
 
     DEFAULT_ERROR_RESPONSE_NAME = None
 
     _document: Document | None = None
+
+    def __init__(self, app: Flask) -> None:
+        self._later: list[Callable[[], None]] = []
+        self._describing = threading.Lock()
+        super().__init__(app)
+
+    @property
+    def spec(self) -> APISpec:
+        with self._describing:
+            for describe in self._later:
+                describe()
+            self._later.clear()
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: APISpec) -> None:
+        self._spec = spec
+
+    def register_blueprint(self, blp: Any, *, parameters: Any = None, **options: Any) -> None:
+        """Register a blueprint now, and describe it later."""
+        self._app.register_blueprint(blp, **options)
+        self._later.append(partial(self._describe, blp, parameters))
+
+    def _describe(self, blp: Any, parameters: Any) -> None:
+        blp.register_views_in_doc(self, self._app, self._spec, name=blp.name, parameters=parameters)
+        self._spec.tag({"name": blp.name, "description": blp.description})
 
     def init_app(self, app: Flask, **options: Any) -> None:
         super().init_app(app, **options)
@@ -170,7 +203,7 @@ class Api(flask_smorest.Api):
         )
 
     def _openapi_json(self) -> Response:
-        """Return the document, made only once: making it takes 13 ms, during which no other request runs."""
+        """Return the document, made only once: making it takes 60 ms."""
         if self._document is None:
             self._document = Document(super()._openapi_json().get_data(), "application/json")
         return self._document.response()

@@ -1,7 +1,7 @@
 """What the tools answer: as few bytes as say everything, because a model reads all of them."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,14 +17,14 @@ from app.tasks.schemas import Task
 DETAILS_SHOWN = 200
 CUT = "details_cut"
 # A model has no use for these.
-HIDDEN = ("user_id", "position")
-TIMES = ("created_at", "updated_at")
+_NOT_IN_WHOLE = frozenset({"user_id", "position"})
+_NOT_IN_SHORT = _NOT_IN_WHOLE | {"created_at", "updated_at"}
 NO_SUCH_TASK = "There is no such task. Look for it with find_tasks; it may be in the trash."
 
 
 def task_schema(*, is_whole: bool) -> Described:
     """Return the JSON Schema of a task in an answer."""
-    described = given(Task(), _shown(Task, () if is_whole else TIMES), ["id", "title", "completed"])
+    described = given(Task(), _shown(Task, _NOT_IN_WHOLE if is_whole else _NOT_IN_SHORT), ["id", "title", "completed"])
     if not is_whole:
         cut = {"type": "boolean", "description": "true if the details go on: get_task has all of them."}
         described["properties"][CUT] = cut
@@ -32,23 +32,26 @@ def task_schema(*, is_whole: bool) -> Described:
 
 
 def list_schema() -> Described:
-    return given(List(), _shown(List, TIMES), ["id", "name"])
+    return given(List(), _shown(List, _NOT_IN_SHORT), ["id", "name"])
 
 
 def whole(task: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what is not set, and what a model has no use for."""
-    return {
-        name: value
-        for name, value in task.items()
-        if name not in HIDDEN and value is not None and value != [] and (name, value) != ("priority", "none")
-    }
+    return _set(task, _NOT_IN_WHOLE)
 
 
 def short(task: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out the times too, and cut the details."""
-    shown = {name: value for name, value in whole(task).items() if name not in TIMES}
+    shown = _set(task, _NOT_IN_SHORT)
     if len(shown.get("details", "")) > DETAILS_SHOWN:
         shown |= {"details": shown["details"][:DETAILS_SHOWN], CUT: True}
+    return shown
+
+
+def _set(task: Mapping[str, Any], hidden: frozenset[str]) -> dict[str, Any]:
+    shown = {name: value for name, value in task.items() if (value or value is False) and name not in hidden}
+    if shown.get("priority") == "none":
+        del shown["priority"]
     return shown
 
 
@@ -84,5 +87,5 @@ def _renamed(name: str, argument: str) -> str:
     return re.sub(r"^operations\.(\d+)(\.task|\.changes)?", rf"{argument}.\1", name)
 
 
-def _shown(schema: type[Schema], also: Iterable[str]) -> list[str]:
-    return [name for name in schema._declared_fields if name not in (*HIDDEN, *also)]
+def _shown(schema: type[Schema], hidden: frozenset[str]) -> list[str]:
+    return [name for name in schema._declared_fields if name not in hidden]
