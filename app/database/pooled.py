@@ -3,11 +3,8 @@
 import time
 from typing import Any
 
-from sqlalchemy.pool import PoolProxiedConnection
-
 from app.database.connections import MADE_AT
 from app.database.outages import DatabaseState
-from app.database.scopes import scope
 from app.database.sqlite import SQLITE_BUSY_SECONDS
 from app.http.problems import DatabaseUnavailable
 
@@ -37,17 +34,12 @@ class PooledConnection:
             raise
 
     def _connect(self) -> Any:
-        self._pooled = self._take()
+        self._pooled = self._state.connections.take()
         while self._pooled.info[MADE_AT] <= self._state.broken_at:
             self._pooled.invalidate()
-            self._pooled = self._take()
+            self._pooled = self._state.connections.take()
         self._connection = self._pooled.driver_connection
         return self._connection
-
-    def _take(self) -> PoolProxiedConnection:
-        # On the first connection SQLAlchemy asks the server about itself, outside any user's scope.
-        with scope(None):
-            return self._state.connections.take()
 
     def __exit__(self, *error: object) -> None:
         try:

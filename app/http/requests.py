@@ -22,6 +22,9 @@ Count = Callable[["WSGIEnvironment", str, float], None]
 current_request: ContextVar[str | None] = ContextVar("current_request", default=None)
 
 logger = logging.getLogger("tasks.request")
+# It has the handlers of all loggers of the service.
+_parent = logging.getLogger("tasks")
+MESSAGE = "request"
 
 # Keys of the WSGI environment.
 REQUEST_ID = "tasks.request_id"
@@ -129,5 +132,8 @@ def _log(environ: "WSGIEnvironment", status: str, began_at: float) -> None:
     for name, key in _PERHAPS:
         if value := environ.get(key):
             line[name] = value
+    if len(_parent.handlers) == 1 and hasattr(handler := _parent.handlers[0], "write_line"):
+        handler.write_line(logger.name, MESSAGE, line)
+        return
     # Not logger.info(), which would search for the line of code that called it.
-    logger.handle(logger.makeRecord(logger.name, logging.INFO, "", 0, "request", (), None, extra=line))
+    logger.handle(logger.makeRecord(logger.name, logging.INFO, "", 0, MESSAGE, (), None, extra=line))

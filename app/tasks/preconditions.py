@@ -60,7 +60,8 @@ def etag(version: int) -> str:
 
 def precondition_of(request: Request) -> Precondition:
     """Read a change's precondition: If-Match compares strongly, If-None-Match weakly (section 8.8.3.2)."""
-    if "If-Match" not in request.headers and "If-None-Match" not in request.headers:
+    # Most requests have neither: the environment tells faster than the headers made of it.
+    if "HTTP_IF_MATCH" not in request.environ and "HTTP_IF_NONE_MATCH" not in request.environ:
         return ANY
     unwanted = _versions(request.headers.get("If-None-Match", ""), strong=False)
     if "If-Match" not in request.headers:
@@ -92,7 +93,8 @@ def conditional(view: Callable[..., Response]) -> Callable[..., Response]:
 
 def is_unchanged(request: Request, version: int) -> bool:
     """Return whether the client already has this version, so that the response can be 304."""
-    return version in _versions(request.headers.get("If-None-Match", ""), strong=False)
+    known = request.environ.get("HTTP_IF_NONE_MATCH")
+    return known is not None and version in _versions(known, strong=False)
 
 
 def _versions(header: str, strong: bool) -> Versions:
