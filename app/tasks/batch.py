@@ -5,10 +5,11 @@ from typing import Any
 
 from app.auth.identity import Identity
 from app.http.problems import Problem, ValidationFailed
+from app.tasks.drafts import IdTakenConcurrently
 from app.tasks.preconditions import etag
 from app.tasks.problems import IdTaken
 from app.tasks.queries import for_known_user
-from app.tasks.unit_of_work import IdTakenConcurrently, UnitOfWork, in_unit_of_work
+from app.tasks.unit_of_work import UnitOfWork, in_unit_of_work
 from app.turns import give_way
 
 Operation = Mapping[str, Any]

@@ -6,9 +6,10 @@ from typing import Any
 from app.auth.identity import Identity
 from app.database.statements import Row
 from app.tasks import queries, schedule
+from app.tasks.drafts import IdTakenConcurrently
 from app.tasks.preconditions import ANY, Precondition
 from app.tasks.problems import IdTaken
-from app.tasks.unit_of_work import IdTakenConcurrently, UnitOfWork, in_unit_of_work
+from app.tasks.unit_of_work import UnitOfWork, in_unit_of_work
 
 
 def create_task(identity: Identity, task: Mapping[str, Any]) -> Row:

@@ -9,7 +9,7 @@ from flask import Flask
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from app.tasks import unit_of_work
+from app.tasks import subtasks as subtask_queries
 from tests.api.support import arrangement
 from tests.api.support.arrangement import Arrangement, Operation, Place, Refused
 from tests.api.support.calls import page
@@ -241,7 +241,7 @@ def shown(task: dict[str, Any]) -> dict[str, Any]:
 
 def test_any_sequence_of_operations_ends_as_the_model_says(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every order, cascade and refusal; and a client that reads the changes ends with the same tasks."""
-    monkeypatch.setattr(unit_of_work, "MAX_SUBTASKS", arrangement.MAX_SUBTASKS)
+    monkeypatch.setattr(subtask_queries, "MAX_SUBTASKS", arrangement.MAX_SUBTASKS)
     machine = type("Operations", (Operations,), {"app": app})
     run_state_machine_as_test(
         machine,

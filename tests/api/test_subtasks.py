@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.tasks import unit_of_work
+from app.tasks import subtasks as subtask_queries
 from app.tasks.order import TIME_CHARACTERS
 from tests.api.test_lists_of_tasks import add_list
 from tests.conftest import Caller
@@ -224,7 +224,7 @@ def test_a_task_has_at_most_so_many_subtasks(
     ann: Caller, parent: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Created, moved, restored, or in a batch; one that leaves makes room."""
-    monkeypatch.setattr(unit_of_work, "MAX_SUBTASKS", 3)
+    monkeypatch.setattr(subtask_queries, "MAX_SUBTASKS", 3)
     made = [ann.add(parent_id=parent["id"]) for _ in range(2)]
     made.append(ann.add())
     assert ann.post(f"/v1/tasks/{made[2]['id']}/move", json={"after": made[1]["id"]}).status_code == 200

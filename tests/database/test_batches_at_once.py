@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from app.auth.identity import Identity
 from app.database import fetch_one, scope
 from app.http.problems import DatabaseUnavailable
-from app.tasks import queries, unit_of_work
+from app.tasks import drafts, queries
 from app.tasks.models import idempotency_keys
 from app.tasks.schemas import NewTask
 from tests.api.support.batches import Operation, create, op, update
@@ -87,7 +87,7 @@ def test_a_batch_that_fails_halfway_leaves_no_data(ann: Caller, monkeypatch: pyt
         assert queries.get_task(user_id, new)
         raise DatabaseUnavailable
 
-    monkeypatch.setattr(unit_of_work, "update_tasks", fail)
+    monkeypatch.setattr(drafts, "update_tasks", fail)
     answer = batch(ann, [create(id=new), update(task["id"], title="x")])
 
     assert_problem(answer, 503, "database_unavailable")
