@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import uuid_utils
-from sqlalchemy import Delete, Integer, bindparam, delete, insert, select, update
+from sqlalchemy import Delete, Integer, bindparam, delete, insert, select, tuple_, update
 
 from app.auth import personal_tokens, revoked, sessions
 from app.auth.addresses import fold
@@ -192,10 +192,10 @@ def _end_owned() -> list[Delete]:
     """Return, for each owned table, a DELETE of up to `rows` rows of one user: those that refer to others first."""
     ends = []
     for table in (table for table in reversed(metadata.sorted_tables) if table.info == OWNED):
-        [key] = [column for column in table.primary_key if column.name != "user_id"]
+        key = [column for column in table.primary_key if column.name != "user_id"]
         mine = table.c.user_id == bindparam("of_user")
-        some = select(key).where(mine).limit(bindparam("rows", type_=Integer()))
-        ends.append(delete(table).where(mine, key.in_(some)))
+        some = select(*key).where(mine).limit(bindparam("rows", type_=Integer()))
+        ends.append(delete(table).where(mine, tuple_(*key).in_(some)))
     return ends
 
 

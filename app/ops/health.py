@@ -143,7 +143,7 @@ def require_isolation() -> bool:
     )
     wanted: set[tuple[str | None, ...]] = {(name, "ALL", OWN_ROWS, OWN_ROWS) for name in owned}
     wanted |= {(name, command, PURGED[name], None) for name in PURGED for command in ("SELECT", "DELETE")}
-    wanted.add(("outbox", "SELECT", WORK, None))
+    wanted |= {(name, "SELECT", WORK, None) for name in ("outbox", "reminders")}
     found = {(*row[:2], *(text and _condition(text) for text in row[2:])) for row in policies}
     if len(policies) != len(wanted) or found != wanted:
         raise DatabaseUnavailable("The policies that isolate users differ from those of `flask db upgrade`.")

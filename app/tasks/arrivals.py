@@ -17,6 +17,8 @@ from app.tasks import lists, subtasks
 from app.tasks.bulk_queries import import_tasks, live_ids, lock_tasks
 from app.tasks.lists import MAX_LISTS
 from app.tasks.queries import new_id
+from app.tasks.reminder_queries import drop_past, set_fire_times
+from app.tasks.reminders import fire_times
 from app.tasks.subtasks import MAX_SUBTASKS
 
 # For the ids of lists that a file names without an id, so that two imports at once make one list.
@@ -155,9 +157,11 @@ class Arrival:
         added = [task for task in new if task["id"] in written and task["parent_id"]]
         if added:
             subtasks.mark_parents(self._user_id, sorted({task["parent_id"] for task in added}))
-        opened = sorted({task["parent_id"] for task in added if not task["completed"]})
-        if any(rows[parent_id].completed_at for parent_id in opened):
-            subtasks.reopen_parents(self._user_id, opened)
+        with_open = {task["parent_id"] for task in added if not task["completed"]}
+        reopened = sorted(parent_id for parent_id in with_open if rows[parent_id].completed_at)
+        if reopened:
+            subtasks.reopen_parents(self._user_id, reopened)
+            drop_past(self._user_id, reopened)
         return len(written)
 
     def _put_alone(self, task: Task) -> list[str]:
@@ -178,6 +182,9 @@ class Arrival:
         written = import_tasks(self._user_id, page) if page else set()
         for task_id in written:
             self.left_out.update(kinds[task_id])
+        # Of tasks with the same id, the first was written.
+        reminding = [task for task in reversed(page) if task["reminders"] and task["id"] in written]
+        set_fire_times(self._user_id, {task["id"]: fire_times(task) for task in reminding})
         return written
 
 

@@ -29,7 +29,7 @@ from app.database import fetch_all, fetch_tuples
 from app.database.columns import new_position, now, now_if
 from app.database.engines import for_engine
 from app.database.statements import Row
-from app.tasks.models import TASK, WRITABLE, tasks
+from app.tasks.models import TASK, WRITABLE, reminders, tasks
 
 # The fields that are written. A completed task keeps its completion time, or gets the current time.
 WRITTEN = (*WRITABLE, "skipped_time", "next_id", "is_parent")
@@ -37,6 +37,7 @@ _SENT = {
     **{name: tasks.c[name].type for name in ("id", *WRITTEN, "position", "completed_at", "created_at")},
     "completed": Boolean(),
     "deleted": Boolean(),
+    "fire_at": reminders.c.fire_at.type,
     # The place among the new tasks, as digits.
     "place": Text(),
     # Of a list.
@@ -95,10 +96,10 @@ def _new_values(sent: Mapping[str, Any], position: Any) -> dict[str, Any]:
     }
 
 
-def inserting(insert_for_engine: Any, table: Table, values: Mapping[str, Any]) -> Any:
+def inserting(insert_for_engine: Any, table: Table, values: Mapping[str, Any], *where: Any) -> Any:
     """Build an INSERT of the rows that were sent, for a clause ON CONFLICT."""
     # Without a WHERE in the SELECT, SQLite reads ON CONFLICT as the ON of a join.
-    return insert_for_engine(table).from_select(list(values), select(*values.values()).where(true()))
+    return insert_for_engine(table).from_select(list(values), select(*values.values()).where(true(), *where))
 
 
 def _adding(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:

@@ -7,10 +7,11 @@ from app.database import Overtaken
 from app.database.statements import Row
 from app.database.texts import position_at
 from app.http.problems import NotFound
-from app.tasks import subtasks
+from app.tasks import reminder_queries, subtasks
 from app.tasks.bulk_queries import WRITTEN, insert_tasks, lock_tasks, update_tasks
 from app.tasks.order import TIME_CHARACTERS
 from app.tasks.preconditions import ANY, Precondition
+from app.tasks.reminders import fire_times
 
 Draft = dict[str, Any]
 
@@ -36,6 +37,9 @@ class Drafts:
         # The parents whose subtasks follow them, and whether these are completed with them.
         self._followed: dict[str, bool] = {}
         self._written: dict[str, Row] = {}
+        # When the reminders of a task fire, and the tasks that were completed or in the trash, and have reminders.
+        self._fire_times: dict[str, set[str]] = {}
+        self._revived: set[str] = set()
         # How many subtasks a task has; only of those where it matters.
         self._counts: dict[str, int] = {}
         # Lists that exist until the transaction ends.
@@ -61,8 +65,20 @@ class Drafts:
                 raise IdTakenConcurrently(task_id)
         for row in update_tasks(self._user_id, [self._drafts[id_] for id_ in changed]):
             self._keep(row)
+        self._write_reminders(new, changed)
         self._new, self._changed, self._followed = [], set(), {}
         return self._written
+
+    def _write_reminders(self, new: Sequence[str], changed: Sequence[str]) -> None:
+        """Write when reminders fire, of the tasks where that has changed."""
+        before = self._fire_times
+        after = {task_id: set(fire_times(self._drafts[task_id])) for task_id in (*new, *changed)}
+        moved = {task_id: times for task_id, times in after.items() if times != before.get(task_id, set())}
+        before.update(moved)
+        reminder_queries.set_fire_times(self._user_id, moved, new)
+        if self._revived:
+            reminder_queries.drop_past(self._user_id, sorted(self._revived))
+            self._revived.clear()
 
     @property
     def written(self) -> Mapping[str, Row]:
@@ -79,7 +95,8 @@ class Drafts:
     def _take(self, rows: Iterable[Row]) -> None:
         for row in rows:
             self._versions[row.id] = row.version
-            self._drafts[row.id] = _draft_of(row)
+            self._drafts[row.id] = draft = _draft_of(row)
+            self._fire_times[row.id] = set(fire_times(draft))
             self._last = self._last or position_at(row.clock)
             # A list cannot be deleted while a task in it is locked.
             self._lists.add(row.list_id)
@@ -97,6 +114,11 @@ class Drafts:
         self._put_last(draft)
         self._drafts[draft["id"]] = draft
         self._new.append(draft["id"])
+
+    def _revive(self, draft: Draft) -> None:
+        """Note that a task can remind again, but not of times that have passed."""
+        if draft["reminders"]:
+            self._revived.add(draft["id"])
 
     def _put_last(self, draft: Draft) -> None:
         draft["place"] = self._next_place()

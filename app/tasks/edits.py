@@ -11,14 +11,20 @@ from app.tasks.preconditions import ANY, Precondition
 from app.tasks.problems import IdTaken
 from app.tasks.unit_of_work import UnitOfWork, in_unit_of_work
 
+# The fields whose values depend on more than the task's row, or whose change writes more.
+_OF_MORE = frozenset({"recurrence", "reminders", "list_id", "parent_id"})
+
 
 def create_task(identity: Identity, task: Mapping[str, Any]) -> Row:
     """Add a task, or a subtask."""
-    if task["parent_id"] is None:
+    if task["parent_id"] is None and task["reminders"] is None:
         return queries.create_task(identity, task)
     task = {**task, "id": task.get("id") or queries.new_id()}
+    locked = [task["id"], *filter(None, [task["parent_id"]])]
     try:
-        return _edit(identity.user_id, task["id"], lambda drafts: drafts.create(task), [task["id"], task["parent_id"]])
+        return queries.for_known_user(
+            identity, lambda: _edit(identity.user_id, task["id"], lambda drafts: drafts.create(task), locked)
+        )
     except IdTakenConcurrently as error:
         raise IdTaken from error
 
@@ -61,8 +67,8 @@ def _depends_on_the_task(changes: Mapping[str, Any]) -> bool:
     is_whole = "due" in changes
     if is_whole:
         # Completing a recurring one also depends on the previous state.
-        return any(changes[name] is not None for name in ("recurrence", "list_id", "parent_id") if name in changes)
-    return bool(changes.keys() & (schedule.FIELDS | {"list_id", "parent_id"}))
+        return any(changes.get(name) is not None for name in _OF_MORE)
+    return bool(changes.keys() & (schedule.FIELDS | _OF_MORE))
 
 
 def _edit(user_id: str, task_id: str, work: Callable[[UnitOfWork], object], locked: Sequence[str]) -> Row:

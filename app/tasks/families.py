@@ -115,6 +115,7 @@ class Families(Drafts):
         if parent["completed"] and not parent["deleted"]:
             parent |= {"completed": False, "completed_at": None}
             self._changed.add(parent["id"])
+            self._revive(parent)
 
     def _is_among(self, task_id: str, among: Among) -> bool:
         draft = self._drafts[task_id]

@@ -7,11 +7,18 @@ from typing import Any
 from zoneinfo import available_timezones
 
 import orjson
-from marshmallow import ValidationError, fields
+from marshmallow import Schema, ValidationError, fields
 
 from app.database.texts import fold
-from app.http.fields import Text
+from app.http.fields import Integer, Text
 from app.tasks import recurrence
+from app.tasks.reminders import (
+    MAX_BEFORE_MINUTES,
+    MAX_REMINDERS,
+    Reminder,
+    read_reminders,
+    write_reminders,
+)
 from app.times import is_day, read_day, read_moment
 
 Described = Mapping[str, Any]
@@ -31,6 +38,11 @@ LINE_END = "\n"
 # Far enough ahead that no reader finds the example's task overdue; a Monday, as EXAMPLE_RULE has it.
 EXAMPLE_DAY = "2050-03-14"
 EXAMPLE_RULE = "FREQ=WEEKLY;BYDAY=MO,WE,FR"
+
+REMINDERS = (
+    "When to remind of it. A reminder fires once, and not if its time has passed when it is set, or while the task is "
+    "completed or in the trash. Empty if left out."
+)
 
 _SHAPE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
@@ -138,6 +150,56 @@ class Rule(Text):
             raise ValidationError(str(error)) from error
 
 
+class _OneReminder(Schema):
+    before_minutes = Integer(0, MAX_BEFORE_MINUTES)
+    at = Moment("")
+
+
+class _Reminder(fields.Field[Reminder]):
+    """An object with exactly one of two members."""
+
+    def __init__(self) -> None:
+        minutes = {"type": "integer", "format": "int32", "minimum": 0, "maximum": MAX_BEFORE_MINUTES}
+        described = {
+            "component": "Reminder",
+            "type": "object",
+            "description": "Either `before_minutes` or `at`.",
+            "properties": {
+                "before_minutes": {**minutes, "description": "Before the due; from 09:00 in `time_zone` on `due_on`."},
+                "at": {"type": "string", "format": "date-time", "maxLength": 40, "description": "At this moment."},
+            },
+            "additionalProperties": False,
+            "minProperties": 1,
+            "maxProperties": 1,
+            "example": {"before_minutes": 15},
+        }
+        super().__init__(metadata=described)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Reminder:
+        if not isinstance(value, Mapping):
+            raise ValidationError("Must be an object.")
+        loaded: Reminder = _one_reminder.load(value)
+        if len(loaded) != 1 or None in loaded.values():
+            raise ValidationError("Give exactly one of before_minutes and at.")
+        return loaded
+
+
+class Reminders(fields.List[Reminder]):
+    """When to remind of a task; stored as one text."""
+
+    def __init__(self, **options: Any) -> None:
+        described = {"maxItems": MAX_REMINDERS, "example": [{"before_minutes": 15}], "description": REMINDERS}
+        super().__init__(_Reminder(), metadata=described, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, list) and len(value) > MAX_REMINDERS:
+            raise ValidationError(f"Give at most {MAX_REMINDERS} reminders.")
+        return write_reminders(filter(None, super()._deserialize(value, attr, data, **kwargs)))
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> list[Any]:
+        return read_reminders(value)
+
+
 def write_tags(tags: Iterable[str]) -> str:
     """Return the tags as stored; of those that are the same to `fold`, keep the first."""
     kept: dict[str, str] = {}
@@ -159,3 +221,6 @@ def read_tags(kept: str) -> list[str]:
 def _zones() -> frozenset[str]:
     # `localtime` is this machine's own setting, not an IANA name.
     return frozenset(available_timezones() - {"localtime"})
+
+
+_one_reminder = _OneReminder()

@@ -75,6 +75,8 @@ tasks = Table(
     Column("recurrence", Text),
     # The local time that the recurrence means, if the clocks of the zone skip it; `due` is later by the gap.
     Column("skipped_time", Text),
+    # NULL if there are none; see reminders.py.
+    Column("reminders", Text),
     # The next occurrence, once completing this task has created it.
     Column("next_id", Id),
     # The inbox, if NULL. A subtask is in the list of its parent.
@@ -116,6 +118,22 @@ tasks = Table(
     info=OWNED,
 )
 
+# When the reminders of tasks fire; deleted when they do. They mean nothing without the task's row.
+reminders = Table(
+    "reminders",
+    metadata,
+    Column("user_id", Text, nullable=False),
+    Column("task_id", Id, nullable=False),
+    Column("fire_at", Timestamp, nullable=False),
+    PrimaryKeyConstraint("user_id", "task_id", "fire_at"),
+    ForeignKeyConstraint(
+        ["user_id", "task_id"], ["tasks.user_id", "tasks.id"], name="reminders_task_id_fkey", ondelete="CASCADE"
+    ),
+    # For the worker, which reads those of all users.
+    Index(None, "fire_at"),
+    info=OWNED,
+)
+
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
@@ -142,6 +160,7 @@ WRITABLE = (
     "due",
     "time_zone",
     "recurrence",
+    "reminders",
     "list_id",
     "parent_id",
 )
@@ -158,6 +177,7 @@ LISTED = (
     tasks.c.due,
     tasks.c.time_zone,
     tasks.c.recurrence,
+    tasks.c.reminders,
     tasks.c.list_id,
     tasks.c.parent_id,
     tasks.c.position,

@@ -92,15 +92,16 @@ _create_in_list = {
     "sqlite": _creating_in_list(lambda column: bindparam(column.name, type_=column.type)),
 }
 _get = select(*TASK).where(*_task_of_user).execution_options(**_PREPARED)
-# One statement is not enough to complete a recurring task, to complete or delete a task with subtasks, or to reopen or
-# restore a subtask.
-_recurs_not, _has_no_subtasks, _is_no_subtask = (
+# One statement is not enough to complete a recurring task, to complete or delete a task with subtasks, to reopen or
+# restore a subtask, or to reopen, restore or schedule a task with reminders.
+_recurs_not, _has_no_subtasks, _is_no_subtask, _has_no_reminders = (
     tasks.c.recurrence.is_(None),
     tasks.c.is_parent.is_(False),
     tasks.c.parent_id.is_(None),
+    tasks.c.reminders.is_(None),
 )
 _toggling = (
-    _writing.where(_recurs_not, _has_no_subtasks, _is_no_subtask)
+    _writing.where(_recurs_not, _has_no_subtasks, _is_no_subtask, _has_no_reminders)
     .values(completed_at=now_if(tasks.c.completed_at.is_(None)))
     .returning(*TASK)
 )
@@ -117,11 +118,11 @@ _restoring_any = (
     )
     .returning(*TASK)
 )
-_restoring = _restoring_any.where(_has_no_subtasks, _is_no_subtask)
+_restoring = _restoring_any.where(_has_no_subtasks, _is_no_subtask, _has_no_reminders)
 
 
 def create_task(identity: Identity, task: Mapping[str, Any]) -> Row:
-    """Add a task that is not a subtask."""
+    """Add a task that is not a subtask, and has no reminders."""
     row = {"user_id": identity.user_id, "id": new_id(), **task}
     if row.get("list_id") is None:
         return for_known_user(identity, lambda: _found(fetch_one(_create, row)))
@@ -173,7 +174,8 @@ def change_at_once(
 ) -> Row | None:
     """Write the named fields, a schedule as a whole or not at all; without any, write nothing.
 
-    A list and a parent can only be none. Return None if there is no such task, or if it takes more than one statement.
+    A list, a parent and reminders can only be none. Return None if there is no such task, or if it takes more than one
+    statement.
     """
     if not changes:
         task = get_task(user_id, task_id)
@@ -227,6 +229,8 @@ def _changing(names: frozenset[str], completed: bool | None) -> Update:
         changing = changing if "recurrence" in names else changing.where(_recurs_not)
     if completed is False or "parent_id" in names:
         changing = changing.where(_is_no_subtask)
+    if completed is False or "due" in names:
+        changing = changing.where(_has_no_reminders)
     return changing.where(tasks.c.list_id.is_(None)) if "list_id" in names else changing
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from flask import Response, request
+from orjson import loads
 
 from app.database.statements import Row
 from app.http.blueprint import the_request
@@ -73,6 +74,7 @@ class Encoder(Responder):
                 "due_at": None if due_on else due,
                 "time_zone": time_zone,
                 "recurrence": recurrence,
+                "reminders": loads(reminders) if reminders else [],
                 "list_id": list_id,
                 "parent_id": parent_id,
                 "position": position,
@@ -91,6 +93,7 @@ class Encoder(Responder):
                 due,
                 time_zone,
                 recurrence,
+                reminders,
                 list_id,
                 parent_id,
                 position,

@@ -23,6 +23,7 @@ from app.tasks.fields import (
     Day,
     Moment,
     Priority,
+    Reminders,
     Rule,
     Tags,
     Zone,
@@ -97,6 +98,7 @@ class TaskFields(PartialSchema):
     due_at = Moment(DUE_AT)
     time_zone = Zone()
     recurrence = Rule()
+    reminders = Reminders()
     list_id = Uuid(allow_none=True, metadata={"example": None, "description": LIST_ID})
     parent_id = Uuid(allow_none=True, metadata={"example": None, "description": PARENT_ID})
 
@@ -181,6 +183,7 @@ class Task(Schema):
     due_at = Time(DUE_AT, allow_none=True, example=None)
     time_zone = Zone(required=True)
     recurrence = Rule(required=True)
+    reminders = Reminders(required=True)
     list_id = Id(allow_none=True, example=None, description=LIST_ID)
     parent_id = Id(allow_none=True, example=None, description=PARENT_ID)
     position = fields.String(required=True, metadata=POSITION)

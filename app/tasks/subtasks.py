@@ -30,7 +30,7 @@ _restore = (
         updated_at=now(),
         version=tasks.c.version + 1,
     )
-    .returning(tasks.c.completed_at)
+    .returning(tasks.c.id, tasks.c.completed_at, tasks.c.reminders)
 )
 
 
@@ -96,13 +96,13 @@ def detach_deleted(user_id: str, task_id: str) -> None:
     execute(_detach, {"of_user": user_id, "of_parent": task_id})
 
 
-def restore_subtasks(user_id: str, parent: Mapping[str, Any]) -> bool:
-    """Restore the subtasks that went to the trash with their parent; those deleted before stay there.
+def restore_subtasks(user_id: str, parent: Mapping[str, Any]) -> list[Row]:
+    """Restore the subtasks that went to the trash with their parent, and return them; those deleted before stay there.
 
-    Return whether one of them is open.
+    Each row has the id, `completed_at` and the reminders.
     """
     given = {"of_parent": parent["id"], "of_list": parent["list_id"], "since": parent["deleted_at"]}
-    return any(row.completed_at is None for row in fetch_all(_restore, {"of_user": user_id, **given}))
+    return fetch_all(_restore, {"of_user": user_id, **given})
 
 
 def follow_parents(user_id: str, parents: Iterable[Mapping[str, Any]]) -> None:

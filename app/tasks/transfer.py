@@ -40,8 +40,8 @@ _BEGIN = {
     "parent_id": BEFORE_EVERY_ID,
     "id": BEFORE_EVERY_ID,
 }
-# A task's place is not a part of its content.
-_PLACE = frozenset({"list_id", "list_name", "parent_id", "position"})
+# A task's place is not a part of its content. Nor are reminders, because an import of an earlier version left them out.
+_NOT_CONTENT = frozenset({"list_id", "list_name", "parent_id", "position", "reminders"})
 
 _imported = ImportedTask()
 
@@ -216,7 +216,7 @@ def _loaded(found: Record, seen: Counter[bytes]) -> Record | Unreadable:
 
 def _id_of(task: Mapping[str, Any], seen: Counter[bytes]) -> str:
     """Return an id for a task without one, made from its content and how often the content was seen before."""
-    content_ = {name: value for name, value in task.items() if name not in _PLACE}
+    content_ = {name: value for name, value in task.items() if name not in _NOT_CONTENT}
     content = orjson.dumps(content_, option=orjson.OPT_SORT_KEYS).decode()
     # Count digests, because the tasks themselves would fill the memory.
     digest = uuid.uuid5(NAMESPACE, content).bytes

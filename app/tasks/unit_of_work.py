@@ -19,6 +19,7 @@ from app.tasks.moves import Stands
 from app.tasks.preconditions import ANY, Precondition
 from app.tasks.problems import IdTaken, ParentInTrash
 from app.tasks.queries import new_id
+from app.tasks.reminders import relative
 
 T = TypeVar("T")
 
@@ -69,6 +70,8 @@ class UnitOfWork(Families):
         self._changed.add(task_id)
         if not draft["completed"]:
             draft["completed_at"] = None
+            if was_completed:
+                self._revive(draft)
             self._reopen_parent(draft)
         elif not was_completed:
             self._complete(draft)
@@ -101,7 +104,10 @@ class UnitOfWork(Families):
             raise LimitReached(f"The parent already has {subtasks.MAX_SUBTASKS} subtasks.")
         self._keep(queries.restore_alone(self._user_id, task_id))
         draft["deleted"] = False
-        if draft["is_parent"] and subtasks.restore_subtasks(self._user_id, draft):
+        restored = subtasks.restore_subtasks(self._user_id, draft) if draft["is_parent"] else []
+        self._revived.update(row.id for row in restored if row.reminders)
+        self._revive(draft)
+        if any(row.completed_at is None for row in restored):
             self._reopen(draft)
         if parent and parent["list_id"] != draft["list_id"]:
             # The parent has moved since.
@@ -151,6 +157,7 @@ class UnitOfWork(Families):
     def _repeat(self, draft: Draft, following: Mapping[str, Any]) -> None:
         """Add the next occurrence of a task, with all its subtasks."""
         task = {name: draft[name] for name in WRITABLE if name not in following}
+        task["reminders"] = relative(draft["reminders"])
         draft["next_id"] = self.create({**task, **following, "completed": False})
         if not draft["is_parent"]:
             return
@@ -162,6 +169,7 @@ class UnitOfWork(Families):
         for row in subtasks.list_subtasks(self._user_id, draft["id"]):
             subtask = {name: getattr(row, name) for name in WRITABLE}
             placed = {**schedule.moved(subtask, days), "parent_id": draft["next_id"], "id": new_id()}
+            placed["reminders"] = relative(row.reminders)
             self._add(new_draft({**subtask, **placed, "completed": False}))
 
 

@@ -25,7 +25,7 @@ EVERY_WRITE = pytest.mark.parametrize("write", [*WHOLE, *CHANGES], ids=str)
 EVERY_WHOLE = pytest.mark.parametrize("write", WHOLE, ids=str)
 
 IN_ORDER = ["id", "title", "details", "completed", "completed_at", "priority", "tags", "due_on", "due_at", "time_zone"]
-IN_ORDER += ["recurrence", "list_id", "parent_id", "position", "created_at", "updated_at", "user_id"]
+IN_ORDER += ["recurrence", "reminders", "list_id", "parent_id", "position", "created_at", "updated_at", "user_id"]
 DAILY = {"due_on": "2026-03-14", "recurrence": "FREQ=DAILY"}
 
 NO_TEXT = [7, 0.5, True, [], ["x"], {}, {"a": "x"}]

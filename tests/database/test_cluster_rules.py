@@ -78,6 +78,7 @@ def test_every_foreign_key_stays_with_the_user(table: Table) -> None:
 
 # What is read of all users, by its time: what is to be purged or sent, and new revocations.
 BY_TIME = {
+    "reminders": {"fire_at"},
     "tasks": {"deleted_at"},
     "idempotency_keys": {"created_at"},
     "sessions": {"expires_at"},

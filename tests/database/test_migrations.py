@@ -114,10 +114,14 @@ def fill(engine: Engine) -> None:
     tables = MetaData()
     tables.reflect(engine)
     for user_id in USERS:
+        rows: dict[str, dict[str, Any]] = {}
         with scope(user_id), engine.connect() as connection:
             for table in tables.sorted_tables:
                 if table.name != "alembic_version":
-                    connection.execute(table.insert().values({c.name: value_for(c, user_id) for c in table.c}))
+                    rows[table.name] = {c.name: value_for(c, user_id) for c in table.c}
+                    for key in (key for c in table.c if not c.nullable for key in c.foreign_keys):
+                        rows[table.name][key.parent.name] = rows[key.column.table.name][key.column.name]
+                    connection.execute(table.insert().values(rows[table.name]))
 
 
 def count(engine: Engine) -> dict[str, int]:

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from app.tasks.formats import NOT_READ, Format, Unreadable
 from app.tasks.order import DIGITS
+from app.tasks.reminders import read_reminders, write_reminders
+from app.times import FIRST_YEAR, LAST_YEAR, rfc3339
 
 Task = dict[str, Any]
 
@@ -23,6 +25,7 @@ PLAIN: Task = {
     "due_at": None,
     "time_zone": None,
     "recurrence": None,
+    "reminders": [],
     "list_id": None,
     "list_name": None,
     "parent_id": None,
@@ -36,11 +39,18 @@ PLAIN: Task = {
 LETTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0") | st.sampled_from(
     "\r\n\t\x0b\x0c\x1c\x7f\x85\u2028\ufeff,;:\"'\\nN=+-@ \uff1däß水🍵"
 )
-TIMES = st.datetimes(timezones=st.just(UTC)).map(
-    lambda time: time.isoformat(timespec="microseconds").replace("+00:00", "Z")
-)
+TIMES = st.datetimes(timezones=st.just(UTC)).map(rfc3339)
+# Those that the API accepts.
+ACCEPTED_TIMES = TIMES.filter(lambda time: FIRST_YEAR <= int(time[:4]) <= LAST_YEAR)
+DAYS = ACCEPTED_TIMES.map(lambda time: time[:10])
 ZONES = st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns", "Pacific/Apia", "Africa/Monrovia"])
 RULES = st.sampled_from(["FREQ=DAILY", "FREQ=WEEKLY;BYDAY=MO,TH;COUNT=3", "FREQ=MONTHLY;BYMONTHDAY=-1;INTERVAL=2"])
+
+REMINDERS = st.lists(
+    st.builds(lambda minutes: {"before_minutes": minutes}, st.sampled_from([0, 540]) | st.integers(0, 40_320))
+    | st.builds(lambda time: {"at": time}, ACCEPTED_TIMES),
+    max_size=5,
+).map(lambda reminders: read_reminders(write_reminders(reminders)))
 
 
 def text(least: int, most: int) -> st.SearchStrategy[str]:
@@ -62,10 +72,11 @@ def tasks(draw: st.DrawFn) -> Task:
         "completed_at": completed_at,
         "priority": draw(st.sampled_from(["none", "low", "medium", "high"])),
         "tags": draw(st.lists(text(1, 50), max_size=5, unique=True)),
-        "due_on": draw(st.dates()).isoformat() if due == "due_on" else None,
-        "due_at": draw(TIMES) if due == "due_at" else None,
+        "due_on": draw(DAYS) if due == "due_on" else None,
+        "due_at": draw(ACCEPTED_TIMES) if due == "due_at" else None,
         "time_zone": draw(st.none() | ZONES),
         "recurrence": draw(st.none() | RULES) if due else None,
+        "reminders": draw(REMINDERS),
         "list_name": draw(st.none() | text(1, 100)),
         "parent_id": draw(st.none() | st.uuids().map(str)),
         "position": draw(st.text(DIGITS, min_size=1, max_size=200)),

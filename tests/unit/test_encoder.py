@@ -22,6 +22,7 @@ from app.tasks import listing, queries
 from app.tasks.fields import write_tags
 from app.tasks.models import LISTED, tasks
 from app.tasks.order import DIGITS
+from app.tasks.reminders import write_reminders
 from app.tasks.responses import TASK, USER_TASK, Encoder
 from app.tasks.schemas import Task, TaskReplacement, UserTask
 from app.times import rfc3339
@@ -37,6 +38,7 @@ EVERYTHING = {
     "tags": ["ä, 茶", '"\n\\'],
     "time_zone": "Pacific/Auckland",
     "recurrence": "FREQ=DAILY",
+    "reminders": [{"before_minutes": 0}, {"at": "2026-03-14T09:26:53Z"}],
 }
 TASKS = {
     "open": {"title": "tea"},
@@ -47,6 +49,9 @@ TASKS = {
 }
 
 TIMES = st.datetimes(timezones=st.just(UTC)).map(rfc3339)
+REMINDERS = st.builds(lambda minutes: {"before_minutes": minutes}, st.integers(0, 40_320)) | st.builds(
+    lambda time: {"at": time}, TIMES
+)
 ANY_ROW = st.builds(
     namedtuple("Row", [column.key for column in queries.TASK]),
     id=st.uuids().map(str),
@@ -59,6 +64,7 @@ ANY_ROW = st.builds(
     due=st.none() | TIMES,
     time_zone=st.none() | st.sampled_from(["UTC", "Europe/Berlin"]),
     recurrence=st.none() | st.just("FREQ=DAILY"),
+    reminders=st.none() | st.lists(REMINDERS, max_size=5).map(write_reminders),
     list_id=st.none() | st.uuids().map(str),
     parent_id=st.none() | st.uuids().map(str),
     position=st.text(DIGITS, max_size=200),

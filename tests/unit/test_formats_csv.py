@@ -169,6 +169,7 @@ def test_an_empty_cell_is_null_or_the_default() -> None:
                 "due_at": None,
                 "time_zone": None,
                 "recurrence": None,
+                "reminders": [],
                 "list_id": None,
                 "list_name": None,
                 "parent_id": None,

@@ -1,7 +1,8 @@
 """CSV (RFC 4180), for spreadsheets: a header, then one task to a row.
 
 null is an empty cell, and an empty text the mark ' alone. Tags stand in one cell, with commas between them; a tag that
-holds a comma, a quotation mark or a line break stands in quotation marks, as a cell would: home,"tea, green".
+holds a comma, a quotation mark or a line break stands in quotation marks, as a cell would: home,"tea, green". Reminders
+stand in one cell, too: 15m is so many minutes before the due, and all else a time.
 """
 
 import csv
@@ -111,6 +112,12 @@ def _tags(line: int, text: str) -> list[str]:
     return next_row(line, csv.reader([text], skipinitialspace=True, strict=True), "list of tags") or []
 
 
+def _reminder(text: str) -> dict[str, Any]:
+    # A number alone could become another one: 15,20 is a fraction in much of Europe.
+    minutes = re.fullmatch("([0-9]{1,9})m", text)
+    return {"before_minutes": int(minutes[1])} if minutes else {"at": text}
+
+
 def _integer(_: int, text: str) -> int | str:
     return int(text) if re.fullmatch("-?[0-9]{1,18}", text) else text
 
@@ -122,11 +129,17 @@ INTEGER = Cell(read=_integer)
 TRUTH = Cell(
     lambda value: str(value).lower(), lambda _, text: {"true": True, "false": False}.get(text.lower(), text), _LEFT_OUT
 )
+REMINDERS = Cell(
+    lambda reminders: ",".join(each.get("at") or f"{each['before_minutes']}m" for each in reminders),
+    lambda _, text: [_reminder(each.strip()) for each in text.split(",")],
+    empty=[],
+)
 TAGS = Cell(lambda tags: ",".join(map(_quoted, tags)), _tags, empty=[])
 
 # The fields that are not plain text, or are never null.
 CELLS: Mapping[str, Cell] = {
     **dict.fromkeys(["id", "title", "priority", "created_at"], TEXT._replace(empty=_LEFT_OUT)),
     "completed": TRUTH,
+    "reminders": REMINDERS,
     "tags": TAGS,
 }

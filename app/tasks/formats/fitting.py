@@ -5,6 +5,7 @@ from functools import lru_cache
 from app.tasks import recurrence
 from app.tasks.fields import DETAILS_CHARACTERS, LIST_NAME_CHARACTERS, MAX_TAGS, TAG_CHARACTERS, TITLE_CHARACTERS
 from app.tasks.formats.records import Task
+from app.tasks.reminders import MAX_REMINDERS, read_reminders, write_reminders
 
 UNTITLED = "(untitled)"
 CUT = "…"
@@ -29,6 +30,10 @@ def fit(task: Task) -> tuple[Task, tuple[str, ...]]:
         name = _without_nul(task["list_name"]).strip()
         fits = len(name) <= LIST_NAME_CHARACTERS
         fitted["list_name"] = (name if fits else name[: LIST_NAME_CHARACTERS - len(CUT)] + CUT) or None
+    if task.get("reminders"):
+        reminders = [*{str(each): each for each in task["reminders"]}.values()]
+        fitted["reminders"] = read_reminders(write_reminders(reminders[:MAX_REMINDERS]))
+        left_out += ["reminders"] * len(reminders[MAX_REMINDERS:])
     if task.get("recurrence") and not _can_recur(task):
         fitted["recurrence"] = None
         left_out.append("recurrence")

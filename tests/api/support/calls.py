@@ -11,7 +11,8 @@ from werkzeug.test import TestResponse
 from tests.conftest import Caller
 
 TASK_FIELDS = {"id", "title", "details", "completed", "completed_at", "priority", "tags", "due_on", "due_at"}
-TASK_FIELDS |= {"time_zone", "recurrence", "list_id", "parent_id", "position", "created_at", "updated_at", "user_id"}
+TASK_FIELDS |= {"time_zone", "recurrence", "reminders", "list_id", "parent_id", "position"}
+TASK_FIELDS |= {"created_at", "updated_at", "user_id"}
 USER_TASK_FIELDS = TASK_FIELDS - {"details"} | {"description"}
 PROBLEM_MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
 

@@ -11,7 +11,7 @@ CARRIED = {"title": "water the plants", "details": "not the cactus", "priority":
 ON_A_DAY = {"due_on": "2026-03-14", "time_zone": "Pacific/Auckland", "recurrence": "FREQ=WEEKLY"}
 AT_A_TIME = {"due_at": "2026-03-14T09:26:53.589793Z", "time_zone": "Europe/Berlin", "recurrence": "FREQ=WEEKLY"}
 DAILY = {"due_on": "2026-03-14", "recurrence": "FREQ=DAILY"}
-WRITABLE = [*CARRIED, "due_on", "due_at", "time_zone", "recurrence"]
+WRITABLE = [*CARRIED, "due_on", "due_at", "time_zone", "recurrence", "reminders"]
 
 
 def set_by(call, completed=True):
