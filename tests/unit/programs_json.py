@@ -154,8 +154,9 @@ WUNDERLIST_TASKS: list[tuple[Task, list[str]]] = [
     (
         {"title": "Water the ferns", "completed": False, "priority": "high", "list_name": "Garden",
          "details": "From below", "due_on": "2017-03-14",
-         "recurrence": "FREQ=WEEKLY;INTERVAL=2", "created_at": "2017-03-01T08:00:00.000000Z"},
-        ["reminders"],
+         "recurrence": "FREQ=WEEKLY;INTERVAL=2", "created_at": "2017-03-01T08:00:00.000000Z",
+         "reminders": [{"at": "2017-03-14T08:00:00.000000Z"}]},
+        [],
     ),
     ({"title": "Kitchen", "completed": True, "list_name": "Garden"}, []),
     ({"title": "Bath", "completed": False, "list_name": "Garden"}, []),

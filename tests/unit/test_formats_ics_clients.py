@@ -23,6 +23,7 @@ NONE: Task = {
     "due_at": None,
     "time_zone": None,
     "recurrence": None,
+    "reminders": [],
     "list_id": None,
     "list_name": None,
     "parent_id": None,

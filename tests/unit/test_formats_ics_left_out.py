@@ -34,8 +34,6 @@ def test_other_texts_are_lines_of_the_details(lines: list[str], details: str | N
     [
         (["RELATED-TO:parent-1@example.com", "RELATED-TO;RELTYPE=parent:a", "RELATED-TO:"], ["RELATED-TO"] * 2),
         (['RELATED-TO;RELTYPE="CHILD":a', "RELATED-TO;RELTYPE=SIBLING:b"], ["RELATED-TO"] * 2),
-        (["BEGIN:VALARM", "TRIGGER:-PT15M", "END:VALARM"] * 2, ["VALARM", "VALARM"]),
-        (["DALARM:20260704T090000;;1;x"], ["DALARM"]),
         (["ATTACH:https://example.com/a", "ATTACH;ENCODING=BASE64:QQ=="], ["ATTACH", "ATTACH"]),
         (["ATTENDEE:mailto:a@example.com", "ORGANIZER:mailto:b@example.com"], ["ATTENDEE", "ORGANIZER"]),
         (["CLASS:PRIVATE"], ["CLASS"]),

@@ -3,6 +3,7 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from typing import IO, NamedTuple
 
@@ -23,13 +24,15 @@ _OURS = {"X-TASKS-TIME-ZONE", "X-TASKS-EXACT"}
 _STATE = {"STATUS", "COMPLETED", "PERCENT-COMPLETE", "PRIORITY", "CREATED", "DCREATED"}
 _TEXTS = {"SUMMARY", "DESCRIPTION", "CATEGORIES", "URL", "LOCATION", "GEO", "COMMENT", "CONTACT", "RESOURCES"}
 _SCHEDULE = {"DUE", "DTSTART", "DURATION", "RRULE", "EXDATE", "RDATE", "X-KDE-LIBKCAL-DTRECURRENCE"}
+_ALARM = {"TRIGGER", "ACTION", "REPEAT", "X-APPLE-PROXIMITY"}
+# The alarms of vCalendar 1.0.
+PHONE_ALARMS = ("AALARM", "DALARM", "MALARM", "PALARM")
 _ZONE = {"TZID", "X-LIC-LOCATION", "TZOFFSETFROM", "TZOFFSETTO", "TZNAME"}
 # A line without a name is read, and refused.
-_READ = frozenset({""} | _STRUCTURE | _PLACE | _OURS | _STATE | _TEXTS | _SCHEDULE | _ZONE)
+_READ = frozenset({"", *PHONE_ALARMS} | _STRUCTURE | _PLACE | _OURS | _STATE | _TEXTS | _SCHEDULE | _ALARM | _ZONE)
 # What no task can keep, and a user may miss.
-_ALARMS = {"VALARM", "AALARM", "DALARM", "MALARM", "PALARM"}
 _OTHERS = {"ATTACH", "ATTENDEE", "ORGANIZER", "RDATE", "EXRULE", "IMAGE", "CONFERENCE", "COLOR"}
-_LEFT_OUT = frozenset(_ALARMS | _OTHERS | {"X-APPLE-STRUCTURED-LOCATION"})
+_LEFT_OUT = frozenset(_OTHERS | {"X-APPLE-STRUCTURED-LOCATION"})
 # Properties of the whole calendar, and how many characters of one are kept: vCalendar 1.0 has a DAYLIGHT for each year.
 _WHOLE_CALENDAR = frozenset({"VERSION", "TZ", "DAYLIGHT", "X-WR-TIMEZONE", "X-WR-CALNAME"})
 _LONGEST_VALUES = 4_000
@@ -60,7 +63,7 @@ class Property(NamedTuple):
 
 
 class Component:
-    """A VTODO or a VTIMEZONE."""
+    """A VTODO, one of its alarms, or a VTIMEZONE."""
 
     def __init__(self, name: str, line: int, calendar: dict[str, str]) -> None:
         self.name = name
@@ -69,6 +72,7 @@ class Component:
         self.calendar = calendar
         # How often it has what no task can keep, by name.
         self.left_out: Counter[str] = Counter()
+        self.alarms: list[Component] = []
         # All lines of a VTIMEZONE, also those of the components inside it.
         self.lines: list[bytes] = []
         self._properties: defaultdict[str, list[Property]] = defaultdict(list)
@@ -174,12 +178,17 @@ class _Splitter:
         if component:
             component.take(line)
             if line.name == "BEGIN":
-                component.left_out.update(_LEFT_OUT & {_value(line)})
+                if self._open[-1] == "VALARM":
+                    component.alarms.append(Component("VALARM", line.number, self._calendar))
             elif line.name == "END" and _value(line) == component.name:
                 self._reading = None
                 return component
             elif self._open[-1] == component.name:
                 component.add(line)
+            elif self._open[-1] == "VALARM" and line.name in _ALARM:
+                # A faulty alarm is no fault of its task.
+                with suppress(Unreadable):
+                    component.alarms[-1].add(line)
         elif line.name in _WHOLE_CALENDAR and self._open == ["VCALENDAR"]:
             before = self._calendar.get(line.name, "")
             value = line.content.partition(b":")[2][:_LONGEST_VALUES].decode(errors="replace")

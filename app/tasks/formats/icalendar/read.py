@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 from app.http import strict_json
 from app.http.strict_json import NotJson
 from app.tasks.formats.fitting import fit
+from app.tasks.formats.icalendar import alarms
 from app.tasks.formats.icalendar.lines import Component, Property, components
 from app.tasks.formats.icalendar.rules import series
 from app.tasks.formats.icalendar.times import Clock, Span, day_of, in_zone_of, written
@@ -46,7 +47,7 @@ _IN_DETAILS = {
 
 
 def read(file: IO[bytes]) -> Records:
-    """Yield every VTODO. Skip events, journals and alarms."""
+    """Yield every VTODO. Skip events and journals."""
     zones = Zones(file)
     for found in components(file):
         if isinstance(found, Unreadable):
@@ -87,7 +88,10 @@ def _task(todo: Component, clock: Clock) -> tuple[Task, list[str]]:
     }
     named = {"id": _id(todo), "title": todo.text("SUMMARY"), "created_at": _created(todo, clock)}
     task |= {name: value for name, value in named.items() if value is not None}
-    task |= {name: value for name, value in _exact(todo).items() if is_exact(name, value, task.get(name))}
+    exact = _exact(todo)
+    task |= {name: value for name, value in exact.items() if is_exact(name, value, task.get(name))}
+    if alarms.is_exact(exact.get("reminders"), task):
+        task["reminders"] = exact["reminders"]
     return task | {"details": _with_other_texts(todo, task["details"])}, [
         *left_out,
         *other_relations,
@@ -167,11 +171,13 @@ def _tags(todo: Component) -> list[str]:
 
 
 def _schedule(todo: Component, clock: Clock) -> tuple[Task, list[str]]:
-    """Return when the task is due and how it recurs, and the kinds of what was left out."""
+    """Return when the task is due, how it recurs and when it reminds, and the kinds of what was left out."""
     first, rule = clock.span(todo), todo.text("RRULE") or None
     zone = todo.text("X-TASKS-TIME-ZONE")
     left_out = ["DTSTART"] if _has_other_start(todo, first) else []
     span = clock.current(todo, first) if rule else first
+    reminders, other_alarms = alarms.read_alarms(todo, clock, span)
+    left_out += other_alarms
     if rule and span != first and "COUNT" in rule.upper():
         # How many are left is not known.
         rule = None
@@ -190,7 +196,7 @@ def _schedule(todo: Component, clock: Clock) -> tuple[Task, list[str]]:
         "due_on": due.isoformat() if due and not is_time else None,
         "due_at": written(due) if isinstance(due, datetime) else None,
     }
-    return {**fields, "time_zone": zone, "recurrence": rule}, left_out
+    return {**fields, "time_zone": zone, "recurrence": rule, "reminders": reminders}, left_out
 
 
 def _has_other_start(todo: Component, span: Span) -> bool:

@@ -13,7 +13,7 @@ Time = date | datetime
 
 _MOMENT = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})(?:T([0-9]{2})([0-9]{2})([0-9]{2})(Z?))?")
 _DURATION = re.compile(
-    r"\+?P(?:(?P<weeks>[0-9]{1,6})W|(?:(?P<days>[0-9]{1,6})D)?"
+    r"(?P<sign>[+-]?)P(?:(?P<weeks>[0-9]{1,6})W|(?:(?P<days>[0-9]{1,6})D)?"
     r"(?:T(?:(?P<hours>[0-9]{1,6})H)?(?:(?P<minutes>[0-9]{1,6})M)?(?:(?P<seconds>[0-9]{1,6})S)?)?)"
 )
 
@@ -83,6 +83,16 @@ class Clock:
             raise Unreadable(found.line, f"This day or time does not exist ({error}). Correct it.") from error
 
 
+def duration(text: str) -> tuple[timedelta, timedelta] | None:
+    """Return the days and the hours of a duration (section 3.3.6), both negative after a minus."""
+    found = _DURATION.fullmatch(text.strip())
+    if not found:
+        return None
+    parts = {name: int(number or 0) for name, number in found.groupdict().items() if name != "sign"}
+    days, hours = timedelta(weeks=parts.pop("weeks"), days=parts.pop("days")), timedelta(**parts)
+    return (-days, -hours) if found["sign"] == "-" else (days, hours)
+
+
 def written(time: datetime) -> str:
     """Return a time as the API writes it."""
     return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -102,11 +112,10 @@ def in_zone_of(start: Time, time: Time) -> Time:
 
 def _after(start: Time, found: Property) -> Time:
     """Return the time a duration after another. Days are counted on the clock; hours are exact (section 3.3.6)."""
-    duration = _DURATION.fullmatch(found.value.strip())
-    if not duration:
+    length = duration(found.value)
+    if not length or min(length) < timedelta():
         raise Unreadable(found.line, "This is not a duration. Write it as P1D or PT1H30M.")
-    parts = {name: int(number) for name, number in duration.groupdict(default="0").items()}
-    due = start + timedelta(weeks=parts.pop("weeks"), days=parts.pop("days"))
+    due = start + length[0]
     if not isinstance(due, datetime):
         return due
-    return (due.astimezone(UTC) + timedelta(**parts)).astimezone(due.tzinfo)
+    return (due.astimezone(UTC) + length[1]).astimezone(due.tzinfo)

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from app.tasks.formats.icalendar.alarms import as_alarms, write_alarms
 from app.tasks.formats.icalendar.values import CARRIED, escape, fold
 from app.tasks.formats.records import Task
 
@@ -57,9 +58,11 @@ def _lines(task: Task, zone: str, local: str) -> Iterator[str]:
     if task["time_zone"] and not zone:
         yield f"X-TASKS-TIME-ZONE:{escape(task['time_zone'])}"
     # ASCII only, so that the exact text needs nothing that iCalendar cannot carry.
-    exact = {field: task[field] for field in CARRIED if task[field] != carried[field]}
+    carried["reminders"] = as_alarms(task, task["reminders"])
+    exact = {field: task[field] for field in carried if task[field] != carried[field]}
     if exact:
         yield f"X-TASKS-EXACT:{escape(json.dumps(exact))}"
+    yield from write_alarms(task, carried["title"])
     yield "END:VTODO"
 
 

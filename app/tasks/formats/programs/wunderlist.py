@@ -69,7 +69,10 @@ def _record(item: Item, list_: str, parts: dict[str, list[Item]]) -> Record:
         "recurrence": f"FREQ={frequency};INTERVAL={_either(item, 'recurrence_count') or 1}" if frequency else None,
         "created_at": moment(_either(item, "created_at")),
     }
-    return Record(1, task, tuple(name for name in ("reminders", "files") if parts[name]))
+    times = filter(None, (moment(part["date"] or part["remindAt"]) for part in parts["reminders"]))
+    if reminders := [{"at": time} for time in times]:
+        task["reminders"] = reminders
+    return Record(1, task, ("files",) if parts["files"] else ())
 
 
 def _either(item: Item, name: str) -> str:
