@@ -73,7 +73,7 @@ class ImportFault(Schema):
 
 
 class ImportOmission(Schema):
-    kind = Text(1, 200, required=True, metadata={"example": "VALARM"})
+    kind = Text(1, 200, required=True, metadata={"example": "ATTACH"})
     count = Count(required=True)
 
 

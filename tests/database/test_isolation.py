@@ -36,6 +36,7 @@ from app.tasks import (
     lists,
     moves,
     queries,
+    reminder_queries,
     subtasks,
     summary,
     transfer,
@@ -84,6 +85,7 @@ def then_read(write: Callable[[str, str], None]) -> Callable[[str, str], Any]:
     return run
 
 
+LATER = "2050-03-14T09:26:53.589793Z"
 INBOX, START = moves.Among(None, None), moves.Gap(None, None)
 # Every function with a user's id, called with the user and one of the user's tasks; in several ways, if it does several
 # things. A list has the same id as the task.
@@ -116,6 +118,7 @@ QUERIES: dict[str, Callable[[str, str], Any]] = {
     "changes.list_changes": lambda user, _: list(changes.list_changes(user, None, 50).changed),
     "batch.run that creates": lambda user, _: batch.run(Identity(user), [creating()]),
     "batch.run that deletes": lambda user, task: batch.run(Identity(user), [{"op": "delete", "id": task}]),
+    "batch.write_all": lambda user, task: batch.write_all(Identity(user), [{"op": "delete", "id": task}])[0],
     "bulk_queries.lock_tasks": lambda user, task: list(bulk_queries.lock_tasks(user, [task])),
     "bulk_queries.insert_tasks": lambda user, _: bulk_queries.insert_tasks(user, [row()]),
     "bulk_queries.import_tasks": lambda user, _: bulk_queries.import_tasks(user, [row()]),
@@ -164,6 +167,13 @@ QUERIES: dict[str, Callable[[str, str], Any]] = {
             user, [{"id": parent_of(task), "list_id": None, "completed": True, "deleted": True}]
         )
     ),
+    "reminder_queries.set_fire_times": then_read(
+        lambda user, task: reminder_queries.set_fire_times(user, {task: [LATER]}, [task])
+    ),
+    "reminder_queries.set_fire_times of a known task": then_read(
+        lambda user, task: reminder_queries.set_fire_times(user, {task: []})
+    ),
+    "reminder_queries.drop_past": then_read(lambda user, task: reminder_queries.drop_past(user, [task])),
     "unit_of_work.in_unit_of_work": lambda user, task: unit_of_work.in_unit_of_work(
         user, [task], lambda drafts: (drafts.delete(task), drafts.write())
     ),
@@ -177,7 +187,7 @@ QUERIES |= {
 }
 
 MODULES = (queries, edits, listing, changes, batch, bulk_queries, summary, transfer, trash)
-MODULES += (lists, moves, subtasks, unit_of_work, queue, delivery)
+MODULES += (lists, moves, subtasks, unit_of_work, reminder_queries, queue, delivery)
 
 CURRENT_USER = "SELECT current_setting('app.user_id', true)"
 
@@ -225,7 +235,7 @@ def add_family(caller: Caller) -> str:
     task_id = str(uuid.uuid4())
     assert caller.post("/v1/lists", json={"id": task_id, "name": "list"}).status_code == 201
     caller.add(id=task_id, list_id=task_id)
-    caller.add(id=parent_of(task_id))
+    caller.add(id=parent_of(task_id), reminders=[{"at": LATER}])
     caller.add(parent_id=parent_of(task_id))
     return task_id
 
@@ -243,6 +253,9 @@ def all_of(caller: Caller) -> list[Any]:
         "SELECT id FROM lists",
         "UPDATE lists SET name = 'x' RETURNING id",
         "DELETE FROM lists RETURNING id",
+        "SELECT task_id FROM reminders",
+        "UPDATE reminders SET fire_at = now() RETURNING task_id",
+        "DELETE FROM reminders RETURNING task_id",
     ],
 )
 @pytest.mark.parametrize("scoped", [False, True], ids=["outside a scope", "in another's scope"])

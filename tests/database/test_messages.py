@@ -217,6 +217,47 @@ def test_a_task_without_subtasks_is_changed_in_one_message(
     assert len(sent) == 1, sent
 
 
+# BEGIN, the task locked and written, its reminders, COMMIT.
+WITH_REMINDERS = BEGIN_AND_COMMIT + 3
+REMINDING = {"due_on": "2050-03-14", "reminders": [{"before_minutes": 15}]}
+
+
+def test_a_task_with_reminders_is_made_in_one_transaction(app: Flask, ann: Caller) -> None:
+    """However many it has."""
+    ann.add()
+
+    with messages(app) as sent:
+        ann.add(due_on="2050-03-14", reminders=[{"before_minutes": each} for each in range(5)])
+
+    assert len(sent) == WITH_REMINDERS, sent
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "count"),
+    [
+        ("PATCH", "", {"title": "x"}, 1),
+        ("PATCH", "", {"completed": True}, 1),
+        ("DELETE", "", None, 1),
+        ("PATCH", "", {"due_on": "2050-03-15"}, WITH_REMINDERS + 1),
+        ("PATCH", "", {"reminders": []}, WITH_REMINDERS),
+        ("PUT", "", {"title": "x", **REMINDING}, WITH_REMINDERS - 1),
+        ("POST", "/toggle", None, REFUSED + WITH_REMINDERS - 1),
+        ("PATCH", "", {"completed": False}, REFUSED + WITH_REMINDERS - 1),
+        ("PUT", "", {"title": "x"}, REFUSED + WITH_REMINDERS),
+    ],
+)
+def test_only_what_moves_reminders_takes_more_messages(
+    app: Flask, ann: Caller, method: str, path: str, body: dict[str, object] | None, count: int
+) -> None:
+    """Two if other times take their places: those of before are deleted."""
+    task = ann.add(**REMINDING)
+
+    with messages(app) as sent:
+        assert ann.call(method, f"/v1/tasks/{task['id']}{path}", json=body).status_code in (200, 204)
+
+    assert len(sent) == count, sent
+
+
 @pytest.mark.parametrize("count", [1, 500])
 @pytest.mark.parametrize(("method", "path"), [("PATCH", ""), ("POST", "/toggle"), ("DELETE", "")])
 def test_subtasks_follow_their_parent_in_one_statement(

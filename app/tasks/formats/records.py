@@ -37,7 +37,7 @@ class Record(NamedTuple):
     line: int
     # The fields that it has, as JSON would hold them. Their values are not checked yet.
     task: Task
-    # What it has that no task can keep, by kind, such as VALARM.
+    # What it has that no task can keep, by kind, such as ATTACH.
     left_out: tuple[str, ...] = ()
     # Whether it is a subtask of the last task that is none.
     is_nested: bool = False
