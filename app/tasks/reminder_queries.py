@@ -1,25 +1,46 @@
 """The times at which the reminders of tasks fire. A row is deleted when its reminder fires, so it fires once."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, select, tuple_
+from sqlalchemy import Integer, bindparam, delete, select, tuple_
 
-from app.database import execute
-from app.database.columns import now
+from app.database import execute, fetch_all
+from app.database.columns import from_now, now
 from app.database.engines import for_engine
+from app.database.statements import Row
+from app.outbox.queue import look_soon
 from app.tasks.bulk_queries import ENGINES, INSERT_OF, inserting, parameters
-from app.tasks.models import reminders
+from app.tasks.models import TASK, reminders, tasks
+from app.tasks.reminders import fire_times
+
+# A reminder that is later than this, after an outage, does not fire.
+LATE_SECONDS = 24 * 3_600
+# The most that fires of one user at once, so that a transaction ends in time.
+FIRED_AT_ONCE = 1_000
 
 _user: Any = bindparam("of_user")
 _of_user = reminders.c.user_id == _user
+_rows = bindparam("rows", type_=Integer())
+_next = (
+    select(reminders.c.user_id, reminders.c.fire_at, now().label("clock")).order_by(reminders.c.fire_at).limit(_rows)
+)
+_this = (reminders.c.task_id, reminders.c.fire_at)
+_due = select(*_this).where(_of_user, reminders.c.fire_at <= now()).order_by(reminders.c.fire_at).limit(_rows)
+# Two workers may find the same. The second waits for the first, and then finds that they are gone.
+_take = (
+    delete(reminders)
+    .where(_of_user, tuple_(*_this).in_(_due))
+    .returning(*_this, from_now(-LATE_SECONDS).label("since"))
+)
 
 
 def _forgetting(sent: Mapping[str, Any]) -> Any:
     """Build the DELETE of the times of some tasks that were not sent."""
     kept = select(sent["id"], sent["fire_at"]).where(sent["fire_at"].is_not(None))
-    here = tuple_(reminders.c.task_id, reminders.c.fire_at)
-    return delete(reminders).where(_of_user, reminders.c.task_id.in_(select(sent["id"])), here.not_in(kept))
+    those = reminders.c.task_id.in_(select(sent["id"]))
+    return delete(reminders).where(_of_user, those, tuple_(*_this).not_in(kept))
 
 
 def _adding(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
@@ -33,9 +54,25 @@ def _dropping(sent: Mapping[str, Any]) -> Any:
     return delete(reminders).where(_of_user, reminders.c.task_id.in_(select(sent["id"])), past)
 
 
+def _getting(sent: Mapping[str, Any]) -> Any:
+    """Build the query for the tasks that can remind."""
+    these = (tasks.c.user_id == _user, tasks.c.id.in_(select(sent["id"])))
+    can_remind = (tasks.c.deleted_at.is_(None), tasks.c.completed_at.is_(None), tasks.c.reminders.is_not(None))
+    return select(*TASK).where(*these, *can_remind)
+
+
+_get = {name: _getting(columns(["id"])) for name, columns in ENGINES.items()}
 _forget = {name: _forgetting(columns(["id", "fire_at"])) for name, columns in ENGINES.items()}
 _add = {name: _adding(INSERT_OF[name], columns(["id", "fire_at"])) for name, columns in ENGINES.items()}
 _drop = {name: _dropping(columns(["id"])) for name, columns in ENGINES.items()}
+
+
+class Fired(NamedTuple):
+    """A task, the time of which it reminds, and its reminders at that time; after an outage, of all times since."""
+
+    task: Row
+    at: str
+    reminders: list[dict[str, Any]]
 
 
 def set_fire_times(user_id: str, times: Mapping[str, Collection[str]], new: Collection[str] = ()) -> None:
@@ -49,8 +86,30 @@ def set_fire_times(user_id: str, times: Mapping[str, Collection[str]], new: Coll
         execute(for_engine(_forget), parameters(user_id, [*known, *wanted]))
     if wanted:
         execute(for_engine(_add), parameters(user_id, wanted))
+        look_soon()
 
 
 def drop_past(user_id: str, ids: Collection[str]) -> None:
     """Drop what should have reminded of these tasks while they were completed or in the trash."""
     execute(for_engine(_drop), parameters(user_id, [{"id": id_} for id_ in ids]))
+
+
+def list_next(rows: int) -> list[Row]:
+    """Return the user and the time of so many next reminders of all users, and the time now. Only for a worker."""
+    return fetch_all(_next, {"rows": rows})
+
+
+def take_due(user_id: str) -> tuple[int, list[Fired]]:
+    """Take reminders of a user that are due, within a transaction; return how many, and those that fire."""
+    taken = fetch_all(_take, {"of_user": user_id, "rows": FIRED_AT_ONCE})
+    times: dict[str, list[str]] = defaultdict(list)
+    for row in taken:
+        if row.fire_at > row.since:
+            times[row.task_id].append(row.fire_at)
+    found = fetch_all(for_engine(_get), parameters(user_id, [{"id": task_id} for task_id in times])) if times else []
+    return len(taken), [_fired(task, sorted(times[task.id])) for task in found]
+
+
+def _fired(task: Row, times: list[str]) -> Fired:
+    named = fire_times(task._asdict())
+    return Fired(task, times[-1], [each for time in times for each in named.get(time, [])])

@@ -44,7 +44,7 @@ from app.tasks import (
     unit_of_work,
 )
 from app.tasks.formats import FORMATS
-from app.tasks.models import idempotency_keys, tasks
+from app.tasks.models import idempotency_keys, reminders, tasks
 from app.tasks.schemas import NewTask
 from tests.conftest import Caller, new_user_id
 
@@ -83,6 +83,12 @@ def then_read(write: Callable[[str, str], None]) -> Callable[[str, str], Any]:
         return list(listing.list_tasks(user_id, LIST).tasks)
 
     return run
+
+
+def due_of(user_id: str, task_id: str) -> Any:
+    """Let the reminders of a user be due; return the tasks that they are of."""
+    execute(update(reminders).where(reminders.c.user_id == user_id).values(fire_at=from_now(-1)))
+    return [fired.task.id for fired in reminder_queries.take_due(user_id)[1]]
 
 
 LATER = "2050-03-14T09:26:53.589793Z"
@@ -173,6 +179,7 @@ QUERIES: dict[str, Callable[[str, str], Any]] = {
     "reminder_queries.set_fire_times of a known task": then_read(
         lambda user, task: reminder_queries.set_fire_times(user, {task: []})
     ),
+    "reminder_queries.take_due": due_of,
     "reminder_queries.drop_past": then_read(lambda user, task: reminder_queries.drop_past(user, [task])),
     "unit_of_work.in_unit_of_work": lambda user, task: unit_of_work.in_unit_of_work(
         user, [task], lambda drafts: (drafts.delete(task), drafts.write())
@@ -548,18 +555,28 @@ def test_a_purge_leaves_nothing_on_its_connection(postgresql_engine: Engine) -> 
         assert [value or "" for value in connection.exec_driver_sql(shown).one()] == ["", "", "0", "0"]
 
 
-def test_a_worker_sees_the_outbox_alone_and_changes_nothing(anns: Caller, postgresql_engine: Engine) -> None:
+BY_A_WORKER = (
+    "UPDATE outbox SET body = 'x' RETURNING id",
+    "DELETE FROM outbox RETURNING id",
+    "UPDATE reminders SET fire_at = now() RETURNING task_id",
+    "DELETE FROM reminders RETURNING task_id",
+)
+
+
+def test_a_worker_sees_messages_and_times_and_changes_nothing(anns: Caller, postgresql_engine: Engine) -> None:
     """Of all users. It sends and writes in the scope of each message's user."""
     message_id = add_family(anns)
     add_messages(str(anns.user_id), message_id)
     with scope(WORK), postgresql_engine.connect() as connection:
         seen = {str(row.id) for row in connection.exec_driver_sql("SELECT id FROM outbox")}
-        for statement in ("UPDATE outbox SET body = 'x' RETURNING id", "DELETE FROM outbox RETURNING id"):
+        times = {str(row.task_id) for row in connection.exec_driver_sql("SELECT task_id FROM reminders")}
+        for statement in BY_A_WORKER:
             assert connection.exec_driver_sql(statement).all() == []
         for name in ("tasks", "lists", "idempotency_keys"):
             assert connection.exec_driver_sql(f"SELECT * FROM {name}").all() == []
 
     assert message_id in seen
+    assert parent_of(message_id) in times
     assert [row.id for row in all_messages(str(anns.user_id))].count(message_id) == 1
     with scope(str(anns.user_id)), pytest.raises(AnothersScope), scope(WORK):
         pass

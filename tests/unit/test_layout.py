@@ -144,6 +144,7 @@ def test_only_entry_points_enter_a_scope() -> None:
         "app/outbox/delivery.py",
         "app/outbox/queue.py",
         "app/work/purge.py",
+        "app/work/reminders.py",
         "app/work/senders.py",
     }
 

@@ -6,7 +6,7 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from app.database import execute, fetch_all, scope
-from app.tasks.models import reminders
+from app.tasks.models import reminders, tasks
 from app.times import rfc3339
 from tests.conftest import Caller
 
@@ -29,3 +29,17 @@ def let_pass(app: Flask, caller: Caller, minutes: float = 1) -> None:
         this = (reminders.c.user_id == caller.user_id, reminders.c.task_id == task_id, reminders.c.fire_at == time)
         with app.app_context(), scope(caller.user_id):
             execute(update(reminders).where(*this).values(fire_at=in_minutes(-minutes - number)))
+
+
+def go_back(app: Flask, caller: Caller, minutes: float) -> None:
+    """Move the dues of a user's tasks, and the times of their reminders, so far into the past."""
+    by = timedelta(minutes=minutes)
+    with app.app_context(), scope(caller.user_id):
+        for row in fetch_all(select(reminders).where(reminders.c.user_id == caller.user_id)):
+            this = (reminders.c.user_id == caller.user_id, reminders.c.task_id == row.task_id)
+            earlier = rfc3339(datetime.fromisoformat(row.fire_at) - by)
+            execute(update(reminders).where(*this, reminders.c.fire_at == row.fire_at).values(fire_at=earlier))
+        dated = select(tasks.c.id, tasks.c.due).where(tasks.c.user_id == caller.user_id, tasks.c.due.is_not(None))
+        for row in fetch_all(dated):
+            earlier = rfc3339(datetime.fromisoformat(row.due) - by)
+            execute(update(tasks).where(tasks.c.user_id == caller.user_id, tasks.c.id == row.id).values(due=earlier))
