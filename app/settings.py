@@ -73,6 +73,11 @@ class Settings:
     cors_origins: tuple[str, ...] = setting(parse.origin_list, absent=())
     cors_headers: tuple[str, ...] = setting(parse.header_list, absent=())
     public_url: str = setting(parse.origin)
+    smtp_url: parse.MailServer | None = setting(parse.mail_server)  # noqa: RUF009 (it is a field)
+    mail_from: str | None = setting(parse.mail_address)
+    password_reset_url: str | None = setting(parse.link_template)
+    email_verify_url: str | None = setting(parse.link_template)
+    require_verified_email: bool = setting(parse.switch, "off")
     trusted_proxies: int = setting(parse.integer(0, 10), "0")
     host: str = setting(parse.host, "127.0.0.1")
     port: int = setting(parse.integer(1, 65_535), "8000")
@@ -87,6 +92,11 @@ class Settings:
     def mcp_url(self) -> str:
         """The address of the endpoint for agents, which is also the audience of tokens for it (RFC 8707)."""
         return f"{self.public_url}/mcp"
+
+    @property
+    def sends_mail(self) -> bool:
+        """Whether accounts can be reached by mail."""
+        return self.local_auth and self.smtp_url is not None
 
 
 def variables() -> dict[str, Field[Any]]:
@@ -133,6 +143,10 @@ def read_settings(environment: Mapping[str, str], instance: Path = INSTANCE, mak
         settings.argon2_memory_kib >= kib and settings.argon2_passes >= passes for kib, passes in OWASP_ARGON2ID
     ):
         raise SettingsError("ARGON2_MEMORY_KIB and ARGON2_PASSES are too small together: try 19456 and 2")
+    if (settings.smtp_url is None) != (settings.mail_from is None):
+        raise SettingsError("SMTP_URL and MAIL_FROM need each other: set both, or neither")
+    if settings.require_verified_email and not settings.sends_mail:
+        raise SettingsError("REQUIRE_VERIFIED_EMAIL is on, but no mail can be sent: set SMTP_URL and MAIL_FROM")
     if settings.auth_audience_claim != "aud" and settings.auth_audience is None:
         raise SettingsError("AUTH_AUDIENCE_CLAIM is set, but not AUTH_AUDIENCE: set it to what that claim must say")
     if not (settings.local_auth or settings.better_auth_secrets or settings.auth_jwks_url):

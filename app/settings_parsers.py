@@ -3,7 +3,9 @@
 import re
 import socket
 from collections.abc import Callable
-from urllib.parse import parse_qsl, urlsplit
+from dataclasses import dataclass, field
+from email.utils import formataddr, parseaddr
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import psycopg2
 from jwt import InvalidKeyError
@@ -23,6 +25,11 @@ _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 # Apps in a web view (capacitor, ionic, tauri) and browser extensions have their own schemes.
 _ORIGIN = re.compile(r"(?!ftp:|file:)[a-z][a-z0-9+.-]*://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+
+
+# RFC 6409 and RFC 8314.
+_MAIL_PORTS = {"smtp": 587, "smtps": 465}
+_MAIL_ADDRESS = re.compile(r"[!-?A-~]+@[A-Za-z0-9.-]+")
 
 
 def integer(minimum: int, maximum: int) -> Callable[[str], int]:
@@ -110,6 +117,56 @@ def is_safe(url: str) -> bool:
     """Return whether nobody in the network can change what this address serves."""
     parts = urlsplit(url)
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where mails are handed over, and how: with TLS from the start, or with STARTTLS."""
+
+    host: str
+    port: int
+    user: str | None
+    password: str | None = field(repr=False)
+    tls: bool
+
+    @property
+    def is_local(self) -> bool:
+        """Whether no network lies between."""
+        return self.host in LOOPBACK
+
+
+def mail_server(text: str) -> MailServer:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    is_wrong = parts.path.strip("/") or parts.query or parts.fragment or bool(parts.username) != bool(parts.password)
+    if parts.scheme not in _MAIL_PORTS or not parts.hostname or is_wrong:
+        raise ValueError(
+            "must be a mail server such as smtp://user:password@mail.example.com:587, or smtps://; write special "
+            "characters of user and password as %40"
+        )
+    user, password = (part and unquote(part) for part in (parts.username, parts.password))
+    return MailServer(parts.hostname, port or _MAIL_PORTS[parts.scheme], user, password, parts.scheme == "smtps")
+
+
+def mail_address(text: str) -> str:
+    """An address, perhaps with a name before it."""
+    name, address = parseaddr(text)
+    if not _MAIL_ADDRESS.fullmatch(address) or not text.isprintable():
+        raise ValueError("must be an address such as tasks@example.com, or Tasks <tasks@example.com>")
+    return formataddr((name, address))
+
+
+def link_template(text: str) -> str:
+    """The address of a front end's page, in which a token replaces {token}."""
+    if text.count("{token}") != 1 or not text.isprintable() or not is_safe(text):
+        raise ValueError(
+            "must be a page's address with {token}, such as https://app.example.com/reset#token={token}; http only on "
+            "loopback"
+        )
+    return text
 
 
 def host(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.settings import PROJECT, Settings, SettingsError, misspelt, read_settings
+from app.settings_parsers import MailServer
 
 SECRET = "s" * 32
 OTHER = "t" * 32
@@ -42,6 +43,11 @@ DEFAULTS = [
     ("LOG_FORMAT", "log_format", "auto"),
     ("METRICS", "metrics", False),
     ("WORK", "work", True),
+    ("SMTP_URL", "smtp_url", None),
+    ("MAIL_FROM", "mail_from", None),
+    ("PASSWORD_RESET_URL", "password_reset_url", None),
+    ("EMAIL_VERIFY_URL", "email_verify_url", None),
+    ("REQUIRE_VERIFIED_EMAIL", "require_verified_email", False),
 ]
 FIELD = {variable: field for variable, field, _ in DEFAULTS} | {
     "AUTH_SECRET": "auth_secrets",
@@ -77,6 +83,8 @@ TAKEN = [
     ("PUBLIC_URL", "http://[::1]:8000", "http://[::1]:8000"),
     ("LOCAL_AUTH", "On", True),
     ("WORK", "off", False),
+    ("PASSWORD_RESET_URL", "https://a.example.com/#token={token}", "https://a.example.com/#token={token}"),
+    ("EMAIL_VERIFY_URL", "http://localhost:3000/v/{token}", "http://localhost:3000/v/{token}"),
     ("ACCESS_TOKEN_SECONDS", "60", 60),
     ("ACCESS_TOKEN_SECONDS", "86400", 86_400),
     ("REFRESH_TOKEN_SECONDS", "3600", 3_600),
@@ -159,6 +167,24 @@ REFUSED = {
     "LOG_LEVEL": ["verbose", "10"],
     "LOG_FORMAT": ["xml"],
     "METRICS": ["yes", "1"],
+    "WORK": ["yes"],
+    "SMTP_URL": [
+        "mail.example.com",
+        "https://mail.example.com",
+        "smtp://",
+        "smtp://user@mail.example.com",
+        "smtp://mail.example.com:port",
+        "smtp://mail.example.com/inbox",
+        "smtp://mail.example.com?tls=off",
+    ],
+    "MAIL_FROM": ["tasks", "@example.com", "Tasks <tasks>", "tasks@example.com\tBcc: b@example.com"],
+    "PASSWORD_RESET_URL": [
+        "https://a.example.com",
+        "http://a.example.com/{token}",
+        "https://a.example.com/{token}{token}",
+    ],
+    "EMAIL_VERIFY_URL": ["/verify#token={token}", "https://a.example.com/verify#{}"],
+    "REQUIRE_VERIFIED_EMAIL": ["1"],
     "DATABASE_URL": [
         "postgresql://ann@localhost/tasks?schema=public",
         "postgresql://ann@localhost/tasks?sslmode=",
@@ -171,6 +197,19 @@ REFUSED = {
         "sqlite://",
         "sqlite:///:memory:",
     ],
+}
+
+
+# What needs others.
+MAIL = {"SMTP_URL": "smtp://localhost", "MAIL_FROM": "tasks@example.com"}
+TAKEN_TOGETHER = {
+    "SMTP_URL": [
+        ("smtp://mail.example.com", MailServer("mail.example.com", 587, None, None, tls=False)),
+        ("smtps://ann%40a:p%2Fw@mail.example.com", MailServer("mail.example.com", 465, "ann@a", "p/w", tls=True)),
+        ("smtp://localhost:1025", MailServer("localhost", 1025, None, None, tls=False)),
+    ],
+    "MAIL_FROM": [("tasks@example.com", "tasks@example.com"), ("My Tasks <a@b.example>", "My Tasks <a@b.example>")],
+    "REQUIRE_VERIFIED_EMAIL": [("on", True)],
 }
 
 
@@ -199,7 +238,25 @@ def test_the_default_database_is_a_file_in_the_instance_folder(tmp_path: Path) -
 def test_every_setting_is_tested_here() -> None:
     """A new one needs rows in the tables above."""
     assert set(FIELD.values()) == {field.name for field in fields(Settings)}
-    assert {variable for variable, *_ in TAKEN} | {"DATABASE_URL"} == set(FIELD)
+    assert {variable for variable, *_ in TAKEN} | {"DATABASE_URL"} | TAKEN_TOGETHER.keys() == set(FIELD)
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "value"), [(name, *taken) for name, pairs in TAKEN_TOGETHER.items() for taken in pairs]
+)
+def test_settings_of_mail_are_accepted_together(tmp_path: Path, variable: str, text: str, value: Any) -> None:
+    """Each needs the others, or the service's own accounts."""
+    assert getattr(read(tmp_path, **{**MAIL, variable: text}), FIELD[variable]) == value
+    without = {name: given for name, given in MAIL.items() if name != variable}
+    if variable == "REQUIRE_VERIFIED_EMAIL":
+        assert refusal(tmp_path, REQUIRE_VERIFIED_EMAIL="on").startswith("REQUIRE_VERIFIED_EMAIL is on")
+    else:
+        assert refusal(tmp_path, **without).startswith("SMTP_URL and MAIL_FROM need each other")
+
+
+def test_the_password_of_a_mail_server_is_not_in_its_repr(tmp_path: Path) -> None:
+    """It could go into logs."""
+    assert "hunter2" not in repr(read(tmp_path, **{**MAIL, "SMTP_URL": "smtp://ann:hunter2@localhost"}))
 
 
 @pytest.mark.parametrize(("variable", "text", "value"), TAKEN)
@@ -227,6 +284,7 @@ def test_an_invalid_value_is_rejected_in_one_line(tmp_path: Path, variable: str,
         ("DATABASE_URL", "ann:hunter2@localhost/tasks"),
         ("DATABASE_URL", "mysql://ann:hunter2@localhost/tasks"),
         ("DATABASE_URL", "postgresql://ann:hunter2@localhost:port/tasks"),
+        ("SMTP_URL", "smtp://ann:hunter2@localhost:port"),
     ],
 )
 def test_an_error_repeats_no_secret(tmp_path: Path, variable: str, text: str) -> None:
