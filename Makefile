@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 # The lock names all packages. pip before 23.3 confuses `coverage[toml]` with another package than the pinned one and
 # looks for its newest release, so pip must not look for anything.
 PIP_INSTALL = bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r
+# What the description of the API has: every route.
+DESCRIBED = LOCAL_AUTH=on SMTP_URL=smtp://localhost MAIL_FROM=tasks@example.com
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command 'make lock' --quiet
 
@@ -44,7 +46,7 @@ check: $(VENV)/.development ## Check format, lint, types, the API's description,
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
-	@LOCAL_AUTH=on $(BIN)/flask openapi write - | diff -u docs/openapi.json - || { echo "docs/openapi.json is out of date: run 'make docs'"; exit 1; }
+	@$(DESCRIBED) $(BIN)/flask openapi write - | diff -u docs/openapi.json - || { echo "docs/openapi.json is out of date: run 'make docs'"; exit 1; }
 	@tests/contract/spectral/lint docs/openapi.json
 	@tests/contract/typescript/check docs/openapi.json
 	@$(MAKE) --no-print-directory conformance
@@ -57,7 +59,7 @@ format: $(VENV)/.development ## Format the code and fix what the linter can.
 	@$(BIN)/ruff format
 
 docs: $(VENV)/.development ## Generate docs/openapi.json and docs/errors.md again.
-	@LOCAL_AUTH=on $(BIN)/flask openapi write docs/openapi.json
+	@$(DESCRIBED) $(BIN)/flask openapi write docs/openapi.json
 	@$(BIN)/flask errors write docs/errors.md
 
 bench: $(VENV)/.runtime $(VENV)-bench/.installed ## Measure the service and its peers (a quarter of an hour), into docs/performance.md.

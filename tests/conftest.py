@@ -30,6 +30,9 @@ ENGINES = ("postgresql",) if {PGBOUNCER, CITUS} & os.environ.keys() else ("sqlit
 SHARED_SECRET = "a secret that only tests share: 0123456789"
 OWN_SECRET = "a secret that only this service has: 0123456789"
 
+# With these a service has the routes that need mails; nothing listens there.
+MAIL_SETTINGS = {"SMTP_URL": "smtp://localhost:9", "MAIL_FROM": "tasks@example.com"}
+
 engines_used: dict[str, str] = {}
 
 

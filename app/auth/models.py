@@ -14,6 +14,10 @@ users = Table(
     Column("password_hash", Text),
     Column("created_at", Timestamp, nullable=False),
     Column("disabled_at", Timestamp),
+    # When the address was verified; NULL if it was not.
+    Column("email_verified_at", Timestamp),
+    # The address that replaces it once that is verified.
+    Column("pending_email", Text),
     # An unset database setting reads as '', which must never be a user's id.
     CheckConstraint("id <> ''", name="id"),
 )
@@ -67,6 +71,26 @@ personal_tokens = Table(
 )
 Index(None, personal_tokens.c.user_id)
 Index(None, personal_tokens.c.expires_at)
+
+# Links in mails that work once: the newest of a user for each purpose.
+links = Table(
+    "links",
+    metadata,
+    Column("user_id", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    # The mail with the link; newer ones have greater ids.
+    Column("mail_id", Id, nullable=False),
+    # SHA-256 (hexadecimal) of the token.
+    Column("token_hash", Text, nullable=False),
+    # The address to which it was sent: it works for this address alone.
+    Column("email", Text, nullable=False),
+    Column("expires_at", Timestamp, nullable=False),
+    # A spent link stays until it expires, because its mail may be sent a second time.
+    Column("spent_at", Timestamp),
+    PrimaryKeyConstraint("user_id", "purpose"),
+    ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
+)
+Index(None, links.c.expires_at)
 
 # Tokens to reject despite a valid signature; every process keeps a copy. Rows outlive their user: no foreign key.
 revocations = Table(

@@ -118,6 +118,20 @@ class InsufficientScope(Problem):
         super().__init__(detail, headers={"WWW-Authenticate": challenge})
 
 
+class EmailUnverified(Problem):
+    """The account's address is not verified yet, which this service requires for signing in."""
+
+    status, code, title = 403, "email_unverified", "The address is not verified"
+    detail = "Open the link in the mail that was sent to the address, then sign in."
+
+
+class LinkInvalid(Problem):
+    """The link of a mail is unknown, spent or expired, or a newer one was sent."""
+
+    status, code, title = 400, "link_invalid", "The link does not work"
+    detail = "Ask for a new mail, and use its link. Each works once, and the newest alone."
+
+
 class UserIdMismatch(Problem):
     """The user id in the path is not the one in the token."""
 

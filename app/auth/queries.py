@@ -10,11 +10,13 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import uuid_utils
-from sqlalchemy import Delete, Integer, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import Delete, Integer, bindparam, delete, insert, null, select, tuple_, update
 
 from app.auth import personal_tokens, revoked, sessions
 from app.auth.addresses import fold
 from app.auth.identity import LOCAL_USER_PREFIX, Identity
+from app.auth.links import cancel_links
+from app.auth.mails import request_verification
 from app.auth.models import user_emails, users
 from app.auth.problems import EmailTaken, InvalidCredentials
 from app.auth.revoked import Revoked
@@ -28,12 +30,12 @@ from app.outbox.queue import delete_messages
 from app.services import services
 from app.times import rfc3339
 
-USER = (users.c.id, users.c.email, users.c.name, users.c.created_at)
+USER = tuple(users.c[name] for name in ("id", "email", "name", "created_at", "email_verified_at", "pending_email"))
 
 _this_user = users.c.id == bindparam("of_user")
 
 _claim_email = insert(user_emails)
-_add_user = insert(users).values(created_at=now()).returning(*USER)
+_add_user = insert(users).values(created_at=now(), email_verified_at=null(), pending_email=null()).returning(*USER)
 # Another request may have added the user in the meantime.
 _add_outside_user = both_engines(lambda insert: insert(users).values(created_at=now()).on_conflict_do_nothing())
 _owner_of_email = select(user_emails.c.user_id).where(user_emails.c.email == bindparam("email"))
@@ -42,10 +44,14 @@ _next_rows = (
     select(*USER, users.c.disabled_at).where(users.c.id > bindparam("after_id")).order_by(users.c.id).limit(1_000)
 )
 _rename = update(users).where(_this_user).values(name=bindparam("new_name"))
-_set_password = update(users).where(_this_user).values(password_hash=bindparam("new_hash"))
+_set_hash = update(users).where(_this_user).values(password_hash=bindparam("new_hash"))
+# Who knew the old one may have asked for another address.
+_set_password = _set_hash.values(pending_email=null())
 # Another request may have changed the password since it was verified.
 _still_verified = users.c.password_hash == bindparam("verified_hash")
+_renew_hash = _set_hash.where(_still_verified)
 _replace_password = _set_password.where(_still_verified)
+_verify = update(users).where(_this_user).values(email_verified_at=now())
 _disable = update(users).where(_this_user).values(disabled_at=now())
 _enable = update(users).where(_this_user).values(disabled_at=None)
 _release_email = delete(user_emails).where(
@@ -58,25 +64,43 @@ _delete_verified = _delete_user.where(_still_verified)
 def register(email: str, password_hash: str, name: str | None, session_seconds: int) -> tuple[Row, RefreshToken]:
     """Add an account and its first session; raise EmailTaken if the address belongs to an account."""
     with transaction():
-        user = add_account(email, password_hash, name)
+        user = add_unverified_account(email, password_hash, name)
         refresh = sessions.start_session(user.id, session_seconds)
         assert refresh is not None
         return user, refresh
+
+
+def add_unverified_account(email: str, password_hash: str, name: str | None) -> Row:
+    """Add an account, and ask for a mail that verifies its address."""
+    with transaction():
+        user = add_account(email, password_hash, name)
+        request_verification(user)
+        return user
 
 
 def add_account(email: str, password_hash: str | None, name: str | None, user_id: str | None = None) -> Row:
     """Add an account; raise EmailTaken if the address belongs to one. Without a hash, no password works."""
     user_id = user_id or f"{LOCAL_USER_PREFIX}{uuid_utils.uuid7().hex}"
     with transaction():
-        try:
-            execute(_claim_email, {"email": fold(email), "user_id": user_id})
-        except IntegrityError as error:
-            if violation(error) != "unique":
-                raise
-            raise EmailTaken from error
+        claim_address(email, user_id)
         user = fetch_one(_add_user, {"id": user_id, "email": email, "name": name, "password_hash": password_hash})
         assert user is not None
         return user
+
+
+def claim_address(email: str, user_id: str) -> None:
+    """Let an address belong to a user's account; raise EmailTaken if it belongs to one."""
+    try:
+        execute(_claim_email, {"email": fold(email), "user_id": user_id})
+    except IntegrityError as error:
+        if violation(error) != "unique":
+            raise
+        raise EmailTaken from error
+
+
+def release_address(email: str, user_id: str) -> None:
+    """Let an address belong to no account."""
+    execute(_release_email, {"of_email": fold(email), "of_user": user_id})
 
 
 def add_outside_user(user_id: str) -> None:
@@ -120,8 +144,9 @@ def make_personal_token(
 def change_password(user: Row, new_hash: str, kept_session: str | None, end_tokens: bool) -> Revoked:
     """Replace the verified password by a new one, and end the user's other sessions; the personal tokens on request."""
     with transaction():
-        if not replace_hash(user, new_hash):
+        if not execute(_replace_password, _verified_and_new(user, new_hash)):
             raise InvalidCredentials
+        cancel_links(user.id)
         ended = personal_tokens.end_tokens(user.id) if end_tokens else []
         return [*ended, *sessions.end_sessions(user.id, kept_session)]
 
@@ -130,6 +155,7 @@ def set_password(user_id: str, new_hash: str) -> tuple[Revoked, Revoked]:
     """Set a new password, whatever the current one is. Return the sessions and personal tokens that end: all."""
     with transaction():
         execute(_set_password, {"of_user": user_id, "new_hash": new_hash})
+        cancel_links(user_id)
         return sessions.end_sessions(user_id), personal_tokens.end_tokens(user_id)
 
 
@@ -142,9 +168,17 @@ def sign_out_everywhere(identity: Identity) -> Revoked:
 
 
 def replace_hash(user: Row, new_hash: str) -> bool:
-    """Store a new hash if the user's hash is still the verified one; return whether it was."""
-    parameters = {"of_user": user.id, "verified_hash": user.password_hash, "new_hash": new_hash}
-    return execute(_replace_password, parameters) > 0
+    """Store a new hash of the same password if the user's hash is still the verified one; return whether it was."""
+    return execute(_renew_hash, _verified_and_new(user, new_hash)) > 0
+
+
+def mark_verified(user_id: str) -> None:
+    """Take the account's address for verified."""
+    execute(_verify, {"of_user": user_id})
+
+
+def _verified_and_new(user: Row, new_hash: str) -> dict[str, str]:
+    return {"of_user": user.id, "verified_hash": user.password_hash, "new_hash": new_hash}
 
 
 def delete_user(identity: Identity, verified_hash: str | None = None) -> Revoked:
@@ -161,7 +195,7 @@ def delete_user(identity: Identity, verified_hash: str | None = None) -> Revoked
     with transaction():
         user = find_user(user_id)
         if user and user.email:
-            execute(_release_email, {"of_email": fold(user.email), "of_user": user_id})
+            release_address(user.email, user_id)
         if verified_hash is None:
             execute(_delete_user, {"of_user": user_id})
         elif not execute(_delete_verified, {"of_user": user_id, "verified_hash": verified_hash}):

@@ -29,6 +29,8 @@ IPV6_HOST_BITS = 64
 FAILURES = 10
 FAILURES_SECONDS = 15 * 60
 REQUESTS_SECONDS = 60
+# No window is longer: then it is deleted.
+LONGEST_SECONDS = 3_600
 CLOCK_SECONDS = 30
 # On average, one new window in this many deletes the old ones.
 CLEANUP_ONE_IN = 100
@@ -62,7 +64,7 @@ _take_back = (
     update(login_attempts).where(login_attempts.c.key == bindparam("of_key")).values(count=login_attempts.c.count - 1)
 )
 _clock = select(now().label("now"))
-_over = Expired(login_attempts.c.started_at, FAILURES_SECONDS)
+_over = Expired(login_attempts.c.started_at, LONGEST_SECONDS)
 
 
 def count_request(client: str, most: int) -> None:

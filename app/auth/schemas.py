@@ -24,10 +24,9 @@ EXAMPLE_REFRESH_TOKEN = f"{EXAMPLE_USER_ID}~{EXAMPLE_ID}~0~{'family'.ljust(22, '
 class Email(Text):
     """An address, stored as written and compared case-insensitively."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            3, EMAIL_CHARACTERS, trimmed=True, required=True, metadata={"format": "email", "example": "ann@example.com"}
-        )
+    def __init__(self, required: bool = True) -> None:
+        metadata = {"format": "email", "example": "ann@example.com"}
+        super().__init__(3, EMAIL_CHARACTERS, trimmed=True, required=required, metadata=metadata)
         self.validators.append(validate.Email())
 
 
@@ -83,13 +82,19 @@ class RefreshRequest(Schema):
     refresh_token = _refresh_token()
 
 
-# Each needs the other.
-PASSWORDS = (("password", "new_password"), ("new_password", "password"), ("end_tokens", "new_password"))
+# Each needs one of the others.
+NEEDED = {
+    "password": ("new_password", "email"),
+    "new_password": ("password",),
+    "email": ("password",),
+    "end_tokens": ("new_password",),
+}
 
 
 class AccountPatch(Schema):
-    """A new name, a new password together with the current one, or both. It can end the personal tokens too."""
+    """A new name, or with the current password a new password or address. It can end the personal tokens too."""
 
+    email = Email(required=False)
     name = Text(1, NAME_CHARACTERS, trimmed=True, allow_none=True, metadata={"example": "Ann"})
     password = Password(description="The present one.")
     new_password = NewPassword(example=EXAMPLE_NEW_PASSWORD)
@@ -99,9 +104,9 @@ class AccountPatch(Schema):
 
     @validates_schema
     def both_passwords(self, changes: dict[str, Any], **_: Any) -> None:
-        for given, needed in PASSWORDS:
-            if given in changes and needed not in changes:
-                raise ValidationError(f"Required together with {given}.", needed)
+        for given, needed in NEEDED.items():
+            if given in changes and changes.keys().isdisjoint(needed):
+                raise ValidationError(f"Required together with {given}.", needed[0])
 
 
 class AccountDeletion(Schema):
@@ -140,6 +145,21 @@ class User(Schema):
         },
     )
     created_at = Time("null before the user's first write.", allow_none=True)
+    email_verified = Boolean(
+        required=True,
+        metadata={
+            "description": "Whether a mail has shown that the address is the user's. For a user of another issuer: "
+            "what the token says.",
+            "example": True,
+        },
+    )
+    pending_email = Text(
+        3,
+        EMAIL_CHARACTERS,
+        required=True,
+        allow_none=True,
+        metadata={"description": "The address that replaces `email` once it is verified.", "example": None},
+    )
 
 
 class _Profile(Schema):

@@ -4,9 +4,16 @@ from typing import Any
 
 from flask import Response, g
 
-from app.auth import queries, rate_limits, sessions
+from app.auth import mails, queries, rate_limits, sessions, verification
 from app.auth.identity import authenticated, token_claims
-from app.auth.problems import EmailTaken, InvalidCredentials, RateLimited, TokenMalformed, TokenRevoked
+from app.auth.problems import (
+    EmailTaken,
+    EmailUnverified,
+    InvalidCredentials,
+    RateLimited,
+    TokenMalformed,
+    TokenRevoked,
+)
 from app.auth.rate_limits import limit_client
 from app.auth.schemas import (
     AccountDeletion,
@@ -34,30 +41,38 @@ me = Blueprint("caller", __name__, url_prefix="/v1/auth", description="The calle
 for blueprint in (accounts, me):
     blueprint.before_request(limit_client)
 
-USER_FIELDS = tuple(User().fields)
 SESSION_FIELDS = tuple(Session().fields)[:-1]
 
 
 @accounts.post("/register")
-@raises(EmailTaken, RateLimited, DatabaseUnavailable)
+@raises(EmailTaken, EmailUnverified, RateLimited, DatabaseUnavailable)
 @accounts.arguments(Registration)
 @accounts.response(201, RegistrationResult)
 def register(registration: dict[str, Any]) -> Response:
-    """Create an account and sign in."""
+    """Create an account and sign in.
+
+    Where addresses must be verified first, the account is created and the response is 403 `email_unverified`.
+    """
     password_hash = services().passwords.hash(registration["password"])
-    seconds = services().settings.refresh_token_seconds
-    user, refresh = queries.register(registration["email"], password_hash, registration.get("name"), seconds)
-    return _with_tokens(201, refresh, user=_fields(USER_FIELDS, user))
+    account = registration["email"], password_hash, registration.get("name")
+    if services().settings.require_verified_email:
+        queries.add_unverified_account(*account)
+        raise EmailUnverified
+    user, refresh = queries.register(*account, services().settings.refresh_token_seconds)
+    return _with_tokens(201, refresh, user=_user(user))
 
 
 @accounts.post("/login")
-@raises(InvalidCredentials, RateLimited, DatabaseUnavailable)
+@raises(InvalidCredentials, EmailUnverified, RateLimited, DatabaseUnavailable)
 @accounts.arguments(Credentials)
 @accounts.response(200, Tokens)
 def login(credentials: dict[str, Any]) -> Response:
     """Sign in."""
     account = queries.find_user_by_email(credentials["email"])
     user = _require_password(account, credentials["email"], credentials["password"])
+    if services().settings.require_verified_email and not user.email_verified_at:
+        mails.request_verification(user)
+        raise EmailUnverified
     refresh = sessions.start_session(user.id, services().settings.refresh_token_seconds, user.password_hash)
     if refresh is None:
         raise InvalidCredentials
@@ -142,19 +157,20 @@ def get_me() -> Response:
 
 @me.patch("/me")
 @authenticated
-@raises(InvalidCredentials, RateLimited)
+@raises(InvalidCredentials, EmailTaken, RateLimited)
 @me.arguments(AccountPatch)
 @me.response(200, User)
 def change_me(changes: dict[str, Any]) -> Response:
-    """Change the caller's name or password. A new password ends the other sessions.
+    """Change the caller's name, address or password. A new password ends the other sessions.
 
-    Personal tokens stay, unless `end_tokens` is true.
+    Personal tokens stay, unless `end_tokens` is true. A new address is the `pending_email` until it is verified by the
+    link that is sent to it. A service that sends no mail replaces the address at once.
     """
-    if "new_password" in changes:
-        user = _require_own_password(changes["password"])
-        password_hash = services().passwords.hash(changes["new_password"])
-        end_tokens = changes.get("end_tokens", False)
-        ended = queries.change_password(user, password_hash, g.identity.session_id, end_tokens)
+    if "password" in changes:
+        user, new = _require_own_password(changes["password"]), changes.get("new_password")
+        new_hash = None if new is None else services().passwords.hash(new)
+        session_id, end_tokens = g.identity.session_id, changes.get("end_tokens", False)
+        ended = verification.change_account(user, new_hash, changes.get("email"), session_id, end_tokens)
         services().revocations.add(ended)
     if "name" in changes:
         queries.name_user(g.identity, changes["name"])
@@ -217,17 +233,29 @@ def _renew_hash(user: Any, password: str) -> Any:
     return user
 
 
-def _me() -> dict[str, str | None]:
+def _me() -> dict[str, Any]:
     """Return the caller as JSON. Another issuer's user has no row before the first write; an account always has one."""
     identity = g.identity
     row = queries.find_user(identity.user_id)
     if identity.is_local:
         if row is None:
             raise TokenRevoked
-        return _fields(USER_FIELDS, row)
-    user = _fields(USER_FIELDS, row or (identity.user_id, None, None, None))
-    profile = read_profile(token_claims())
-    return {name: profile.get(name) if value is None else value for name, value in user.items()}
+        return _user(row)
+    claims = token_claims()
+    profile = read_profile(claims)
+    return {
+        "id": identity.user_id,
+        "email": profile.get("email"),
+        "name": (row and row.name) or profile.get("name"),
+        "created_at": row and row.created_at,
+        "email_verified": "email" in profile and claims.get("email_verified") in (True, "true"),
+        "pending_email": None,
+    }
+
+
+def _user(row: Any) -> dict[str, Any]:
+    user = {name: getattr(row, name) for name in ("id", "email", "name", "created_at")}
+    return {**user, "email_verified": row.email_verified_at is not None, "pending_email": row.pending_email}
 
 
 def _fields(names: tuple[str, ...], row: Any) -> dict[str, Any]:

@@ -33,7 +33,9 @@ from app.services import services
 from app.settings import MAX_ACCESS_TOKEN_SECONDS
 from app.tasks.summary import count_tasks
 
-FIELDS = ("id", "email", "name", "created_at", "disabled_at")
+FIELDS = ("id", "email", "name", "created_at", "email_verified_at", "pending_email", "disabled_at")
+# Short names of those that have longer ones.
+SHOWN = {"email_verified_at": "verified", "pending_email": "pending"}
 # The last columns may be wider than this.
 LINE = "{id:<36}  {created_at:<20}  {state:<8}  {email:<30}  {name}"
 HEADINGS = {"id": "ID", "created_at": "CREATED", "state": "STATE", "email": "E-MAIL", "name": "NAME"}
@@ -113,8 +115,10 @@ def show_user(user: str, json: bool) -> None:
         print_json(shown)
         return
     tasks = "{open} open, {completed} completed, {in_trash} in the trash".format(**shown["tasks"])
-    for name, value in {**_fields(found), "disabled_at": found.disabled_at or "not disabled", "tasks": tasks}.items():
-        click.echo(f"{name.removesuffix('_at'):<9} {printable(value or '-')}")
+    said = {"disabled_at": found.disabled_at or "not disabled", "tasks": tasks}
+    said |= {"email_verified_at": found.email_verified_at or "not verified"} if found.email else {}
+    for name, value in {**_fields(found), **said}.items():
+        click.echo(f"{SHOWN.get(name, name.removesuffix('_at')):<9} {printable(value or '-')}")
     click.echo(f"sessions  {len(shown['sessions'])}")
     for session in shown["sessions"]:
         click.echo("          {id}  began {created_at}, used {used_at}, ends {expires_at}".format(**session))
@@ -155,6 +159,25 @@ def enable_user(user: str, json: bool) -> None:
     if found.disabled_at:
         services().revocations.add(queries.enable_user(found.id))
     _say_switched(found, bool(found.disabled_at), "enabled", json)
+
+
+@users.command("verify")
+@user_argument
+@as_json
+@failing_in_one_line
+def verify_user(user: str, json: bool) -> None:
+    """Take an account's address for verified, as if its owner had opened the link in a mail.
+
+    \b
+    Example:
+      flask users verify ann@example.com
+    """
+    found = require_user(user)
+    if found.email is None:
+        raise click.ClickException(f"{found.id} signs in with another issuer and has no address here.")
+    if not found.email_verified_at:
+        queries.mark_verified(found.id)
+    _say_switched(found, not found.email_verified_at, "verified", json)
 
 
 @users.command("set-password")
@@ -280,7 +303,8 @@ def _agreed(question: str) -> bool:
 
 
 def _say_switched(user: Row, changed: bool, state: str, json: bool) -> None:
-    result = {"id": user.id, "email": user.email, "disabled": state == "disabled", "changed": changed}
+    told = {"verified": True} if state == "verified" else {"disabled": state == "disabled"}
+    result = {"id": user.id, "email": user.email, **told, "changed": changed}
     sentence = f"{{called}} is {state}." if changed else f"{{called}} was already {state}."
     answer(result if json else {"called": _called(user)}, sentence, json)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from time import monotonic
 from typing import Any
 
-from app.auth import personal_tokens, rate_limits, revoked, sessions
+from app.auth import links, personal_tokens, rate_limits, revoked, sessions
 from app.database import PURGE, scope
 from app.outbox import queue
 from app.outbox.delivery import Again, Outcome
@@ -25,6 +25,7 @@ PARTS: Mapping[str, Callable[[], Iterator[int]]] = {
     "revocations": revoked.purge_expired,
     "attempts": rate_limits.purge_expired,
     "tokens": personal_tokens.purge_expired,
+    "links": links.purge_expired,
     "messages": queue.purge_finished,
 }
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.api.support.calls import assert_problem
 from tests.auth.people import another_app
-from tests.conftest import new_user_id
+from tests.conftest import MAIL_SETTINGS, new_user_id
 
 pytestmark = pytest.mark.one_engine
 
@@ -25,9 +25,15 @@ OPEN = {
     "POST /v1/auth/register",
     "POST /v1/auth/login",
     "POST /v1/auth/refresh",
+    "POST /v1/auth/password/forgot",
+    "POST /v1/auth/password/reset",
+    "POST /v1/auth/email/verify",
+    "GET /reset-password",
+    "GET /verify-email",
 }
 # What adds routes.
 EVERYTHING = {"PUBLIC_URL": "https://tasks.example.com", "MCP_OAUTH_ISSUER": "https://app.example.com/api/auth"}
+EVERYTHING |= MAIL_SETTINGS
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 

@@ -10,6 +10,7 @@ from tests.api.support.foreign import (
     HARMLESS,
     IN_BATCH,
     KEY,
+    LINK,
     LIST_FILTER,
     LIST_ID,
     NAMED_BY,
@@ -35,7 +36,8 @@ from tests.api.support.foreign import (
     unknown_user,
     without_token,
 )
-from tests.conftest import Caller
+from tests.auth.people import another_app
+from tests.conftest import MAIL_SETTINGS, Caller
 from tests.contract.test_openapi import operations, parameters, resolve
 
 ABSENT, MISMATCH, OTHER_CURSOR = (404, "not_found"), (403, "user_id_mismatch"), (422, "invalid_cursor")
@@ -95,6 +97,10 @@ TABLE = {
     "POST /v1/auth/register": {EMAIL: (409, "email_taken")},
     "POST /v1/auth/login": {EMAIL: (401, "invalid_credentials")},
     "POST /v1/auth/refresh": {REFRESH: REVOKED},
+    "POST /v1/auth/password/forgot": {EMAIL: (202, None)},
+    "POST /v1/auth/password/reset": {LINK: (400, "link_invalid")},
+    "POST /v1/auth/email/verify": {LINK: (400, "link_invalid")},
+    "POST /v1/auth/email/send": {NOTHING: (202, None)},
     "POST /v1/auth/logout": {NOTHING: (204, None)},
     "GET /v1/auth/sessions": {NOTHING: (200, None)},
     "DELETE /v1/auth/sessions": {NOTHING: (204, None)},
@@ -103,7 +109,8 @@ TABLE = {
     "GET /v1/auth/tokens": {NOTHING: (200, None)},
     "DELETE /v1/auth/tokens/{pat_id}": {TOKEN: ABSENT},
     "GET /v1/auth/me": {NOTHING: (200, None)},
-    "PATCH /v1/auth/me": {NOTHING: (200, None)},
+    # Without the password. With it the address is pending, whosever it is.
+    "PATCH /v1/auth/me": {EMAIL: (422, "validation_error")},
     "DELETE /v1/auth/me": {NOTHING: (204, None)},
 }
 CASES = [(operation, way) for operation, row in TABLE.items() for way in row]
@@ -129,8 +136,16 @@ BODIES = {
     "POST /v1/auth/register": CREDENTIALS,
     "POST /v1/auth/login": CREDENTIALS,
     "PATCH /v1/auth/me": {"name": "Bob"},
+    "POST /v1/auth/password/reset": {"new_password": "battery staple horse"},
     "POST /v1/auth/tokens": {"name": "script", "scopes": ["tasks:write"]},
 }
+
+
+@pytest.fixture(scope="module")
+def app(new_database):
+    """An app with every operation."""
+    with another_app(new_database(), **MAIL_SETTINGS) as app:
+        yield app
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +203,7 @@ def test_every_operation_has_a_row_with_all_its_fields(document):
         unknown = {name for name in names if not is_harmless(name)} - NAMED_BY.keys()
         assert not unknown, (method, path)
         ways = {way for name in names & NAMED_BY.keys() for way in NAMED_BY[name]}
-        needs_one = ways & {PATH_ID, SESSION, TOKEN, EMAIL, REFRESH} or "{list_id}" in path
+        needs_one = ways & {PATH_ID, SESSION, TOKEN, EMAIL, REFRESH, LINK} or "{list_id}" in path
         found[f"{method.upper()} {path}"] = ways if needs_one else ways | {NOTHING}
 
     assert {operation: set(row) for operation, row in TABLE.items()} == found

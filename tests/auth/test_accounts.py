@@ -16,7 +16,7 @@ from tests.auth.people import (
 from tests.conftest import Caller
 
 TOKENS = {"access_token", "token_type", "expires_in", "refresh_token", "refresh_expires_in"}
-USER = {"id", "email", "name", "created_at"}
+USER = {"id", "email", "name", "created_at", "email_verified", "pending_email"}
 ANOTHER = "a newer and better one"
 
 
@@ -199,7 +199,8 @@ def test_an_empty_change_changes_nothing(member):
         ({"password": PASSWORD}, "new_password"),
         ({"new_password": ANOTHER}, "password"),
         ({"password": PASSWORD, "new_password": "short"}, "new_password"),
-        ({"email": "other@example.com"}, "email"),
+        ({"email": "other@example.com"}, "password"),
+        ({"email": "nobody", "password": PASSWORD}, "email"),
     ],
 )
 def test_an_invalid_change_changes_nothing(app, member, body, missing):

@@ -191,7 +191,7 @@ def test_old_windows_are_deleted_a_few_at_a_time(new_database, monkeypatch):
     monkeypatch.setattr(rate_limits, "CLEANUP_ONE_IN", 1)
     monkeypatch.setattr(rate_limits, "CLEANUP_ROWS", 3)
     with another_app(new_database()) as app, app.app_context():
-        for number, seconds in enumerate([WINDOW - 30, *[WINDOW + 1] * 7]):
+        for number, seconds in enumerate([rate_limits.LONGEST_SECONDS - 30, *[rate_limits.LONGEST_SECONDS + 1] * 7]):
             row = {"key": f"window {number}", "then": ago(seconds)}
             sql(app, "INSERT INTO login_attempts (key, started_at, count) VALUES (:key, :then, 1)", **row)
         left = []

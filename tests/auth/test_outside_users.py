@@ -19,12 +19,16 @@ def with_token(caller, app, **claims):
     return Caller(app, caller.user_id, shared_token(caller.user_id, **claims))
 
 
+# Of a user whose token says nothing of an address.
+UNVERIFIED = {"email_verified": False, "pending_email": None}
+
+
 def test_me_needs_no_row(ann):
     """Before the first write there is an id and nothing else."""
     answer = ann.get("/v1/auth/me")
 
     assert answer.status_code == 200
-    assert answer.json == {"id": ann.user_id, "email": None, "name": None, "created_at": None}
+    assert answer.json == {"id": ann.user_id, "email": None, "name": None, "created_at": None, **UNVERIFIED}
 
 
 def test_me_shows_the_row_once_there_is_one(ann):
@@ -189,7 +193,13 @@ def test_a_token_made_after_a_deletion_starts_from_zero(app, ann):
     later = with_token(ann, app, iat=int(time.time()) + 2)
 
     assert later.get("/v1/tasks").json["items"] == []
-    assert later.get("/v1/auth/me").json == {"id": ann.user_id, "email": None, "name": None, "created_at": None}
+    assert later.get("/v1/auth/me").json == {
+        "id": ann.user_id,
+        "email": None,
+        "name": None,
+        "created_at": None,
+        **UNVERIFIED,
+    }
     task = later.add()
     assert later.get("/v1/tasks").json["items"] == [task]
     assert_problem(ann.get("/v1/tasks"), 401, "token_revoked")

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import literal, update
 
-from app.auth.rate_limits import FAILURES_SECONDS
+from app.auth.rate_limits import LONGEST_SECONDS
 from app.database import execute, scope
 from app.database.columns import from_now
 from app.tasks import trash
@@ -188,7 +188,7 @@ def test_a_revocation_is_kept_while_it_rejects_a_token(app: Flask) -> None:
 
 def test_attempts_of_long_ago_are_forgotten(app: Flask) -> None:
     """They limit no client. Those of the last minutes still count."""
-    for key, seconds in (("old", FAILURES_SECONDS), ("young", FAILURES_SECONDS - 30)):
+    for key, seconds in (("old", LONGEST_SECONDS), ("young", LONGEST_SECONDS - 30)):
         row = {"key": key, "then": ago(seconds)}
         sql(app, "INSERT INTO login_attempts (key, started_at, count) VALUES (:key, :then, 1)", **row)
 

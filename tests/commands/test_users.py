@@ -87,7 +87,7 @@ def test_creating_an_account_twice_succeeds(app: Flask) -> None:
     again = create(app, email.upper(), "--name", "Ann")
 
     assert again == {**first, "created": False}
-    assert set(again) == {"id", "email", "name", "created_at", "created"}
+    assert set(again) == {"id", "email", "name", "created_at", "email_verified_at", "pending_email", "created"}
     assert create(app, email)["id"] == first["id"]
     printed = succeed(app, "users", "create", email, stdin=PASSWORD)
     assert printed == f"{email} already exists with these values: {first['id']}.\n"
@@ -187,7 +187,7 @@ def test_list_shows_all_users(app: Flask, monkeypatch: pytest.MonkeyPatch) -> No
     assert len(pages) == math.ceil(len(users) / 20) + 1
     assert emails <= {user["email"] for user in users}
     assert sorted({user["id"] for user in users}) == sorted(user["id"] for user in users)
-    assert list(users[0]) == ["id", "email", "name", "created_at", "disabled_at"]
+    assert list(users[0]) == ["id", "email", "name", "created_at", "email_verified_at", "pending_email", "disabled_at"]
 
 
 def test_the_table_shows_disabled_users(app: Flask) -> None:

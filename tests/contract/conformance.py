@@ -21,7 +21,7 @@ import schemathesis
 from schemathesis.openapi.checks import RejectedPositiveData, UseAfterFree
 
 from app.settings import PROJECT
-from tests.conftest import ENGINES, migrate, new_user_id, settings_for, shared_token
+from tests.conftest import ENGINES, MAIL_SETTINGS, migrate, new_user_id, settings_for, shared_token
 from tests.contract.beyond_schemas import fix_body, fix_headers, fix_query, is_beyond_schemas
 from tests.postgres import postgres_server
 from tests.process.conftest import BIN, Service, free_port
@@ -93,7 +93,13 @@ def try_service(engine: str, url: str, folder: Path, phases: str, seconds: float
     port = free_port()
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "HOST": "127.0.0.1", "PORT": str(port)}
     log = folder / f"{engine}.log"
-    service = Service([str(BIN / "gunicorn"), "wsgi:app"], PROJECT, port, log, environment | settings_for(url))
+    service = Service(
+        [str(BIN / "gunicorn"), "wsgi:app"],
+        PROJECT,
+        port,
+        log,
+        environment | settings_for(url, WORK="off", **MAIL_SETTINGS),
+    )
     try:
         service.wait_until_ready()
         status = try_requests(service, folder, phases, seconds)

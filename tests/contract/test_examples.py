@@ -9,7 +9,7 @@ from jsonschema_rs import Draft202012Validator
 from app.http.fields import EXAMPLE_ID
 from app.http.problems import catalogue
 from tests.auth.people import another_app
-from tests.conftest import Caller
+from tests.conftest import MAIL_SETTINGS, Caller
 
 DOCUMENT = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())
 PROBLEMS = DOCUMENT["components"]["responses"]
@@ -24,8 +24,14 @@ JSON_REQUESTS = {
     for name, (_, _, operation) in OPERATIONS.items()
     if "application/json" in operation.get("requestBody", {}).get("content", {})
 }
-# What no example can name: a refresh token, a session's id, and a personal token's.
-REFUSED = {"refresh_tokens": 401, "end_session": 404, "end_personal_token": 404}
+# What no example can name: a refresh token, a session's id, a personal token's, and a link's token.
+REFUSED = {
+    "reset_password": 400,
+    "verify_email": 400,
+    "refresh_tokens": 401,
+    "end_session": 404,
+    "end_personal_token": 404,
+}
 # What takes away what others need: a task until the next one restores it, a session, the account.
 LATER = ["delete_list", "delete_task", "restore_task", "delete_task_of_user", "logout", "end_sessions", "delete_me"]
 FAR_AHEAD = "2050"
@@ -71,7 +77,7 @@ def test_the_examples_in_their_order_are_one_story(new_database):
     Only what takes away comes later. Each answer has the members that its example has.
     """
     names = [name for name in OPERATIONS if name != "register"]
-    with another_app(new_database()) as app:
+    with another_app(new_database(), **MAIL_SETTINGS) as app:
         signed_up = Caller(app).post("/v1/auth/register", json=JSON_REQUESTS["register"]["example"])
         assert signed_up.status_code == 201, signed_up.text
         ann = Caller(app, signed_up.json["user"]["id"], signed_up.json["access_token"])

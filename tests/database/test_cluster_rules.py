@@ -84,6 +84,7 @@ BY_TIME = {
     "sessions": {"expires_at"},
     "revocations": {"expires_at", "changed_at"},
     "outbox": {"due_at", "finished_at"},
+    "links": {"expires_at"},
 }
 
 

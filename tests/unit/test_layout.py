@@ -15,7 +15,7 @@ FILES = {path.relative_to(PROJECT).as_posix(): path for path in sorted((PROJECT 
 FILES |= {"migrations/env.py": PROJECT / "migrations" / "env.py", "wsgi.py": PROJECT / "wsgi.py"}
 TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
 
-VIEWS = {"app/auth/views.py", "app/auth/views_of_tokens.py"}
+VIEWS = {"app/auth/views.py", "app/auth/views_of_mail.py", "app/auth/views_of_tokens.py"}
 VIEWS |= {"app/mcp/views.py", "app/tasks/views.py", "app/tasks/views_by_user.py", "app/tasks/views_of_lists.py"}
 # Around the views: the decorator that identifies the caller, the parser, the encoders, and each request's log line.
 READ_THE_REQUEST = VIEWS | {
@@ -30,7 +30,7 @@ READ_THE_REQUEST = VIEWS | {
     "app/tasks/responses.py",
 }
 # The allowed imports: a room may import those behind it, never those before it.
-ROOMS = ["commands", "ops", "work", "mcp", "tasks", "auth", "outbox", "database", "http", "settings"]
+ROOMS = ["commands", "ops", "work", "mcp", "mail", "tasks", "auth", "outbox", "database", "http", "settings"]
 # Next to the rooms: the worker may import the tools for waiting, and these and the times import no room.
 APART = {"server": {"app.turns"}, "turns": set(), "times": set()}
 
@@ -86,15 +86,17 @@ def test_only_some_files_of_auth_name_the_tables_of_users() -> None:
     """These are read across users, so every statement on them is in one of these files."""
     assert importers("app.auth.models") == {
         "app/auth/rate_limits.py",
+        "app/auth/links.py",
         "app/auth/personal_tokens.py",
         "app/auth/queries.py",
         "app/auth/revoked.py",
         "app/auth/sessions.py",
+        "app/auth/verification.py",
         "migrations/env.py",
     }
 
 
-@pytest.mark.parametrize("table", ["users", "user_emails", "personal_tokens", "sessions", "tasks", "outbox"])
+@pytest.mark.parametrize("table", ["users", "user_emails", "links", "personal_tokens", "sessions", "tasks", "outbox"])
 def test_no_sql_text_names_a_table(table: str) -> None:
     """It would escape both rules."""
     statement = re.compile(rf"\b(from|into|update|join|table)\s+{table}\b", re.IGNORECASE)
@@ -139,7 +141,9 @@ def test_only_entry_points_enter_a_scope() -> None:
 
     assert {name for name in enter if not name.startswith("app/commands/")} == {
         "app/auth/identity.py",
+        "app/auth/mails.py",
         "app/auth/queries.py",
+        "app/mail/handlers.py",
         "app/ops/isolation_probe.py",
         "app/outbox/delivery.py",
         "app/outbox/queue.py",

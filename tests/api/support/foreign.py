@@ -10,6 +10,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.auth import queries, sessions
+from app.auth.links import RESET, VERIFY, LinkToken
 from app.auth.tokens import RefreshToken, token_answer
 from app.services import services_of
 from tests.api.support.calls import BATCH, CHANGES, CREATE, CREATE_BY_USER, LIST, LIST_BY_USER
@@ -21,6 +22,7 @@ NOTHING = "nothing"
 PATH_ID, PATH_USER, CURSOR, SINCE = "path id", "path user", "cursor", "since token"
 KEY, TAG, NEW_ID = "idempotency key", "tag", "new task's id"
 SESSION, TOKEN, EMAIL, REFRESH = "session id", "personal token's id", "e-mail", "refresh token"
+LINK = "token of a link"
 # The operations of a batch that name a task, each a separate way.
 IN_BATCH = {f"{op} in a batch": op for op in ("update", "complete", "reopen", "move", "delete")}
 LIST_ID, PARENT_ID, NEIGHBOUR = "list id", "parent id", "neighbour"
@@ -66,6 +68,7 @@ NAMED_BY = {
     "If-None-Match": {TAG},
     "email": {EMAIL},
     "refresh_token": {REFRESH},
+    "token": {LINK},
 }
 # These concern only the caller's own data.
 HARMLESS = {"completed", "q", "limit", "status", "sort", "title", "details", "description", "name", "format"}
@@ -255,6 +258,9 @@ def name_foreign(
         body = {**(body or {}), "email": ann.email.upper()}
     if way == REFRESH:
         body = {"refresh_token": made_up_refresh_token(str(ann.caller.user_id), ann.session_id)}
+    if way == LINK:
+        purpose = RESET if path.endswith("/reset") else VERIFY
+        body = {**(body or {}), "token": str(LinkToken(purpose, str(ann.caller.user_id), 43 * "a"))}
     user_id = ann.caller.user_id if way == PATH_USER else caller.user_id or "nobody"
     # Only a task in the trash can be restored.
     task_id = ann.trashed_id if path.endswith("/restore") else ann.task_id
