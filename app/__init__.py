@@ -3,7 +3,7 @@
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import auth, cli, mcp, tasks, work
+from app import auth, cli, mail, mcp, tasks, work
 from app.auth.passwords import Passwords
 from app.auth.personal_uses import PersonalUses
 from app.auth.revocation import Revocations
@@ -39,7 +39,8 @@ def create_app(settings: Settings) -> Flask:
     auth.init_app(api, settings)
     tasks.init_app(api)
     mcp.init_app(app, settings)
-    work.init_app(app, handlers={})
+    mail.init_app(app, settings)
+    work.init_app(app, mail.handlers(settings))
     if settings.metrics:
         metrics.init_app(app)
     return app

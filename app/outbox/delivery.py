@@ -4,7 +4,7 @@ A message is leased by one statement, and sent outside of any transaction. If it
 and another one sends it again. So a message is sent at least once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -58,6 +58,15 @@ class Failed:
 
 
 Outcome = Done | Delivered | Again | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """Sends a message, in the scope of its user and outside of any transaction; in this many threads of a process."""
+
+    send: Callable[[Row], Outcome]
+    at_once: int
+
 
 _user: Any = bindparam("of_user", type_=Text())
 _is_due = (outbox.c.finished_at.is_(None), outbox.c.due_at <= now())

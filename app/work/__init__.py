@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from flask import Flask
 
+from app.outbox.delivery import Handler
 from app.work.loop import Loop, Source
 from app.work.outgoing import Outgoing
 from app.work.purge import PURGE_KIND, DailyPurge, purge_daily
-from app.work.senders import Handler
 
 
 def init_app(app: Flask, handlers: Mapping[str, Handler], sources: Sequence[Source] = ()) -> None:

@@ -11,9 +11,9 @@ from time import monotonic
 
 from flask import Flask
 
-from app.outbox.delivery import BEFORE_ALL, Place, list_due
+from app.outbox.delivery import BEFORE_ALL, Handler, Place, list_due
 from app.times import rfc3339
-from app.work.senders import Handler, Senders
+from app.work.senders import Senders
 
 # A message gets its time when its transaction begins, which may take until 20 s later to commit.
 OVERLAP = timedelta(seconds=30)

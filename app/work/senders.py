@@ -4,7 +4,6 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
@@ -12,7 +11,7 @@ from flask import Flask
 
 from app.database import scope
 from app.http.problems import Problem
-from app.outbox.delivery import Again, Outcome, claim, settle
+from app.outbox.delivery import Again, Handler, Outcome, claim, settle
 
 logger = logging.getLogger("tasks.work")
 
@@ -23,14 +22,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 5, 3_600
 
 # A receiver: the user, and the key of the messages.
 Lane = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Handler:
-    """Sends a message, in the scope of its user and outside of any transaction; in this many threads of a process."""
-
-    send: Callable[[Any], Outcome]
-    at_once: int
 
 
 class Senders:

@@ -114,6 +114,8 @@ def test_a_killed_worker_fails_only_its_own_requests(service: Service, sqlite_fi
 def test_new_connections_go_to_the_worker_with_fewer(service: Service) -> None:
     """A frozen worker gets none. When it continues, it gets more until it has as many."""
     one, other = until(lambda: service.workers()[1:] and service.workers(), "both workers")
+    # The connection that asked whether they are ready may still be closing.
+    until(lambda: sockets(one) == sockets(other), "workers without clients")
     without = {process: sockets(process) for process in (one, other)}
     with contextlib.ExitStack() as clients:
 

@@ -11,11 +11,10 @@ from sqlalchemy import text
 from app import work
 from app.auth.queries import add_outside_user
 from app.database import scope
-from app.outbox.delivery import Done, Outcome
+from app.outbox.delivery import Done, Handler, Outcome
 from app.outbox.queue import Message, enqueue
 from app.services import services_of
 from app.work import work_of
-from app.work.senders import Handler
 from tests.conftest import NewDatabase, make_app, new_user_id
 
 KIND = "test"

@@ -11,10 +11,9 @@ from typing import Any
 
 from app import work
 from app.outbox import delivery
-from app.outbox.delivery import Done, Outcome
+from app.outbox.delivery import Done, Handler, Outcome
 from app.work import work_of
 from app.work.loop import ALONE
-from app.work.senders import Handler
 from tests.conftest import make_app
 from tests.work.conftest import KIND
 

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from app.database import scope
-from app.outbox.delivery import BEFORE_ALL, Again, Delivered, Done, Failed, Outcome, list_due
+from app.outbox.delivery import BEFORE_ALL, Again, Delivered, Done, Failed, Handler, Outcome, list_due
 from app.outbox.queue import Message, enqueue
 from app.services import services_of
 from app.work import outgoing, purge, senders, work_of
@@ -159,7 +159,7 @@ def test_a_look_reads_only_what_became_due(app: Flask, user: str, receiver: Rece
     with scope(user):
         enqueue(user, [Message(KIND, "dead", "tea") for _ in range(700)])
     change(app, user, "due_at = :past", past="2026-01-01T00:00:00.000000Z")
-    here = outgoing.Outgoing(app, {KIND: senders.Handler(receiver, at_once=1)})
+    here = outgoing.Outgoing(app, {KIND: Handler(receiver, at_once=1)})
     pages = [here.run(500)[0] for _ in range(2)]
     send(user, "new", "live")
 
@@ -178,7 +178,7 @@ def test_everything_is_read_again_now_and_then(
     change(app, user, "due_at = :past", past="2026-01-01T00:00:00.000000Z")
     here = outgoing.Outgoing(app, {})
     assert here.run(500) == (0, None)
-    here = outgoing.Outgoing(app, {KIND: senders.Handler(receiver, at_once=1)})
+    here = outgoing.Outgoing(app, {KIND: Handler(receiver, at_once=1)})
     here._after = ("2026-02-01T00:00:00.000000Z", "", BEFORE_ALL[2])
     assert here.run(500)[0] == 0
     monkeypatch.setattr(outgoing, "WHOLE_AGAIN_SECONDS", -1)
@@ -201,7 +201,7 @@ def test_two_workers_send_each_message_once(app: Flask, user: str, receiver: Rec
     """As two processes, which know nothing of each other."""
     with scope(user):
         enqueue(user, [Message(KIND, str(number % 7), str(number)) for number in range(200)])
-    two = [outgoing.Outgoing(app, {KIND: senders.Handler(receiver, at_once=4)}) for _ in range(2)]
+    two = [outgoing.Outgoing(app, {KIND: Handler(receiver, at_once=4)}) for _ in range(2)]
     for here in two:
         here.run(500)
     assert all(here.wait(LONGEST_WAIT_SECONDS) for here in two)
