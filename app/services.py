@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from app.auth.verifier import Verifier
     from app.database.outages import DatabaseState
     from app.settings import Settings
+    from app.tasks.events import Listener
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Services:
     uses: "PersonalUses"
     # Set when this process has written a message that can be sent.
     alarm: Event = field(default_factory=Event)
+    # Told of what happens to tasks.
+    listeners: "list[Listener]" = field(default_factory=list)
 
 
 def services() -> Services:

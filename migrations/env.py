@@ -25,6 +25,7 @@ from app.database.scopes import without_time_limits
 from app.http.problems import DatabaseUnavailable
 from app.outbox import models as _outbox  # noqa: F401
 from app.tasks import models as _tasks  # noqa: F401
+from app.tasks import watched as _watched  # noqa: F401
 
 # Any number that no other program uses.
 ADVISORY_LOCK = 4_951_207

@@ -9,7 +9,8 @@ from app.auth.identity import Identity
 from app.auth.queries import add_outside_user
 from app.database import db, scope, transaction
 from app.http.problems import NotFound
-from app.tasks.queries import create_task, get_task
+from app.tasks.edits import create_task
+from app.tasks.queries import get_task
 
 TASK = {"title": "A probe that is rolled back", "details": None, "completed": False}
 

@@ -30,6 +30,7 @@ from app.database.columns import new_position, now, now_if
 from app.database.engines import for_engine
 from app.database.statements import Row
 from app.tasks.models import TASK, WRITABLE, reminders, tasks
+from app.tasks.watched import IS_WATCHED
 
 # The fields that are written. A completed task keeps its completion time, or gets the current time.
 WRITTEN = (*WRITABLE, "skipped_time", "next_id", "is_parent")
@@ -46,6 +47,7 @@ _SENT = {
 _rows: Any = bindparam("sent_rows", type_=Text())
 _user: Any = bindparam("of_user", type_=Text())
 _mine = tasks.c.user_id == _user
+_is_watched = IS_WATCHED.label("is_watched")
 
 
 def _on_postgresql(names: Iterable[str]) -> dict[str, ColumnElement[Any]]:
@@ -74,7 +76,7 @@ def locking(ids: Sequence[Any], subtasks: Any) -> Any:
     )
     wanted = union_all(*ids, parents)
     columns = (*TASK, tasks.c.deleted_at, tasks.c.skipped_time, tasks.c.next_id, tasks.c.is_parent)
-    rows = select(*columns, now().label("clock")).where(_mine, tasks.c.id.in_(wanted))
+    rows = select(*columns, now().label("clock"), _is_watched).where(_mine, tasks.c.id.in_(wanted))
     return rows.order_by(tasks.c.parent_id.is_not(None), tasks.c.id).with_for_update()
 
 
@@ -106,7 +108,7 @@ def _adding(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
     """Build an INSERT that leaves existing tasks unchanged."""
     position = func.coalesce(sent["position"], new_position().concat(sent["place"]))
     values = {**_new_values(sent, position), "deleted_at": case((sent["deleted"], now()))}
-    return inserting(insert_for_engine, tasks, values).on_conflict_do_nothing().returning(*TASK)
+    return inserting(insert_for_engine, tasks, values).on_conflict_do_nothing().returning(*TASK, _is_watched)
 
 
 def _updating(sent: Mapping[str, Any]) -> Any:
@@ -119,7 +121,7 @@ def _updating(sent: Mapping[str, Any]) -> Any:
         "updated_at": now(),
         "version": tasks.c.version + 1,
     }
-    return update(tasks).where(_mine, tasks.c.id == sent["id"]).values(values).returning(*TASK)
+    return update(tasks).where(_mine, tasks.c.id == sent["id"]).values(values).returning(*TASK, tasks.c.deleted_at)
 
 
 _lock = {name: _locking(columns(["id"])) for name, columns in ENGINES.items()}

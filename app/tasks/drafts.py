@@ -9,11 +9,15 @@ from app.database.texts import position_at
 from app.http.problems import NotFound
 from app.tasks import reminder_queries, subtasks
 from app.tasks.bulk_queries import WRITTEN, insert_tasks, lock_tasks, update_tasks
+from app.tasks.events import CREATED, Event, events_between
 from app.tasks.order import TIME_CHARACTERS
 from app.tasks.preconditions import ANY, Precondition
 from app.tasks.reminders import fire_times
 
 Draft = dict[str, Any]
+
+# Tasks that one statement changes, so that it ends in time.
+WRITTEN_AT_ONCE = 1_000
 
 
 class IdTakenConcurrently(Exception):
@@ -40,6 +44,12 @@ class Drafts:
         # When the reminders of a task fire, and the tasks that were completed or in the trash, and have reminders.
         self._fire_times: dict[str, set[str]] = {}
         self._revived: set[str] = set()
+        # Whether the user must be told of changes; the tasks before them, None if new; those here only for telling;
+        # and of which task a new one is the next occurrence.
+        self._is_watched = False
+        self._before: dict[str, Row | None] = {}
+        self._unasked: set[str] = set()
+        self._follows: dict[str, str] = {}
         # How many subtasks a task has; only of those where it matters.
         self._counts: dict[str, int] = {}
         # Lists that exist until the transaction ends.
@@ -52,19 +62,22 @@ class Drafts:
 
     def write(self) -> dict[str, Row]:
         """Write all changes, and return the rows of what was written. Raise IdTakenConcurrently if an id is taken."""
-        if self._followed:
+        if self._followed and not self._is_watched:
             parents = [{**self._drafts[id_], "completed": completed} for id_, completed in self._followed.items()]
             subtasks.follow_parents(self._user_id, sorted(parents, key=lambda parent: str(parent["id"])))
         # Always in the same order, so that two transactions never wait for each other.
         new, changed = sorted(self._new), sorted(self._changed.difference(self._new))
         for row in insert_tasks(self._user_id, [self._drafts[id_] for id_ in new]):
+            self._see(row, None)
             self._keep(row)
             self._last = self._last or row.position[:TIME_CHARACTERS]
         for task_id in new:
             if task_id not in self._written:
                 raise IdTakenConcurrently(task_id)
-        for row in update_tasks(self._user_id, [self._drafts[id_] for id_ in changed]):
-            self._keep(row)
+        for first in range(0, len(changed), WRITTEN_AT_ONCE):
+            part = [self._drafts[id_] for id_ in changed[first : first + WRITTEN_AT_ONCE]]
+            for row in update_tasks(self._user_id, part):
+                self._keep(row)
         self._write_reminders(new, changed)
         self._new, self._changed, self._followed = [], set(), {}
         return self._written
@@ -82,8 +95,19 @@ class Drafts:
 
     @property
     def written(self) -> Mapping[str, Row]:
-        """The rows of what was written."""
-        return self._written
+        """The rows of what was written, without subtasks that follow their parents."""
+        return {id_: row for id_, row in self._written.items() if id_ not in self._unasked}
+
+    @property
+    def events(self) -> list[Event]:
+        """What the user must be told of what was written."""
+        if not self._is_watched:
+            return []
+        before = {id_: row for id_, row in self._before.items() if row}
+        new = [row for id_, row in self._written.items() if id_ not in before]
+        follows = ({"follows": self._follows[row.id]} if row.id in self._follows else {} for row in new)
+        created = [Event(CREATED, row, more=more) for row, more in zip(new, follows, strict=True)]
+        return [*events_between(before, (row for id_, row in self._written.items() if id_ in before)), *created]
 
     def is_subtask(self, task_id: str) -> bool:
         return bool(self._drafts.get(task_id, {}).get("parent_id"))
@@ -94,6 +118,7 @@ class Drafts:
 
     def _take(self, rows: Iterable[Row]) -> None:
         for row in rows:
+            self._see(row, row)
             self._versions[row.id] = row.version
             self._drafts[row.id] = draft = _draft_of(row)
             self._fire_times[row.id] = set(fire_times(draft))
@@ -103,6 +128,14 @@ class Drafts:
         if any(draft["parent_id"] and draft["parent_id"] not in self._drafts for draft in self._drafts.values()):
             # It got another parent before it was locked, so that parent is not locked.
             raise Overtaken
+
+    def _see(self, row: Row, before: Row | None) -> None:
+        """Note what a task was before this transaction."""
+        self._is_watched = self._is_watched or bool(row.is_watched)
+        self._before.setdefault(row.id, before)
+        if row.id in self._written:
+            # Making room for another one has moved it.
+            self._written[row.id] = row
 
     def _keep(self, row: Row) -> None:
         """Note what was written."""

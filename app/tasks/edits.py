@@ -17,10 +17,12 @@ _OF_MORE = frozenset({"recurrence", "reminders", "list_id", "parent_id"})
 
 def create_task(identity: Identity, task: Mapping[str, Any]) -> Row:
     """Add a task, or a subtask."""
-    if task["parent_id"] is None and task["reminders"] is None:
-        return queries.create_task(identity, task)
+    if task.get("parent_id") is None and task.get("reminders") is None:
+        row = queries.create_at_once(identity, task)
+        if row is not None:
+            return row
     task = {**task, "id": task.get("id") or queries.new_id()}
-    locked = [task["id"], *filter(None, [task["parent_id"]])]
+    locked = [task["id"], *filter(None, [task.get("parent_id")])]
     try:
         return queries.for_known_user(
             identity, lambda: _edit(identity.user_id, task["id"], lambda drafts: drafts.create(task), locked)

@@ -1,8 +1,9 @@
 """What a change of a task's list, parent or state means for its parent and its subtasks."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from app.database.statements import Row
 from app.http.problems import LimitReached, ValidationFailed
 from app.tasks import subtasks
 from app.tasks.drafts import Draft, Drafts
@@ -27,8 +28,7 @@ class Families(Drafts):
         if among.parent_id:
             self._adopt(draft, self._drafts[among.parent_id])
         if among.list_id != before.list_id:
-            for subtask in self._follow(draft):
-                subtask["list_id"] = among.list_id
+            self._follow(draft, list_id=among.list_id)
 
     def _target(self, draft: Draft, where: Mapping[str, Any]) -> Among:
         """Return the list and parent that a body asks for, or those of the neighbour that it names."""
@@ -121,12 +121,35 @@ class Families(Drafts):
         draft = self._drafts[task_id]
         return not draft["deleted"] and (draft["list_id"], draft["parent_id"]) == among
 
-    def _follow(self, parent: Draft) -> list[Draft]:
-        """Note that all subtasks follow their parent, and return those that are here, to change them as well."""
+    def _follow(self, parent: Draft, **changes: Any) -> None:
+        """Note that all subtasks follow their parent, and change those that are here."""
         if not parent["is_parent"]:
-            return []
+            return
         self._followed.setdefault(parent["id"], False)
         self._counts.pop(parent["id"], None)
-        here = [each for each in self._drafts.values() if each["parent_id"] == parent["id"] and not each["deleted"]]
-        self._changed.update(each["id"] for each in here)
-        return here
+        if self._is_watched:
+            # Each must be told of, so a statement on all is not enough.
+            self._take_unasked(subtasks.lock_subtasks(self._user_id, parent["id"]))
+        for each in self._drafts.values():
+            is_subtask = each["parent_id"] == parent["id"] and not each["deleted"]
+            if is_subtask and any(each[name] != value for name, value in changes.items()):
+                each.update(changes)
+                self._changed.add(each["id"])
+
+    def _restore_subtasks(self, parent: Draft) -> list[Row]:
+        """Restore the subtasks that went to the trash with their parent, and return them."""
+        if not parent["is_parent"]:
+            return []
+        if self._is_watched:
+            self._take_unasked(subtasks.lock_deleted(self._user_id, parent))
+        restored = subtasks.restore_subtasks(self._user_id, parent)
+        for row in restored if self._is_watched else ():
+            self._keep(row)
+            self._drafts[row.id] |= {"deleted": False, "list_id": row.list_id}
+        return restored
+
+    def _take_unasked(self, rows: Iterable[Row]) -> None:
+        """Take those tasks that are not here yet, only to tell of them."""
+        new = [row for row in rows if row.id not in self._drafts]
+        self._unasked.update(row.id for row in new)
+        self._take(new)

@@ -25,13 +25,17 @@ from app.database.statements import Row
 from app.database.texts import position_at
 from app.http.problems import DatabaseUnavailable, LimitReached, NotFound, ValidationFailed
 from app.tasks import moves
-from app.tasks.bulk_queries import ENGINES, INSERT_OF, inserting, parameters
-from app.tasks.models import LIST, lists, tasks
+from app.tasks.bulk_queries import ENGINES, INSERT_OF, inserting, lock_tasks, parameters
+from app.tasks.events import events_between, tell
+from app.tasks.models import LIST, TASK, lists, tasks
 from app.tasks.moves import Stands
 from app.tasks.preconditions import ANY, Precondition
 from app.tasks.queries import NO_SUCH_LIST, for_known_user, new_id, with_precondition
+from app.tasks.watched import IS_WATCHED
 
 MAX_LISTS = 500
+# The tasks of a deleted list that leave it in one transaction, if its user is told of each.
+TOLD_AT_ONCE = 500
 _user: Any = bindparam("of_user")
 _id: Any = bindparam("of_id", type_=lists.c.id.type)
 _of_user = lists.c.user_id == _user
@@ -73,17 +77,27 @@ _some = (
     .order_by(tasks.c.parent_id.is_not(None), tasks.c.position, tasks.c.id)
     .limit(bindparam("rows", type_=Integer()))
 )
+_some_and_clock = _some.add_columns(now().label("clock"), IS_WATCHED.label("is_watched"))
 _is_live = tasks.c.deleted_at.is_(None)
-_left = {"list_id": None, "updated_at": now(), "version": tasks.c.version + 1}
-_to_trash = (
-    update(tasks)
-    .where(*_in_list, tasks.c.id.in_(_some))
-    .values(deleted_at=now_if(_is_live, case((~_is_live, tasks.c.deleted_at))), **_left)
-)
-_some_and_clock = _some.add_columns(now().label("clock"))
-_to_inbox = {
-    name: update(tasks).where(*_in_list, tasks.c.id == sent["id"]).values(position=sent["position"], **_left)
-    for name, sent in ((name, columns(["id", "position"])) for name, columns in ENGINES.items())
+_to_trash = {"deleted_at": now_if(_is_live, case((~_is_live, tasks.c.deleted_at)))}
+
+
+def _leaving(sent: Mapping[str, Any], values: Mapping[str, Any]) -> Update:
+    left = {**values, "list_id": None, "updated_at": now(), "version": tasks.c.version + 1}
+    return update(tasks).where(*_in_list, tasks.c.id == sent["id"]).values(left)
+
+
+# By engine, and by whether the tasks are kept.
+_leave = {
+    name: {
+        False: _leaving(columns(["id"]), _to_trash),
+        True: _leaving(sent := columns(["id", "position"]), {"position": sent["position"]}),
+    }
+    for name, columns in ENGINES.items()
+}
+_leave_and_tell = {
+    name: {keep: each.returning(*TASK, tasks.c.deleted_at) for keep, each in leaving.items()}
+    for name, leaving in _leave.items()
 }
 
 
@@ -176,7 +190,7 @@ def delete_list(user_id: str, list_id: str, keep_tasks: bool, precondition: Prec
     here = {"of_user": user_id, "of_id": list_id, "rows": MAX_AT_ONCE}
     statement, versions = with_precondition(_delete, lists.c.version, precondition)
     for _ in range(ATTEMPTS):
-        while _move_some_to_inbox(here) if keep_tasks else execute(_to_trash, here):
+        while _empty(here, keep_tasks):
             pass
         try:
             if not execute(statement, {"of_user": user_id, "of_id": list_id, **versions}):
@@ -189,12 +203,21 @@ def delete_list(user_id: str, list_id: str, keep_tasks: bool, precondition: Prec
     raise DatabaseUnavailable("Others add tasks to the list all the time. Try again.")
 
 
-def _move_some_to_inbox(here: Mapping[str, Any]) -> int:
-    """Put some tasks of a list behind those of the inbox, in the same order; return their number."""
+def _empty(here: Mapping[str, Any], keep_tasks: bool) -> int:
+    """Put some tasks of a list into the trash, or behind those of the inbox in the same order; return their number."""
     with transaction():
         rows = fetch_all(_some_and_clock, here)
+        is_watched = bool(rows and rows[0].is_watched)
+        rows = rows[:TOLD_AT_ONCE] if is_watched else rows
         sent = [{"id": row.id, "position": f"{position_at(row.clock)}{place:05}"} for place, row in enumerate(rows)]
-        return execute(for_engine(_to_inbox), {**here, **parameters(here["of_user"], sent)}) if sent else 0
+        given = {**here, **parameters(here["of_user"], sent)}
+        if not is_watched:
+            return execute(for_engine(_leave)[keep_tasks], given) if sent else 0
+        before = {row.id: row for row in lock_tasks(here["of_user"], [row.id for row in rows])}
+        after = fetch_all(for_engine(_leave_and_tell)[keep_tasks], given)
+        tell(here["of_user"], events_between(before, after))
+        # Others may have moved all of them meanwhile.
+        return len(sent)
 
 
 @lru_cache

@@ -29,15 +29,15 @@ from sqlalchemy import (
 from app.auth.identity import Identity
 from app.auth.problems import TokenRevoked
 from app.auth.queries import add_outside_user
-from app.database import IntegrityError, fetch_one, violation
+from app.database import IntegrityError, db, fetch_one, violation
 from app.database.columns import new_position, now, now_if
-from app.database.engines import for_engine
 from app.database.execution import NOTHING
 from app.database.statements import Row
 from app.http.problems import NotFound, ValidationFailed
 from app.tasks.models import IN_TRASH, TASK, WRITABLE, lists, tasks
 from app.tasks.preconditions import ANY, Precondition, Versions
 from app.tasks.problems import IdTaken
+from app.tasks.watched import IS_WATCHED
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ _task_of_user = (*_task, tasks.c.deleted_at.is_(None))
 _PREPARED = {"prepared": True}
 _writing = (
     update(tasks)
-    .where(*_task_of_user)
+    .where(*_task_of_user, ~IS_WATCHED)
     .values(updated_at=now(), version=tasks.c.version + 1)
     .execution_options(**_PREPARED)
 )
@@ -68,32 +68,28 @@ _ASSIGNMENTS: dict[str, dict[str, Any]] = {
     },
 }
 
-_create = (
-    insert(tasks)
-    .values(
-        position=new_position(), created_at=now(), updated_at=now(), completed_at=case((_completed, now())), version=1
-    )
-    .returning(*TASK)
-    .execution_options(**_PREPARED)
-)
+_VALUES: dict[str, Callable[[Column[Any]], Any]] = {
+    # PostgreSQL does not know the types of parameters in a SELECT.
+    "postgresql": lambda column: cast(bindparam(column.name, type_=column.type), column.type),
+    "sqlite": lambda column: bindparam(column.name, type_=column.type),
+}
 
 
-def _creating_in_list(value: Callable[[Column[Any]], Any]) -> Any:
+@lru_cache
+def _creating(engine: str, names: frozenset[str], in_list: bool) -> Any:
     """Build the INSERT that adds a row only if its list exists: a failed one would end the transaction around it."""
-    given = {name: value(tasks.c[name]) for name in ("user_id", "id", *WRITABLE)}
+    given = {name: _VALUES[engine](tasks.c[name]) for name in sorted(names)}
     made = {"position": new_position(), "created_at": now(), "updated_at": now(), "version": literal(1)}
     values = {**given, **made, "completed_at": case((_completed, now()))}
-    has_list = exists().where(lists.c.user_id == given["user_id"], lists.c.id == given["list_id"])
-    return insert(tasks).from_select([*values], select(*values.values()).where(has_list)).returning(*TASK)
+    adding = select(*values.values()).where(~IS_WATCHED)
+    if in_list:
+        adding = adding.where(exists().where(lists.c.user_id == given["user_id"], lists.c.id == given["list_id"]))
+    return insert(tasks).from_select([*values], adding).returning(*TASK).execution_options(**_PREPARED)
 
 
-_create_in_list = {
-    "postgresql": _creating_in_list(lambda column: cast(bindparam(column.name, type_=column.type), column.type)),
-    "sqlite": _creating_in_list(lambda column: bindparam(column.name, type_=column.type)),
-}
 _get = select(*TASK).where(*_task_of_user).execution_options(**_PREPARED)
-# One statement is not enough to complete a recurring task, to complete or delete a task with subtasks, to reopen or
-# restore a subtask, or to reopen, restore or schedule a task with reminders.
+# One statement is not enough if the user is watched, to complete a recurring task, to complete or delete a task with
+# subtasks, to reopen or restore a subtask, or to reopen, restore or schedule a task with reminders.
 _recurs_not, _has_no_subtasks, _is_no_subtask, _has_no_reminders = (
     tasks.c.recurrence.is_(None),
     tasks.c.is_parent.is_(False),
@@ -118,24 +114,27 @@ _restoring_any = (
     )
     .returning(*TASK)
 )
-_restoring = _restoring_any.where(_has_no_subtasks, _is_no_subtask, _has_no_reminders)
+_restoring = _restoring_any.where(~IS_WATCHED, _has_no_subtasks, _is_no_subtask, _has_no_reminders)
 
 
-def create_task(identity: Identity, task: Mapping[str, Any]) -> Row:
-    """Add a task that is not a subtask, and has no reminders."""
+def create_at_once(identity: Identity, task: Mapping[str, Any]) -> Row | None:
+    """Add a task that is not a subtask, and has no reminders.
+
+    Return None if its list is missing, or if it takes more than one statement.
+    """
     row = {"user_id": identity.user_id, "id": new_id(), **task}
-    if row.get("list_id") is None:
-        return for_known_user(identity, lambda: _found(fetch_one(_create, row)))
+    in_list = row.get("list_id") is not None
+    statement = _creating(db.engine.dialect.name, frozenset(row.keys() - {"completed"}), in_list)
+    row["of_user"] = identity.user_id
+    if not in_list:
+        return for_known_user(identity, lambda: fetch_one(statement, row))
     try:
-        created = _unless_taken(lambda: fetch_one(for_engine(_create_in_list), row))
+        return _unless_taken(lambda: fetch_one(statement, row))
     except IntegrityError as error:
         if violation(error) != "foreign_key":
             raise
         # The list was deleted at the same time.
-        created = None
-    if created is None:
-        raise ValidationFailed(errors={"list_id": [NO_SUCH_LIST]})
-    return created
+        raise ValidationFailed(errors={"list_id": [NO_SUCH_LIST]}) from error
 
 
 def new_id() -> str:

@@ -9,20 +9,21 @@ from app.database import execute, fetch_all
 from app.database.columns import now, now_if
 from app.database.engines import for_engine
 from app.database.statements import Row
-from app.tasks.bulk_queries import ENGINES, parameters
+from app.tasks.bulk_queries import ENGINES, locking, parameters
 from app.tasks.models import TASK, tasks
 
 MAX_SUBTASKS = 500
 
 _user: Any = bindparam("of_user")
 _parent: Any = bindparam("of_parent", type_=tasks.c.id.type)
+_since = bindparam("since", type_=tasks.c.deleted_at.type)
 _subtasks = (tasks.c.user_id == _user, tasks.c.parent_id == _parent)
 _live = tasks.c.deleted_at.is_(None)
 _list = select(*TASK).where(*_subtasks, _live).order_by(tasks.c.position, tasks.c.id)
 _detach = update(tasks).where(*_subtasks, tasks.c.deleted_at.is_not(None)).values(parent_id=None)
 _restore = (
     update(tasks)
-    .where(*_subtasks, tasks.c.deleted_at >= bindparam("since", type_=tasks.c.deleted_at.type))
+    .where(*_subtasks, tasks.c.deleted_at >= _since)
     .values(
         deleted_at=None,
         # The parent may have moved since.
@@ -30,8 +31,15 @@ _restore = (
         updated_at=now(),
         version=tasks.c.version + 1,
     )
-    .returning(tasks.c.id, tasks.c.completed_at, tasks.c.reminders)
+    .returning(*TASK)
 )
+
+
+_each = tasks.alias("each")
+_ids = select(_each.c.id).where(_each.c.user_id == _user, _each.c.parent_id == _parent)
+_ids_of_live = _ids.where(_each.c.deleted_at.is_(None))
+_ids_of_deleted = _ids.where(_each.c.deleted_at >= _since)
+_lock, _lock_deleted = (locking([ids], ids) for ids in (_ids_of_live, _ids_of_deleted))
 
 
 def _following(sent: Mapping[str, Any]) -> Any:
@@ -75,6 +83,16 @@ def list_subtasks(user_id: str, task_id: str) -> list[Row]:
     return fetch_all(_list, {"of_user": user_id, "of_parent": task_id})
 
 
+def lock_subtasks(user_id: str, task_id: str) -> list[Row]:
+    """Lock the subtasks outside the trash, and return their rows, with the parent's."""
+    return fetch_all(_lock, {"of_user": user_id, "of_parent": task_id})
+
+
+def lock_deleted(user_id: str, parent: Mapping[str, Any]) -> list[Row]:
+    """Lock the subtasks that went to the trash with their parent, and return their rows, with the parent's."""
+    return fetch_all(_lock_deleted, {"of_user": user_id, "of_parent": parent["id"], "since": parent["deleted_at"]})
+
+
 def count_each(user_id: str, ids: Iterable[str]) -> dict[str, int]:
     """Return the number of subtasks outside the trash of each of these tasks that has some."""
     rows = fetch_all(for_engine(_count_each), parameters(user_id, [{"id": id_} for id_ in ids]))
@@ -97,10 +115,7 @@ def detach_deleted(user_id: str, task_id: str) -> None:
 
 
 def restore_subtasks(user_id: str, parent: Mapping[str, Any]) -> list[Row]:
-    """Restore the subtasks that went to the trash with their parent, and return them; those deleted before stay there.
-
-    Each row has the id, `completed_at` and the reminders.
-    """
+    """Restore the subtasks that went to the trash with their parent, and return them; those deleted before stay."""
     given = {"of_parent": parent["id"], "of_list": parent["list_id"], "since": parent["deleted_at"]}
     return fetch_all(_restore, {"of_user": user_id, **given})
 

@@ -13,6 +13,7 @@ from app.http.parsing import refused
 from app.http.problems import LimitReached, NotFound
 from app.tasks import moves, queries, schedule, subtasks
 from app.tasks.drafts import Draft, new_draft
+from app.tasks.events import tell
 from app.tasks.families import Families
 from app.tasks.models import WRITABLE
 from app.tasks.moves import Stands
@@ -86,8 +87,7 @@ class UnitOfWork(Families):
         draft["deleted"] = True
         self._changed.add(task_id)
         self._leave(draft)
-        for subtask in self._follow(draft):
-            subtask["deleted"] = True
+        self._follow(draft, deleted=True)
 
     def restore(self, task_id: str) -> None:
         """Restore a task from the trash, and the subtasks that went there with it."""
@@ -104,7 +104,7 @@ class UnitOfWork(Families):
             raise LimitReached(f"The parent already has {subtasks.MAX_SUBTASKS} subtasks.")
         self._keep(queries.restore_alone(self._user_id, task_id))
         draft["deleted"] = False
-        restored = subtasks.restore_subtasks(self._user_id, draft) if draft["is_parent"] else []
+        restored = self._restore_subtasks(draft)
         self._revived.update(row.id for row in restored if row.reminders)
         self._revive(draft)
         if any(row.completed_at is None for row in restored):
@@ -149,8 +149,7 @@ class UnitOfWork(Families):
             following = schedule.next_occurrence(draft)
             if following is not None:
                 self._repeat(draft, following)
-        for subtask in self._follow(draft):
-            subtask["completed"] = True
+        self._follow(draft, completed=True)
         if draft["is_parent"]:
             self._followed[draft["id"]] = True
 
@@ -159,6 +158,7 @@ class UnitOfWork(Families):
         task = {name: draft[name] for name in WRITABLE if name not in following}
         task["reminders"] = relative(draft["reminders"])
         draft["next_id"] = self.create({**task, **following, "completed": False})
+        self._follows[draft["next_id"]] = draft["id"]
         if not draft["is_parent"]:
             return
         self._drafts[draft["next_id"]]["is_parent"] = True
@@ -174,5 +174,12 @@ class UnitOfWork(Families):
 
 
 def in_unit_of_work(user_id: str, ids: Sequence[str], work: Callable[[UnitOfWork], T]) -> T:
-    """Lock tasks and run `work` on them in a transaction."""
-    return in_transaction(lambda: work(UnitOfWork(user_id, ids)))
+    """Lock tasks, run `work` on them, and tell of what it has done: all in a transaction."""
+
+    def run() -> T:
+        drafts = UnitOfWork(user_id, ids)
+        result = work(drafts)
+        tell(user_id, drafts.events)
+        return result
+
+    return in_transaction(run)

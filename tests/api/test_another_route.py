@@ -7,7 +7,7 @@ from flask import Flask, Response, g
 
 from app.auth.identity import authenticated
 from app.http.blueprint import Blueprint
-from app.tasks import queries
+from app.tasks import edits, queries
 from app.tasks.idempotency import idempotent
 from app.tasks.responses import TASK
 from app.tasks.schemas import Task
@@ -23,7 +23,7 @@ blueprint = Blueprint("copies", __name__, url_prefix="/v1/tasks")
 def copy_task(task_id: str) -> Response:
     """Create a task with the same title. There is no body."""
     title: Any = queries.get_task(g.identity.user_id, task_id).title
-    return TASK.created(queries.create_task(g.identity, {"title": title, "details": None, "completed": False}))
+    return TASK.created(edits.create_task(g.identity, {"title": title, "details": None, "completed": False}))
 
 
 @pytest.fixture

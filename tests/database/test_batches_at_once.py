@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from app.auth.identity import Identity
 from app.database import fetch_one, scope
 from app.http.problems import DatabaseUnavailable
-from app.tasks import drafts, queries
+from app.tasks import drafts, edits, queries
 from app.tasks.models import idempotency_keys
 from app.tasks.schemas import NewTask
 from tests.api.support.batches import Operation, create, op, update
@@ -127,7 +127,7 @@ def test_batches_lock_their_tasks_in_the_same_order(postgresql: Server, postgres
     write = partial(queries.delete_at_once, user_id, ids[4])
     if are_new:
         ids = sorted(str(uuid4()) for _ in ids)
-        write = partial(queries.create_task, Identity(user_id), NewTask().load({"title": "tea", "id": ids[4]}))
+        write = partial(edits.create_task, Identity(user_id), NewTask().load({"title": "tea", "id": ids[4]}))
     operations = [create(id=task_id) if are_new else update(task_id, title="x") for task_id in ids]
     with held_open(postgresql_app, user_id, write, undo=True) as end, ThreadPoolExecutor(2) as pool:
         orders = (operations, operations[::-1])

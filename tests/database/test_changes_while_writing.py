@@ -11,7 +11,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.auth.identity import Identity
-from app.tasks import queries
+from app.tasks import edits, queries
 from app.tasks.schemas import NewTask
 from tests.api.support import batches
 from tests.api.support.calls import BATCH
@@ -111,7 +111,7 @@ def ann_on_postgresql(postgresql_app: Flask) -> Caller:
 LATE_WRITES: dict[str, Callable[[str, str], Any]] = {
     "changed": lambda user, task: queries.change_at_once(user, task, {"title": "late"}),
     "deleted": queries.delete_at_once,
-    "created": lambda user, _: queries.create_task(Identity(user), NewTask().load({"title": "late"})),
+    "created": lambda user, _: edits.create_task(Identity(user), NewTask().load({"title": "late"})),
     "restored": queries.restore_at_once,
 }
 

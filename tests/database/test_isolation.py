@@ -96,7 +96,7 @@ INBOX, START = moves.Among(None, None), moves.Gap(None, None)
 # Every function with a user's id, called with the user and one of the user's tasks; in several ways, if it does several
 # things. A list has the same id as the task.
 QUERIES: dict[str, Callable[[str, str], Any]] = {
-    "queries.create_task": lambda user, _: queries.create_task(
+    "queries.create_at_once": lambda user, _: queries.create_at_once(
         Identity(user), {"title": "x", "details": None, "completed": False}
     ),
     "queries.get_task": queries.get_task,
@@ -159,6 +159,12 @@ QUERIES: dict[str, Callable[[str, str], Any]] = {
         lambda user, task: moves.write_positions(tasks, user, [{"id": task, "position": "0"}])
     ),
     "subtasks.count_each": lambda user, task: sorted(subtasks.count_each(user, [parent_of(task)])),
+    "subtasks.lock_subtasks": lambda user, task: subtasks.lock_subtasks(user, parent_of(task)),
+    "subtasks.lock_deleted": then_read(
+        lambda user, task: subtasks.lock_deleted(
+            user, {"id": parent_of(task), "deleted_at": "2026-03-14T09:26:53.589793Z"}
+        )
+    ),
     "subtasks.list_subtasks": lambda user, task: subtasks.list_subtasks(user, parent_of(task)),
     "subtasks.mark_parents": then_read(lambda user, task: subtasks.mark_parents(user, [task])),
     "subtasks.reopen_parents": then_read(lambda user, task: subtasks.reopen_parents(user, [parent_of(task)])),

@@ -18,7 +18,7 @@ from app.auth.identity import Identity
 from app.database import execute, scope
 from app.database.statements import Row
 from app.http.responses import json_response
-from app.tasks import listing, queries
+from app.tasks import edits, listing, queries
 from app.tasks.fields import write_tags
 from app.tasks.models import LISTED, tasks
 from app.tasks.order import DIGITS
@@ -84,7 +84,7 @@ def new_row(app: Flask) -> NewRow:
     def make(task: dict[str, Any], **columns: str) -> Row:
         user_id = new_user_id()
         with app.app_context(), scope(user_id):
-            row = queries.create_task(Identity(user_id), TaskReplacement().load(task))
+            row = edits.create_task(Identity(user_id), TaskReplacement().load(task))
             if columns:
                 execute(update(tasks).where(tasks.c.user_id == user_id).values(columns))
             return queries.get_task(user_id, row.id)
