@@ -3,7 +3,7 @@
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import auth, cli, mail, mcp, tasks, work
+from app import auth, cli, mail, mcp, tasks, webhooks, work
 from app.auth.passwords import Passwords
 from app.auth.personal_uses import PersonalUses
 from app.auth.revocation import Revocations
@@ -14,6 +14,7 @@ from app.http.application import Application
 from app.ops import docs, health, logging, metrics
 from app.services import Services
 from app.settings import Settings
+from app.work.reminders import DueReminders
 
 
 def create_app(settings: Settings) -> Flask:
@@ -40,7 +41,8 @@ def create_app(settings: Settings) -> Flask:
     tasks.init_app(api)
     mcp.init_app(app, settings)
     mail.init_app(app, settings)
-    work.init_app(app, mail.handlers(settings))
+    webhooks.init_app(app, api)
+    work.init_app(app, {**mail.handlers(settings), **webhooks.HANDLERS}, [DueReminders([webhooks.enqueue_reminders])])
     if settings.metrics:
         metrics.init_app(app)
     return app

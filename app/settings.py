@@ -86,6 +86,7 @@ class Settings:
     log_level: str = setting(parse.one_of("debug", "info", "warning", "error"), "info")
     log_format: str = setting(parse.one_of("auto", "text", "json"), "auto")
     metrics: bool = setting(parse.switch, "off")
+    webhooks_allow_private: bool = setting(parse.switch, "off")
     work: bool = setting(parse.switch, "on")
 
     @property

@@ -86,8 +86,8 @@ class MethodNotAllowed(Problem):
 
 
 class LimitReached(Problem):
-    """You have as many of these as there can be: 500 lists, 500 subtasks of one task, or 50
-    personal tokens that are valid.
+    """You have as many of these as there can be: 500 lists, 500 subtasks of one task, 50 personal
+    tokens that are valid, or 10 webhooks.
     """
 
     status, code, title = 409, "limit_reached", "There can be no more"

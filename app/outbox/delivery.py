@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Float, Integer, String, Text, bindparam, delete, func, literal, null, select, tuple_, update
+from sqlalchemy import Float, Integer, String, Text, bindparam, delete, func, literal, select, tuple_, update
 
 from app.database import WORK, execute, fetch_all, fetch_one, scope
 from app.database.columns import from_now, now
@@ -35,9 +35,10 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """It was sent; for 7 days a line says so, without its body."""
+    """It was sent; for 7 days a line says so, with what is kept of its body."""
 
     status: int | None = None
+    kept: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ _again = _written.values(due_at=_later)
 _start_again = _again.values(attempts=0)
 _settle = {
     Done: delete(outbox).where(*_still_leased),
-    Delivered: _finished.values(body=null()),
+    Delivered: _finished.values(body=bindparam("kept", type_=Text())),
     Failed: _finished,
     Again: _again,
 }
@@ -153,6 +154,8 @@ def settle(user_id: str, message: Row, outcome: Outcome) -> bool:
         values |= {"said": error and error[:ERROR_CHARACTERS], "said_status": outcome.status}
     if isinstance(outcome, Delivered | Failed):
         values["new_status"] = FAILED if isinstance(outcome, Failed) else DELIVERED
+    if isinstance(outcome, Delivered):
+        values["kept"] = outcome.kept
     statement = _settle[type(outcome)]
     if isinstance(outcome, Again):
         values["seconds"] = outcome.seconds

@@ -22,7 +22,7 @@ outbox = Table(
     Column("kind", Text, nullable=False),
     # One process sends one message with the same user, kind and key at a time.
     Column("key", Text, nullable=False),
-    # NULL once delivered.
+    # Once delivered, what the handler keeps of it.
     Column("body", Text),
     Column("created_at", Timestamp, nullable=False),
     # The next attempt. While one is under way: when another worker may try, because this one has been lost.
