@@ -69,7 +69,7 @@ lock: $(VENV)/.development ## Pin the newest versions into the requirements file
 	@$(LOCK) --upgrade requirements.in -o requirements.txt
 	@$(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
 	@$(LOCK) --upgrade benchmarks/requirements.in -o benchmarks/requirements.txt
-	@for folder in clients agents/mcp1 agents/mcp2; do \
+	@for folder in clients verifiers agents/mcp1 agents/mcp2; do \
 		$(LOCK) --upgrade tests/process/$$folder/requirements.in -o tests/process/$$folder/requirements.txt || exit; done
 
 $(VENV)/.created:

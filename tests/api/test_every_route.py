@@ -54,12 +54,14 @@ def routes(app):
     }
 
 
-def path_of(rule, user_id=None, task_id=None, list_id=None):
+def path_of(rule, user_id=None, task_id=None, list_id=None, webhook_id=None):
     values = {
         "user_id": user_id or new_user_id(),
         "task_id": task_id or uuid4(),
         "list_id": list_id or uuid4(),
         "session_id": uuid4(),
+        "webhook_id": webhook_id or uuid4(),
+        "delivery_id": uuid4(),
         "pat_id": uuid4(),
         "name": "swagger-ui.css",
     }
@@ -121,7 +123,8 @@ def test_the_open_routes_ignore_tokens(app, ann, anonymous):
 @pytest.mark.both_engines
 def test_head_is_answered_like_get_without_a_body(app, ann):
     """On every GET route, with the same status and headers."""
-    ids = ann.add()["id"], ann.post("/v1/lists", json={"name": "Groceries"}).json["id"]
+    hook = ann.post("/v1/webhooks", json={"url": "https://8.8.8.8/"}).json["id"]
+    ids = ann.add()["id"], ann.post("/v1/lists", json={"name": "Groceries"}).json["id"], hook
     for method, rule in routes(app).values():
         if method == "GET":
             path = path_of(rule, ann.user_id, *ids)

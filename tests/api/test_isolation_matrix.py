@@ -6,8 +6,10 @@ from app.auth.tokens import RefreshToken
 from tests.api.support.calls import BATCH, assert_problem
 from tests.api.support.foreign import (
     CURSOR,
+    DELIVERY,
     EMAIL,
     HARMLESS,
+    HOOK,
     IN_BATCH,
     KEY,
     LINK,
@@ -27,6 +29,7 @@ from tests.api.support.foreign import (
     SINCE,
     TAG,
     TOKEN,
+    WEBHOOK,
     another_account,
     another_user,
     disabled_user,
@@ -108,6 +111,15 @@ TABLE = {
     "POST /v1/auth/tokens": {NOTHING: (201, None)},
     "GET /v1/auth/tokens": {NOTHING: (200, None)},
     "DELETE /v1/auth/tokens/{pat_id}": {TOKEN: ABSENT},
+    "POST /v1/webhooks": {NOTHING: (201, None)},
+    "GET /v1/webhooks": {NOTHING: (200, None)},
+    "GET /v1/webhooks/{webhook_id}": {WEBHOOK: ABSENT},
+    "PATCH /v1/webhooks/{webhook_id}": {WEBHOOK: ABSENT},
+    "DELETE /v1/webhooks/{webhook_id}": {WEBHOOK: ABSENT},
+    "POST /v1/webhooks/{webhook_id}/ping": {WEBHOOK: ABSENT},
+    "POST /v1/webhooks/{webhook_id}/rotate": {WEBHOOK: ABSENT},
+    "GET /v1/webhooks/{webhook_id}/deliveries": {WEBHOOK: ABSENT},
+    "POST /v1/webhooks/{webhook_id}/deliveries/{delivery_id}/retry": {WEBHOOK: ABSENT, DELIVERY: ABSENT},
     "GET /v1/auth/me": {NOTHING: (200, None)},
     # Without the password. With it the address is pending, whosever it is.
     "PATCH /v1/auth/me": {EMAIL: (422, "validation_error")},
@@ -137,6 +149,8 @@ BODIES = {
     "POST /v1/auth/login": CREDENTIALS,
     "PATCH /v1/auth/me": {"name": "Bob"},
     "POST /v1/auth/password/reset": {"new_password": "battery staple horse"},
+    "POST /v1/webhooks": HOOK,
+    "PATCH /v1/webhooks/{webhook_id}": {"description": "Bob's"},
     "POST /v1/auth/tokens": {"name": "script", "scopes": ["tasks:write"]},
 }
 
@@ -203,7 +217,7 @@ def test_every_operation_has_a_row_with_all_its_fields(document):
         unknown = {name for name in names if not is_harmless(name)} - NAMED_BY.keys()
         assert not unknown, (method, path)
         ways = {way for name in names & NAMED_BY.keys() for way in NAMED_BY[name]}
-        needs_one = ways & {PATH_ID, SESSION, TOKEN, EMAIL, REFRESH, LINK} or "{list_id}" in path
+        needs_one = ways & {PATH_ID, SESSION, TOKEN, WEBHOOK, EMAIL, REFRESH, LINK} or "{list_id}" in path
         found[f"{method.upper()} {path}"] = ways if needs_one else ways | {NOTHING}
 
     assert {operation: set(row) for operation, row in TABLE.items()} == found
@@ -248,11 +262,13 @@ def test_ann_reaches_her_own_data(ann):
     """So only the caller made the difference."""
     statuses, bodies, marks = zip(*ann.seen, strict=True)
 
-    assert statuses == (201, 201, *[200] * 10)
+    assert statuses == (201, 201, *[200] * 13)
     assert marks[:3] == ("true", "true", "true")
     assert ann.session_id in bodies[5].decode()
     assert ann.trashed_id in bodies[7].decode()
     assert ann.token_id in bodies[10].decode()
+    assert ann.webhook_id in bodies[11].decode()
+    assert ann.delivery_id in bodies[13].decode()
     assert ann.trashed_id in bodies[-1]
     assert name_foreign(ann.caller, ann, "GET /v1/tasks", CURSOR, None).status_code == 200
     assert name_foreign(ann.caller, ann, "GET /v1/tasks/changes", SINCE, None).status_code == 200

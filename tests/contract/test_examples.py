@@ -32,6 +32,15 @@ REFUSED = {
     "end_session": 404,
     "end_personal_token": 404,
 }
+# There is no such host, so there is no webhook.
+REFUSED |= {
+    "create_webhook": 422,
+    "change_webhook": 422,
+    "list_deliveries": 404,
+    "retry_delivery": 404,
+    "rotate_secret": 404,
+}
+REFUSED |= {f"{name}_webhook": 404 for name in ("get", "delete", "ping")}
 # What takes away what others need: a task until the next one restores it, a session, the account.
 LATER = ["delete_list", "delete_task", "restore_task", "delete_task_of_user", "logout", "end_sessions", "delete_me"]
 FAR_AHEAD = "2050"
@@ -108,7 +117,8 @@ def execute(ann, name):
         for parameter in operation.get("parameters", ())
         if parameter.get("in") == "query" and "example" in parameter["schema"]
     }
-    named = dict.fromkeys(("task_id", "list_id", "session_id", "pat_id"), EXAMPLE_ID)
+    ids = ("task_id", "list_id", "session_id", "pat_id", "webhook_id", "delivery_id")
+    named = dict.fromkeys(ids, EXAMPLE_ID)
     body = {}
     for media_type, described in [*operation.get("requestBody", {}).get("content", {}).items()][:1]:
         example = described["example"]

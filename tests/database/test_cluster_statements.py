@@ -17,8 +17,10 @@ from app.auth import queries as accounts
 from app.auth.problems import RateLimited
 from app.auth.tokens import PersonalToken
 from app.database import PURGE, execute, scope
+from app.outbox.log import postpone_messages
 from app.tasks import trash
 from app.tasks.models import lists, tasks
+from app.webhooks import store
 from tests.conftest import Caller, new_user_id
 from tests.postgres import Server
 from tests.statements import each_statement
@@ -113,9 +115,34 @@ def use_tasks(app: Flask) -> None:
     assert ann.delete("/v1/auth/me").status_code == 204
 
 
-def use_families(app: Flask) -> None:
-    """All that can be done with lists, subtasks and positions."""
+def use_webhooks(app: Flask) -> None:
+    """All that can be done with webhooks, and what they are told of."""
     ann = Caller(app, new_user_id())
+    made = ann.post("/v1/webhooks", json={"url": "https://8.8.8.8/"}).json
+    hook = f"/v1/webhooks/{made['id']}"
+    assert ann.patch(hook, json={"enabled": True}).status_code == 200
+    assert ann.post(f"{hook}/ping").status_code == 202
+    assert ann.post(f"{hook}/rotate").status_code == 200
+    sent = ann.get(f"{hook}/deliveries").json["items"]
+    assert ann.post(f"{hook}/deliveries/{sent[0]['id']}/retry").status_code == 202
+    with app.app_context(), scope(str(ann.user_id)):
+        assert store.find_webhook(str(ann.user_id), made["id"])
+        postpone_messages(str(ann.user_id), store.KIND, made["id"], 60)
+        store.switch_off(str(ann.user_id), made["id"], made["url"], "x")
+    assert ann.get(hook).json["enabled"] is False
+    assert ann.delete(hook).status_code == 204
+    assert ann.get("/v1/webhooks").json == {"items": []}
+    watched = Caller(app, new_user_id())
+    assert watched.post("/v1/webhooks", json={"url": "https://8.8.8.8/"}).status_code == 201
+    use_families_of(app, watched)
+
+
+def use_families(app: Flask) -> None:
+    use_families_of(app, Caller(app, new_user_id()))
+
+
+def use_families_of(app: Flask, ann: Caller) -> None:
+    """All that can be done with lists, subtasks and positions."""
 
     def send(method: str, path: str, body: object = None, status: int = 200, **headers: str) -> dict[str, Any]:
         answer = ann.call(method, f"/v1/{path}", json=body, headers=headers)
@@ -194,7 +221,7 @@ def sent(postgresql_app: Flask) -> set[str]:
 
     with pytest.MonkeyPatch.context() as patch, each_statement(note):
         patch.setattr(rate_limits, "CLEANUP_ONE_IN", 1)
-        for use in (use_accounts, use_tasks, use_families, administer):
+        for use in (use_accounts, use_tasks, use_families, use_webhooks, administer):
             use(postgresql_app)
     return found
 

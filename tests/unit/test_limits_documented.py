@@ -47,6 +47,9 @@ NO_LIMITS = {
     "app.tasks.formats.icalendar.values.MAX_LINE",
     "app.tasks.order.TIME_CHARACTERS",
     "app.tasks.transfer.PIECE_BYTES",
+    "app.webhooks.sending.PIECE_BYTES",
+    "app.webhooks.signing.SECRET_BYTES",
+    "app.webhooks.signing.SECRET_CHARACTERS",
 }
 
 

@@ -25,6 +25,7 @@ SESSION, TOKEN, EMAIL, REFRESH = "session id", "personal token's id", "e-mail", 
 LINK = "token of a link"
 # The operations of a batch that name a task, each a separate way.
 IN_BATCH = {f"{op} in a batch": op for op in ("update", "complete", "reopen", "move", "delete")}
+WEBHOOK, DELIVERY = "webhook's id", "delivery's id"
 LIST_ID, PARENT_ID, NEIGHBOUR = "list id", "parent id", "neighbour"
 LIST_FILTER, PARENT_FILTER = "list filter", "parent filter"
 # The operations of a batch that put the caller's own task into a list, under a task or next to one of Ann's.
@@ -49,6 +50,8 @@ NAMED_BY = {
     "user_id": {PATH_USER},
     "session_id": {SESSION},
     "pat_id": {TOKEN},
+    "webhook_id": {WEBHOOK},
+    "delivery_id": {DELIVERY},
     "cursor": {CURSOR},
     "since": {SINCE},
     "id": {NEW_ID},
@@ -76,24 +79,30 @@ HARMLESS |= {"priority", "tag", "tags", "due_before", "due_after", "overdue", "d
 HARMLESS |= {"time_zone", "recurrence", "operations", "operations.op", "operations.task", "operations.changes"}
 HARMLESS |= {"password", "new_password", "total", "file", "skip_faulty", "color", "place", "tasks"}
 HARMLESS |= {"end_tokens", "scopes", "expires_in_days", "reminders", "before_minutes", "at"}
+HARMLESS |= {"url", "events", "enabled"}
 
 SESSION_SECONDS = 3600
 
 # What Ann can read, in addition to her repeated creations.
 READS = ["/v1/tasks?limit=200", "/v1/tasks/{task_id}", "/v1/auth/sessions", "/v1/auth/me", "/v1/tasks?deleted=true"]
-READS += ["/v1/lists", "/v1/lists/{list_id}", "/v1/auth/tokens"]
+READS += ["/v1/lists", "/v1/lists/{list_id}", "/v1/auth/tokens", "/v1/webhooks"]
+READS += ["/v1/webhooks/{webhook_id}", "/v1/webhooks/{webhook_id}/deliveries"]
+# An address needs no look-up. Nothing is sent, because the tests' app does no work after the response.
+HOOK = {"url": "https://8.8.8.8/hook"}
 
 
 @dataclass
 class Ann:
-    """An account with tasks, one of them in the trash, a second session, a personal token, and for each list a cursor,
-    for each creation a used key.
+    """An account with tasks, one of them in the trash, a second session, a personal token, a webhook, for each list a
+    cursor, and for each creation a used key.
     """
 
     caller: Caller
     email: str
     session_id: str
     token_id: str
+    webhook_id: str
+    delivery_id: str
     secret: str
     task_id: str
     trashed_id: str
@@ -111,7 +120,7 @@ class Ann:
             answer = call(self.caller, headers={"Idempotency-Key": key_of(self.key, call.path)})
             found.append((answer.status_code, answer.data, answer.headers.get("Idempotent-Replay")))
         for path in READS:
-            answer = self.caller.get(path.format(task_id=self.task_id, list_id=self.list_id))
+            answer = self.caller.get(path.format(**vars(self)))
             found.append((answer.status_code, answer.data, answer.headers.get("ETag")))
         told = changes(self.caller)
         return [*found, (200, told["changed"] + told["deleted"], None)]
@@ -119,6 +128,7 @@ class Ann:
     def names(self) -> set[str]:
         """Return strings that no response to another user may contain."""
         ids = {self.task_id, self.trashed_id, self.list_id, self.session_id, self.token_id}
+        ids |= {self.webhook_id, self.delivery_id}
         return {self.secret, self.email, *ids}
 
 
@@ -138,6 +148,8 @@ def make_ann(app: Flask) -> Ann:
     made = caller.post("/v1/auth/tokens", json={"name": "script", "scopes": ["tasks:write"]})
     assert made.status_code == 201, made.text
     secret, key = f"secret {secrets.token_hex(8)}", secrets.token_hex(8)
+    hook = caller.post("/v1/webhooks", json={**HOOK, "description": secret})
+    assert hook.status_code == 201, hook.text
     headers = {"Idempotency-Key": key_of(key, "/v1/lists")}
     list_id = caller.post("/v1/lists", json={"name": secret}, headers=headers).json["id"]
     tasks = [caller.add(title=secret, completed=completed) for completed in (False, True, False, False)]
@@ -153,8 +165,12 @@ def make_ann(app: Flask) -> Ann:
         LIST_BY_USER.path: parse_qs(link.query)["cursor"][0],
         CHANGES.path: changes(caller, limit=1)["next"],
     }
+    sent = caller.get(f"/v1/webhooks/{hook.json['id']}/deliveries").json["items"]
     ids = tasks[0]["id"], tasks[3]["id"], list_id
-    return Ann(caller, email, session.session_id, made.json["id"], secret, *ids, read.headers["ETag"], cursors, key)
+    hooks = hook.json["id"], sent[0]["id"]
+    return Ann(
+        caller, email, session.session_id, made.json["id"], *hooks, secret, *ids, read.headers["ETag"], cursors, key
+    )
 
 
 def key_of(key: str, path: str) -> str:
@@ -248,6 +264,8 @@ def name_foreign(
         ).json
         own_id = own.get("id", str(uuid4()))
         body = body_at(ann, way, path, own_id, body)
+    if way == DELIVERY:
+        own_id = caller.post("/v1/webhooks", json=HOOK).json.get("id", str(uuid4()))
     if way in (LIST_FILTER, PARENT_FILTER):
         query |= {"list": ann.list_id} if way == LIST_FILTER else {"parent": ann.task_id}
     if way == NEW_ID:
@@ -269,6 +287,8 @@ def name_foreign(
         task_id=task_id if way in (PATH_ID, PATH_USER, TAG) else own_id or uuid4(),
         list_id=ann.list_id if way in (LIST_ID, TAG) else own_id or uuid4(),
         session_id=ann.session_id if way == SESSION else uuid4(),
+        webhook_id=ann.webhook_id if way == WEBHOOK else own_id or uuid4(),
+        delivery_id=ann.delivery_id if way in (WEBHOOK, DELIVERY) else uuid4(),
         pat_id=ann.token_id if way == TOKEN else uuid4(),
     )
     sent = {"data": body, "content_type": "application/jsonl"} if isinstance(body, bytes) else {"json": body}
