@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from app.auth.jwks import ALGORITHMS, algorithms_of, download, fitting_algorithms, is_for_verifying, read_key, read_keys
 from app.http import strict_json
 from app.settings import ANY, INSTANCE, PROJECT, SECRET_FILE, Settings, misspelt
-from app.settings_parsers import is_safe
+from app.settings_parsers import LOOPBACK, is_safe
 
 # Minimum Shannon entropy of a secret, in bits: 32 random hexadecimal digits have over 110.
 RANDOM_BITS = 96
@@ -59,6 +60,14 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
                 if name == "AUTH_AUDIENCE"
                 else "Set it to the iss of your issuer's tokens.",
             )
+    own_pages = settings.password_reset_url is None or settings.email_verify_url is None
+    if settings.sends_mail and own_pages and urlsplit(settings.public_url).hostname in LOOPBACK:
+        yield Finding(
+            "settings",
+            "warning",
+            "Mails link to pages on this machine, which nobody else can open.",
+            "Set PUBLIC_URL, or PASSWORD_RESET_URL and EMAIL_VERIFY_URL.",
+        )
     for name, meant in misspelt():
         yield Finding("settings", "warning", f"{name} is not a setting, and is ignored.", f"Name it {meant}.")
     for path in (PROJECT / ".env", INSTANCE / SECRET_FILE):

@@ -17,6 +17,8 @@ logger = logging.getLogger("tasks.work")
 
 # How long one receiver's messages are sent one after the other before others have their turn.
 TURN_SECONDS = 5
+# More receivers whose last attempt failed are all treated as others, once.
+REMEMBERED_FAILURES = 100_000
 # After an error that no handler expects, in seconds; doubled each time.
 FIRST_PAUSE, LONGEST_PAUSE = 5, 3_600
 
@@ -33,6 +35,7 @@ class Senders:
         # threads.
         self._ready: deque[Lane] = deque()
         self._failing: deque[Lane] = deque()
+        self._failed: set[Lane] = set()
         # All that wait in either, and those being served, each with whether it was added again meanwhile.
         self._waiting: set[Lane] = set()
         self._served: dict[Lane, bool] = {}
@@ -44,7 +47,8 @@ class Senders:
         self.on_trouble: Callable[[], None] = lambda: None
 
     def __len__(self) -> int:
-        return len(self._waiting) + len(self._served)
+        """Return the number of receivers, without those that fail: however many, the others must be found."""
+        return len(self._ready) + len(self._served)
 
     def add(self, lane: Lane) -> None:
         """Serve a receiver as soon as a thread is free."""
@@ -52,9 +56,8 @@ class Senders:
             if lane in self._served:
                 self._served[lane] = True
             elif lane not in self._waiting:
-                self._waiting.add(lane)
-                self._ready.append(lane)
-            if self._ready and self._threads < self._handler.at_once:
+                self._wait_in_line(lane)
+            if self._waiting and self._threads < self._handler.at_once:
                 threading.Thread(target=self._work, name=f"sending {self._kind}", daemon=True).start()
                 self._threads += 1
 
@@ -66,16 +69,16 @@ class Senders:
     def _work(self) -> None:
         while (taken := self._take()) is not None:
             lane, was_failing = taken
-            is_failing = has_more = False
+            has_more = False
             try:
                 with self._app.app_context(), scope(lane[0]):
-                    is_failing, has_more = self._serve(lane)
+                    has_more = self._serve(lane)
             except Exception as error:  # noqa: BLE001 (the other receivers must go on)
                 said = error.detail if isinstance(error, Problem) else error
                 logger.warning("sending stopped for a moment: %s", said)
                 self.on_trouble()
             finally:
-                self._give_back(lane, was_failing, is_failing, has_more)
+                self._give_back(lane, was_failing, has_more)
 
     def _take(self) -> tuple[Lane, bool] | None:
         """Return the next receiver and whether it is a failing one; None ends the thread."""
@@ -96,15 +99,18 @@ class Senders:
         self._served[lane] = False
         return lane
 
-    def _give_back(self, lane: Lane, was_failing: bool, is_failing: bool, has_more: bool) -> None:
+    def _give_back(self, lane: Lane, was_failing: bool, has_more: bool) -> None:
         with self._changing:
             self._failing_served -= was_failing
             if self._served.pop(lane) or has_more:
-                self._waiting.add(lane)
-                (self._failing if is_failing else self._ready).append(lane)
+                self._wait_in_line(lane)
 
-    def _serve(self, lane: Lane) -> tuple[bool, bool]:
-        """Send what is due for a receiver; return whether an attempt failed, and whether more may be due."""
+    def _wait_in_line(self, lane: Lane) -> None:
+        self._waiting.add(lane)
+        (self._failing if lane in self._failed else self._ready).append(lane)
+
+    def _serve(self, lane: Lane) -> bool:
+        """Send what is due for a receiver; return whether more may be due."""
         user_id, key = lane
         ends_at = monotonic() + TURN_SECONDS
         while not self.is_stopping and (message := claim(user_id, self._kind, key)) is not None:
@@ -112,10 +118,17 @@ class Senders:
             if not settle(user_id, message, outcome):
                 logger.warning("a message of the kind %s was sent twice, or deleted: %s", self._kind, message.id)
             if getattr(outcome, "error", None):
-                return True, True
+                self._note_failure(lane)
+                return True
+            self._failed.discard(lane)
             if monotonic() > ends_at:
-                return False, True
-        return False, False
+                return True
+        return False
+
+    def _note_failure(self, lane: Lane) -> None:
+        if len(self._failed) >= REMEMBERED_FAILURES:
+            self._failed.clear()
+        self._failed.add(lane)
 
     def _send(self, message: Any) -> Outcome:
         try:

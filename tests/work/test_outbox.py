@@ -1,19 +1,27 @@
 """Messages are written with their cause, leased by one worker, and settled by the lease's holder alone."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
 from app.auth.identity import Identity
 from app.auth.queries import delete_user
-from app.database import scope, transaction
+from app.database import execute, scope, transaction
 from app.outbox.delivery import Again, Delivered, Done, Failed, Outcome, claim, settle
 from app.outbox.models import KEPT_SECONDS
 from app.outbox.queue import Message, enqueue, enqueue_for_service
+from app.tasks.models import tasks
 from tests.auth.people import ago
 from tests.commands.calling import succeed
-from tests.conftest import new_user_id
+from tests.conftest import Caller, new_user_id
+from tests.database.conftest import held_open, postgresql_app, wait_until_waiting
+from tests.postgres import Server
 from tests.statements import messages
 from tests.work.conftest import KIND, Receiver, change, rows, run_once, send
+
+__all__ = ["postgresql_app"]
 
 PAST = "2000-01-01T00:00:00.000000Z"
 
@@ -171,3 +179,27 @@ def test_a_purge_deletes_old_lines(app: Flask, user: str) -> None:
     succeed(app, "purge")
 
     assert [row.body for row in rows(app, user)] == ["new", "waiting"]
+
+
+def test_a_message_written_while_its_user_is_deleted_is_deleted_too(postgresql_app: Flask, postgresql: Server) -> None:
+    """The deletion waits for the transaction that writes it, and deletes the messages last."""
+    caller = Caller(postgresql_app, new_user_id())
+    user_id, task = str(caller.user_id), caller.add()
+
+    def write() -> None:
+        # As a webhook's event is written: with the change of a task.
+        assert execute(update(tasks).where(tasks.c.id == task["id"]).values(title="milk")) == 1
+        send(user_id)
+
+    def remove() -> None:
+        with postgresql_app.app_context():
+            delete_user(Identity(user_id))
+
+    with held_open(postgresql_app, user_id, write) as end, ThreadPoolExecutor(1) as pool:
+        removed = pool.submit(remove)
+        wait_until_waiting(postgresql, 1)
+        end()
+        removed.result()
+
+    with postgresql_app.app_context():
+        assert rows(postgresql_app, user_id) == []
