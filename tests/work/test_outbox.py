@@ -172,7 +172,7 @@ def test_a_purge_deletes_old_lines(app: Flask, user: str) -> None:
     for key in ("a", "b"):
         finish(user, take(user, key), Failed("no"))
     change(app, user, "created_at = :past, due_at = :past", past=PAST)
-    aged = "finished_at = CASE key WHEN 'a' THEN :old WHEN 'b' THEN :new END"
+    aged = "finished_at = CASE WHEN key = 'a' THEN :old WHEN key = 'b' THEN :new END"
     if app.extensions["services"].settings.database_url.drivername != "sqlite":
         aged = aged.replace(":old", "CAST(:old AS timestamptz)").replace(":new", "CAST(:new AS timestamptz)")
     change(app, user, aged, old=ago(KEPT_SECONDS + 60), new=ago(KEPT_SECONDS - 60))

@@ -99,7 +99,7 @@ def test_a_worker_waits_for_the_migration(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'tasks.db'}"
     (tmp_path / "tasks.db").touch()
     worker = start_flask(url, "work")
-    assert "not at this version" in worker.stdout.readline()
+    assert "not migrated" in worker.stdout.readline()
     migrate(url)
     until(lambda: "0 of them due" in run_process(url, "doctor", "--json").stdout, "the purge")
     worker.terminate()
