@@ -104,8 +104,18 @@ class Loop:
         while self._is_wanted():
             # Before the look, because what is written during it may be missed.
             self._alarm.clear()
-            self._alarm.wait(self._look_and_wait(pace))
+            self._sleep(self._look_and_wait(pace), pace.awake)
         self._outgoing.stop()
+
+    def _sleep(self, seconds: float, at_most: float) -> None:
+        """Wait for the alarm; while the database sleeps, also for a request that wakes it."""
+        ends_at = time.monotonic() + seconds
+        while (left := ends_at - time.monotonic()) > 0:
+            if self._alarm.wait(min(left, at_most)) or (left > at_most and self._is_awake()):
+                return
+
+    def _is_awake(self) -> bool:
+        return time.monotonic() - self._database.used_at < AWAKE_SECONDS
 
     def _look_and_wait(self, pace: Pace) -> float:
         """Look once; return in how many seconds to look again."""
@@ -120,8 +130,7 @@ class Loop:
                 logger.exception("looking for work failed")
             return self._pause
         self._pause = 0
-        is_awake = time.monotonic() - self._database.used_at < AWAKE_SECONDS
-        return NOW if next_due == NOW else max(SHORTEST_WAIT_SECONDS, min(next_due, pace.wait(is_awake)))
+        return NOW if next_due == NOW else max(SHORTEST_WAIT_SECONDS, min(next_due, pace.wait(self._is_awake())))
 
     def _look(self) -> tuple[int, float]:
         """Look into each source; return how much was begun, and in how many seconds the next is due."""

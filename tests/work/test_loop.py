@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from app.auth.queries import find_user
 from app.database import scope
 from app.outbox.delivery import BEFORE_ALL, Again, Delivered, Done, Failed, Handler, Outcome, list_due
 from app.outbox.queue import Message, enqueue
@@ -62,6 +63,29 @@ def test_a_starting_process_sends_what_others_left(app: Flask, user: str, receiv
     started(app)
 
     until(lambda: [message.attempts for message in receiver.got] == [2], "the message")
+
+
+def test_a_process_that_wakes_the_database_looks_again(app: Flask, user: str, receiver: Receiver) -> None:
+    """For what another process has left meanwhile."""
+    database = services_of(app).database
+    found = []
+
+    class Asleep:
+        def run(self, limit: int) -> tuple[int, float | None]:
+            # As if the last request were long ago.
+            database.used_at = float("-inf")
+            found.append(limit)
+            return 0, None
+
+    # The last source that is asked, so that nothing of this look counts.
+    loop = work_of(app)
+    loop._sources.append(Asleep())
+    started(app, Pace(awake=0.05, asleep=3_600))
+    until(lambda: found, "the first look")
+    looks = len(found)
+    find_user(user)
+
+    until(lambda: len(found) > looks, "another look")
 
 
 def test_a_retry_is_made_in_time(app: Flask, user: str, receiver: Receiver) -> None:
