@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, fields
 from marshmallow.validate import Length, OneOf
 
-from app.http.fields import Boolean, Count, Id, Text, Time
+from app.http.fields import NO_NUL, Boolean, Count, Id, Text, Time
 from app.outbox.log import MAX_SHOWN, STATUSES
 from app.tasks.events import CREATED, EVENTS
 from app.webhooks.addresses import URL_CHARACTERS
@@ -14,6 +14,8 @@ from app.webhooks.store import MAX_WEBHOOKS
 
 DESCRIPTION_CHARACTERS = 200
 REASON_CHARACTERS = 500
+# An event, or what POST /ping sends.
+DELIVERED_TYPE = r"^(ping|task\.[a-z]+)$"
 EXAMPLE_URL = "https://hooks.example.com/tasks"
 
 
@@ -62,6 +64,7 @@ class Webhook(Schema):
         required=True,
         allow_none=True,
         metadata={
+            "pattern": NO_NUL,
             "maxLength": REASON_CHARACTERS,
             "description": "Why the service has switched it off.",
             "example": None,
@@ -91,7 +94,7 @@ class Delivery(Schema):
     """What became of an event."""
 
     id = Id(description="The request's webhook-id.")
-    type = fields.String(required=True, metadata={"maxLength": 50, "example": CREATED})
+    type = fields.String(required=True, metadata={"pattern": DELIVERED_TYPE, "maxLength": 50, "example": CREATED})
     task_id = Id(allow_none=True)
     created_at = Time("When it happened.")
     attempts = Count(required=True)
@@ -110,7 +113,12 @@ class Delivery(Schema):
     last_error = fields.String(
         required=True,
         allow_none=True,
-        metadata={"maxLength": REASON_CHARACTERS, "description": "Why it did not arrive.", "example": None},
+        metadata={
+            "pattern": NO_NUL,
+            "maxLength": REASON_CHARACTERS,
+            "description": "Why it did not arrive.",
+            "example": None,
+        },
     )
     next_attempt_at = Time("null if it is over.", allow_none=True, example=None)
 

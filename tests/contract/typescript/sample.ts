@@ -21,6 +21,7 @@ export const columns: Record<keyof Task, string> = {
   due_at: "Due at",
   time_zone: "Time zone",
   recurrence: "Comes again",
+  reminders: "Reminders",
   list_id: "List",
   parent_id: "Part of",
   position: "Place",
