@@ -41,7 +41,7 @@ EXAMPLE_RULE = "FREQ=WEEKLY;BYDAY=MO,WE,FR"
 
 REMINDERS = (
     "When to remind of it. A reminder fires once, and not if its time has passed when it is set, or while the task is "
-    "completed or in the trash. Empty if left out."
+    "completed or in the trash."
 )
 
 _SHAPE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -165,7 +165,7 @@ class _Reminder(fields.Field[Reminder]):
             "type": "object",
             "description": "Either `before_minutes` or `at`.",
             "properties": {
-                "before_minutes": {**minutes, "description": "Before the due; from 09:00 in `time_zone` on `due_on`."},
+                "before_minutes": {**minutes, "description": "Minutes before the due. A `due_on` counts from 09:00."},
                 "at": {"type": "string", "format": "date-time", "maxLength": 40, "description": "At this moment."},
             },
             "additionalProperties": False,
@@ -187,8 +187,8 @@ class _Reminder(fields.Field[Reminder]):
 class Reminders(fields.List[Reminder]):
     """When to remind of a task; stored as one text."""
 
-    def __init__(self, **options: Any) -> None:
-        described = {"maxItems": MAX_REMINDERS, "example": [{"before_minutes": 15}], "description": REMINDERS}
+    def __init__(self, description: str = REMINDERS, **options: Any) -> None:
+        described = {"maxItems": MAX_REMINDERS, "example": [{"before_minutes": 15}], "description": description}
         super().__init__(_Reminder(), metadata=described, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:

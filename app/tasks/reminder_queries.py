@@ -27,13 +27,15 @@ _next = (
     select(reminders.c.user_id, reminders.c.fire_at, now().label("clock")).order_by(reminders.c.fire_at).limit(_rows)
 )
 _this = (reminders.c.task_id, reminders.c.fire_at)
-_due = select(*_this).where(_of_user, reminders.c.fire_at <= now()).order_by(reminders.c.fire_at).limit(_rows)
-# Two workers may find the same. The second waits for the first, and then finds that they are gone.
-_take = (
-    delete(reminders)
-    .where(_of_user, tuple_(*_this).in_(_due))
-    .returning(*_this, from_now(-LATE_SECONDS).label("since"))
+# Two workers may find the same. What another one is taking is passed over.
+_due = (
+    select(*_this)
+    .where(_of_user, reminders.c.fire_at <= now())
+    .order_by(reminders.c.fire_at)
+    .limit(_rows)
+    .with_for_update(skip_locked=True)
 )
+_take = delete(reminders).where(_of_user, tuple_(*_this).in_(_due)).returning(*_this)
 
 
 def _forgetting(sent: Mapping[str, Any]) -> Any:
@@ -55,10 +57,10 @@ def _dropping(sent: Mapping[str, Any]) -> Any:
 
 
 def _getting(sent: Mapping[str, Any]) -> Any:
-    """Build the query for the tasks that can remind."""
+    """Build the query for the tasks that can remind, of times after `since`. Citus allows no clock in RETURNING."""
     these = (tasks.c.user_id == _user, tasks.c.id.in_(select(sent["id"])))
     can_remind = (tasks.c.deleted_at.is_(None), tasks.c.completed_at.is_(None), tasks.c.reminders.is_not(None))
-    return select(*TASK).where(*these, *can_remind)
+    return select(*TASK, from_now(-LATE_SECONDS).label("since")).where(*these, *can_remind)
 
 
 _get = {name: _getting(columns(["id"])) for name, columns in ENGINES.items()}
@@ -104,12 +106,12 @@ def take_due(user_id: str) -> tuple[int, list[Fired]]:
     taken = fetch_all(_take, {"of_user": user_id, "rows": FIRED_AT_ONCE})
     times: dict[str, list[str]] = defaultdict(list)
     for row in taken:
-        if row.fire_at > row.since:
-            times[row.task_id].append(row.fire_at)
+        times[row.task_id].append(row.fire_at)
     found = fetch_all(for_engine(_get), parameters(user_id, [{"id": task_id} for task_id in times])) if times else []
-    return len(taken), [_fired(task, sorted(times[task.id])) for task in found]
+    fired = (_fired(task, sorted(time for time in times[task.id] if time > task.since)) for task in found)
+    return len(taken), [each for each in fired if each]
 
 
-def _fired(task: Row, times: list[str]) -> Fired:
+def _fired(task: Row, times: list[str]) -> Fired | None:
     named = fire_times(task._asdict())
-    return Fired(task, times[-1], [each for time in times for each in named.get(time, [])])
+    return Fired(task, times[-1], [each for time in times for each in named.get(time, [])]) if times else None

@@ -19,6 +19,7 @@ from app.http.fields import (
 from app.tasks.fields import (
     DETAILS_CHARACTERS,
     PRIORITIES,
+    REMINDERS,
     TITLE_CHARACTERS,
     Day,
     Moment,
@@ -120,6 +121,7 @@ class _WholeTask(TaskFields):
     completed = Boolean(metadata={"description": "`false` if left out."})
     priority = Priority(metadata={"description": "`none` if left out."})
     tags = Tags(metadata={"description": "Empty if left out."})
+    reminders = Reminders(f"{REMINDERS} Empty if left out.")
 
     def load(self, data: Any, **options: Any) -> dict[str, Any]:
         task = normalize(super().load(data, **options))

@@ -14,6 +14,8 @@ logger = logging.getLogger("tasks.work")
 
 # After an error that nothing expects.
 PAUSE_SECONDS = 60
+# If another worker has taken all.
+TAKEN_SECONDS = 1
 
 # Writes what is to be sent of a user's reminders, in the current transaction.
 Teller = Callable[[str, Sequence[Fired]], None]
@@ -35,7 +37,11 @@ class DueReminders:
         # So that two workers seldom wait for each other.
         random.shuffle(users)
         fired = [self._fire(user_id) for user_id in users]
-        return sum(filter(None, fired)), PAUSE_SECONDS if None in fired else NOW
+        taken = sum(filter(None, fired))
+        if None in fired:
+            return taken, PAUSE_SECONDS
+        # Another worker that took all may fail.
+        return taken, NOW if taken else TAKEN_SECONDS
 
     def _fire(self, user_id: str) -> int | None:
         """Fire a user's reminders; return how many, or None if that failed. The other users' must not wait for it."""

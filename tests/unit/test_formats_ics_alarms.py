@@ -29,7 +29,7 @@ def before(minutes: int) -> dict[str, int]:
         ([DUE], "TRIGGER;RELATED=END:PT0S", before(0)),
         ([DUE], "TRIGGER;VALUE=DURATION;RELATED=END:-P1D", before(1440)),
         ([DUE], "TRIGGER;RELATED=END:-P1W", before(10_080)),
-        ([DUE], "TRIGGER;related=end:-P1DT1H1M", before(1501)),
+        ([DUE], 'TRIGGER;related="end":-P1DT1H1M', before(1501)),
         ([DUE], "TRIGGER;RELATED=END:-PT90S", before(2)),
         ([DUE], "TRIGGER;RELATED=END:-PT1S", before(1)),
         ([DUE], "TRIGGER;RELATED=END:-P28D", before(40_320)),

@@ -90,6 +90,7 @@ export async function create(): Promise<[Task, string | null]> {
       due_at: null,
       time_zone: "Europe/Berlin",
       recurrence: "FREQ=WEEKLY;BYDAY=MO,WE,FR",
+      reminders: [{ before_minutes: 15 }, { at: "2026-03-13T18:00:00Z" }],
     },
   });
   if (error) {

@@ -107,7 +107,7 @@ def _reminder(trigger: Property, todo: Component, clock: Clock, span: Span) -> R
 def _anchor(trigger: Property, todo: Component, clock: Clock, span: Span) -> Time | None:
     """Return what a trigger counts from: the start, unless it names the end, or if there is no start."""
     start = todo.first("DTSTART")
-    if "RELATED=END" in trigger.parameters.upper() or not start:
+    if "RELATED=END" in trigger.parameters.upper().replace('"', "") or not start:
         return span.due
     return span.start or clock.time(start)
 
