@@ -42,7 +42,8 @@ def create_app(settings: Settings) -> Flask:
     mcp.init_app(app, settings)
     mail.init_app(app, settings)
     webhooks.init_app(app, api)
-    work.init_app(app, {**mail.handlers(settings), **webhooks.HANDLERS}, [DueReminders([webhooks.enqueue_reminders])])
+    reminders = DueReminders([webhooks.enqueue_reminders, mail.enqueue_reminders])
+    work.init_app(app, {**mail.handlers(settings), **webhooks.HANDLERS}, [reminders])
     if settings.metrics:
         metrics.init_app(app)
     return app

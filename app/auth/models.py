@@ -1,6 +1,17 @@
 """Users and their sessions. They are read before the user is known, so without row-level security; see queries.py."""
 
-from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Index, Integer, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    false,
+)
 
 from app.database.columns import Id, Timestamp, metadata
 
@@ -18,6 +29,8 @@ users = Table(
     Column("email_verified_at", Timestamp),
     # The address that replaces it once that is verified.
     Column("pending_email", Text),
+    # Whether reminders are sent to the address, once it is verified.
+    Column("reminder_mail", Boolean, nullable=False, server_default=false()),
     # An unset database setting reads as '', which must never be a user's id.
     CheckConstraint("id <> ''", name="id"),
 )

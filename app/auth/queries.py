@@ -30,7 +30,10 @@ from app.outbox.queue import delete_messages
 from app.services import services
 from app.times import rfc3339
 
-USER = tuple(users.c[name] for name in ("id", "email", "name", "created_at", "email_verified_at", "pending_email"))
+USER = tuple(
+    users.c[name]
+    for name in ("id", "email", "name", "created_at", "email_verified_at", "pending_email", "reminder_mail")
+)
 
 _this_user = users.c.id == bindparam("of_user")
 
@@ -44,6 +47,7 @@ _next_rows = (
     select(*USER, users.c.disabled_at).where(users.c.id > bindparam("after_id")).order_by(users.c.id).limit(1_000)
 )
 _rename = update(users).where(_this_user).values(name=bindparam("new_name"))
+_want_reminders = update(users).where(_this_user).values(reminder_mail=bindparam("wanted"))
 _set_hash = update(users).where(_this_user).values(password_hash=bindparam("new_hash"))
 # Who knew the old one may have asked for another address.
 _set_password = _set_hash.values(pending_email=null())
@@ -129,6 +133,11 @@ def name_user(identity: Identity, name: str | None) -> None:
     if not identity.is_local:
         add_outside_user(identity.user_id)
     execute(_rename, {"of_user": identity.user_id, "new_name": name})
+
+
+def want_reminders(user_id: str, wanted: bool) -> None:
+    """Set whether an account gets its reminders by mail."""
+    execute(_want_reminders, {"of_user": user_id, "wanted": wanted})
 
 
 def make_personal_token(

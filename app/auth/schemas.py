@@ -91,11 +91,18 @@ NEEDED = {
 }
 
 
+REMINDER_MAIL = "Whether reminders are sent to `email`, once it is verified. Only for accounts of this service."
+
+
 class AccountPatch(Schema):
-    """A new name, or with the current password a new password or address. It can end the personal tokens too."""
+    """A new name, whether to send reminders, or with the current password a new password or address.
+
+    A new password can end the personal tokens too.
+    """
 
     email = Email(required=False)
     name = Text(1, NAME_CHARACTERS, trimmed=True, allow_none=True, metadata={"example": "Ann"})
+    reminder_mail = Boolean(metadata={"description": REMINDER_MAIL, "example": True})
     password = Password(description="The present one.")
     new_password = NewPassword(example=EXAMPLE_NEW_PASSWORD)
     end_tokens = Boolean(
@@ -160,6 +167,7 @@ class User(Schema):
         allow_none=True,
         metadata={"description": "The address that replaces `email` once it is verified.", "example": None},
     )
+    reminder_mail = Boolean(required=True, metadata={"description": REMINDER_MAIL, "example": False})
 
 
 class _Profile(Schema):

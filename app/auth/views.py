@@ -166,6 +166,8 @@ def change_me(changes: dict[str, Any]) -> Response:
     Personal tokens stay, unless `end_tokens` is true. A new address is the `pending_email` until it is verified by the
     link that is sent to it. A service that sends no mail replaces the address at once.
     """
+    if changes.get("reminder_mail"):
+        _require_mail()
     if "password" in changes:
         user, new = _require_own_password(changes["password"]), changes.get("new_password")
         new_hash = None if new is None else services().passwords.hash(new)
@@ -174,6 +176,8 @@ def change_me(changes: dict[str, Any]) -> Response:
         services().revocations.add(ended)
     if "name" in changes:
         queries.name_user(g.identity, changes["name"])
+    if "reminder_mail" in changes:
+        queries.want_reminders(g.identity.user_id, changes["reminder_mail"])
     return json_response(_me())
 
 
@@ -194,6 +198,14 @@ def delete_me(farewell: dict[str, str]) -> Response:
         raise ValidationFailed(errors={"password": ["This service does not store your password: leave it out."]})
     services().revocations.add(queries.delete_user(g.identity, verified_hash))
     return empty_response()
+
+
+def _require_mail() -> None:
+    """Raise ValidationFailed unless reminders can be sent to the caller."""
+    if not g.identity.is_local:
+        raise ValidationFailed(errors={"reminder_mail": ["This service does not know your address: leave it out."]})
+    if not services().settings.sends_mail:
+        raise ValidationFailed(errors={"reminder_mail": ["This service sends no mail: leave it out."]})
 
 
 def _require_own_password(password: str | None) -> Any:
@@ -250,12 +262,13 @@ def _me() -> dict[str, Any]:
         "created_at": row and row.created_at,
         "email_verified": "email" in profile and claims.get("email_verified") in (True, "true"),
         "pending_email": None,
+        "reminder_mail": False,
     }
 
 
 def _user(row: Any) -> dict[str, Any]:
-    user = {name: getattr(row, name) for name in ("id", "email", "name", "created_at")}
-    return {**user, "email_verified": row.email_verified_at is not None, "pending_email": row.pending_email}
+    user = {name: getattr(row, name) for name in ("id", "email", "name", "created_at", "pending_email")}
+    return {**user, "email_verified": row.email_verified_at is not None, "reminder_mail": bool(row.reminder_mail)}
 
 
 def _fields(names: tuple[str, ...], row: Any) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def send_to_account(message: Any) -> Outcome:
     user = queries.find_user(message.user_id)
     if user is None or user.disabled_at or not _is_of_use(what, address, user):
         return Done()
-    if _age(since) > LIFETIMES.get(what, VERIFY_SECONDS):
+    if age(since) > LIFETIMES.get(what, VERIFY_SECONDS):
         return Failed("The mail server was away for too long.")
     settings, link = services().settings, ""
     if what in LIFETIMES:
@@ -69,5 +69,6 @@ def _is_of_use(what: str, address: str, user: Row) -> bool:
     return True
 
 
-def _age(since: str) -> float:
+def age(since: str) -> float:
+    """Return how many seconds ago a time was."""
     return (datetime.now(UTC) - datetime.fromisoformat(since)).total_seconds()

@@ -102,14 +102,14 @@ def list_next(rows: int) -> list[Row]:
 
 
 def take_due(user_id: str) -> tuple[int, list[Fired]]:
-    """Take reminders of a user that are due, within a transaction; return how many, and those that fire."""
+    """Take reminders of a user that are due, within a transaction; return how many, and those that fire, by time."""
     taken = fetch_all(_take, {"of_user": user_id, "rows": FIRED_AT_ONCE})
     times: dict[str, list[str]] = defaultdict(list)
     for row in taken:
         times[row.task_id].append(row.fire_at)
     found = fetch_all(for_engine(_get), parameters(user_id, [{"id": task_id} for task_id in times])) if times else []
     fired = (_fired(task, sorted(time for time in times[task.id] if time > task.since)) for task in found)
-    return len(taken), [each for each in fired if each]
+    return len(taken), sorted(filter(None, fired), key=lambda each: (each.at, each.task.id))
 
 
 def _fired(task: Row, times: list[str]) -> Fired | None:

@@ -16,7 +16,7 @@ from tests.auth.people import (
 from tests.conftest import Caller
 
 TOKENS = {"access_token", "token_type", "expires_in", "refresh_token", "refresh_expires_in"}
-USER = {"id", "email", "name", "created_at", "email_verified", "pending_email"}
+USER = {"id", "email", "name", "created_at", "email_verified", "pending_email", "reminder_mail"}
 ANOTHER = "a newer and better one"
 
 

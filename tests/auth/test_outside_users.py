@@ -20,7 +20,7 @@ def with_token(caller, app, **claims):
 
 
 # Of a user whose token says nothing of an address.
-UNVERIFIED = {"email_verified": False, "pending_email": None}
+UNVERIFIED = {"email_verified": False, "pending_email": None, "reminder_mail": False}
 
 
 def test_me_needs_no_row(ann):

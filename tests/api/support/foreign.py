@@ -78,7 +78,7 @@ HARMLESS = {"completed", "q", "limit", "status", "sort", "title", "details", "de
 HARMLESS |= {"priority", "tag", "tags", "due_before", "due_after", "overdue", "deleted", "due_on", "due_at"}
 HARMLESS |= {"time_zone", "recurrence", "operations", "operations.op", "operations.task", "operations.changes"}
 HARMLESS |= {"password", "new_password", "total", "file", "skip_faulty", "color", "place", "tasks"}
-HARMLESS |= {"end_tokens", "scopes", "expires_in_days", "reminders", "before_minutes", "at"}
+HARMLESS |= {"end_tokens", "scopes", "expires_in_days", "reminders", "before_minutes", "at", "reminder_mail"}
 HARMLESS |= {"url", "events", "enabled"}
 
 SESSION_SECONDS = 3600
