@@ -40,6 +40,7 @@ PURGED = {
     f" AND ({column} <= (now() - make_interval(0, 0, 0, 0, {hours})))) THEN 1 ELSE 0 END <> 0)"
     for name, column, hours in (
         ("tasks", "deleted_at", 720),
+        ("deleted_lists", "deleted_at", 720),
         ("idempotency_keys", "created_at", 24),
         ("outbox", "finished_at", 168),
     )

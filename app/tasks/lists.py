@@ -19,7 +19,7 @@ from app.database import (
     violation,
 )
 from app.database.columns import new_position, now, now_if
-from app.database.engines import for_engine
+from app.database.engines import both_engines, for_engine
 from app.database.execution import ATTEMPTS, MAX_AT_ONCE
 from app.database.statements import Row
 from app.database.texts import position_at
@@ -27,7 +27,7 @@ from app.http.problems import DatabaseUnavailable, LimitReached, NotFound, Valid
 from app.tasks import moves
 from app.tasks.bulk_queries import ENGINES, INSERT_OF, inserting, lock_tasks, parameters
 from app.tasks.events import events_between, tell
-from app.tasks.models import LIST, TASK, lists, tasks
+from app.tasks.models import LIST, TASK, deleted_lists, lists, tasks
 from app.tasks.moves import Stands
 from app.tasks.preconditions import ANY, Precondition
 from app.tasks.queries import NO_SUCH_LIST, for_known_user, new_id, with_precondition
@@ -68,6 +68,16 @@ def _adding(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
 _add = {name: _adding(INSERT_OF[name], columns(["id", "name", "place"])) for name, columns in ENGINES.items()}
 _writing = update(lists).where(*_this).values(updated_at=now(), version=lists.c.version + 1).returning(*LIST)
 _delete = delete(lists).where(*_this)
+
+
+def _noting_deletion(insert_for_engine: Any) -> Any:
+    statement = insert_for_engine(deleted_lists).values(deleted_at=now())
+    # Its id may have been another deleted list's.
+    again = {"deleted_at": statement.excluded.deleted_at}
+    return statement.on_conflict_do_update(index_elements=["user_id", "id"], set_=again)
+
+
+_note_deletion = both_engines(_noting_deletion)
 
 _in_list = (tasks.c.user_id == _user, tasks.c.list_id == _id)
 # Parents first, so that their subtasks go to the trash after them, and come back with them.
@@ -193,8 +203,10 @@ def delete_list(user_id: str, list_id: str, keep_tasks: bool, precondition: Prec
         while _empty(here, keep_tasks):
             pass
         try:
-            if not execute(statement, {"of_user": user_id, "of_id": list_id, **versions}):
-                _refuse(user_id, list_id, precondition)
+            with transaction():
+                if not execute(statement, {**here, **versions}):
+                    _refuse(user_id, list_id, precondition)
+                execute(for_engine(_note_deletion), {"user_id": user_id, "id": list_id})
             return
         except IntegrityError as error:
             # Another request has added a task to it.

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from app.database.columns import OWNED, Day, Id, PlainText, Timestamp, from_now, metadata
 
-# How long a task stays in the trash.
+# How long a task stays in the trash, and it is known that a list was deleted.
 TRASH_SECONDS = 30 * 24 * 3600
 
 # Lists never read the trash, however full it is.
@@ -131,6 +131,21 @@ reminders = Table(
     ),
     # For the worker, which reads those of all users.
     Index(None, "fire_at"),
+    info=OWNED,
+)
+
+# Lists that were deleted, for clients that keep a copy. An id may be here and in `lists`, because it can be used again.
+deleted_lists = Table(
+    "deleted_lists",
+    metadata,
+    Column("user_id", Text, nullable=False),
+    Column("id", Id, nullable=False),
+    Column("deleted_at", Timestamp, nullable=False),
+    PrimaryKeyConstraint("user_id", "id"),
+    ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
+    Index(None, "user_id", "deleted_at", "id"),
+    # For `flask purge`.
+    Index(None, "deleted_at"),
     info=OWNED,
 )
 

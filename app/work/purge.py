@@ -21,6 +21,7 @@ ATTEMPT_SECONDS = 30
 PARTS: Mapping[str, Callable[[], Iterator[int]]] = {
     "tasks": trash.purge_tasks,
     "sessions": sessions.purge_expired,
+    "deleted lists": trash.purge_deleted_lists,
     "keys": trash.purge_keys,
     "revocations": revoked.purge_expired,
     "attempts": rate_limits.purge_expired,

@@ -80,6 +80,7 @@ def test_every_foreign_key_stays_with_the_user(table: Table) -> None:
 BY_TIME = {
     "reminders": {"fire_at"},
     "tasks": {"deleted_at"},
+    "deleted_lists": {"deleted_at"},
     "idempotency_keys": {"created_at"},
     "sessions": {"expires_at"},
     "revocations": {"expires_at", "changed_at"},
