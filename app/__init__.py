@@ -14,6 +14,7 @@ from app.http.application import Application
 from app.ops import docs, health, logging, metrics
 from app.services import Services
 from app.settings import Settings
+from app.tasks.waiting import Waits
 from app.work.reminders import DueReminders
 
 
@@ -21,8 +22,16 @@ def create_app(settings: Settings) -> Flask:
     """Make the application, without any query before the first request."""
     app = Application(__name__, static_folder=None)
     engine = make_engine(settings)
+    waits = Waits()
     app.extensions["services"] = Services(
-        settings, engine, state_of(engine), Passwords(settings), Verifier(settings), Revocations(app), PersonalUses(app)
+        settings,
+        engine,
+        state_of(engine, waits.wake),
+        Passwords(settings),
+        Verifier(settings),
+        Revocations(app),
+        PersonalUses(app),
+        waits,
     )
 
     if settings.trusted_proxies:

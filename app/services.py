@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from app.database.outages import DatabaseState
     from app.settings import Settings
     from app.tasks.events import Listener
+    from app.tasks.waiting import Waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Services:
     verifier: "Verifier"
     revocations: "Revocations"
     uses: "PersonalUses"
+    waits: "Waits"
     # Set when this process has written a message that can be sent.
     alarm: Event = field(default_factory=Event)
     # Told of what happens to tasks.

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol, Self
 
 import gevent
 from gevent import monkey
@@ -65,6 +66,32 @@ def without_turn() -> Iterator[None]:
         yield
     finally:
         _turn.acquire()
+
+
+# Keys of the WSGI environment, which only gunicorn's worker sets: a function that makes a Sleep for this request, and
+# the seconds that it has slept.
+SLEEP = "tasks.sleep"
+WAITED = "tasks.waited"
+
+
+class Sleep(Protocol):
+    """A request that sleeps and meanwhile holds no thread. Within a `with` it notices that its client leaves."""
+
+    # Whether the client has left, or has sent its next request.
+    is_abandoned: bool
+
+    @property
+    def is_stopping(self) -> bool:
+        """Return whether the worker stops."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def sleep(self, seconds: float) -> None:
+        """Return after so many seconds, or once it is woken, or once the client has left."""
+
+    def wake(self) -> None: ...
 
 
 class Deadline:

@@ -98,6 +98,13 @@ def require_scope(identity: Identity, token_scope: str | None) -> None:
         raise InsufficientScope(token_scope)
 
 
+def require_still_accepted() -> None:
+    """Raise TokenRefused if the current request's token has expired or been revoked since the request began."""
+    shared = services()
+    _verify(_bearer_token(the_request()), shared)
+    shared.revocations.refuse_revoked(g.identity)
+
+
 def _identified(view: View, token_scope: str | None, at_mcp: bool = False) -> View:
     @wraps(view)
     def wrapper(*args: Any, **kwargs: Any) -> Any:

@@ -147,13 +147,13 @@ class EmailTaken(Problem):
 
 
 class RateLimited(Problem):
-    """Too many attempts in too short a time."""
+    """Too many attempts in too short a time, or too many requests of one user that wait for changes."""
 
     status, code, title = 429, "rate_limited", "Too many attempts"
     detail = "Wait for the seconds in Retry-After, then try again."
 
-    def __init__(self, seconds: int) -> None:
-        super().__init__(headers={"Retry-After": str(seconds)})
+    def __init__(self, seconds: int, detail: str | None = None) -> None:
+        super().__init__(detail, headers={"Retry-After": str(seconds)})
 
 
 class KeysUnavailable(Problem):

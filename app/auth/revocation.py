@@ -85,6 +85,7 @@ class Revocations:
         self._copy = SingleFlight("reading revocations", self._read)
         self._read_until: datetime | None = None
         self._pruned_at = time.monotonic()
+        self._tried_at = 0.0
 
     def refuse_revoked(self, identity: Identity) -> None:
         """Raise TokenRevoked if this token is revoked, or DatabaseUnavailable if that cannot be checked."""
@@ -94,6 +95,16 @@ class Revocations:
             self.refuse_stored(identity)
             return
         if STALE_SECONDS >= age > REFRESH_SECONDS:
+            self._copy.start()
+        self.refuse_known(identity)
+
+    def refuse_soon(self, identity: Identity) -> None:
+        """Raise TokenRevoked within a second after this token is revoked, for a request that waits and calls this.
+
+        Without the database it refuses what is known, and the request waits on.
+        """
+        if self._copy.age > REFRESH_SECONDS and time.monotonic() - self._tried_at > REFRESH_SECONDS:
+            self._tried_at = time.monotonic()
             self._copy.start()
         self.refuse_known(identity)
 

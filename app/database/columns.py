@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Date, DateTime, Dialect, MetaData, String, Text, Uuid, null
+from sqlalchemy import Boolean, ColumnElement, Date, DateTime, Dialect, Integer, MetaData, String, Text, Uuid, null
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from app.database.functions import FunctionPerEngine
@@ -77,6 +77,17 @@ class new_position(FunctionPerEngine[str]):
     type = Text()
     on_postgresql = "lpad(to_hex((extract(epoch FROM now()) * 1000000)::bigint), 14, '0')"
     on_sqlite = "position_at(now())"
+
+
+class row_mark(FunctionPerEngine[int]):
+    """A number for a row's id and version, so that the sum over some rows tells whether others have taken their place.
+
+    PostgreSQL's sum of these is a whole number and cannot overflow.
+    """
+
+    type = Integer()
+    on_postgresql = "(uuid_hash({0}) # hashint4({1}))"
+    on_sqlite = "row_mark({0}, {1})"
 
 
 class now_if(FunctionPerEngine[str]):

@@ -63,10 +63,10 @@ def make_engine(settings: Settings) -> Engine:
     return engine
 
 
-def state_of(engine: Engine) -> DatabaseState:
+def state_of(engine: Engine, after_write: Callable[[str], None]) -> DatabaseState:
     # SQLite has one writer at a time.
     turn = Lock() if engine.dialect.name == "sqlite" else None
-    return DatabaseState(Connections(engine), turn)
+    return DatabaseState(Connections(engine), turn, after_write=after_write)
 
 
 def both_engines(build: Callable[[Any], Any]) -> Mapping[str, Any]:

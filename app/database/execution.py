@@ -148,6 +148,7 @@ def transaction() -> Iterator[None]:
             raise
         finally:
             _transaction.reset(token)
+    state.after_write(current_user.get() or NOBODY)
     for call in here.afterwards:
         call()
 
@@ -187,7 +188,10 @@ def _run(statement: Any, parameters: Mapping[str, Any]) -> tuple[Compiled, Resul
         began_at, lease = time.monotonic(), PooledConnection(state, writes=not is_read)
         try:
             with lease as connection:
-                return ready, ready.run_alone(connection, parameters)
+                result = ready.run_alone(connection, parameters)
+            if not is_read:
+                state.after_write(user_id)
+            return ready, result
         except psycopg2.Error:
             # The server may have restarted since the last request, so try another connection. Only a read is safe to
             # repeat, and only after a short wait: after a long one, the response would take twice as long.

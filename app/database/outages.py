@@ -3,7 +3,7 @@
 import logging
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
@@ -69,6 +69,8 @@ class DatabaseState:
     broken_at: float = 0.0
     # The last statement, except those that look for work. From then on the database stays awake for a while.
     used_at: float = float("-inf")
+    # Called after each commit, with the user of its scope.
+    after_write: Callable[[str], object] = str
 
     def pause_attempts(self, writes: bool) -> None:
         """Pause new attempts; after a write only writes, because it may have waited for a lock or a standby."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 from urllib.parse import quote
+from zlib import crc32
 
 from sqlalchemy import Dialect, Engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -133,6 +134,10 @@ def _moved(time: str, seconds: float) -> str:
     return rfc3339(datetime.fromisoformat(time) + timedelta(seconds=seconds))
 
 
+def _row_mark(id_: str, version: int) -> int:
+    return crc32(f"{id_}{version}".encode())
+
+
 def _prepare(connection: _Connection, record: ConnectionPoolEntry) -> None:
     """Give SQLite PostgreSQL's features: durability, foreign keys, a clock, and letters beyond ASCII."""
     record.info[MADE_AT] = time.monotonic()
@@ -148,6 +153,7 @@ def _prepare(connection: _Connection, record: ConnectionPoolEntry) -> None:
     connection.create_function("from_now", 1, connection.from_now)
     connection.create_function("moved", 2, _moved, deterministic=True)
     connection.create_function("position_at", 1, position_at, deterministic=True)
+    connection.create_function("row_mark", 2, _row_mark, deterministic=True)
     connection.create_function("compose", 1, _on_text(compose), deterministic=True)
     connection.create_function("sort_key", 1, _on_text(key_for_sorting), deterministic=True)
     connection.create_function("fold", 1, _on_text(fold), deterministic=True)

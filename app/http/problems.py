@@ -132,6 +132,16 @@ class DatabaseUnavailable(Problem):
         super().__init__(detail, headers={"Retry-After": "2"})
 
 
+class ServiceBusy(Problem):
+    """As many requests wait for changes as this process can keep."""
+
+    status, code, title = 503, "service_busy", "The service is busy"
+    detail = "Try again after the seconds in Retry-After, or without `wait`."
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(headers={"Retry-After": str(seconds)})
+
+
 _BY_STATUS: dict[int, type[Problem]] = {
     problem.status: problem for problem in (NotFound, MethodNotAllowed, PayloadTooLarge, UnsupportedMediaType)
 }

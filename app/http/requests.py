@@ -11,11 +11,12 @@ import uuid_utils
 from flask import Flask, Request, request
 
 from app.settings import Settings
+from app.turns import WAITED
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-# Arguments: the request's environment, the response's status line, and the seconds that it took.
+# Arguments: the request's environment, the response's status line, and the seconds that it took, except for a wait.
 Count = Callable[["WSGIEnvironment", str, float], None]
 
 # The id of the request that the current statements belong to.
@@ -40,6 +41,7 @@ _PERHAPS = (
     ("code", PROBLEM),
     ("reason", REASON),
     ("refused_origin", REFUSED_ORIGIN),
+    ("waited", WAITED),
 )
 REASON_CHARACTERS = 400
 
@@ -106,10 +108,11 @@ class Requests:
                 headers = [header for header in headers if header[0] != "Cache-Control"]
                 headers.append(_ASK_FIRST)
             headers += (*self._always, ("X-Request-ID", environ[REQUEST_ID]))
+            seconds = time.perf_counter() - began_at - environ.get(WAITED, 0)
             if self.count is not None:
-                self.count(environ, status, time.perf_counter() - began_at)
+                self.count(environ, status, seconds)
             if logger.isEnabledFor(logging.INFO):
-                _log(environ, status, began_at)
+                _log(environ, status, seconds)
             return start_response(status, headers, exc_info)
 
         return self._app(environ, start)
@@ -121,13 +124,13 @@ class Requests:
             environ[REFUSED_ORIGIN] = origin
 
 
-def _log(environ: "WSGIEnvironment", status: str, began_at: float) -> None:
+def _log(environ: "WSGIEnvironment", status: str, seconds: float) -> None:
     line = {
         "request_id": environ[REQUEST_ID],
         "method": environ["REQUEST_METHOD"],
         "path": environ["PATH_INFO"].encode("latin-1").decode(errors="replace"),
         "status": int(status[:3]),
-        "milliseconds": round((time.perf_counter() - began_at) * 1000, 1),
+        "milliseconds": round(seconds * 1000, 1),
     }
     for name, key in _PERHAPS:
         if value := environ.get(key):

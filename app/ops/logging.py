@@ -17,6 +17,7 @@ from app.times import rfc3339, rfc3339_now
 # The attributes that a record may have besides its message.
 EXTRAS = (
     *("request_id", "method", "path", "status", "milliseconds", "client", "user", "code", "reason", "refused_origin"),
+    "waited",
 )
 # Those that are sentences.
 SENTENCES = ("reason",)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from flask import Flask, Response, current_app
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
@@ -23,6 +23,7 @@ from app.http import requests
 from app.http.problems import catalogue
 from app.http.requests import PROBLEM
 from app.services import services_of
+from app.tasks.waiting import End, Waits
 from app.work import work_of
 
 if TYPE_CHECKING:
@@ -45,8 +46,10 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 class Counts:
     """The metrics of one process, and of all of them where they share a folder."""
 
-    def __init__(self, codes: Iterable[str], connections_in_use: Callable[[], int]) -> None:
+    def __init__(self, codes: Iterable[str], connections_in_use: Callable[[], int], waits: Waits) -> None:
         self._connections_in_use = connections_in_use
+        self._waits = waits
+        waits.on_end = self._add_wait
         self._slot = "first"
         self._folder = os.environ.get(FOLDER)
         if self._folder:
@@ -63,11 +66,17 @@ class Counts:
         self._messages = Gauge("tasks_outbox_messages", told, ("state",), multiprocess_mode="mostrecent", registry=own)
         told = "For how long the oldest of them has been due."
         self._late = Gauge("tasks_outbox_late_seconds", told, multiprocess_mode="mostrecent", registry=own)
+        told = "Requests that wait for changes."
+        self._waiting = Gauge("tasks_waiting", told, multiprocess_mode="livesum", registry=own)
+        told = "Requests that have waited for changes, by what ended the wait."
+        self._ended = Counter("tasks_waits", told, ("ended_by",), registry=own)
         # The library takes 4 µs to find one by its labels.
         self._series: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
         for code in codes:
             # So that 0 is shown of what did not happen.
             self._problems.labels(code)
+        for end in get_args(End):
+            self._ended.labels(end)
 
     def take_slot(self, taken: Container[str]) -> str:
         """Before a fork: give the next worker a slot that no living one has."""
@@ -97,6 +106,9 @@ class Counts:
         for state, number in messages.items():
             self._messages.labels(state).set(number)
         self._late.set(late)
+
+    def _add_wait(self, end: End) -> None:
+        self._ended.labels(end).inc()
 
     def watch_pool(self) -> None:
         """After a fork: open this worker's files, and start a thread that records the connections in use."""
@@ -131,13 +143,14 @@ class Counts:
 
     def _look_at_pool(self) -> None:
         self._in_use.set(self._connections_in_use())
+        self._waiting.set(self._waits.count)
 
 
 def init_app(app: Flask) -> None:
     """Count from now on; before any worker is forked."""
     app.add_url_rule("/metrics", view_func=show_metrics)
     connections = services_of(app).database.connections
-    counts = Counts([problem.code for problem in catalogue()], lambda: connections.in_use)
+    counts = Counts([problem.code for problem in catalogue()], lambda: connections.in_use, services_of(app).waits)
     app.extensions["metrics"] = counts
     requests.set_counter(app, counts.add)
     work_of(app).note = counts.note_work

@@ -9,7 +9,7 @@ import errno
 import re
 import socket
 import time
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import gevent
@@ -27,7 +27,8 @@ from werkzeug.exceptions import BadRequest
 from app.server.connection import SEND_BYTES, Connection, Waiting
 from app.server.response import Response
 from app.server.sharing import sharing
-from app.turns import give_way
+from app.server.sleep import Sleep
+from app.turns import SLEEP, give_way
 
 # A stopping worker keeps idle connections this long, because their clients may already be sending a request.
 STOP_SECONDS = 2
@@ -83,6 +84,9 @@ class Worker(GeventWorker):
     def handle_quit(self, _signal: int, _frame: Any) -> None:
         """End without waiting for any client."""
         self._is_quitting, self.alive = True, False
+
+    def _is_stopping(self) -> bool:
+        return not self.alive
 
     def _stop(self) -> None:
         """Finish all accepted connections, also those accepted only by the kernel, which closing would reset."""
@@ -174,6 +178,7 @@ class Worker(GeventWorker):
         """Run the application for one request, and return whether another may follow."""
         response, environ = wsgi.create(request, client, peer, server, self.cfg, Response, (connection, parser))
         environ["wsgi.input"] = _Body(request.body)
+        environ[SLEEP] = partial(Sleep, client, environ, self._is_stopping)
         self.nr += 1
         if self.nr >= self.max_requests:
             self.alive = False

@@ -5,25 +5,13 @@ So after reading to the end, a client continues from a minute before that readin
 """
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
-from datetime import datetime, timedelta
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Integer, Select, bindparam, select, true, tuple_
-
-from app.database import fetch_all
-from app.database.columns import now
-from app.database.execution import TRANSACTION_SECONDS
-from app.tasks import cursors
-from app.tasks.cursors import is_id
-from app.tasks.models import BEFORE_EVERY_ID, LISTED, TRASH_SECONDS, tasks
-from app.tasks.problems import InvalidCursor, ResyncRequired
-from app.times import is_time, rfc3339
-
-# Three times a transaction, because after a failover the clock may be another machine's.
-OVERLAP = timedelta(seconds=3 * TRANSACTION_SECONDS)
-TOKEN_LIFETIME = timedelta(seconds=TRASH_SECONDS)
+from app.database.statements import Row
+from app.tasks.change_queries import page_of_lists, page_of_tasks
+from app.tasks.change_tokens import Token, overlap_before
+from app.tasks.models import LISTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,80 +20,41 @@ class Changes:
     changed: Sequence[tuple[Any, ...]]
     # The ids of deleted tasks.
     deleted: Sequence[str]
+    changed_lists: Sequence[Row]
+    deleted_lists: Sequence[str]
     next: str
     has_more: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    """The position that a client has reached, and when its current run of pages began (None between runs)."""
+def list_changes(user_id: str, token: Token, limit: int) -> Changes:
+    """Return a user's tasks that changed after the token, oldest change first.
 
-    time: str
-    task_id: str
-    run_began_at: str | None
-    # Whether the run began without a token.
-    is_whole: bool
-
-    @property
-    def age_counts_from(self) -> str:
-        """The oldest time from which deletions must be on record. A client without a token had no earlier copy."""
-        began_at = self.run_began_at or self.time
-        return began_at if self.is_whole else min(began_at, self.time)
-
-
-def list_changes(user_id: str, since: str | None, limit: int) -> Changes:
-    """Return a user's changed tasks, oldest change first: those after the token, or all without one."""
-    token = _read(since, user_id) if since else None
-    after = {"after_time": token.time, "after_id": token.task_id} if token else {}
-    rows = fetch_all(_page(bool(token)), {"of_user": user_id, "rows": limit + 1, **after})
-    clock, found = rows[0].clock, [row for row in rows if row.id is not None]
-    if token and _moment(clock) - _moment(token.age_counts_from) > TOKEN_LIFETIME:
-        raise ResyncRequired
-    run_began_at = (token and token.run_began_at) or clock
-    page = found[:limit]
-    if has_more := len(found) > limit:
-        is_whole = token is None or token.is_whole
-        following = _Token(page[-1].updated_at, page[-1].id, run_began_at, is_whole)
-    else:
-        following = _Token(rfc3339(_moment(run_began_at) - OVERLAP), BEFORE_EVERY_ID, None, False)
+    If the token includes lists, return these first, so that a client knows a task's list when it gets the task.
+    """
+    clock, lists = page_of_lists(user_id, token.lists, limit + 1) if token.lists else (None, [])
+    room = limit - len(lists[:limit])
+    later, tasks = page_of_tasks(user_id, token.tasks, room + 1)
+    clock = clock or later
+    token.require_age(clock)
+    has_more = len(lists) > limit or len(tasks) > room
+    tasks, lists = tasks[:room], lists[:limit]
     return Changes(
-        changed=[row[: len(LISTED)] for row in page if row.deleted_at is None],
-        deleted=[row.id for row in page if row.deleted_at is not None],
-        next=cursors.encode([*astuple(following)], user_id, "changes"),
+        changed=[row[: len(LISTED)] for row in tasks if row.deleted_at is None],
+        deleted=[row.id for row in tasks if row.deleted_at is not None],
+        changed_lists=[row for row in lists if not row.is_deleted],
+        deleted_lists=[row.id for row in lists if row.is_deleted],
+        next=_following(token.begun(clock), tasks, lists, has_more).write(user_id),
         has_more=has_more,
     )
 
 
-@lru_cache(maxsize=2)
-def _page(after: bool) -> Select[Any]:
-    """Build the query for the changes and the clock, which it returns even without changes."""
-    here = tuple_(tasks.c.updated_at, tasks.c.id)
-    page = (
-        select(*LISTED, tasks.c.deleted_at)
-        .where(tasks.c.user_id == bindparam("of_user"))
-        .order_by(tasks.c.updated_at, tasks.c.id)
-        .limit(bindparam("rows", type_=Integer()))
+def _following(token: Token, tasks: Sequence[Row], lists: Sequence[Row], has_more: bool) -> Token:
+    """Return the token after these rows, within its run or after it."""
+    assert token.run_began_at is not None
+    recent = overlap_before(token.run_began_at)
+    token = Token(
+        token.tasks.after(tasks, recent), token.run_began_at, token.lists and token.lists.after(lists, recent)
     )
-    if after:
-        since = bindparam("after_time", type_=tasks.c.updated_at.type), bindparam("after_id", type_=tasks.c.id.type)
-        page = page.where(here > tuple_(*since))
-    found = page.subquery()
-    clock = select(now().label("clock")).subquery()
-    return (
-        select(*found.c, clock.c.clock)
-        .select_from(clock.outerjoin(found, true()))
-        .order_by(found.c.updated_at, found.c.id)
-    )
-
-
-def _read(token: str, user_id: str) -> _Token:
-    match cursors.decode(token, user_id, "changes"):
-        case [time, task_id, run_began_at, bool(is_whole)] if (
-            is_time(time) and is_id(task_id) and (run_began_at is None or is_time(run_began_at))
-        ):
-            return _Token(time, task_id, run_began_at, is_whole)
-    raise InvalidCursor
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+    if has_more:
+        return token
+    return Token(token.tasks.stepped_back(recent), None, token.lists and token.lists.stepped_back(recent))

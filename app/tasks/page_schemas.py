@@ -23,9 +23,11 @@ from app.tasks.fields import (
     Zone,
 )
 from app.tasks.filters import NONE
+from app.tasks.list_schemas import List
 from app.tasks.listing import SORTS
 from app.tasks.schemas import EXAMPLE_NEW_ID, PartialSchema, Task
 from app.tasks.summary import MAX_TAGS_SHOWN
+from app.tasks.waiting import MAX_WAIT_SECONDS
 
 SEARCH_CHARACTERS = 200
 MAX_LISTS_NAMED = 20
@@ -189,6 +191,24 @@ class ChangesQuery(Schema):
         },
     )
     limit = QueryInteger(1, MAX_ARRAY, load_default=MAX_ARRAY)
+    wait = QueryInteger(
+        1,
+        MAX_WAIT_SECONDS,
+        metadata={
+            "description": "If nothing is new after `since`, wait for changes, for up to so many seconds. If there are "
+            "none by then, the response is empty, and its `next` means the same as `since`."
+        },
+    )
+    lists = QueryBoolean(
+        metadata={"description": "`true` adds the changes of lists. Use it with every token of a copy, or with none."}
+    )
+
+
+class ListChanges(Schema):
+    """Changes of lists; apply them before those of tasks."""
+
+    changed = fields.List(fields.Nested(List), required=True, metadata={"maxItems": MAX_ARRAY})
+    deleted = fields.List(Id(example=EXAMPLE_NEW_ID), required=True, metadata={"maxItems": MAX_ARRAY})
 
 
 class ChangesPage(Schema):
@@ -196,5 +216,6 @@ class ChangesPage(Schema):
 
     changed = fields.List(fields.Nested(Task), required=True, metadata={"maxItems": MAX_ARRAY})
     deleted = fields.List(Id(example=EXAMPLE_NEW_ID), required=True, metadata={"maxItems": MAX_ARRAY})
+    lists = fields.Nested(ListChanges, metadata={"description": "Only with `lists=true`."})
     next = Text(1, CURSOR_CHARACTERS, required=True, metadata={"pattern": CURSOR_PATTERN, "example": EXAMPLE_CURSOR})
     has_more = fields.Boolean(required=True)

@@ -1,6 +1,6 @@
 """Rows of tasks and lists as responses. The rows already contain JSON types."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +13,9 @@ from app.http.responses import empty_response, json_response
 from app.tasks.fields import PRIORITIES, read_tags
 from app.tasks.models import LISTED
 from app.tasks.preconditions import etag, is_unchanged
+
+# Columns of a list's row that are not in its response.
+_NOT_OF_LIST = {"version", "is_deleted", "mark", "clock"}
 
 
 class Responder:
@@ -105,7 +108,10 @@ class Encoder(Responder):
 
 class ListEncoder(Responder):
     def fields(self, row: Row) -> dict[str, Any]:
-        return {name: value for name, value in row._asdict().items() if name != "version"}
+        return {name: value for name, value in row._asdict().items() if name not in _NOT_OF_LIST}
+
+    def changes(self, changed: Iterable[Row], deleted: Sequence[str]) -> dict[str, Any]:
+        return {"changed": [self.fields(row) for row in changed], "deleted": deleted}
 
 
 TASK = Encoder("details", "/v1/tasks")

@@ -1,16 +1,19 @@
 """/v1/tasks: the canonical family."""
 
+from functools import partial
 from typing import Any
 
 from flask import Response, g, stream_with_context
 
-from app.auth.identity import authenticated_for
+from app.auth.identity import authenticated_for, require_still_accepted
+from app.auth.problems import RateLimited
 from app.auth.tokens import TASKS_READ, TASKS_WRITE
 from app.database import in_this_scope
-from app.http.blueprint import TEXT_FILE, Blueprint, answers_with, raises, takes
-from app.http.problems import LimitReached, NotFound
+from app.http.blueprint import TEXT_FILE, Blueprint, answers_with, raises, takes, the_request
+from app.http.problems import LimitReached, NotFound, ServiceBusy
 from app.http.responses import empty_response, json_response
-from app.tasks import batch, changes, edits, listing, queries, summary, transfer
+from app.services import services
+from app.tasks import batch, edits, listing, queries, summary, transfer
 from app.tasks.batch_schemas import BatchRequest, BatchResponse
 from app.tasks.file_schemas import ExportQuery, ImportQuery, ImportResult
 from app.tasks.formats import FORMATS
@@ -18,11 +21,12 @@ from app.tasks.idempotency import idempotent
 from app.tasks.page_schemas import ChangesPage, ChangesQuery, SummaryQuery, TaskPage, TaskQuery, TaskSummary
 from app.tasks.preconditions import Precondition, conditional
 from app.tasks.problems import IdTaken, InvalidCursor, ParentInTrash, ResyncRequired
-from app.tasks.responses import TASK
+from app.tasks.responses import LIST, TASK
 from app.tasks.schemas import Move, NewTask, Task, TaskPatch, TaskReplacement
 from app.tasks.transfer import Checked
 from app.tasks.uploads import checked_file
-from app.turns import turn_for
+from app.tasks.waiting import Patience
+from app.turns import SLEEP, turn_for
 
 blueprint = Blueprint("tasks", __name__, url_prefix="/v1/tasks", description="The caller's tasks.")
 
@@ -146,22 +150,33 @@ def run_batch(work: dict[str, Any]) -> Response:
 
 @blueprint.get("/changes")
 @authenticated_for(TASKS_READ)
-@raises(InvalidCursor, ResyncRequired)
+@raises(InvalidCursor, ResyncRequired, RateLimited, ServiceBusy)
 @blueprint.arguments(ChangesQuery, location="query")
 @blueprint.response(200, ChangesPage)
 def list_changes(query: dict[str, Any]) -> Response:
-    """List changes, oldest first."""
-    user_id = g.identity.user_id
-    found = changes.list_changes(user_id, query.get("since"), query["limit"])
+    """List changes, oldest first, on request as soon as there are some."""
+    user_id, with_lists = g.identity.user_id, query.get("lists", False)
+    waits, patience = services().waits, _patience(query.get("wait"))
+    found = waits.list_changes(user_id, query.get("since"), query["limit"], with_lists, patience)
     with turn_for(len(found.changed)):
         return json_response(
             {
                 "changed": TASK.many(found.changed, user_id),
                 "deleted": found.deleted,
+                **({"lists": LIST.changes(found.changed_lists, found.deleted_lists)} if with_lists else {}),
                 "next": found.next,
                 "has_more": found.has_more,
             }
         )
+
+
+def _patience(seconds: int | None) -> Patience | None:
+    """Return what a request needs to wait, if it wants to and this server lets it."""
+    new_sleep = the_request().environ.get(SLEEP)
+    if seconds is None or new_sleep is None:
+        return None
+    check = partial(services().revocations.refuse_soon, g.identity)
+    return Patience(seconds, new_sleep(), check, require_still_accepted)
 
 
 @blueprint.get("/export")

@@ -71,10 +71,12 @@ def test_a_list_cursor_is_not_a_token(ann, sort):
 
 
 @pytest.mark.parametrize("values", [
-    [], [NOW], [NOW, ID], [NOW, ID, NOW, True, 1], [None, ID, None, True], [NOW, None, None, True], [NOW, 7, NOW, True],
+    [], [NOW], [NOW, ID], [None, ID, None, True], [NOW, None, None, True], [NOW, 7, NOW, True],
     [NOW, ID, 7, True], [NOW, ID.upper(), None, True], [NOW, ID[:-1], None, True], ["2026-03-14", ID, None, True],
     [NOW.replace("Z", "+00:00"), ID, None, True], ["0000-01-01T00:00:00.000000Z", ID, None, True], [NOW, ID, "", True],
     ["2026-02-30T00:00:00.000000Z", ID, None, True], [NOW, ID, NOW, None], [NOW, ID, NOW, 1], [[NOW], ID, NOW, True],
+    [NOW, ID, NOW, True, "1"], [NOW, ID, NOW, True, 1, NOW], [NOW, ID, None, True, 1, NOW, ID, True, "x"],
+    [NOW, ID, None, True, 1, NOW, 7, True, 1], [NOW, ID, None, True, 1.5], [NOW, ID, None, True, True],
     {"time": NOW}, [[[[]]]], [10**18, 10**18, 10**18, 10**18], ["\x00", ID, None, True], [NOW, ID, "now()", False],
 ], ids=str)  # fmt: skip
 def test_a_forged_token_of_the_wrong_shape_is_rejected(ann, values):

@@ -30,6 +30,7 @@ from app.services import services_of
 from app.tasks import (
     batch,
     bulk_queries,
+    change_queries,
     changes,
     edits,
     listing,
@@ -43,6 +44,7 @@ from app.tasks import (
     trash,
     unit_of_work,
 )
+from app.tasks.change_tokens import EVER, Position, Token
 from app.tasks.formats import FORMATS
 from app.tasks.models import idempotency_keys, reminders, tasks
 from app.tasks.schemas import NewTask
@@ -121,7 +123,13 @@ QUERIES: dict[str, Callable[[str, str], Any]] = {
     "listing.list_tasks": lambda user, _: list(listing.list_tasks(user, LIST).tasks),
     "listing.list_tasks_and_total": lambda user, _: listing.list_tasks_and_total(user, LIST)[1],
     "summary.summarize": lambda user, _: summary.summarize(user, None)["open"],
-    "changes.list_changes": lambda user, _: list(changes.list_changes(user, None, 50).changed),
+    "changes.list_changes": lambda user, _: list(changes.list_changes(user, Token(), 50).changed),
+    "changes.list_changes with lists": lambda user, _: (
+        changes.list_changes(user, Token(lists=Position()), 50).changed_lists
+    ),
+    "change_queries.page_of_tasks": lambda user, _: change_queries.page_of_tasks(user, Position(), 50)[1],
+    "change_queries.page_of_lists": lambda user, _: change_queries.page_of_lists(user, Position(), 50)[1],
+    "change_queries.look": lambda user, _: sum(change_queries.look(user, EVER, EVER).sums),
     "batch.run that creates": lambda user, _: batch.run(Identity(user), [creating()]),
     "batch.run that deletes": lambda user, task: batch.run(Identity(user), [{"op": "delete", "id": task}]),
     "batch.write_all": lambda user, task: batch.write_all(Identity(user), [{"op": "delete", "id": task}])[0],
@@ -199,7 +207,7 @@ QUERIES |= {
     "delivery.settle": lambda user, task: delivery.settle(user, leased(user, task), Failed("no")),
 }
 
-MODULES = (queries, edits, listing, changes, batch, bulk_queries, summary, transfer, trash)
+MODULES = (queries, edits, listing, changes, change_queries, batch, bulk_queries, summary, transfer, trash)
 MODULES += (lists, moves, subtasks, unit_of_work, reminder_queries, queue, delivery)
 
 CURRENT_USER = "SELECT current_setting('app.user_id', true)"
@@ -250,6 +258,8 @@ def add_family(caller: Caller) -> str:
     caller.add(id=task_id, list_id=task_id)
     caller.add(id=parent_of(task_id), reminders=[{"at": LATER}])
     caller.add(parent_id=parent_of(task_id))
+    gone = caller.post("/v1/lists", json={"name": "gone"}).json["id"]
+    assert caller.delete(f"/v1/lists/{gone}").status_code == 204
     return task_id
 
 
@@ -269,6 +279,7 @@ def all_of(caller: Caller) -> list[Any]:
         "SELECT task_id FROM reminders",
         "UPDATE reminders SET fire_at = now() RETURNING task_id",
         "DELETE FROM reminders RETURNING task_id",
+        "SELECT id FROM deleted_lists",
     ],
 )
 @pytest.mark.parametrize("scoped", [False, True], ids=["outside a scope", "in another's scope"])

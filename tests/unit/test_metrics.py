@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.ops import metrics
 from app.ops.metrics import BUCKETS, FOLDER, Counts
 from app.services import services_of
+from app.tasks.waiting import Waits
 from tests.conftest import Caller, make_app, migrate, new_user_id
 from tests.waiting import LONGEST_WAIT_SECONDS
 
@@ -33,7 +34,7 @@ def app(tmp_path: Path) -> Iterator[Flask]:
 @pytest.fixture
 def counts() -> Counts:
     """Metrics for one route, without a service."""
-    return Counts(["not_found"], lambda: 0)
+    return Counts(["not_found"], lambda: 0, Waits())
 
 
 def numbers(caller: Caller) -> Numbers:
@@ -171,7 +172,7 @@ def test_a_new_worker_continues_a_dead_ones_counts(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv(FOLDER, str(tmp_path))
     monkeypatch.setattr(values, "ValueClass", values.ValueClass)
     in_use = 2
-    counts = Counts(["not_found"], lambda: in_use)
+    counts = Counts(["not_found"], lambda: in_use, Waits())
     assert [counts.take_slot(set()), counts.take_slot({"0"})] == ["0", "1"]
     answered(counts)
     assert samples(counts)["tasks_database_connections_in_use",] == 2
@@ -191,7 +192,7 @@ def test_a_file_is_read_only_when_it_is_complete(tmp_path: Path, monkeypatch: py
     """A new worker's files are empty at first, so readers wait."""
     monkeypatch.setenv(FOLDER, str(tmp_path))
     monkeypatch.setattr(values, "ValueClass", values.ValueClass)
-    counts = Counts([], lambda: 0)
+    counts = Counts([], lambda: 0, Waits())
     answered(counts)
     complete = (tmp_path / "counter_first.db").read_bytes()
     with ThreadPoolExecutor() as readers, (tmp_path / "lock").open("w") as lock:
@@ -208,7 +209,7 @@ def test_a_file_is_read_only_when_it_is_complete(tmp_path: Path, monkeypatch: py
 def test_connections_in_use_are_recorded_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that every worker knows them."""
     looked = threading.Event()
-    counts = Counts([], lambda: looked.set() or 3)
+    counts = Counts([], lambda: looked.set() or 3, Waits())
     monkeypatch.setattr(metrics, "CHECK_INTERVAL_SECONDS", 3_600)
     counts.watch_pool()
 
