@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from werkzeug.test import TestResponse
+
 from tests.api.support.calls import CHANGES, page
 from tests.conftest import Caller
 
@@ -43,8 +45,12 @@ def changes(caller: Caller, since: str | None = None, **query: Any) -> dict[str,
     """Return one response, which must have the contract's members."""
     answer = CHANGES(caller, query_string={**query, **({"since": since} if since else {})})
     assert answer.status_code == 200, answer.text
-    assert set(answer.json) == {"changed", "deleted", "next", "has_more"}
+    assert_has_members(answer, "lists" in query)
     return dict(answer.json)
+
+
+def assert_has_members(answer: TestResponse, with_lists: bool = False) -> None:
+    assert set(answer.json) == {"changed", "deleted", "next", "has_more", *(["lists"] if with_lists else [])}
 
 
 def tasks_of(caller: Caller) -> dict[str, Any]:
