@@ -9,7 +9,7 @@ from sqlalchemy import Delete, Update, delete, update
 from app.database import execute, scope
 from app.database.columns import from_now
 from app.tasks import cursors
-from app.tasks.models import tasks
+from app.tasks.models import deleted_lists, tasks
 from app.times import is_time, rfc3339
 from tests.conftest import Caller
 
@@ -38,6 +38,12 @@ def forget(app: Flask, caller: Caller, *ids: str) -> None:
     """Delete tasks permanently."""
     for task_id in ids:
         _write(app, caller, delete(tasks).where(tasks.c.id == task_id))
+
+
+def forget_deleted_lists(app: Flask, caller: Caller) -> None:
+    """Forget which lists were deleted."""
+    with app.app_context(), scope(caller.user_id):
+        assert execute(delete(deleted_lists).where(deleted_lists.c.user_id == caller.user_id)) > 0
 
 
 def _write(app: Flask, caller: Caller, statement: Update | Delete) -> None:
