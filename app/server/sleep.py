@@ -26,18 +26,19 @@ class Sleep:
         return self._is_stopping()
 
     def __enter__(self) -> Self:
-        self._began_at = time.perf_counter()
         self._watcher = gevent.get_hub().loop.io(self._client.fileno(), _READ)
         self._watcher.start(self._abandon)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._watcher.close()
-        self._environ[WAITED] = round(time.perf_counter() - self._began_at, 3)
 
     def sleep(self, seconds: float) -> None:
+        began_at = time.perf_counter()
         self._woken.wait(seconds)
         self._woken.clear()
+        slept = self._environ.get(WAITED, 0.0) + time.perf_counter() - began_at
+        self._environ[WAITED] = round(slept, 3)
 
     def wake(self) -> None:
         self._woken.set()

@@ -12,7 +12,7 @@ from random import uniform
 from threading import BoundedSemaphore
 from typing import Literal
 
-from app.auth.problems import RateLimited, TokenRefused
+from app.auth.problems import RateLimited
 from app.http.problems import DatabaseUnavailable, ServiceBusy
 from app.tasks import changes
 from app.tasks.change_queries import Look, look
@@ -55,6 +55,7 @@ class Patience:
 @dataclass(slots=True, eq=False)
 class _Wait:
     token: Token
+    limit: int
     patience: Patience
     # Set until a look has shown whether there is something new for this wait.
     woken_by: End | None = None
@@ -119,33 +120,26 @@ class Waits:
         """List changes as soon as there are some, or none when the patience ends. Without any, answer at once."""
         token = Token.read(since, user_id, with_lists)
         if patience and since and token.seen is not None:
-            same = self._wait(user_id, _Wait(token, patience))
-            if same is not None:
-                return Changes((), (), (), (), same.write(user_id), has_more=False)
+            with patience.sleep:
+                return self._wait(user_id, _Wait(token, limit, patience))
         return changes.list_changes(user_id, token, limit)
 
-    def _wait(self, user_id: str, wait: _Wait) -> Token | None:
-        """Return None if there is something new after the token, otherwise a token that means the same."""
-        with self._joined(user_id, wait) as watch, wait.patience.sleep:
+    def _wait(self, user_id: str, wait: _Wait) -> Changes:
+        with self._joined(user_id, wait) as watch:
             # Only from here on are writes noticed, so look once more.
             found = look(user_id, *wait.token.since)
             wait.token.require_age(found.clock)
             if found.sums != wait.token.seen:
-                return None
+                return changes.list_changes(user_id, wait.token, wait.limit)
             watch.begin(wait, found)
-            end: End = "time"
+            end: End = "token"
             try:
-                end = self._sleep(user_id, watch, wait)
-            except TokenRefused:
-                end = "token"
-                raise
+                end, news = self._sleep(user_id, watch, wait)
             finally:
                 if self.on_end:
                     self.on_end(end)
-        if end in ("write", "look"):
-            wait.patience.check_again()
-            return None
-        return wait.token.at(found.clock, found.recent)
+        same = wait.token.at(found.clock, found.recent).write(user_id)
+        return news or Changes((), (), (), (), same, has_more=False)
 
     @contextmanager
     def _joined(self, user_id: str, wait: _Wait) -> Iterator[_Watch]:
@@ -166,7 +160,7 @@ class Waits:
             if not watch.waits:
                 del self._watches[user_id]
 
-    def _sleep(self, user_id: str, watch: _Watch, wait: _Wait) -> End:
+    def _sleep(self, user_id: str, watch: _Watch, wait: _Wait) -> tuple[End, Changes | None]:
         """Sleep until there is something new, or until there is no more reason to wait."""
         sleep = wait.patience.sleep
         end: End = "time"
@@ -175,45 +169,49 @@ class Waits:
             wait.patience.check()
             if sleep.is_stopping and end != "stop":
                 end, ends_at = "stop", min(ends_at, now + uniform(0, SPREAD_SECONDS))  # noqa: S311
-            if wait.woken_by and (by := self._news(user_id, wait)):
-                return by
+            if not self._is_paused and (by := wait.woken_by) and (news := self._news(user_id, wait)):
+                return by, news
             self._look_for(user_id, watch)
             next_look = max(watch.looked_at + LOOK_SECONDS - now, LOOK_AGAIN_SECONDS)
             sleep.sleep(min(CHECK_SECONDS, next_look, max(0, ends_at - now)))
             if sleep.is_abandoned:
-                return "client"
-        return end
+                return "client", None
+        return end, None
 
-    def _news(self, user_id: str, wait: _Wait) -> End | None:
-        """Return what has woken a wait, if there is something new for it."""
+    def _news(self, user_id: str, wait: _Wait) -> Changes | None:
+        """Return what is new for a wait that was woken, if the database can be read and there is something."""
         time.sleep(GATHER_SECONDS)
         by, wait.woken_by = wait.woken_by, None
-        found = self._look(user_id, *wait.token.since)
-        if found is None:
-            # Look later.
+        try:
+            if look(user_id, *wait.token.since).sums == wait.token.seen:
+                return None
+            wait.patience.check_again()
+            return changes.list_changes(user_id, wait.token, wait.limit)
+        except DatabaseUnavailable:
+            # Try again later.
             wait.woken_by = by
-        return by if found and found.sums != wait.token.seen else None
+            self._pause()
+            return None
 
     def _look_for(self, user_id: str, watch: _Watch) -> None:
         """Look for all of a user's waits, if it is time to, and wake them if anything has changed."""
-        if time.monotonic() < watch.looked_at + LOOK_SECONDS or not self._looking.acquire(blocking=False):
+        is_due = time.monotonic() >= watch.looked_at + LOOK_SECONDS and not self._is_paused
+        if not is_due or not self._looking.acquire(blocking=False):
             return
         try:
             watch.looked_at, lists_since = time.monotonic(), watch.lists_since
-            found = self._look(user_id, str(watch.tasks_since), lists_since)
-        finally:
-            self._looking.release()
-        if found:
+            found = look(user_id, str(watch.tasks_since), lists_since)
             if found.sums != watch.sums:
                 watch.wake("look")
             watch.keep(found, lists_since is not None)
-
-    def _look(self, user_id: str, tasks_since: str, lists_since: str | None) -> Look | None:
-        """Look at the database; return None if it is unavailable, or was just now."""
-        if time.monotonic() < self._paused_until:
-            return None
-        try:
-            return look(user_id, tasks_since, lists_since)
         except DatabaseUnavailable:
-            self._paused_until = time.monotonic() + LOOK_SECONDS
-            return None
+            self._pause()
+        finally:
+            self._looking.release()
+
+    @property
+    def _is_paused(self) -> bool:
+        return time.monotonic() < self._paused_until
+
+    def _pause(self) -> None:
+        self._paused_until = time.monotonic() + LOOK_SECONDS
