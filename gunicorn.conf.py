@@ -9,6 +9,7 @@ import gc
 import json
 import logging
 import os
+import resource
 import secrets
 import shutil
 import tempfile
@@ -36,7 +37,8 @@ bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{sett
 workers = settings.web_concurrency
 # One thread waits for many clients and statements at once.
 worker_class = "app.server.worker.Worker"
-# Idle connections cost some kilobytes each.
+# Half of them may wait for changes. Idle ones cost some kilobytes each.
+worker_connections = 2_000
 keepalive = 75
 # Replace each worker now and then, staggered, in case something leaks memory.
 max_requests = 100_000
@@ -62,6 +64,10 @@ loglevel = "warning"
 # gunicorn's own lines have the service's format.
 logger_class = "app.ops.server_log.ServerLog"
 
+
+# Each connection needs a descriptor, and many systems allow 1,024 unless a process asks for more.
+_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 if settings.metrics and FOLDER not in os.environ:
     os.environ[FOLDER] = tempfile.mkdtemp(prefix="tasks-metrics-", dir=worker_tmp_dir)

@@ -16,8 +16,8 @@ from tests.waiting import LONGEST_WAIT_SECONDS
 
 WORKERS = 2
 CLIENTS = 60
-# Per worker; gunicorn's own default.
-CONNECTIONS = 1_000
+# Per worker.
+CONNECTIONS = 2_000
 OTHERS = 20
 
 HOST = "Host: a\r\n"
