@@ -101,7 +101,7 @@ def require_scope(identity: Identity, token_scope: str | None) -> None:
 def require_still_accepted() -> None:
     """Raise TokenRefused if the current request's token has expired or been revoked since the request began."""
     shared = services()
-    _verify(_bearer_token(the_request()), shared)
+    _verify(_bearer_token(the_request()), shared, at_mcp=False)
     shared.revocations.refuse_revoked(g.identity)
 
 
