@@ -1,8 +1,6 @@
 """/docs in a real browser works, light and dark, and makes requests only to this service."""
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -10,27 +8,16 @@ from urllib.parse import urlsplit
 
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service as Driver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 from tests.conftest import settings_for
+from tests.process.browser import MISSING, opened
 from tests.process.conftest import Service, starting
 from tests.waiting import until
 
-MISSING = [program for program in ("chromium", "chromedriver") if shutil.which(program) is None]
-# Chromium contacts its makers unless told not to, and has no sandbox as root.
-ARGUMENTS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-proxy-server",
-    "--window-size=1100,1000",
-)
 # A telephone's, and the narrowest that WCAG 2.2 asks for (1.4.10).
 NARROW = (390, 320)
 SCHEMES = {"light": (255, 255, 255), "dark": (0, 0, 0)}
@@ -154,19 +141,8 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    home = tmp_path_factory.mktemp("browser")
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(shutil.which("chromium"))
-    for argument in (*ARGUMENTS, f"--user-data-dir={home / 'browser'}"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    # Its other files (crash reports, settings) go into this folder too.
-    environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
-    driver = webdriver.Chrome(options, Driver(shutil.which("chromedriver"), env=environment))
-    try:
+    with opened(tmp_path_factory.mktemp("browser")) as driver:
         yield driver
-    finally:
-        driver.quit()
 
 
 @pytest.fixture
