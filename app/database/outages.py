@@ -53,6 +53,10 @@ UNDEFINED = ("42P01", "42703", "42883")
 NOT_MIGRATED = "The database is not at this version's migration: run `flask db upgrade`."
 
 
+def _do_nothing(_user_id: str) -> None:
+    """Nothing follows a write."""
+
+
 @dataclass(slots=True)
 class DatabaseState:
     """The state of the database as this process has seen it. Times are by time.monotonic().
@@ -70,7 +74,7 @@ class DatabaseState:
     # The last statement, except those that look for work. From then on the database stays awake for a while.
     used_at: float = float("-inf")
     # Called after each commit, with the user of its scope.
-    after_write: Callable[[str], object] = str
+    after_write: Callable[[str], None] = _do_nothing
 
     def pause_attempts(self, writes: bool) -> None:
         """Pause new attempts; after a write only writes, because it may have waited for a lock or a standby."""

@@ -1,9 +1,9 @@
 """The statements that read what changed after some time: a page of it, or a sum that tells whether there is more."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     FromClause,
     Integer,
@@ -21,7 +21,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from app.database import fetch_all, fetch_one
+from app.database import fetch_all
 from app.database.columns import from_now, now, row_mark
 from app.database.statements import Row
 from app.tasks.change_tokens import OVERLAP, Position, Sums
@@ -78,36 +78,35 @@ _list_page = _with_clock(
 )
 
 
-def _sums(name: str, *sources: tuple[ColumnElement[str], ColumnElement[int], Sequence[ColumnElement[bool]]]) -> Any:
-    """Build a query for the sums of the marks behind the time `name`, and behind OVERLAP before now."""
-    marks = [
-        select(mark.label("mark"), time.label("time")).where(*conditions, time >= bindparam(name, type_=time.type))
-        for time, mark, conditions in sources
-    ]
-    found = union_all(*marks).subquery() if len(marks) > 1 else marks[0].subquery()
-    is_recent = found.c.time >= from_now(literal(-OVERLAP.seconds))
-    total, recent = func.sum(found.c.mark), func.sum(case((is_recent, found.c.mark)))
-    return select(func.coalesce(total, 0).label(name), func.coalesce(recent, 0).label(f"{name}_recent")).subquery()
+def _sums(name: str, *marks: Any) -> Any:
+    """Build a query for the sum of the marks from the time `name`_since on, and from OVERLAP before now on."""
+    found = union_all(*marks).subquery()
+    since, recent = bindparam(f"{name}_since", type_=tasks.c.updated_at.type), from_now(literal(-OVERLAP.seconds))
+    each = select(found).where(found.c.time >= since).subquery()
+    in_sum = each.c.mark, case((each.c.time >= recent, each.c.mark))
+    columns = zip((name, f"{name}_recent"), in_sum, strict=True)
+    return select(*(func.coalesce(func.sum(mark), 0).label(label) for label, mark in columns)).subquery()
 
 
-_of_tasks = _sums(
-    "tasks_since", (tasks.c.updated_at, row_mark(tasks.c.id, tasks.c.version), [tasks.c.user_id == _user])
-)
+def _marks(table: FromClause, time: Column[str], version: Any, *conditions: ColumnElement[bool]) -> Any:
+    mark = row_mark(table.c.id, version).label("mark")
+    return select(mark, time.label("time")).where(table.c.user_id == _user, *conditions)
+
+
+_of_tasks = _sums("tasks", _marks(tasks, tasks.c.updated_at, tasks.c.version))
 _of_lists = _sums(
-    "lists_since",
-    (lists.c.updated_at, row_mark(lists.c.id, lists.c.version), [lists.c.user_id == _user]),
-    (
-        deleted_lists.c.deleted_at,
-        row_mark(deleted_lists.c.id, literal(0)),
-        [deleted_lists.c.user_id == _user, _is_gone],
-    ),
+    "lists",
+    _marks(lists, lists.c.updated_at, lists.c.version),
+    _marks(deleted_lists, deleted_lists.c.deleted_at, literal(0), _is_gone),
 )
 _clock = now().label("clock")
-# Prepared, because who waits runs one every second or two.
+# Prepared, because each user who waits needs one every second or two.
 _look = select(*_of_tasks.c, _clock).execution_options(prepared=True)
-_look_at_both = (
-    select(*_of_tasks.c, *_of_lists.c, _clock).select_from(_of_tasks.join(_of_lists, true()))
-).execution_options(prepared=True)
+_look_at_lists_too = (
+    select(*_of_tasks.c, *_of_lists.c, _clock)
+    .select_from(_of_tasks.join(_of_lists, true()))
+    .execution_options(prepared=True)
+)
 
 
 def page_of_tasks(user_id: str, position: Position, rows: int) -> tuple[str, list[Row]]:
@@ -122,15 +121,12 @@ def page_of_lists(user_id: str, position: Position, rows: int) -> tuple[str, lis
 
 def look(user_id: str, tasks_since: str, lists_since: str | None) -> Look:
     """Return what tells whether anything has changed since then; without a time for lists, they do not count."""
-    times = {"tasks_since": tasks_since}
+    given = {"of_user": user_id, "tasks_since": tasks_since}
     if lists_since is None:
-        row = fetch_one(_look, {"of_user": user_id, **times})
-        assert row is not None
-        return Look(row.clock, Sums(row.tasks_since), Sums(row.tasks_since_recent))
-    row = fetch_one(_look_at_both, {"of_user": user_id, **times, "lists_since": lists_since})
-    assert row is not None
-    recent = Sums(row.tasks_since_recent, row.lists_since_recent)
-    return Look(row.clock, Sums(row.tasks_since, row.lists_since), recent)
+        [row] = fetch_all(_look, given)
+        return Look(row.clock, Sums(row.tasks), Sums(row.tasks_recent))
+    [row] = fetch_all(_look_at_lists_too, {**given, "lists_since": lists_since})
+    return Look(row.clock, Sums(row.tasks, row.lists), Sums(row.tasks_recent, row.lists_recent))
 
 
 def _page(statement: Select[Any], user_id: str, position: Position, rows: int) -> tuple[str, list[Row]]:

@@ -16,14 +16,14 @@ from app.tasks.models import LISTED
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    # Each with the columns of models.LISTED.
-    changed: Sequence[tuple[Any, ...]]
-    # The ids of deleted tasks.
-    deleted: Sequence[str]
-    changed_lists: Sequence[Row]
-    deleted_lists: Sequence[str]
     next: str
-    has_more: bool
+    has_more: bool = False
+    # Each with the columns of models.LISTED.
+    changed: Sequence[tuple[Any, ...]] = ()
+    # The ids of deleted tasks.
+    deleted: Sequence[str] = ()
+    changed_lists: Sequence[Row] = ()
+    deleted_lists: Sequence[str] = ()
 
 
 def list_changes(user_id: str, token: Token, limit: int) -> Changes:

@@ -138,8 +138,7 @@ class Waits:
             finally:
                 if self.on_end:
                     self.on_end(end)
-        same = wait.token.at(found.clock, found.recent).write(user_id)
-        return news or Changes((), (), (), (), same, has_more=False)
+        return news or Changes(wait.token.at(found.clock, found.recent).write(user_id))
 
     @contextmanager
     def _joined(self, user_id: str, wait: _Wait) -> Iterator[_Watch]:
@@ -172,8 +171,8 @@ class Waits:
             if not self._is_paused and (by := wait.woken_by) and (news := self._news(user_id, wait)):
                 return by, news
             self._look_for(user_id, watch)
-            next_look = max(watch.looked_at + LOOK_SECONDS - now, LOOK_AGAIN_SECONDS)
-            sleep.sleep(min(CHECK_SECONDS, next_look, max(0, ends_at - now)))
+            next_look = max(watch.looked_at + LOOK_SECONDS, self._paused_until) - now
+            sleep.sleep(min(CHECK_SECONDS, max(next_look, LOOK_AGAIN_SECONDS), max(ends_at - now, 0)))
             if sleep.is_abandoned:
                 return "client", None
         return end, None
