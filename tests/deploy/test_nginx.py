@@ -17,6 +17,7 @@ from tests.deploy.files import DEPLOY
 from tests.deploy.site import NAME, Client, Site, request, require_nginx, serving
 from tests.process.conftest import starting
 from tests.unit.test_limits_documented import DOCUMENTED, gunicorn_setting
+from tests.waiting import until
 
 # Some 8 MB in one response: more than the sockets between a client and the service hold.
 DETAILS = "🍵" * 10_000
@@ -50,6 +51,23 @@ def test_a_request_is_forwarded(site: Site, token: str) -> None:
     assert (made.status, made.headers["x-request-id"]) == (201, "mine")
     assert site.call("GET", made.headers["location"], token).body == made.body
     assert made.headers["strict-transport-security"].startswith("max-age=")
+
+
+def test_a_request_that_waits_is_answered(site: Site, token: str) -> None:
+    """Once something changes, and also if nothing does. A client that leaves does not wait on behind nginx."""
+    since = site.call("GET", "/v1/tasks/changes", token).body["next"]
+    waits = request("GET", f"/v1/tasks/changes?wait=40&since={since}", token)
+    with site.connected() as gone:
+        gone.send(waits)
+    with site.connected() as client:
+        client.send(waits)
+        made = site.call("POST", "/v1/tasks", token, TASK)
+        found = client.answer()
+    nothing = site.call("GET", f"/v1/tasks/changes?wait=1&since={found.body['next']}", token)
+
+    assert found.body["changed"] == [made.body]
+    assert (nothing.status, nothing.body["changed"]) == (200, [])
+    until(lambda: site.service.log.count("/v1/tasks/changes") == 4, "the end of both waits")
 
 
 def test_http_1_and_http_2_work(site: Site) -> None:
