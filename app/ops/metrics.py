@@ -23,7 +23,8 @@ from app.http import requests
 from app.http.problems import catalogue
 from app.http.requests import PROBLEM
 from app.services import services_of
-from app.tasks.waiting import End, Waits
+from app.tasks.waiting import Waits
+from app.tasks.watches import End
 from app.work import work_of
 
 if TYPE_CHECKING:

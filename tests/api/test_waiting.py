@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from app.services import services_of
-from app.tasks import cursors, waiting
+from app.tasks import cursors, watches
 from tests.api.support.batches import create, op
 from tests.api.support.calls import BATCH, CHANGES, assert_problem
 from tests.api.support.replicas import Replica, changes
@@ -81,8 +81,8 @@ def test_a_wait_ends_with_a_write_of_another_process(app, ann):
 @pytest.fixture
 def looks(monkeypatch):
     """Look often."""
-    monkeypatch.setattr(waiting, "LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(waiting, "LOOK_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(watches, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(watches, "DUE_LOOKS_SECONDS", 0.01)
 
 
 @pytest.mark.both_engines
@@ -187,7 +187,7 @@ def test_a_server_of_threads_answers_at_once(app, ann):
 @pytest.mark.parametrize("limit", ["MAX_WAITS_OF_USER", "MAX_WAITS"])
 def test_one_wait_too_many_is_rejected(app, ann, monkeypatch, limit):
     """Of the same user, or of all users. It can wait once another has ended."""
-    monkeypatch.setattr(waiting, limit, 2)
+    monkeypatch.setattr(watches, limit, 2)
     bob = Caller(app, new_user_id())
     since, bobs = changes(ann)["next"], changes(bob)["next"]
     with let_wait(ann, since, count=2):
@@ -198,7 +198,7 @@ def test_one_wait_too_many_is_rejected(app, ann, monkeypatch, limit):
             refused = wait(ann, since)
             assert_problem(refused, 429, "rate_limited")
             assert without_next(wait(bob, bobs)) == NOTHING
-        assert refused.headers["Retry-After"] == str(waiting.RETRY_SECONDS)
+        assert refused.headers["Retry-After"] == str(watches.RETRY_SECONDS)
         ann.add()
 
     assert without_next(wait(bob, bobs)) == NOTHING
@@ -207,11 +207,11 @@ def test_one_wait_too_many_is_rejected(app, ann, monkeypatch, limit):
 
 def test_a_wait_holds_no_connection_and_no_turn(app, ann):
     """Others need the connections of the pool."""
-    with let_wait(ann, changes(ann)["next"], count=waiting.MAX_WAITS_OF_USER) as answers:
+    with let_wait(ann, changes(ann)["next"], count=watches.MAX_WAITS_OF_USER) as answers:
         in_use = services_of(app).database.connections.in_use
         listed = [ann.add(id=str(uuid4()))["id"]]
 
-    assert in_use <= waiting.LOOKS_AT_ONCE
+    assert in_use <= watches.LOOKS_AT_ONCE
     assert [[task["id"] for task in answer.result().json["changed"]] for answer in answers] == [listed] * len(answers)
 
 
@@ -226,7 +226,7 @@ class Stopping(ThreadSleep):
 @pytest.mark.parametrize(("sleep", "end"), [(Left, "client"), (Stopping, "stop")])
 def test_a_wait_ends_when_its_client_leaves_or_its_worker_stops(app, ann, monkeypatch, sleep, end):
     """With nothing new, and a token that means the same."""
-    monkeypatch.setattr(waiting, "SPREAD_SECONDS", 0.2)
+    monkeypatch.setattr(watches, "SPREAD_SECONDS", 0.2)
     since, ended = changes(ann)["next"], ended_by(app)
     found = wait(ann, since, LONG, sleep)
 

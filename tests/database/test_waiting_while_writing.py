@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from app.services import services_of
-from app.tasks import lists, queries, waiting
+from app.tasks import lists, queries, watches
 from tests.api.support.replicas import Replica, ReplicaWithLists, changes, lists_of, tasks_of
 from tests.api.support.waits import ended_by, wait
 from tests.api.support.waits import waiting as let_wait
@@ -28,8 +28,8 @@ WRITERS, LATE = 3, 5
 @pytest.fixture(autouse=True)
 def looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look often."""
-    monkeypatch.setattr(waiting, "LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(waiting, "LOOK_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(watches, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(watches, "DUE_LOOKS_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def keep_reading(replica: Replica, may_end: threading.Event) -> None:
 @pytest.mark.parametrize("count", [1, 5])
 def test_a_users_waits_share_their_looks(postgresql_app: Flask, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """Each looks once when it begins. After that the database gets about one statement in an interval for all."""
-    monkeypatch.setattr(waiting, "LOOK_SECONDS", 0.3)
+    monkeypatch.setattr(watches, "LOOK_SECONDS", 0.3)
     ann = Caller(postgresql_app, new_user_id())
     since = changes(ann)["next"]
     with messages(postgresql_app) as sent, let_wait(ann, since, count=count, wait=1):

@@ -80,6 +80,7 @@ HARMLESS |= {"time_zone", "recurrence", "operations", "operations.op", "operatio
 HARMLESS |= {"password", "new_password", "total", "file", "skip_faulty", "color", "place", "tasks"}
 HARMLESS |= {"end_tokens", "scopes", "expires_in_days", "reminders", "before_minutes", "at", "reminder_mail"}
 HARMLESS |= {"url", "events", "enabled"}
+HARMLESS |= {"wait", "lists"}
 
 SESSION_SECONDS = 3600
 
