@@ -40,10 +40,8 @@ class Waits:
     def __init__(self) -> None:
         self._watches = Watches()
         self.wake = self._watches.wake
-
-    @property
-    def count(self) -> int:
-        return self._watches.count
+        # Those that sleep.
+        self.count = 0
 
     def list_changes(
         self, user_id: str, since: str | None, limit: int, with_lists: bool, patience: Patience | None
@@ -65,9 +63,11 @@ class Waits:
                 return changes.list_changes(user_id, token, limit)
             watch.begin(wait, found)
             end: End = "token"
+            self.count += 1
             try:
                 end, news = self._sleep(user_id, wait, limit, patience)
             finally:
+                self.count -= 1
                 if self.on_end:
                     self.on_end(end)
         return news or Changes(token.at(found.clock, found.recent).write(user_id))

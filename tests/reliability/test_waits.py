@@ -64,8 +64,6 @@ def waiting(service: Service, count: int = WAITS) -> Iterator[list[Waiter]]:
     since = {token: changes(service, token)["next"] for token in tokens}
     waiters = [Waiter(service, since[token], token) for token in (tokens * count)[:count]]
     until(lambda: number_waiting(service) == count, "requests that wait")
-    # Each has looked at the database before it sleeps.
-    time.sleep(1)
     yield waiters
     for waiter in waiters:
         waiter.socket.close()
