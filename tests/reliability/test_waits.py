@@ -158,8 +158,8 @@ def test_a_wait_ends_with_the_next_request_on_its_connection(service: Service) -
 
 @pytest.fixture(scope="module")
 def on_postgresql(launch: Launch, site: Site) -> Service:
-    """One for all tests, because the server has few connections."""
-    return launch(site.url, METRICS="on").wait_until_ready()
+    """One for all tests, and with few connections, because the server has few and a slow network in front."""
+    return launch(site.url, METRICS="on", THREADS="3").wait_until_ready()
 
 
 Fault = Callable[[Site], AbstractContextManager[None]]
