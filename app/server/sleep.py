@@ -44,7 +44,7 @@ class Sleep:
         self._woken.set()
 
     def _abandon(self) -> None:
-        """Called when there is something to read: the end, or a next request. Either way nobody waits for this one."""
+        """Called when there is something to read: the end, or a next request, so the client waits no longer."""
         self.is_abandoned = True
         self._watcher.stop()
         self._woken.set()

@@ -152,7 +152,7 @@ class Watches:
                     threading.Thread(target=self._run, args=(number,), name="waits", daemon=True).start()
 
     def _is_needed(self, number: int) -> bool:
-        """Return whether a thread goes on. It ends when nobody waits."""
+        """Return whether a thread goes on. It ends when there are no waits."""
         with self._counting:
             if not self.count:
                 self._running.remove(number)

@@ -61,7 +61,7 @@ def test_an_ended_personal_token_waits_no_longer(member: Member, other: Flask) -
 def test_a_token_that_expires_meanwhile_gets_no_changes(
     app: Flask, ann: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever holds it then may not be its user any more."""
+    """The client has to get a new one first."""
     for module in (claims, verifier):
         monkeypatch.setattr(module, "LEEWAY_SECONDS", 0)
     expires = int(time.time()) + 2

@@ -94,7 +94,7 @@ def test_a_write_that_is_rolled_back_ends_no_wait(postgresql_app: Flask, elsewhe
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_whoever_waits_while_many_write_ends_with_the_servers_state(
+def test_clients_that_wait_while_many_write_end_with_the_servers_state(
     postgresql_app: Flask, elsewhere: Flask, seed: int
 ) -> None:
     """In this process and in another, some in transactions that end after all others, or roll back."""
