@@ -58,7 +58,7 @@ class Wait:
         return time.monotonic() >= self.stops_at
 
     def wake(self, by: End) -> None:
-        self.woken_by = by
+        self.woken_by = self.woken_by or by
         self.sleep.wake()
 
 

@@ -39,8 +39,9 @@ WRITES = {
 
 @pytest.mark.both_engines
 @pytest.mark.parametrize("kind", WRITES)
-def test_a_wait_ends_with_a_write_of_its_process(app, ann, kind):
-    """Of any kind. It gets what it would get by asking then."""
+def test_a_wait_ends_with_a_write_of_its_process(app, ann, kind, monkeypatch):
+    """Of any kind, without a look. It gets what it would get by asking then."""
+    monkeypatch.setattr(watches, "LOOK_SECONDS", 1_000)
     task, ended = ann.add(), ended_by(app)
     since = changes(ann)["next"]
     with let_wait(ann, since) as [answer]:
