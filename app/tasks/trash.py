@@ -7,7 +7,7 @@ from app.database.expiry import Expired
 from app.tasks.idempotency import KEPT_SECONDS
 from app.tasks.models import TRASH_SECONDS, deleted_lists, idempotency_keys, tasks
 
-# Revisions 0011 and 0022 have the same times: the scope of a purge shows only such rows.
+# Revisions 0011 and 0023 have the same times: the scope of a purge shows only such rows.
 _tasks = Expired(tasks.c.deleted_at, TRASH_SECONDS)
 _lists = Expired(deleted_lists.c.deleted_at, TRASH_SECONDS)
 _keys = Expired(idempotency_keys.c.created_at, KEPT_SECONDS)
