@@ -136,7 +136,7 @@ def test_slow_senders_do_not_occupy_the_service(site: Site, token: str) -> None:
         for client in slow:
             client.send(request("POST", "/v1/tasks", token, len(TASK)) + TASK[:-1])
         assert site.call("GET", "/v1/tasks", token).body["items"] == []
-        assert connections(site) == before == 1
+        assert connections(site) == before
 
         assert [client.send(TASK[-1:]).answer().status for client in slow] == [201] * 5
 
