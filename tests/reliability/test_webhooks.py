@@ -21,13 +21,15 @@ from tests.reliability.audit import Query, audit, sqlite_query
 from tests.reliability.conftest import Launch
 from tests.reliability.load import Client, Load
 from tests.reliability.told import Told, audit_told
-from tests.waiting import until
+from tests.waiting import LONGEST_WAIT_SECONDS, until
 from tests.webhooks.conftest import Receiver, reply
 
 SECONDS = int(os.environ.get("WEBHOOKS_SECONDS", "8"))
 ENOUGH = 100
 # As time would; a lease of a killed process ends after a minute.
-MAKE_DUE = "UPDATE outbox SET due_at = {past} WHERE finished_at IS NULL AND kind = 'webhook'"
+MAKE_DUE = "UPDATE outbox SET due_at = '2026-01-01T00:00:00.000000Z' WHERE finished_at IS NULL AND kind = 'webhook'"
+# An attempt fails in one of ten cases, and a webhook is switched off after ten in a row.
+ROUNDS = 9
 LEFT = "SELECT count(*) FROM outbox WHERE kind = 'webhook' AND finished_at IS NULL"
 ENVIRONMENT = {"WEBHOOKS_ALLOW_PRIVATE": "on"}
 
@@ -72,9 +74,11 @@ def receiver() -> Iterator[Receiver]:
     receiver.close()
 
 
-def worker(url: str) -> subprocess.Popen[bytes]:
+def worker(url: str, *options: str) -> subprocess.Popen[bytes]:
     environment = {"PATH": f"{BIN}:/usr/bin:/bin", **settings_for(url, **ENVIRONMENT)}
-    return subprocess.Popen([str(BIN / "flask"), "work"], cwd=PROJECT, env=environment, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(
+        [str(BIN / "flask"), "work", *options], cwd=PROJECT, env=environment, stderr=subprocess.DEVNULL
+    )
 
 
 def add_webhooks(load: Load, receiver: Receiver) -> None:
@@ -102,6 +106,16 @@ def kill_again_and_again(service: Service, url: str, load: Load) -> int:
     return killed
 
 
+def send_the_rest(database: Database) -> None:
+    """Send all that waits, in as many attempts as it takes: the receiver still fails now and then."""
+    for _ in range(ROUNDS):
+        database.run(MAKE_DUE)
+        assert worker(database.url, "--once").wait(LONGEST_WAIT_SECONDS * 5) == 0
+        if [int(count) for (count,) in database.query(LEFT)] == [0]:
+            return
+    raise AssertionError("some were never sent")
+
+
 def told_by(receiver: Receiver) -> list[Told]:
     return [
         Told(request.line.split()[1].strip("/"), request.headers["webhook-id"], request.json)
@@ -118,17 +132,7 @@ def test_each_committed_change_is_told_of_and_nothing_else(
     add_webhooks(load, receiver)
     with load.running():
         killed = kill_again_and_again(service, database.url, load)
-    past = "'2026-01-01T00:00:00.000000Z'"
-    last = worker(database.url)
-
-    def is_sent() -> bool:
-        database.run(MAKE_DUE.format(past=past))
-        time.sleep(1)
-        return [int(count) for (count,) in database.query(LEFT)] == [0]
-
-    until(is_sent, "all to be sent")
-    last.kill()
-    last.wait()
+    send_the_rest(database)
 
     told = told_by(receiver)
     print(f"{load.acknowledged()} acknowledged, {len(told)} requests, {killed} killed")  # noqa: T201
@@ -147,7 +151,8 @@ def test_the_audit_finds_each_kind_of_damage(launch: Launch, sqlite_file: Path, 
     told, query = told_by(receiver), sqlite_query(sqlite_file)
     assert audit_told(load, query, told) == []
 
-    last = max(told, key=lambda each: each.event["data"]["version"])
+    kept = [each for each in told if each.event["type"] != "task.deleted"]
+    last = max(kept, key=lambda each: each.event["data"]["version"])
     newer, other = deepcopy(last), deepcopy(last)
     newer.event["data"]["version"] += 1
     other.event["data"]["task"]["title"] = "milk"
