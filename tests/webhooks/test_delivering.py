@@ -2,6 +2,8 @@
 
 import socket
 import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -129,6 +131,14 @@ def test_retry_after_is_honored(app: Flask, ann: Ann, receiver: Receiver, asked:
 
     delivery = send_one(app, ann, receiver)
     assert seconds - 5 < seconds_until(app, delivery["next_attempt_at"]) <= seconds * (1 + JITTER) + 1
+
+
+def test_retry_after_can_be_a_date(app: Flask, ann: Ann, receiver: Receiver) -> None:
+    """RFC 9110, section 10.2.3."""
+    receiver.answer = reply(503, f"Retry-After: {format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True)}")
+
+    delivery = send_one(app, ann, receiver)
+    assert 7_000 < seconds_until(app, delivery["next_attempt_at"]) < 7_300
 
 
 def test_retry_after_holds_for_all_that_waits(app: Flask, ann: Ann, receiver: Receiver) -> None:
