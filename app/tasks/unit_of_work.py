@@ -130,7 +130,9 @@ class UnitOfWork(Families):
             siblings.pop(task_id, None)
             gap = moves.gap(siblings.values(), siblings[place.neighbour] if place.neighbour else None, place.behind)
             at_end = place == (None, True)
-            position = moves.last_position(gap, self._last + self._next_place()) if at_end else gap.middle
+            # Also behind the last one, so that what this transaction adds later comes after it.
+            is_last = gap.high is None
+            position = moves.last_position(gap, self._last + self._next_place()) if is_last else gap.middle
             if position is None:
                 edge = gap.low or moves.BEFORE_ALL
                 moves.spread_tasks(self._user_id, among, edge, self._last)

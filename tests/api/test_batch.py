@@ -190,3 +190,17 @@ def test_ids_in_a_batch_ignore_case(ann):
 
     assert [result["id"] for result in results] == [ID] * 3
     assert (tasks_of(ann)[ID]["title"], tasks_of(ann)[ID]["completed"]) == ("x", True)
+
+
+def test_a_task_that_is_added_after_a_move_comes_last(ann):
+    """Also if the move has put another new one behind the last."""
+    first, second, third = (f"0199b1f0-0000-7000-8000-00000000000{number}" for number in range(3))
+    operations = [
+        *({"op": "create", "task": {"id": id_, "title": "tea"}} for id_ in (first, second)),
+        {"op": "move", "id": first, "after": second},
+        {"op": "create", "task": {"id": third, "title": "tea"}},
+    ]
+    assert ann.post("/v1/tasks/batch", json={"operations": operations}).status_code == 200
+
+    found = ann.get("/v1/tasks?sort=position").json["items"]
+    assert [task["id"] for task in found] == [second, first, third]
