@@ -24,14 +24,16 @@ DUES = [name for name, field in TaskQuery().fields.items() if isinstance(field, 
 
 KEY_CHARACTERS = 255
 QUERY_BYTES = 4_000
-CODES = {"invalid_cursor", "idempotency_key_reused"}
+# A link's token is in a mail, which nobody here reads.
+CODES = {"invalid_cursor", "idempotency_key_reused", "link_invalid"}
 # Field and message.
 REFUSALS = re.compile(
     r"""
     email:\ Not\ a\ valid\ email\ address\.
-    | (new_)?password:\ Required\ together\ with\ ((new_)?password|end_tokens)\.
+    | (new_)?password:\ Required\ together\ with\ ((new_)?password|end_tokens|email)\.
     | (new_)?password:\ This\ is\ one\ of\ the\ most\ common\ passwords\..*
     | password:\ This\ service\ does\ not\ store\ your\ password:\ leave\ it\ out\.
+    | reminder_mail:\ This\ service\ .+
     | time_zone:\ Must\ be\ the\ name\ of\ a\ time\ zone\ .*
     | (.+\.)?recurrence:\ .+
     # Surrounding white space is trimmed, of which patterns know other kinds.
@@ -41,9 +43,12 @@ REFUSALS = re.compile(
     | (.+\.)?(list_id|parent_id|before|after):\ There\ is\ no\ such\ (task|list)\.
     | (.+\.)?place:\ Give\ exactly\ one\ of\ before,\ after\ and\ place\.
     | (.+\.)?(list_id|parent_id):\ Leave\ this\ out:\ .+
+    # A name that no server has.
+    | url:\ Its\ host\ has\ no\ address,\ or\ not\ only\ public\ ones\.
+    | url:\ Must\ .+
     # A file's own grammar.
     | (line\ [0-9]+|file):\ .+
-    | (.+\.)?due_(on|at|before|after):\ (There\ is\ no\ such|Must\ be\ a)\ (day|time).*
+    | (.+\.)?(due_(on|at|before|after)|reminders\.\d+\.at):\ (There\ is\ no\ such|Must\ be\ a)\ (day|time).*
     """,
     re.VERBOSE,
 )
