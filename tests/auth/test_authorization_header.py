@@ -160,7 +160,7 @@ def test_the_log_has_the_reason_and_the_request_id_but_not_the_token(trusting, f
     # test_logged_refusals.py looks at what it says.
     assert len(logged.pop("reason")) > 20
     expected = {"request_id": f"quoted-{code}", "method": "GET", "path": "/v1/tasks", "status": 401, "code": code}
-    assert logged == expected | {"client": "127.0.0.1", "user": None, "refused_origin": None}
+    assert logged == expected | {"client": "127.0.0.1", "user": None, "refused_origin": None, "waited": None}
     assert_secret(lines, token)
     assert not [part for part in token.split(".") if part in answer.text]
 
