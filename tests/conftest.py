@@ -237,6 +237,11 @@ def anonymous(app: Flask) -> Caller:
     return Caller(app)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what runs programs: at the end, one process would wait for them while the others have nothing."""
+    items.sort(key=lambda item: item.path.parent.name not in ("process", "deploy", "commands", "reliability"))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
     """Keep the garbage collector from the million objects of the collected tests: it takes a sixth of all time."""
