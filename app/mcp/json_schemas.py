@@ -42,14 +42,21 @@ def _field(field: fields.Field[Any]) -> Described:
                 described |= {"minimum": validator.min, "maximum": validator.max}
             case Length() if described["type"] == "array":
                 described |= {"minItems": validator.min, "maxItems": validator.max}
-    written = DAY_OR_TIME if isinstance(field, MomentOrDay) else WRITTEN.get(field.metadata.get("format", ""))
-    if description := " ".join(filter(None, (field.metadata.get("description"), written))):
-        described["description"] = description
-    return described
+    return described | _words(field.metadata, DAY_OR_TIME if isinstance(field, MomentOrDay) else None)
+
+
+def _words(metadata: Mapping[str, Any], written: str | None = None) -> Described:
+    """Return the description, with how the value is written."""
+    words = metadata.get("description"), written or WRITTEN.get(metadata.get("format", ""))
+    description = " ".join(filter(None, words))
+    return {"description": description} if description else {}
 
 
 def _type(field: fields.Field[Any]) -> Described:
     match field:
+        case fields.Field(metadata={"type": "object", "properties": parts}):
+            # It describes itself.
+            return {"type": "object", "properties": {name: _part(part) for name, part in parts.items()}}
         case fields.Boolean():
             return {"type": "boolean"}
         case fields.Integer():
@@ -61,3 +68,7 @@ def _type(field: fields.Field[Any]) -> Described:
     choices = [validator.choices for validator in field.validators if isinstance(validator, OneOf)]
     enum = choices[0] if choices else field.metadata.get("enum")
     return {"type": "string", **({"enum": list(enum)} if enum else {})}
+
+
+def _part(part: Mapping[str, Any]) -> Described:
+    return {name: part[name] for name in ("type", "minimum", "maximum") if name in part} | _words(part)

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.one_engine
 FORBIDDEN = {"oneOf", "anyOf", "allOf", "not", "$ref", "$defs", "format", "const", "default", "additionalProperties"}
 
 TITLES = st.text(min_size=1, max_size=40).filter(lambda text: text.strip() and "\x00" not in text)
+REMINDERS = st.sampled_from([{"before_minutes": 15}, {"at": "2050-01-01T09:00:00Z"}])
 TASKS = st.fixed_dictionaries(
     {"title": TITLES},
     optional={
@@ -28,6 +29,7 @@ TASKS = st.fixed_dictionaries(
         "time_zone": st.sampled_from(["Europe/Berlin", "UTC"]),
         "due_on": st.just("2050-01-01"),
         "recurrence": st.none(),
+        "reminders": st.lists(REMINDERS, max_size=2),
     },
 )
 
@@ -71,6 +73,17 @@ def test_the_list_of_tools_is_short():
     """It is part of every conversation."""
     assert len(TOOLS) == 10
     assert len(json.dumps([tool.described() for tool in TOOLS.values()])) < 30_000
+
+
+def test_an_object_that_describes_itself_is_described():
+    """As the object that its field takes."""
+    tasks = TOOLS["add_tasks"].described()["inputSchema"]["properties"]["tasks"]
+    reminder = tasks["items"]["properties"]["reminders"]["items"]
+    judge = jsonschema_rs.validator_for(reminder)
+    assert reminder["properties"].keys() == {"before_minutes", "at"}
+    assert judge.is_valid({"before_minutes": 15})
+    assert not judge.is_valid({"before_minutes": -1})
+    assert not judge.is_valid("15")
 
 
 @settings(max_examples=200, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
