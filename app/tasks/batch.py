@@ -27,14 +27,15 @@ def write_all(
 ) -> tuple[list[str], UnitOfWork]:
     """Run the operations in order; return each one's task id, and the unit of work that has written them.
 
-    With `subtasks_first`, run those on subtasks before the others; if it is False, after them.
+    With `subtasks_first`, run those on subtasks before the others; if it is False, after them. Errors and the ids keep
+    the order of the operations.
     """
 
     def run_in(drafts: UnitOfWork) -> tuple[list[str], UnitOfWork]:
-        if subtasks_first is None:
-            return _run(drafts, operations), drafts
-        key = lambda operation: drafts.is_subtask(operation["id"]) is not subtasks_first  # noqa: E731
-        return _run(drafts, sorted(operations, key=key)), drafts
+        order = [*range(len(operations))]
+        if subtasks_first is not None:
+            order.sort(key=lambda index: drafts.is_subtask(operations[index]["id"]) is not subtasks_first)
+        return _run(drafts, operations, order), drafts
 
     named = {id_ for operation in operations for id_ in _named(operation) if id_}
     return for_known_user(
@@ -50,11 +51,12 @@ def _named(operation: Operation) -> Iterator[str | None]:
     yield from (body.get(name) for name in ("id", "parent_id"))
 
 
-def _run(drafts: UnitOfWork, operations: Sequence[Operation]) -> list[str]:
-    ids: list[str] = []
+def _run(drafts: UnitOfWork, operations: Sequence[Operation], order: Sequence[int]) -> list[str]:
+    """Run the operations in the order of these indexes; return the task ids in the operations' own order."""
+    ids = [""] * len(operations)
     try:
-        for index, operation in enumerate(operations):
-            ids.append(_apply(drafts, operation, index))
+        for index in order:
+            ids[index] = _apply(drafts, operations[index], index)
         drafts.write()
     except IdTakenConcurrently as taken:
         raise IdTaken().at(f"operations.{ids.index(taken.task_id)}") from taken

@@ -159,6 +159,15 @@ def test_a_task_and_its_subtask_can_be_named_together_in_any_order(agent, ann, i
     assert len(ann.get("/v1/tasks").json["items"]) == 2
 
 
+@pytest.mark.parametrize("tool", ["delete_tasks", "restore_tasks"])
+def test_a_missing_task_is_named_by_its_place_in_the_call(agent, ann, tool):
+    """Although the tasks of a family are not taken in that order."""
+    parent = ann.add()["id"]
+    child = ann.add(parent_id=parent)["id"]
+    for ids in ([parent, ABSENT, child], [child, ABSENT, parent], [ABSENT, child]):
+        assert agent.failure(tool, ids=ids).startswith(f"ids.{ids.index(ABSENT)}: ")
+
+
 def test_naming_a_task_twice_is_naming_it_once(agent, ann):
     """Deleting twice would find nothing the second time."""
     task_id = ann.add()["id"]
