@@ -28,6 +28,11 @@ def rfc3339_now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
 
 
+def seconds_between(earlier: str, later: str) -> float:
+    """Return the seconds from one written time to another; negative if that is before it."""
+    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+
+
 def is_time(value: Any) -> bool:
     """Return whether it is a time in the form that this service writes."""
     try:

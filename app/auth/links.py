@@ -30,7 +30,6 @@ LIFETIMES = {RESET: RESET_SECONDS, VERIFY: VERIFY_SECONDS}
 LINK_CHARACTERS = 100
 # So that programs that look for leaked secrets find it.
 _LINK = re.compile(r"tasks_(reset|verify)_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
-LINK_PATTERN = f"^{_LINK.pattern}$"
 
 
 @dataclass(frozen=True, slots=True)

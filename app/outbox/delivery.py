@@ -6,7 +6,6 @@ and another one sends it again. So a message is sent at least once.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Float, Integer, String, Text, bindparam, delete, func, literal, select, tuple_, update
@@ -16,6 +15,7 @@ from app.database.columns import from_now, now
 from app.database.statements import Row
 from app.outbox.models import DELIVERED, FAILED, outbox
 from app.outbox.queue import look_soon
+from app.times import seconds_between
 
 # Longer than any attempt takes, so that a message is sent twice only if a process was lost.
 LEASE_SECONDS = 60
@@ -201,5 +201,4 @@ def seconds_late() -> float:
         oldest = fetch_one(_oldest)
     if oldest is None:
         return 0
-    due_at, clock = map(datetime.fromisoformat, oldest)
-    return max(0, (clock - due_at).total_seconds())
+    return max(0, seconds_between(oldest.due_at, oldest.clock))

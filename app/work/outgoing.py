@@ -12,7 +12,7 @@ from time import monotonic
 from flask import Flask
 
 from app.outbox.delivery import BEFORE_ALL, Handler, Place, list_due
-from app.times import rfc3339
+from app.times import rfc3339, seconds_between
 from app.work.senders import Senders
 
 # A message gets its time when its transaction begins, which may take until 20 s later to commit.
@@ -60,10 +60,9 @@ class Outgoing:
             return len(known), NOW
         if not found:
             return 0, None
-        clock = datetime.fromisoformat(found[0].clock)
-        self._after = (rfc3339(clock - OVERLAP), *BEFORE_ALL[1:])
+        self._after = (rfc3339(datetime.fromisoformat(found[0].clock) - OVERLAP), *BEFORE_ALL[1:])
         later = found[len(due) :]
-        return len(known), (datetime.fromisoformat(later[0].due_at) - clock).total_seconds() if later else None
+        return len(known), seconds_between(later[0].clock, later[0].due_at) if later else None
 
     def stop(self) -> None:
         """Begin no further attempt."""

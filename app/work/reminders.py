@@ -3,11 +3,11 @@
 import logging
 import random
 from collections.abc import Callable, Sequence
-from datetime import datetime
 
 from app.database import WORK, scope, transaction
 from app.http.problems import Problem
 from app.tasks.reminder_queries import Fired, list_next, take_due
+from app.times import seconds_between
 from app.work.outgoing import NOW
 
 logger = logging.getLogger("tasks.work")
@@ -33,7 +33,7 @@ class DueReminders:
             found = list_next(limit)
         users = list({row.user_id for row in found if row.fire_at <= row.clock})
         if not users:
-            return 0, _seconds_until(found[0].fire_at, found[0].clock) if found else None
+            return 0, seconds_between(found[0].clock, found[0].fire_at) if found else None
         # So that two workers seldom wait for each other.
         random.shuffle(users)
         fired = [self._fire(user_id) for user_id in users]
@@ -56,7 +56,3 @@ class DueReminders:
         except Exception:
             logger.exception("the reminders of a user failed")
             return None
-
-
-def _seconds_until(time: str, clock: str) -> float:
-    return (datetime.fromisoformat(time) - datetime.fromisoformat(clock)).total_seconds()
