@@ -1,22 +1,18 @@
 """After any sequence of operations, lists, subtasks and all orders are as a plain model says."""
 
-import os
 from typing import Any
 
 import hypothesis.strategies as st
 import pytest
 from flask import Flask
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from app.tasks import subtasks as subtask_queries
-from tests.api.support import arrangement
-from tests.api.support.arrangement import Arrangement, Operation, Place, Refused
+from tests.api.support.arrangement import INBOX, Arrangement, Operation, Place, Refused
 from tests.api.support.calls import page
+from tests.api.support.machines import run_machine
 from tests.api.support.replicas import Replica, tasks_of, trash_of
 from tests.conftest import Caller, new_user_id
 
-EXAMPLES = int(os.environ.get("ARRANGEMENT_EXAMPLES", "30"))
 MISSING = "0199b1f0-0000-7000-8000-000000000000"
 DAILY = {"due_on": "2026-03-14", "recurrence": "FREQ=DAILY"}
 
@@ -230,7 +226,7 @@ def in_order(caller: Caller) -> tuple[dict[str, Any], dict[Place, list[str]]]:
     assert cursor is None
     for task in items:
         found[task["id"]] = task
-        orders.setdefault(task["parent_id"] or task["list_id"] or arrangement.INBOX, []).append(task["id"])
+        orders.setdefault(task["parent_id"] or task["list_id"] or INBOX, []).append(task["id"])
     return found, orders
 
 
@@ -241,17 +237,4 @@ def shown(task: dict[str, Any]) -> dict[str, Any]:
 
 def test_any_sequence_of_operations_ends_as_the_model_says(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every order, cascade and refusal; and a client that reads the changes ends with the same tasks."""
-    monkeypatch.setattr(subtask_queries, "MAX_SUBTASKS", arrangement.MAX_SUBTASKS)
-    machine = type("Operations", (Operations,), {"app": app})
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=40,
-            deadline=None,
-            database=None,
-            # Shrinking takes minutes; set ARRANGEMENT_SHRINKS to wait for it.
-            phases=[Phase.generate, *([Phase.shrink] if "ARRANGEMENT_SHRINKS" in os.environ else [])],
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_machine(Operations, app, monkeypatch, "ARRANGEMENT", 30)

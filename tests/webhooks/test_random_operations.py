@@ -1,22 +1,18 @@
 """After any operation, what is to be sent is what a comparison of all tasks before and after it says."""
 
-import os
 from typing import Any
 
 import pytest
 from flask import Flask
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import initialize, invariant, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant
 
-from app.tasks import subtasks as subtask_queries
-from tests.api.support import arrangement
 from tests.api.support.calls import page
+from tests.api.support.machines import run_machine
 from tests.api.test_arrangement import Operations
 from tests.webhooks.conftest import bodies
 
 pytestmark = pytest.mark.both_engines
 
-EXAMPLES = int(os.environ.get("EVENTS_EXAMPLES", "8"))
 # What the service shows of a task; in the trash or not.
 Seen = dict[str, tuple[dict[str, Any], bool]]
 
@@ -75,16 +71,4 @@ def happened(
 
 def test_what_is_told_is_what_has_changed(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """By any sequence of operations: single ones, batches, moves, recurrences, and deleted lists."""
-    monkeypatch.setattr(subtask_queries, "MAX_SUBTASKS", arrangement.MAX_SUBTASKS)
-    machine = type("Watched", (Watched,), {"app": app})
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=40,
-            deadline=None,
-            database=None,
-            phases=[Phase.generate, *([Phase.shrink] if "EVENTS_SHRINKS" in os.environ else [])],
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_machine(Watched, app, monkeypatch, "EVENTS", 8)
