@@ -63,15 +63,21 @@ def _connect(addresses: Iterable[str], port: int, ends_at: float) -> socket.sock
     failure: OSError = TimeoutError()
     for address in addresses:
         try:
-            connection = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
-            connection.settimeout(min(CONNECT_SECONDS, _left(ends_at)))
-            connection.connect((address, port))
+            return _connect_to(address, port, ends_at)
         except OSError as error:
-            connection.close()
             failure = error
-        else:
-            return connection
     raise failure
+
+
+def _connect_to(address: str, port: int, ends_at: float) -> socket.socket:
+    connection = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    try:
+        connection.settimeout(min(CONNECT_SECONDS, _left(ends_at)))
+        connection.connect((address, port))
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 def _left(ends_at: float) -> float:

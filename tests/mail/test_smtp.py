@@ -5,7 +5,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -164,24 +164,24 @@ class Silent:
     """A server that accepts connections, and says this and nothing more."""
 
     def __init__(self, greeting: bytes = b"") -> None:
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        self._clients: list[socket.socket] = []
-        threading.Thread(target=self._accept, args=(greeting,), daemon=True).start()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._accepting = threading.Thread(target=self._accept, args=(greeting,))
+        self._accepting.start()
 
     def _accept(self, greeting: bytes) -> None:
-        while True:
-            try:
-                client, _ = self.socket.accept()
-            except OSError:
-                return
-            client.sendall(greeting)
-            self._clients.append(client)
+        with ExitStack() as clients, suppress(OSError):
+            while True:
+                client = clients.enter_context(self._listener.accept()[0])
+                # A client may have gone already.
+                with suppress(ConnectionError):
+                    client.sendall(greeting)
 
     def close(self) -> None:
-        self.socket.close()
-        for client in self._clients:
-            client.close()
+        # Only this ends a call of accept() that another thread waits in.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()
+        self._listener.close()
 
 
 @pytest.mark.parametrize("greeting", [b"", b"220 mail", b"554 no service\r\n"], ids=["silent", "half", "closed"])

@@ -82,7 +82,8 @@ def test_another_users_task_is_404(serve: Start, sqlite_url: str) -> None:
 
 def test_two_workers_share_their_data(serve: Start, new_database: NewDatabase) -> None:
     """Each reads the other's writes, while the other is frozen."""
-    service = serve(new_database(), WEB_CONCURRENCY="2")
+    # Else a worker could be frozen in the middle of a write of its own, and SQLite lets only one write at a time.
+    service = serve(new_database(), WEB_CONCURRENCY="2", WORK="off")
     one, other = until(lambda: service.workers() if len(service.workers()) == 2 else None, "two workers")
 
     with paused(one):
