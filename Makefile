@@ -10,6 +10,8 @@ BIN := $(VENV)/bin
 PIP_INSTALL = bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r
 # What the description of the API has: every route.
 DESCRIBED = LOCAL_AUTH=on SMTP_URL=smtp://localhost MAIL_FROM=tasks@example.com
+# Otherwise each process of the tests would rewrite all of them, which takes ten seconds.
+unexport PYTHONDONTWRITEBYTECODE
 LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command 'make lock' --quiet
 
