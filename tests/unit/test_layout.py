@@ -49,6 +49,7 @@ def imports(name: str) -> set[str]:
     return found
 
 
+@cache
 def importers(module: str) -> set[str]:
     return {name for name in TREES if any(found == module or found.startswith(f"{module}.") for found in imports(name))}
 
@@ -97,10 +98,10 @@ def test_only_some_files_of_auth_name_the_tables_of_users() -> None:
     }
 
 
-@pytest.mark.parametrize("table", ["users", "user_emails", "links", "personal_tokens", "sessions", "tasks", "outbox"])
-def test_no_sql_text_names_a_table(table: str) -> None:
+def test_no_sql_text_names_a_table() -> None:
     """It would escape both rules."""
-    statement = re.compile(rf"\b(from|into|update|join|table)\s+{table}\b", re.IGNORECASE)
+    names = "users|user_emails|links|personal_tokens|sessions|tasks|outbox"
+    statement = re.compile(rf"\b(from|into|update|join|table)\s+({names})\b", re.IGNORECASE)
     texts = [
         (name, node.value)
         for name, tree in TREES.items()
