@@ -10,9 +10,11 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
+from app.database import scope
 from app.services import services_of
+from app.tasks.change_queries import look
 from tests.conftest import Caller, make_app
-from tests.database.plans import Plan, plans_of
+from tests.database.plans import Plan, plans_for, plans_of
 from tests.postgres import Server
 
 SMALL, LARGE = 100, 100_000
@@ -56,6 +58,8 @@ OTHER_LISTS = {
 # Reads come first.
 CALLS = PAGES | OTHER_LISTS | ON_ONE_TASK
 PAGE_AND_ONE_MORE = 51
+# Since the last look of who waits for changes.
+CHANGED = 5
 
 # Enough for 200,000 tasks, if a page of an index holds at least 60 keys; with ids of 32 characters, a half full page
 # has room for that. The index of 100 tasks is one page.
@@ -108,8 +112,11 @@ def plans_of_calls(app: Flask, user_id: str) -> dict[str, Plan]:
     cursor = caller.get("/v1/tasks?limit=5").json["next_cursor"]
     plans = {name: plans_of(caller, call, id=oldest["id"], cursor=cursor, user=user_id) for name, call in CALLS.items()}
     assert {name for name, several in plans.items() if len(several) > 1} == {"with a total"}
+    last_changed = caller.get(f"/v1/tasks?limit={CHANGED}&sort=-updated_at").json["items"][-1]
+    with app.app_context(), scope(user_id), plans_for(user_id) as looks:
+        look(user_id, last_changed["updated_at"], None)
     # The total is requested last.
-    return {name: several[-1] for name, several in plans.items()}
+    return {name: several[-1] for name, several in {**plans, "look": looks}.items()}
 
 
 @OTHERS_GROW
@@ -127,6 +134,15 @@ def test_the_users_other_tasks_do_not_slow_a_call_on_one_task(grown: Grown, name
     few, many = grown[LARGE, FEW][name], grown[LARGE, MANY][name]
 
     assert many.buffers <= few.buffers + NEW_PLACE[name]
+
+
+@LARGEST
+def test_a_look_for_changes_reads_only_what_has_changed(grown: Grown, own: int) -> None:
+    """Each of the changed tasks is on a page of its own, at most."""
+    plan = grown[LARGE, own]["look"]
+
+    assert plan.most_rows_looked_at == CHANGED
+    assert plan.buffers <= LEVELS + CHANGED
 
 
 @OTHERS_GROW
