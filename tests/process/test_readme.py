@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from app.settings import PROJECT
 from tests.conftest import migrate, new_user_id, settings_for
 from tests.postgres import Server
 from tests.process.conftest import BIN, Service, Start
+from tests.waiting import until
 
 README = (PROJECT / "README.md").read_text()
 BLOCKS = {
@@ -57,6 +59,21 @@ def test_the_first_minute_works_for_a_new_user(serve: Start, sqlite_url: str) ->
     ]
     assert answers[0]["completed"] is True
     assert rest["items"] == []
+
+
+def test_curl_waits_for_a_change(serve: Start, sqlite_url: str) -> None:
+    """As docs/tasks.md shows. Before the limit of the wait, a task is created."""
+    service = serve(sqlite_url, LOG_LEVEL="info")
+    token = service.register()
+    [commands] = re.findall(r"```sh\n(NEXT=.*?)```", (PROJECT / "docs" / "tasks.md").read_text(), re.DOTALL)
+    environment = {"BASE": f"http://127.0.0.1:{service.port}", "TOKEN": token}
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(run, commands, **environment)
+        until(lambda: "/v1/tasks/changes" in service.log, "the first request")
+        created = service.call("POST", "/v1/tasks", token, {"title": "tea"}).body
+    done = waiting.result()
+
+    assert json.loads(done.stdout)["changed"] == [created], done.stderr
 
 
 def texts(output: str) -> list[dict]:
