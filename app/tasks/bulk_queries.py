@@ -47,7 +47,6 @@ _SENT = {
 _rows: Any = bindparam("sent_rows", type_=Text())
 _user: Any = bindparam("of_user", type_=Text())
 _mine = tasks.c.user_id == _user
-_is_watched = IS_WATCHED.label("is_watched")
 
 
 def _on_postgresql(names: Iterable[str]) -> dict[str, ColumnElement[Any]]:
@@ -76,7 +75,7 @@ def locking(ids: Sequence[Any], subtasks: Any) -> Any:
     )
     wanted = union_all(*ids, parents)
     columns = (*TASK, tasks.c.deleted_at, tasks.c.skipped_time, tasks.c.next_id, tasks.c.is_parent)
-    rows = select(*columns, now().label("clock"), _is_watched).where(_mine, tasks.c.id.in_(wanted))
+    rows = select(*columns, now().label("clock"), IS_WATCHED.label("is_watched")).where(_mine, tasks.c.id.in_(wanted))
     return rows.order_by(tasks.c.parent_id.is_not(None), tasks.c.id).with_for_update()
 
 
@@ -104,11 +103,11 @@ def inserting(insert_for_engine: Any, table: Table, values: Mapping[str, Any], *
     return insert_for_engine(table).from_select(list(values), select(*values.values()).where(true(), *where))
 
 
-def _adding(insert_for_engine: Any, sent: Mapping[str, Any]) -> Any:
+def _adding(insert_for_engine: Any, sent: Mapping[str, Any], *where: Any) -> Any:
     """Build an INSERT that leaves existing tasks unchanged."""
     position = func.coalesce(sent["position"], new_position().concat(sent["place"]))
     values = {**_new_values(sent, position), "deleted_at": case((sent["deleted"], now()))}
-    return inserting(insert_for_engine, tasks, values).on_conflict_do_nothing().returning(*TASK, _is_watched)
+    return inserting(insert_for_engine, tasks, values, *where).on_conflict_do_nothing().returning(*TASK)
 
 
 def _updating(sent: Mapping[str, Any]) -> Any:
@@ -155,10 +154,14 @@ def _listing_live(sent: Mapping[str, Any]) -> Any:
 
 INSERT_OF = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 _NEW = ["id", *WRITTEN, "completed", "completed_at", "created_at"]
-_add = {
-    name: _adding(INSERT_OF[name], columns([*_NEW, "position", "place", "deleted"]))
-    for name, columns in ENGINES.items()
-}
+_add, _add_unless_watched = (
+    {
+        name: _adding(INSERT_OF[name], columns([*_NEW, "position", "place", "deleted"]), *where)
+        for name, columns in ENGINES.items()
+    }
+    # Citus accepts the condition here, and no other table in RETURNING.
+    for where in ([], [~IS_WATCHED])
+)
 _import = {name: _importing(INSERT_OF[name], columns([*_NEW, "position"])) for name, columns in ENGINES.items()}
 _list_live = {name: _listing_live(columns(["id"])) for name, columns in ENGINES.items()}
 
@@ -174,6 +177,11 @@ def lock_tasks(user_id: str, ids: Iterable[str]) -> list[Row]:
 def insert_tasks(user_id: str, new: Sequence[Mapping[str, Any]]) -> list[Row]:
     """Add tasks, each with all written fields; return the rows of those whose id was free."""
     return fetch_all(for_engine(_add), parameters(user_id, new)) if new else []
+
+
+def insert_tasks_unless_watched(user_id: str, new: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Add tasks as `insert_tasks` does, but none if the user must be told of changes."""
+    return fetch_all(for_engine(_add_unless_watched), parameters(user_id, new)) if new else []
 
 
 def live_ids(user_id: str, ids: Iterable[str]) -> set[str]:

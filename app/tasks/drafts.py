@@ -8,7 +8,7 @@ from app.database.statements import Row
 from app.database.texts import position_at
 from app.http.problems import NotFound
 from app.tasks import reminder_queries, subtasks
-from app.tasks.bulk_queries import WRITTEN, insert_tasks, lock_tasks, update_tasks
+from app.tasks.bulk_queries import WRITTEN, insert_tasks, insert_tasks_unless_watched, lock_tasks, update_tasks
 from app.tasks.events import CREATED, Event, events_between
 from app.tasks.order import TIME_CHARACTERS
 from app.tasks.preconditions import ANY, Precondition
@@ -67,7 +67,7 @@ class Drafts:
             subtasks.follow_parents(self._user_id, sorted(parents, key=lambda parent: str(parent["id"])))
         # Always in the same order, so that two transactions never wait for each other.
         new, changed = sorted(self._new), sorted(self._changed.difference(self._new))
-        for row in insert_tasks(self._user_id, [self._drafts[id_] for id_ in new]):
+        for row in self._insert([self._drafts[id_] for id_ in new]):
             self._see(row, None)
             self._keep(row)
             self._last = self._last or row.position[:TIME_CHARACTERS]
@@ -81,6 +81,15 @@ class Drafts:
         self._write_reminders(new, changed)
         self._new, self._changed, self._followed = [], set(), {}
         return self._written
+
+    def _insert(self, new: Sequence[Draft]) -> list[Row]:
+        """Add tasks, in one statement unless the user is watched."""
+        rows = [] if self._is_watched else insert_tasks_unless_watched(self._user_id, new)
+        if rows or not new:
+            return rows
+        # The user is watched; or all ids are taken, and then nothing will be written.
+        self._is_watched = True
+        return insert_tasks(self._user_id, new)
 
     def _write_reminders(self, new: Sequence[str], changed: Sequence[str]) -> None:
         """Write when reminders fire, of the tasks where that has changed."""
@@ -118,6 +127,7 @@ class Drafts:
 
     def _take(self, rows: Iterable[Row]) -> None:
         for row in rows:
+            self._is_watched = self._is_watched or bool(row.is_watched)
             self._see(row, row)
             self._versions[row.id] = row.version
             self._drafts[row.id] = draft = _draft_of(row)
@@ -131,7 +141,6 @@ class Drafts:
 
     def _see(self, row: Row, before: Row | None) -> None:
         """Note what a task was before this transaction."""
-        self._is_watched = self._is_watched or bool(row.is_watched)
         self._before.setdefault(row.id, before)
         if row.id in self._written:
             # Making room for another one has moved it.

@@ -135,6 +135,7 @@ QUERIES: dict[str, Callable[[str, str], Any]] = {
     "batch.write_all": lambda user, task: batch.write_all(Identity(user), [{"op": "delete", "id": task}])[0],
     "bulk_queries.lock_tasks": lambda user, task: list(bulk_queries.lock_tasks(user, [task])),
     "bulk_queries.insert_tasks": lambda user, _: bulk_queries.insert_tasks(user, [row()]),
+    "bulk_queries.insert_tasks_unless_watched": lambda user, _: bulk_queries.insert_tasks_unless_watched(user, [row()]),
     "bulk_queries.import_tasks": lambda user, _: bulk_queries.import_tasks(user, [row()]),
     "bulk_queries.live_ids": lambda user, task: sorted(bulk_queries.live_ids(user, [task])),
     "bulk_queries.update_tasks": lambda user, task: bulk_queries.update_tasks(user, [row(task)]),
