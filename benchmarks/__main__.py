@@ -13,7 +13,7 @@ from benchmarks import latency, machine, report, start, wrk
 from benchmarks.comparison import Contender, compare
 from benchmarks.postgres import Cluster, throwaway_cluster
 from benchmarks.processes import PROJECT
-from benchmarks.servers import Program, peers, prepare, service
+from benchmarks.servers import NODE, Program, has_node_peer, peers, prepare, service
 
 SERVICE, EMBEDDED = "the service", "the service on SQLite"
 
@@ -114,7 +114,9 @@ def provenance(run: Run, *, with_peers: bool) -> str:
         f"The service: {machine.packages(run.options.venv, machine.SERVICE_PACKAGES)}.",
     ]
     if with_peers:
-        lines.append(f"The peers: {machine.packages(Path(sys.prefix), machine.PEERS_PACKAGES)}.")
+        versions = machine.packages(Path(sys.prefix), machine.PEERS_PACKAGES)
+        in_node = f", {machine.node_packages(NODE)}" if has_node_peer() else ""
+        lines.append(f"The peers: {versions}{in_node}.")
     return "  \n".join(lines)
 
 
