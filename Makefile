@@ -65,7 +65,7 @@ docs: $(VENV)/.development ## Generate docs/openapi.json and docs/errors.md agai
 	@$(DESCRIBED) $(BIN)/flask openapi write docs/openapi.json
 	@$(BIN)/flask errors write docs/errors.md
 
-bench: $(VENV)/.runtime $(VENV)-bench/.installed $(NODE_PEER) ## Measure the service and its peers (a quarter of an hour), into docs/performance.md.
+bench: $(VENV)/.runtime $(VENV)-bench/.installed $(NODE_PEER) ## Measure the service and its peers (some 25 minutes), into docs/performance.md.
 	@$(VENV)-bench/bin/python -m benchmarks --venv $(VENV) --write
 
 lock: $(VENV)/.development ## Pin the newest versions into the requirements files.

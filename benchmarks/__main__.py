@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import latency, machine, report, start, wrk
+from benchmarks import latency, machine, operations, report, start, wrk
 from benchmarks.comparison import Contender, compare
 from benchmarks.postgres import Cluster, throwaway_cluster
 from benchmarks.processes import PROJECT
@@ -67,10 +67,20 @@ def measure_start(run: Run) -> dict[str, str]:
     return {"start": report.start_table(by_engine)}
 
 
+def measure_operations(run: Run) -> dict[str, str]:
+    rounds = run.options.rounds
+    by_engine = {
+        "PostgreSQL": operations.measure(run.service, run.on_postgresql(run.service, "operations"), rounds),
+        "SQLite": operations.measure(run.service, run.on_sqlite("operations"), rounds),
+    }
+    return {"operations": report.operations_table(by_engine)}
+
+
 PARTS: dict[str, Callable[[Run], dict[str, str]]] = {
     "comparison": measure_comparison,
     "latency": measure_latency,
     "start": measure_start,
+    "operations": measure_operations,
 }
 
 

@@ -128,7 +128,7 @@ def node_peers() -> list[Program]:
         logging.warning("Fastify is left out. To include it, install node and npm, and run `make bench` again.")
         return []
     # Node looks for packages next to the program.
-    program = shutil.copy(PROJECT / "benchmarks/peers/fastify/server.mjs", NODE)
+    program = str(shutil.copy(PROJECT / "benchmarks/peers/fastify/server.mjs", NODE))
     return [Program("Fastify + postgres.js", ("node", program, "prepare"), ("node", program))]
 
 

@@ -107,6 +107,7 @@ function addRoutes(app, sql) {
 
   app.patch("/api/:user_id/tasks/:id/complete", route(ONE), async ({ user, params }, reply) =>
     found(reply, await sql`
-      UPDATE node_tasks SET completed = NOT completed, updated_at = now() WHERE id = ${params.id} AND user_id = ${user.sub}
+      UPDATE node_tasks SET completed = NOT completed, updated_at = now()
+      WHERE id = ${params.id} AND user_id = ${user.sub}
       RETURNING ${columns}`));
 }
