@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 # The lock names all packages. pip before 23.3 confuses `coverage[toml]` with another package than the pinned one and
 # looks for its newest release, so pip must not look for anything.
 PIP_INSTALL = bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r
+NODE_PEER = $(if $(shell command -v npm),$(VENV)-bench/fastify/.installed)
 # What the description of the API has: every route.
 DESCRIBED = LOCAL_AUTH=on SMTP_URL=smtp://localhost MAIL_FROM=tasks@example.com
 # Otherwise each process of the tests would rewrite all of them, which takes ten seconds.
@@ -64,7 +65,7 @@ docs: $(VENV)/.development ## Generate docs/openapi.json and docs/errors.md agai
 	@$(DESCRIBED) $(BIN)/flask openapi write docs/openapi.json
 	@$(BIN)/flask errors write docs/errors.md
 
-bench: $(VENV)/.runtime $(VENV)-bench/.installed ## Measure the service and its peers (a quarter of an hour), into docs/performance.md.
+bench: $(VENV)/.runtime $(VENV)-bench/.installed $(NODE_PEER) ## Measure the service and its peers (some 25 minutes), into docs/performance.md.
 	@$(VENV)-bench/bin/python -m benchmarks --venv $(VENV) --write
 
 lock: $(VENV)/.development ## Pin the newest versions into the requirements files.
@@ -93,6 +94,13 @@ $(VENV)-bench/.installed: benchmarks/requirements.txt $(VENV)/.created
 	@echo "Installing the benchmark's peers into $(VENV)-bench ..."
 	@test -x $(VENV)-bench/bin/python || $(PYTHON) -m venv $(VENV)-bench
 	@$(VENV)-bench/$(PIP_INSTALL) benchmarks/requirements.txt
+	@touch $@
+
+$(VENV)-bench/fastify/.installed: benchmarks/peers/fastify/package-lock.json $(VENV)-bench/.installed
+	@echo "Installing the benchmark's peer in Node into $(@D) ..."
+	@mkdir -p $(@D)
+	@cp benchmarks/peers/fastify/package.json benchmarks/peers/fastify/package-lock.json $(@D)
+	@cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel error >/dev/null
 	@touch $@
 
 .PHONY: help run test test-service coverage test-reliability test-pgbouncer check conformance format docs bench lock

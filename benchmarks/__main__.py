@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import latency, machine, report, start, wrk
+from benchmarks import latency, machine, operations, report, start, wrk
 from benchmarks.comparison import Contender, compare
 from benchmarks.postgres import Cluster, throwaway_cluster
 from benchmarks.processes import PROJECT
-from benchmarks.servers import Program, peers, prepare, service
+from benchmarks.servers import NODE, Program, has_node_peer, peers, prepare, service
 
 SERVICE, EMBEDDED = "the service", "the service on SQLite"
 
@@ -67,10 +67,20 @@ def measure_start(run: Run) -> dict[str, str]:
     return {"start": report.start_table(by_engine)}
 
 
+def measure_operations(run: Run) -> dict[str, str]:
+    rounds = run.options.rounds
+    by_engine = {
+        "PostgreSQL": operations.measure(run.service, run.on_postgresql(run.service, "operations"), rounds),
+        "SQLite": operations.measure(run.service, run.on_sqlite("operations"), rounds),
+    }
+    return {"operations": report.operations_table(by_engine)}
+
+
 PARTS: dict[str, Callable[[Run], dict[str, str]]] = {
     "comparison": measure_comparison,
     "latency": measure_latency,
     "start": measure_start,
+    "operations": measure_operations,
 }
 
 
@@ -114,7 +124,9 @@ def provenance(run: Run, *, with_peers: bool) -> str:
         f"The service: {machine.packages(run.options.venv, machine.SERVICE_PACKAGES)}.",
     ]
     if with_peers:
-        lines.append(f"The peers: {machine.packages(Path(sys.prefix), machine.PEERS_PACKAGES)}.")
+        versions = machine.packages(Path(sys.prefix), machine.PEERS_PACKAGES)
+        in_node = f", {machine.node_packages(NODE)}" if has_node_peer() else ""
+        lines.append(f"The peers: {versions}{in_node}.")
     return "  \n".join(lines)
 
 

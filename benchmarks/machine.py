@@ -1,5 +1,6 @@
 """Describe the machine and versions of a run."""
 
+import json
 import os
 import platform
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ PEERS_PACKAGES = (
     "uvicorn",
     "uvloop",
 )
+NODE_PACKAGES = ("fastify", "@fastify/jwt", "postgres")
 ASK = "import sys; from importlib.metadata import version; print(', '.join(f'{p} {version(p)}' for p in sys.argv[1:]))"
 
 
@@ -50,6 +52,13 @@ def python(venv: Path) -> str:
 def packages(venv: Path, names: tuple[str, ...]) -> str:
     """Return the versions of packages in a virtual environment."""
     return _ask(venv, ASK, *names)
+
+
+def node_packages(folder: Path) -> str:
+    """Return the versions of Node and of the packages that are installed in a folder."""
+    found = {name: json.loads((folder / "node_modules" / name / "package.json").read_text()) for name in NODE_PACKAGES}
+    versions = [f"{name} {package['version']}" for name, package in found.items()]
+    return ", ".join([f"node {run('node', '--version').strip()}", *versions])
 
 
 def _ask(venv: Path, *program: str) -> str:

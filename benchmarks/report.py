@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from benchmarks import latency, start
+from benchmarks import latency, operations, start
 from benchmarks.comparison import OPERATIONS, Outcomes, middle, ratios
 from benchmarks.latency import Times
 from benchmarks.processes import PROJECT
@@ -84,6 +84,16 @@ def start_table(by_engine: dict[str, start.Figures]) -> str:
     )
 
 
+def operations_table(by_engine: dict[str, dict[str, operations.Figures]]) -> str:
+    """Return a row for each operation, with columns for each engine."""
+    head = [what for engine in by_engine for what in (engine, "processor time", "at best")]
+    rows = [_row("", *head), _row("---", *("--:" for _ in head))]
+    for name in next(iter(by_engine.values())):
+        figures = (figure for engine in by_engine.values() for figure in engine[name])
+        rows.append(_row(name, *map(_milliseconds, figures)))
+    return "\n".join(rows)
+
+
 def write(sections: dict[str, str]) -> None:
     """Replace the figures between their markers in the page."""
     text = PAGE.read_text()
@@ -108,6 +118,12 @@ def _outcome(figures: Iterable[float]) -> tuple[str, str, str]:
 
 def _times(ratio: float) -> str:
     return f"{ratio:.2f} ×"
+
+
+def _milliseconds(figure: float) -> str:
+    if figure >= 1000:
+        return f"{figure / 1000:.1f} s"
+    return f"{figure:.1f} ms" if figure >= 1 else f"{figure:.2f} ms"
 
 
 def _both(times: Times) -> str:

@@ -4,7 +4,9 @@ import contextlib
 import http.client
 import importlib.util
 import json
+import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -26,6 +28,8 @@ TOKEN_SECONDS = 4 * 3600
 WORKERS = 2
 START_SECONDS = 30
 STOP_SECONDS = 20
+# Where `make bench` installs the packages of the peer in Node.
+NODE = Path(sys.prefix) / "fastify"
 
 
 class Program(NamedTuple):
@@ -101,6 +105,7 @@ def peers() -> list[Program]:
     return [
         peer("FastAPI + SQLModel", "benchmarks.peers.fastapi_sqlmodel"),
         peer("FastAPI + asyncpg", "benchmarks.peers.fastapi_asyncpg"),
+        *node_peers(),
     ]
 
 
@@ -111,6 +116,20 @@ def peer(name: str, module: str) -> Program:
         (sys.executable, "-m", "benchmarks.peers.fastapi_sqlmodel"),
         (sys.executable, "-m", "uvicorn", f"{module}:app", *address),
     )
+
+
+def has_node_peer() -> bool:
+    return shutil.which("node") is not None and (NODE / "node_modules").is_dir()
+
+
+def node_peers() -> list[Program]:
+    """Return the peer in Node, if it can run."""
+    if not has_node_peer():
+        logging.warning("Fastify is left out. To include it, install node and npm, and run `make bench` again.")
+        return []
+    # Node looks for packages next to the program.
+    program = str(shutil.copy(PROJECT / "benchmarks/peers/fastify/server.mjs", NODE))
+    return [Program("Fastify + postgres.js", ("node", program, "prepare"), ("node", program))]
 
 
 @contextmanager

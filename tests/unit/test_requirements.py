@@ -1,5 +1,6 @@
 """The locks are complete, so installing them never depends on newer releases."""
 
+import json
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -84,3 +85,13 @@ def test_only_locked_packages_are_installed() -> None:
     assert {"Makefile", "README.md", "deploy/Containerfile"} <= set(found)
     careless = partial(filter, lambda command: not {"--no-deps", "--require-hashes"} <= set(command.split()))
     assert {name: left for name, commands in found.items() if (left := list(careless(commands)))} == {}
+
+
+def test_locks_of_npm_have_hashes_and_no_addresses() -> None:
+    """So each machine installs the same packages, from its own registry."""
+    locks = [lock for place in ("benchmarks", "tests") for lock in PROJECT.glob(f"{place}/**/package-lock.json")]
+
+    assert PROJECT / "benchmarks/peers/fastify/package-lock.json" in locks
+    for lock in locks:
+        packages = {name: each for name, each in json.loads(lock.read_text())["packages"].items() if name}
+        assert [name for name, each in packages.items() if "resolved" in each or "integrity" not in each] == []
