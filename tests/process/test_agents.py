@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,16 +21,13 @@ pytestmark = pytest.mark.one_engine
 HERE = Path(__file__).parent / "agents"
 needs_node = pytest.mark.skipif(node_version() < NODE, reason=f"not on this machine: npm and Node.js {NODE}")
 
-# The program, how it begins, and the version that it agrees on.
+# The program, and for each way in which it can begin the version that it agrees on.
+MODES = {"auto": MODERN, MODERN: MODERN, "legacy": LEGACY[0]}
 PROGRAMS = [
-    ("mcp2", "auto", MODERN),
-    ("mcp2", MODERN, MODERN),
-    ("mcp2", "legacy", LEGACY[0]),
-    ("mcp1", "legacy", LEGACY[0]),
-    pytest.param("client", "auto", MODERN, marks=needs_node),
-    pytest.param("client", MODERN, MODERN, marks=needs_node),
-    pytest.param("client", "legacy", LEGACY[0], marks=needs_node),
-    pytest.param("sdk", "legacy", LEGACY[0], marks=needs_node),
+    ("mcp2", MODES),
+    ("mcp1", {"legacy": LEGACY[0]}),
+    pytest.param("client", MODES, marks=needs_node),
+    pytest.param("sdk", {"legacy": LEGACY[0]}, marks=needs_node),
 ]
 # Each tool, its arguments, and what its answer shows. ADDED stands for the id of the task that was added first.
 STEPS = [
@@ -98,6 +96,7 @@ def judge(person, tools, results):
     assert tools == list(TOOLS)
     assert {name for name, _, _ in STEPS} == set(tools)
     for (name, _, expected), result in zip(STEPS, used, strict=True):
+        assert not result.get("isError"), name
         assert shown(result["structuredContent"]) == expected, name
         assert json.loads(result["content"][0]["text"]) == result["structuredContent"], name
     assert failed["isError"] is True
@@ -117,48 +116,72 @@ def run_program(name, options, folder):
     return json.loads(run("node", f"{name}.mjs", json.dumps(options), folder=folder))
 
 
-@pytest.mark.parametrize(("name", "mode", "version"), PROGRAMS)
-def test_a_library_uses_every_tool(service, tmp_path, name, mode, version):
+@pytest.mark.parametrize(("name", "modes"), PROGRAMS)
+def test_a_library_uses_every_tool(service, tmp_path, name, modes):
     """In each version of the protocol that it can begin with; and it sees that a token may only read."""
-    person = Person(service, f"{name}-{mode}")
+    people = {mode: Person(service, f"{name}-{mode}") for mode in modes}
     steps = [(tool, arguments) for tool, arguments, _ in [*STEPS, FAILING]]
-    options = {"url": person.url, "write": person.write, "read": person.read, "mode": mode, "steps": steps}
-    said = run_program(name, options, tmp_path)
-
-    judge(person, said["tools"], said["results"])
-    assert said["version"] == version
-    assert said["status"] == 403, said["refused"]
-    assert said["refused"] != "not refused"
+    options = [
+        {"url": person.url, "write": person.write, "read": person.read, "mode": mode, "steps": steps}
+        for mode, person in people.items()
+    ]
+    for (mode, person), said in zip(people.items(), run_program(name, options, tmp_path), strict=True):
+        judge(person, said["tools"], said["results"])
+        assert said["version"] == modes[mode], mode
+        assert said["status"] == 403, said["refused"]
+        assert said["refused"] != "not refused"
 
 
 @needs_node
 def test_the_inspector_uses_every_tool(service, tmp_path):
-    """On the command line, where each call is a process and a handshake of its own."""
+    """On the command line, where each call has a handshake of its own."""
     person = Person(service, "inspector")
-    tools = [tool["name"] for tool in json.loads(inspect(person.url, person.write, "tools/list").stdout)["tools"]]
+    listed = subprocess.run(
+        [
+            "node",
+            npm.installed(HERE) / ".bin" / "mcp-inspector",
+            "--cli",
+            *words(person.url, person.write, "tools/list"),
+        ],
+        capture_output=True,
+        timeout=SECONDS,
+        check=True,
+    )
     results, added = [], ""
-    for tool, arguments, _ in [*STEPS, FAILING]:
-        given = json.loads(json.dumps(arguments).replace("ADDED", added))
-        results.append(json.loads(inspect(person.url, person.write, "tools/call", tool, given).stdout))
-        added = added or results[-1]["structuredContent"].get("tasks", [{"id": ""}])[0]["id"]
-    refused = inspect(person.url, person.read, "tools/call", "add_list", {"name": "Work"})
+    with inspecting(tmp_path) as inspect:
+        for tool, arguments, _ in [*STEPS, FAILING]:
+            given = json.loads(json.dumps(arguments).replace("ADDED", added))
+            results.append(json.loads(inspect(person.url, person.write, "tools/call", tool, given)["stdout"]))
+            added = added or results[-1]["structuredContent"].get("tasks", [{"id": ""}])[0]["id"]
+        refused = inspect(person.url, person.read, "tools/call", "add_list", {"name": "Work"})
 
-    judge(person, tools, results)
-    assert refused.returncode == 1
-    assert '"status":403' in refused.stderr
+    judge(person, [tool["name"] for tool in json.loads(listed.stdout)["tools"]], results)
+    assert refused["status"] == 1
+    assert '"status":403' in refused["stderr"]
 
 
-def inspect(url, token, method, tool=None, arguments=None):
-    """Run the inspector once."""
+def words(url, token, method, tool=None, arguments=None):
+    """Return the arguments of the inspector for one call."""
     options = ["--transport", "http", "--header", f"Authorization: Bearer {token}", "--method", method]
     if tool:
         options += ["--tool-name", tool]
     for name, value in (arguments or {}).items():
         options += ["--tool-arg", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
-    program = npm.installed(HERE) / ".bin" / "mcp-inspector"
-    return subprocess.run(
-        ["node", program, "--cli", url, *options], capture_output=True, text=True, timeout=SECONDS, check=False
-    )
+    return [url, *options]
+
+
+@contextmanager
+def inspecting(folder):
+    """Yield a function that makes one call, and returns the exit status and what was printed."""
+    program = npm.installed(HERE) / "@modelcontextprotocol" / "inspector" / "cli" / "build" / "index.js"
+    command = ["node", HERE / "inspector.mjs", program]
+    with subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+
+        def inspect(*call):
+            print(json.dumps(words(*call)), file=process.stdin, flush=True)
+            return json.loads(process.stdout.readline())
+
+        yield inspect
 
 
 @needs_node

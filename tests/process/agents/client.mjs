@@ -3,9 +3,7 @@ import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/cli
 
 import { report } from "./session.mjs";
 
-const { mode } = JSON.parse(process.argv[2]);
-
-await report(async (url, options) => {
+await report(async (url, options, mode) => {
   const negotiated = { mode: mode.startsWith("2") ? { pin: mode } : mode };
   const client = new Client({ name: "check", version: "1" }, { versionNegotiation: negotiated });
   await client.connect(new StreamableHTTPClientTransport(url, options));

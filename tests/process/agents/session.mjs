@@ -1,7 +1,11 @@
 // What each program does with its client: list the tools, use them, and be refused with a token that only reads.
-const { url, write, read, steps } = JSON.parse(process.argv[2]);
-
 export async function report(connect) {
+  const said = [];
+  for (const options of JSON.parse(process.argv[2])) said.push(await saying(connect, options));
+  console.log(JSON.stringify(said));
+}
+
+async function saying(connect, { url, write, read, mode, steps }) {
   const statuses = [];
   const options = (token) => ({
     requestInit: { headers: { Authorization: `Bearer ${token}` } },
@@ -12,7 +16,7 @@ export async function report(connect) {
     },
   });
 
-  const { client, version } = await connect(new URL(url), options(write));
+  const { client, version } = await connect(new URL(url), options(write), mode);
   const { tools } = await client.listTools();
   const results = [];
   let added = "";
@@ -23,13 +27,11 @@ export async function report(connect) {
   }
   await client.close();
 
-  const reader = await connect(new URL(url), options(read));
+  const reader = await connect(new URL(url), options(read), mode);
   const refused = await reader.client.callTool({ name: "add_list", arguments: { name: "Work" } }).then(
     () => "not refused",
     (error) => error.message,
   );
   await reader.client.close();
-  console.log(
-    JSON.stringify({ version, tools: tools.map((tool) => tool.name), results, refused, status: statuses.at(-1) }),
-  );
+  return { version, tools: tools.map((tool) => tool.name), results, refused, status: statuses.at(-1) };
 }

@@ -11,7 +11,9 @@ from session import Note, report
 
 
 @asynccontextmanager
-async def connected(url: str, headers: dict[str, str], note: Note) -> AsyncIterator[tuple[ClientSession, str]]:
+async def connected(
+    url: str, headers: dict[str, str], note: Note, _mode: str
+) -> AsyncIterator[tuple[ClientSession, str]]:
     async with (
         httpx.AsyncClient(headers=headers, event_hooks={"response": [note]}) as http,
         streamable_http_client(url, http_client=http) as (reading, writing, _),
