@@ -12,7 +12,9 @@ from flask import Flask
 
 from app.settings import PROJECT
 from tests.conftest import settings_for
+from tests.loaded import Loaded
 
+Streams = dict[str, Any]
 FLASK = Path(sys.executable).with_name("flask")
 
 
@@ -46,13 +48,14 @@ def record(app: Flask, *arguments: str, stdin: str | bytes = "") -> dict[str, An
 
 def run_process(url: str, *arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the `flask` command on a database, as an operator runs it."""
-    return subprocess.run(
-        [FLASK, *arguments],
-        cwd=PROJECT,
-        env={"PATH": os.environ["PATH"], **settings_for(url), **environment},
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    process = start(url, *arguments, text=True, **environment)
+    with process:
+        printed, said = process.communicate(stdin, timeout=60)
+    return subprocess.CompletedProcess(process.args, process.returncode, printed, said)
+
+
+def start(url: str, *arguments: str, text: bool = False, streams: Streams | None = None, **environment: str) -> Loaded:
+    """Start the `flask` command on a database. Each stream is a pipe unless it is given."""
+    here = {"PATH": os.environ["PATH"], **settings_for(url), **environment}
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return Loaded([FLASK, *arguments], cwd=PROJECT, env=here, text=text, **{**pipes, **(streams or {})})

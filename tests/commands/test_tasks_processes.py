@@ -5,28 +5,18 @@ import pty
 import select
 import subprocess
 import time
-from typing import Any
 
 import orjson
 import pytest
 
-from app.settings import PROJECT
 from tests.auth.people import another_app
-from tests.commands.calling import FLASK
+from tests.commands.calling import start
 from tests.commands.test_tasks_export_import import NO_FAULTS, exported, imported, lines
-from tests.conftest import settings_for
 
 USER = "0123456789abcdef0123456789abcdef"
 FEW, MANY = 3, 2_000
 EXPORT = ["tasks", "export", "--user", USER, "--format", "jsonl"]
 IMPORT = ["tasks", "import", "--user", USER, "--format", "jsonl", "-"]
-
-
-def start(url: str, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
-    """A command whose streams a test connects; as long as nothing is said, each is a pipe."""
-    environment = {"PATH": os.environ["PATH"], **settings_for(url)}
-    streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    return subprocess.Popen([FLASK, *arguments], cwd=PROJECT, env=environment, **{**streams, **options})
 
 
 def finish(process: subprocess.Popen[bytes], stdin: bytes = b"") -> tuple[int, bytes, bytes]:
@@ -56,7 +46,9 @@ def test_one_command_reads_what_another_writes(url: str) -> None:
     """Through a pipe, into another account; neither says anything beside what it prints."""
     fill(url, MANY)
     writer = start(url, *EXPORT)
-    reader = start(url, "tasks", "import", "--user", "other", "--format", "jsonl", "-", "--json", stdin=writer.stdout)
+    reader = start(
+        url, "tasks", "import", "--user", "other", "--format", "jsonl", "-", "--json", streams={"stdin": writer.stdout}
+    )
     status, printed, said = finish(reader)
     # What it wrote is read already.
     assert finish(writer) == (0, b"", b"")
@@ -86,7 +78,7 @@ def test_a_full_disk_is_one_line(sqlite_url: str, count: int) -> None:
     """Also where it is noticed only at the end."""
     fill(sqlite_url, count)
     with open("/dev/full", "wb") as full:
-        status, _, said = finish(start(sqlite_url, *EXPORT, stdout=full))
+        status, _, said = finish(start(sqlite_url, *EXPORT, streams={"stdout": full}))
 
     assert (status, said) == (1, b"Error: [Errno 28] No space left on device\n")
 
@@ -95,7 +87,7 @@ def test_who_reads_no_further_ends_it_quietly(sqlite_url: str) -> None:
     """As in `| head`."""
     fill(sqlite_url, MANY)
     ours, theirs = os.pipe()
-    process = start(sqlite_url, *EXPORT, stdout=theirs)
+    process = start(sqlite_url, *EXPORT, streams={"stdout": theirs})
     os.close(theirs)
     with open(ours, "rb") as reader:
         assert orjson.loads(reader.readline())["title"].startswith("tea")
@@ -107,7 +99,7 @@ def test_who_reads_no_further_ends_it_quietly(sqlite_url: str) -> None:
 def on_a_terminal(url: str, *arguments: str, stdin: bytes = b"") -> str:
     """What is shown where standard error is a terminal, and nothing else is."""
     ours, theirs = pty.openpty()
-    process = start(url, *arguments, stderr=theirs)
+    process = start(url, *arguments, streams={"stderr": theirs})
     os.close(theirs)
     shown = b""
     with process:

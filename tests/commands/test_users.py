@@ -25,6 +25,7 @@ from tests.auth.people import PASSWORD, another_app, log_in, new_email, register
 from tests.auth.personal import READ, WRITE, script_of, tokens_of
 from tests.commands.calling import FLASK, fail, record, run, succeed
 from tests.conftest import Caller, new_user_id, settings_for
+from tests.loaded import Loaded
 
 NEW_PASSWORD = "another horse battery"
 NOBODY = "usr_" + 32 * "0"
@@ -136,7 +137,7 @@ def type_at_terminal(url: str, arguments: list[str], *lines: str) -> tuple[int, 
     here, there = pty.openpty()
     environment = {"PATH": os.environ["PATH"], **settings_for(url)}
     # Without a controlling terminal, the prompts come to this one.
-    process = subprocess.Popen(
+    process = Loaded(
         [FLASK, *arguments], cwd=PROJECT, env=environment, stdin=there, stdout=there, stderr=there,
         start_new_session=True,
     )  # fmt: skip

@@ -1,13 +1,10 @@
 """Shared by the tests of the database: separate apps, and the `flask` command in its own process."""
 
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,12 +12,10 @@ from flask import Flask
 
 from app.database import scope, transaction
 from app.services import services_of
-from app.settings import PROJECT
-from tests.conftest import make_app, settings_for
+from tests.commands.calling import start
+from tests.conftest import make_app
 from tests.postgres import Server
 from tests.waiting import LONGEST_WAIT_SECONDS, until
-
-FLASK = Path(sys.executable).with_name("flask")
 
 NewApp = Callable[..., Flask]
 
@@ -49,10 +44,7 @@ def postgresql_app(postgresql: Server, postgresql_template: str) -> Iterator[Fla
 
 def start_flask(url: str, *arguments: str) -> subprocess.Popen[str]:
     """The `flask` command on a database, as an operator runs it."""
-    environment = {"PATH": os.environ["PATH"], **settings_for(url)}
-    return subprocess.Popen(
-        [FLASK, *arguments], cwd=PROJECT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    return start(url, *arguments, text=True, streams={"stdin": None, "stderr": subprocess.STDOUT})
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:

@@ -19,7 +19,7 @@ REQUESTS = 6
 @pytest.fixture
 def service(start: Start, sqlite_url: str) -> Service:
     require_nginx()
-    return start(**settings_for(sqlite_url, WEB_CONCURRENCY="1"))
+    return start(**settings_for(sqlite_url))
 
 
 @contextlib.contextmanager
@@ -46,7 +46,7 @@ def test_a_restart_of_one_machine_fails_no_request(
     service: Service, start: Start, sqlite_url: str, tmp_path: Path
 ) -> None:
     """Neither while it stops nor while it is away."""
-    settings = settings_for(sqlite_url, WEB_CONCURRENCY="1")
+    settings = settings_for(sqlite_url)
     second = start(**settings)
     with serving(require_nginx(), service, tmp_path, second.port) as site, creating(site) as statuses:
         assert second.stop() == 0

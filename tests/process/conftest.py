@@ -17,6 +17,7 @@ import pytest
 
 from app.settings import PROJECT
 from tests.conftest import settings_for
+from tests.loaded import Loaded
 from tests.waiting import LONGEST_WAIT_SECONDS, until
 
 BIN = Path(sys.executable).parent
@@ -52,7 +53,9 @@ class Service:
     def __init__(self, command: list[str], folder: Path, port: int, log: Path, environment: dict[str, str]) -> None:
         self.port, self.log_file = port, log
         with log.open("w") as output:
-            self.process = subprocess.Popen(
+            # What another folder holds is another program.
+            new_process = Loaded if folder == PROJECT and Path(command[0]) == BIN / "gunicorn" else subprocess.Popen
+            self.process = new_process(
                 command, cwd=folder, env=environment, stdout=output, stderr=output, start_new_session=True
             )
 
@@ -105,6 +108,10 @@ class Service:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(LONGEST_WAIT_SECONDS)
+        # Its workers have become children of this process.
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-self.process.pid, 0):
+                pass
 
     def is_gone(self) -> bool:
         """Return whether none of its processes runs. A zombie does not run."""
@@ -138,13 +145,17 @@ Start = Callable[..., Service]
 
 @contextlib.contextmanager
 def starting(home: Path) -> Iterator[Start]:
-    """Start a command as a service on a free port, by default gunicorn, and kill what is left of it afterwards."""
+    """Start a command as a service on a free port, and kill what is left of it afterwards.
+
+    By default, that is gunicorn with one worker: most tests would not notice another, and each takes time to start.
+    """
     started: list[Service] = []
 
     def run(*command: str, folder: Path = PROJECT, port: int | None = None, **changes: str) -> Service:
         port = port or free_port()
         # A new process group, without the environment of the make around the tests.
-        environment = {"PATH": os.environ["PATH"], "HOME": str(home), "HOST": "127.0.0.1", "PORT": str(port)}
+        here = {"HOST": "127.0.0.1", "PORT": str(port), "WEB_CONCURRENCY": "1"}
+        environment = {"PATH": os.environ["PATH"], "HOME": str(home)} | here
         log = home / f"{len(started)}.log"
         words = list(command or (str(BIN / "gunicorn"), "wsgi:app"))
         started.append(Service(words, folder, port, log, environment | changes))

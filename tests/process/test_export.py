@@ -109,7 +109,7 @@ def test_a_client_that_leaves_does_not_delay_others(
     """The only thread continues with the next request."""
     url = new_database()
     token = fill(url, MANY)
-    service = serve(url, WEB_CONCURRENCY="1", THREADS="1")
+    service = serve(url, THREADS="1")
     for _ in range(3):
         connection = slow_client(service)
         assert ask(connection, token).read(10_000)

@@ -105,7 +105,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     url = f"sqlite:///{folder / 'tasks.db'}"
     migrate(url)
     with starting(folder) as start:
-        yield start(**settings_for(url, WEB_CONCURRENCY="1", THREADS=str(THREADS)))
+        yield start(**settings_for(url, THREADS=str(THREADS)))
 
 
 @pytest.fixture
@@ -362,7 +362,7 @@ def test_a_rejected_body_is_never_read_as_a_request(service: Service, client: Cl
 
 def test_no_header_changes_the_path(serve: Start, sqlite_url: str, token: str) -> None:
     """Even if gunicorn trusts everybody's forwarded addresses."""
-    service = serve(sqlite_url, FORWARDED_ALLOW_IPS="*", WEB_CONCURRENCY="1")
+    service = serve(sqlite_url, FORWARDED_ALLOW_IPS="*")
     with connected(service) as client:
         client.send(sized(token).replace(b"Host: a", b"Host: a\r\nSCRIPT_NAME: /v1\r\nPATH_INFO: /healthz"))
         answer = client.answer()

@@ -22,7 +22,6 @@ NOT_OF_THE_TREE = (
     ".git",
     ".venv*",
     "instance",
-    "__pycache__",
     ".*_cache",
     ".hypothesis",
     ".env",
@@ -98,7 +97,7 @@ def test_two_workers_share_their_data(serve: Start, new_database: NewDatabase) -
 
 def test_a_dead_worker_is_replaced(serve: Start, sqlite_url: str) -> None:
     """The new one gives the same responses."""
-    service = serve(sqlite_url, WEB_CONCURRENCY="1")
+    service = serve(sqlite_url)
     token = service.register()
     task = complete_a_task(service, token)
     (first,) = service.workers()
@@ -111,7 +110,7 @@ def test_a_dead_worker_is_replaced(serve: Start, sqlite_url: str) -> None:
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=lambda how: how.name)
 def test_it_stops_on_sigterm(serve: Start, sqlite_url: str, how: signal.Signals) -> None:
     """With status 0, without a stack trace or a remaining process."""
-    service = serve(sqlite_url)
+    service = serve(sqlite_url, WEB_CONCURRENCY="2")
     service.register()
 
     assert service.stop(how) == 0
@@ -245,7 +244,7 @@ def interrupt(service: Service) -> None:
 def test_a_reload_does_not_read_settings(start: Start, checkout: Path) -> None:
     """So a mistake in them cannot stop it, and the workers match the loaded application."""
     migrate(f"sqlite:///{checkout / 'tasks.db'}")
-    service = start(folder=checkout, **settings_for(f"sqlite:///{checkout / 'tasks.db'}", WEB_CONCURRENCY="1"))
+    service = start(folder=checkout, **settings_for(f"sqlite:///{checkout / 'tasks.db'}"))
     (before,) = service.workers()
     (checkout / ".env").write_text("THREADS=many\n")
     service.process.send_signal(signal.SIGHUP)

@@ -43,7 +43,7 @@ def test_no_secret_is_logged(serve: Start, postgresql: Server, database: str, fo
     # With this server's rules any password works.
     url = postgresql.url(database).replace(f":{PASSWORD}@", ":hunter2-of-the-database@")
     secrets = Secrets({"hunter2-of-the-database", OWN_SECRET, SHARED_SECRET, *PASSWORDS})
-    service = serve(url, LOG_LEVEL="debug", LOG_FORMAT=form, WEB_CONCURRENCY="1", METRICS="on")
+    service = serve(url, LOG_LEVEL="debug", LOG_FORMAT=form, METRICS="on")
 
     token = live_with_an_account(service, secrets)
     send_tokens(service, secrets)

@@ -15,7 +15,7 @@ SERVER = (str(BIN / "gunicorn"), "wsgi:app")
 @pytest.mark.parametrize("form", ["json", "text"])
 def test_gunicorns_lines_have_the_services_format(start: Start, sqlite_url: str, form: str) -> None:
     """Such as its warning about a request that is not HTTP."""
-    service = start(*SERVER, **settings_for(sqlite_url, LOG_LEVEL="info", LOG_FORMAT=form, WEB_CONCURRENCY="1"))
+    service = start(*SERVER, **settings_for(sqlite_url, LOG_LEVEL="info", LOG_FORMAT=form))
     with socket.create_connection(("127.0.0.1", service.port), 10) as client:
         client.sendall(b"no HTTP\r\n\r\n")
         assert client.recv(12) == b"HTTP/1.1 400"

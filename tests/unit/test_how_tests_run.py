@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from app.settings import PROJECT
+from tests.commands.calling import FLASK
+from tests.conftest import settings_for
+from tests.loaded import Loaded
 from tests.process.conftest import free_port
 
 MODULE = """
@@ -71,6 +74,20 @@ def test_the_readme_says_what_the_tests_need_and_leave() -> None:
         "`~/.cache/tasks-*`",
     ):
         assert words in said
+
+
+def test_a_fork_does_what_a_new_process_does(tmp_path: Path) -> None:
+    """With its own arguments and environment, it prints the same and ends with the same status."""
+    environment = {"PATH": os.environ["PATH"], **settings_for(f"sqlite:///{tmp_path / 'tasks.db'}")}
+    said = []
+    for kind in (subprocess.Popen, Loaded):
+        pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+        with kind([FLASK, "users", "list"], cwd=PROJECT, env=environment, text=True, **pipes) as process:
+            said.append((*process.communicate(timeout=60), process.returncode))
+
+    assert said[0] == said[1]
+    assert said[0][1].startswith("Error: ")
+    assert said[0][2] == 1
 
 
 def test_a_free_port_stays_reserved() -> None:

@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 
 from app.settings import PROJECT
+from tests.loaded import Loaded
 from tests.waiting import LONGEST_WAIT_SECONDS, until
 from tests.work.conftest import rows, send
 
@@ -21,7 +22,7 @@ def working(url: str, file: Path, stops: str = "nowhere") -> Iterator[subprocess
     """Start a worker's process, wait until it stands where it is to be killed, and kill it at the end."""
     command = [sys.executable, "-m", "tests.work.program", url, str(file), stops]
     environment = {"PATH": os.environ["PATH"]}
-    with subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with Loaded(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout.readline() == "started\n"
             if stops != "nowhere":
