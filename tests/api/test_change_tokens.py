@@ -191,8 +191,8 @@ def test_a_token_can_be_used_twice(ann):
 
 
 def test_tokens_keep_working_over_many_runs(ann):
-    """Hundreds of runs, each with the token of the last."""
-    replica = Replica(ann, limit=7)
+    """A hundred runs, each with the token of the last, and most of some pages."""
+    replica = Replica(ann, limit=30)
     for number in range(100):
         task = ann.add(title=str(number))
         if number % 3 == 0:
