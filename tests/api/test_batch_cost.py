@@ -34,7 +34,7 @@ def ids_of(results: list[dict[str, Any]]) -> list[str]:
 @pytest.mark.parametrize("kind", NEVER)
 def test_a_batch_of_rules_without_a_match_costs_little(ann: Caller, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With as many different rules as fit into a batch. Others can run between any two of them."""
-    rules = [NEVER[kind](number) for number in range(MOST)]
+    rules, times_left = [NEVER[kind](number) for number in range(MOST)], 3
     gave_way: list[float] = []
     for module in (fields, batch, sqlite):
         monkeypatch.setattr(module, "give_way", lambda: gave_way.append(time.thread_time()))
@@ -47,10 +47,12 @@ def test_a_batch_of_rules_without_a_match_costs_little(ann: Caller, kind: str, m
         gave_way.append(time.thread_time())
         return gave_way[-1] - gave_way[0], max(after - before for before, after in pairwise(gave_way))
 
+    whole, stretch = cost()
     # Other load inflates processor time, so take the minimum of some measurements.
-    costs = [cost() for _ in range(3)]
+    while (whole >= WHOLE_SECONDS or stretch >= STRETCH_SECONDS) and (times_left := times_left - 1):
+        whole, stretch = map(min, (whole, stretch), cost())
 
     assert len(gave_way) > MOST
-    assert min(whole for whole, _ in costs) < WHOLE_SECONDS
-    assert min(stretch for _, stretch in costs) < STRETCH_SECONDS
+    assert whole < WHOLE_SECONDS
+    assert stretch < STRETCH_SECONDS
     assert len(ann.get("/v1/tasks?limit=200&completed=false").json["items"]) == 0

@@ -13,29 +13,30 @@ FAR_FUTURE, LONG_AGO = "9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00.00000
 NOW, ID = "2026-03-14T09:26:53.589793Z", "0199b1f2-7c3e-7a41-9d5b-2f6c8e0a4b17"
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda token: token[:-1],
-        lambda token: token[1:],
-        lambda token: token + "A",
-        lambda token: token + "!",
-        lambda token: token + token,
-        lambda token: token[::-1],
-        lambda token: token.swapcase(),
-        lambda token: "A",
-        lambda token: "null",
-        lambda token: "ü" + token[1:],
-    ],
-)
+DAMAGES = [
+    lambda token: token[:-1],
+    lambda token: token[1:],
+    lambda token: token + "A",
+    lambda token: token + "!",
+    lambda token: token + token,
+    lambda token: token[::-1],
+    lambda token: token.swapcase(),
+    lambda token: "A",
+    lambda token: "null",
+    lambda token: "ü" + token[1:],
+]
+
+
+@pytest.mark.one_engine
 @pytest.mark.parametrize("limit", [1, 2], ids=["within a run", "between runs"])
-def test_a_damaged_token_is_rejected(ann, limit, damage):
+def test_a_damaged_token_is_rejected(ann, limit):
     """If it is cut, extended or reversed, and if it was never a token."""
     ann.add()
     ann.add()
     token = changes(ann, limit=limit)["next"]
 
-    assert_problem(CHANGES(ann, query_string={"since": damage(token)}), 422, "invalid_cursor")
+    for damage in DAMAGES:
+        assert_problem(CHANGES(ann, query_string={"since": damage(token)}), 422, "invalid_cursor")
 
 
 @pytest.mark.parametrize("place", [0, 12, 40, -1])
@@ -70,7 +71,7 @@ def test_a_list_cursor_is_not_a_token(ann, sort):
     assert_problem(LIST(ann, query_string={"cursor": token, "sort": sort}), 422, "invalid_cursor")
 
 
-@pytest.mark.parametrize("values", [
+MISSHAPEN = [
     [], [NOW], [NOW, ID], [None, ID, None, True], [NOW, None, None, True], [NOW, 7, NOW, True],
     [NOW, ID, 7, True], [NOW, ID.upper(), None, True], [NOW, ID[:-1], None, True], ["2026-03-14", ID, None, True],
     [NOW.replace("Z", "+00:00"), ID, None, True], ["0000-01-01T00:00:00.000000Z", ID, None, True], [NOW, ID, "", True],
@@ -78,13 +79,16 @@ def test_a_list_cursor_is_not_a_token(ann, sort):
     [NOW, ID, NOW, True, "1"], [NOW, ID, NOW, True, 1, NOW], [NOW, ID, None, True, 1, NOW, ID, True, "x"],
     [NOW, ID, None, True, 1, NOW, 7, True, 1], [NOW, ID, None, True, 1.5], [NOW, ID, None, True, True],
     {"time": NOW}, [[[[]]]], [10**18, 10**18, 10**18, 10**18], ["\x00", ID, None, True], [NOW, ID, "now()", False],
-], ids=str)  # fmt: skip
-def test_a_forged_token_of_the_wrong_shape_is_rejected(ann, values):
+]  # fmt: skip
+
+
+@pytest.mark.one_engine
+def test_a_forged_token_of_the_wrong_shape_is_rejected(ann):
     """The checksum is not a signature, so anybody can forge tokens."""
     ann.add()
-    token = cursors.encode(values, ann.user_id, "changes")
-
-    assert_problem(CHANGES(ann, query_string={"since": token}), 422, "invalid_cursor")
+    for values in MISSHAPEN:
+        token = cursors.encode(values, ann.user_id, "changes")
+        assert_problem(CHANGES(ann, query_string={"since": token}), 422, "invalid_cursor")
 
 
 @pytest.mark.parametrize("position", [LONG_AGO, FAR_FUTURE, NOW])
@@ -191,8 +195,8 @@ def test_a_token_can_be_used_twice(ann):
 
 
 def test_tokens_keep_working_over_many_runs(ann):
-    """Hundreds of runs, each with the token of the last."""
-    replica = Replica(ann, limit=7)
+    """A hundred runs, each with the token of the last, and most of some pages."""
+    replica = Replica(ann, limit=30)
     for number in range(100):
         task = ann.add(title=str(number))
         if number % 3 == 0:

@@ -74,14 +74,24 @@ NEARLY = [
 ]
 
 
+def second_version(ann):
+    """Create and change a task, and return the second response."""
+    answer = ann.patch(f"/v1/tasks/{ann.add(details='green')['id']}", json={"title": "tea, changed"})
+    assert (answer.status_code, answer.headers["ETag"]) == (200, '"2"')
+    return answer
+
+
 @pytest.fixture
 def task(ann):
     """A task in its second version, as GET returns it."""
-    path = f"/v1/tasks/{ann.add(details='green')['id']}"
-    assert ann.patch(path, json={"title": "tea, changed"}).status_code == 200
-    answer = ann.get(path)
+    answer = ann.get(f"/v1/tasks/{second_version(ann).json['id']}")
     assert (answer.status_code, answer.headers["ETag"]) == (200, '"2"')
     return answer
+
+
+def some_for(call, values):
+    """Return all values for a read and a write, and the first and the last for others: one function reads them."""
+    return values if call in (READS[0], REPLACE) else [values[0], values[-1]]
 
 
 def on(task, header, value):
@@ -103,7 +113,7 @@ def assert_unchanged(ann, task):
 @EVERY_READ
 def test_a_reader_with_this_version_gets_304(ann, task, read):
     """Without a body, with the tag. Comparison is weak (section 13.1.2)."""
-    values = [*STRONG, *WEAK, ["{tag}"], ['"x"', "W/{tag}"]]
+    values = some_for(read, [*STRONG, *WEAK, ["{tag}"], ['"x"', "W/{tag}"]])
     answers = {str(value): read(ann, task.json["id"], **on(task, "If-None-Match", value)) for value in values}
 
     assert {value: (answer.status_code, answer.data) for value, answer in answers.items()} == dict.fromkeys(
@@ -118,26 +128,32 @@ def test_a_reader_with_this_version_gets_304(ann, task, read):
 @EVERY_READ
 def test_a_reader_with_another_version_gets_the_task(ann, task, read):
     """So does one with another version's tag, or with an invalid tag."""
-    answers = {value: read(ann, task.json["id"], **on(task, "If-None-Match", value)) for value in OTHERS + NEARLY}
+    answers = {
+        value: read(ann, task.json["id"], **on(task, "If-None-Match", value))
+        for value in some_for(read, OTHERS + NEARLY)
+    }
 
     assert {value: answer.status_code for value, answer in answers.items()} == dict.fromkeys(answers, 200)
     assert {answer.headers["ETag"] for answer in answers.values()} == {task.headers["ETag"]}
 
 
 @EVERY_WRITE
-@pytest.mark.parametrize("value", [*STRONG, ['"x"', "{tag}"]], ids=str)
-def test_a_write_to_the_required_version_succeeds(ann, task, write, value):
+def test_a_write_to_the_required_version_succeeds(ann, write):
     """One tag of a list is enough, also over several lines. `*` is any version."""
-    answer = write(ann, task.json["id"], **on(task, "If-Match", value))
+    values = some_for(write, [*STRONG, ['"x"', "{tag}"]])
+    tasks = [second_version(ann) for _ in values]
+    answers = [
+        write(ann, task.json["id"], **on(task, "If-Match", value)) for task, value in zip(tasks, values, strict=True)
+    ]
 
-    assert answer.status_code == success(write)
+    assert [answer.status_code for answer in answers] == [success(write)] * len(values)
 
 
 @pytest.mark.parametrize("write", [write for write in WRITES if write is not EMPTY_PATCH], ids=str)
 def test_a_list_of_tags_may_be_long(app, ann, task, write):
     """Thousands of tags on many lines are one value of one statement, and the last one still matches."""
     again_and_again, all_others = ", ".join(['"1"'] * 1_000), ", ".join(f'"{n}"' for n in range(3, 1_000))
-    lines = [*[again_and_again] * 50, *[all_others] * 10]
+    lines = [*[again_and_again] * 5, all_others] * (10 if write is REPLACE else 1)
 
     with messages(app) as sent:
         refused = write(ann, task.json["id"], **on(task, "If-Match", lines))
@@ -154,7 +170,7 @@ def test_a_list_of_tags_may_be_long(app, ann, task, write):
 @EVERY_WRITE
 def test_a_write_to_another_version_is_rejected(ann, task, write):
     """412, and nothing is written. Comparison is strong (section 13.1.1), and an invalid tag matches nothing."""
-    values = [*WEAK, *OTHERS, *NEARLY]
+    values = some_for(write, [*WEAK, *OTHERS, *NEARLY])
     answers = {value: write(ann, task.json["id"], **on(task, "If-Match", value)) for value in values}
 
     assert {value: answer.status_code for value, answer in answers.items()} == dict.fromkeys(values, 412)
@@ -173,10 +189,11 @@ def test_a_write_to_an_excluded_version_is_rejected(ann, task, write):
 
 
 @EVERY_WRITE
-@pytest.mark.parametrize("value", ['"1"', 'W/"1"', '"1", "3"', '"x"', '"*"'])
-def test_a_write_to_a_version_that_is_not_excluded_succeeds(ann, task, write, value):
+def test_a_write_to_a_version_that_is_not_excluded_succeeds(ann, write):
     """With If-None-Match of other versions."""
-    assert write(ann, task.json["id"], **on(task, "If-None-Match", value)).status_code == success(write)
+    for value in some_for(write, ['"1"', 'W/"1"', '"1", "3"', '"x"', '"*"']):
+        task = second_version(ann)
+        assert write(ann, task.json["id"], **on(task, "If-None-Match", value)).status_code == success(write), value
 
 
 @EVERY_WRITE
@@ -193,14 +210,14 @@ def test_both_conditions_must_hold(ann, task, write):
 
 
 @pytest.mark.parametrize("call", [*READS, *WRITES], ids=str)
-@pytest.mark.parametrize("header", ["If-Match", "If-None-Match"])
-def test_an_absent_task_is_404_under_every_condition(ann, call, header):
+def test_an_absent_task_is_404_under_every_condition(ann, call):
     """Whether or not it ever existed."""
     gone = ann.add()["id"]
     assert ann.delete(f"/v1/tasks/{gone}").status_code == 204
 
-    values = ['"1"', "*", 'W/"1"', '"x"', "", "1"]
-    answers = [call(ann, task_id, headers={header: value}) for task_id in (gone, None) for value in values]
+    values = ['"1"', "*", 'W/"1"', '"x"', "", "1"] if call in (READS[0], REPLACE) else ['"1"', "*", ""]
+    conditions = [{header: value} for header in ("If-Match", "If-None-Match") for value in values]
+    answers = [call(ann, task_id, headers=condition) for task_id in (gone, None) for condition in conditions]
     assert [answer.status_code for answer in answers] == [404] * len(answers)
     assert call.method == "HEAD" or {answer.json["code"] for answer in answers} == {"not_found"}
 

@@ -12,6 +12,7 @@ from tests.api.support.completing import (
     ON_A_DAY,
     TOGGLE,
     TOGGLE_BY_USER,
+    WAYS,
     all_tasks,
     completed,
     reopen,
@@ -106,16 +107,18 @@ def test_the_next_due_is_the_rules_first_after_the_tasks_due(ann, schedule, dues
         assert (task["due_on"] or task["due_at"]) == due
 
 
-@EVERY_WAY
+LAST = [
+    ("FREQ=DAILY;COUNT=3", ["FREQ=DAILY;COUNT=3", "FREQ=DAILY;COUNT=2", "FREQ=DAILY;COUNT=1"]),
+    ("FREQ=DAILY;COUNT=1", ["FREQ=DAILY;COUNT=1"]),
+    ("FREQ=DAILY;UNTIL=20260316", ["FREQ=DAILY;UNTIL=20260316"] * 3),
+    ("FREQ=DAILY;UNTIL=20260314", ["FREQ=DAILY;UNTIL=20260314"]),
+    ("FREQ=DAILY;UNTIL=20250101", ["FREQ=DAILY;UNTIL=20250101"]),
+]
+
+
 @pytest.mark.parametrize(
-    ("rule", "rules"),
-    [
-        ("FREQ=DAILY;COUNT=3", ["FREQ=DAILY;COUNT=3", "FREQ=DAILY;COUNT=2", "FREQ=DAILY;COUNT=1"]),
-        ("FREQ=DAILY;COUNT=1", ["FREQ=DAILY;COUNT=1"]),
-        ("FREQ=DAILY;UNTIL=20260316", ["FREQ=DAILY;UNTIL=20260316"] * 3),
-        ("FREQ=DAILY;UNTIL=20260314", ["FREQ=DAILY;UNTIL=20260314"]),
-        ("FREQ=DAILY;UNTIL=20250101", ["FREQ=DAILY;UNTIL=20250101"]),
-    ],
+    ("complete", "rule", "rules"),
+    [*((WAYS["PATCH"], *last) for last in LAST), *((way, *LAST[0]) for name, way in WAYS.items() if name != "PATCH")],
 )
 def test_count_counts_down_and_the_last_task_has_no_next_one(ann, complete, rule, rules):
     """There are as many tasks as COUNT or UNTIL says, each completed once."""

@@ -5,7 +5,7 @@ import pytest
 from app.tasks.formats import FORMATS
 from tests.api.support.batches import create, run, update
 from tests.api.support.calls import REPLACE, assert_problem
-from tests.api.test_fields import EVERY_WHOLE, EVERY_WRITE, assert_refused, sent_to, shortly, written
+from tests.api.test_fields import EVERY_WHOLE, EVERY_WRITE, assert_refused, sent_to, written
 from tests.api.test_files_of_lists import export, send
 from tests.conftest import Caller
 
@@ -21,25 +21,25 @@ NO_REMINDERS = [
 ]
 
 
+KEPT = [
+    ([], []),
+    ([{"before_minutes": 0}], [{"before_minutes": 0}]),
+    ([{"before_minutes": 40_320}], [{"before_minutes": 40_320}]),
+    ([{"before_minutes": 15.0}], [BEFORE]),
+    ([{"at": "2050-03-14T11:26:53.589793+02:00"}], [{"at": AT}]),
+    (
+        [{"at": LATER}, {"at": AT}, {"before_minutes": 16}, BEFORE],
+        [BEFORE, {"before_minutes": 16}, {"at": AT}, {"at": LATER}],
+    ),
+    ([BEFORE, {"at": AT}] * 2 + [BEFORE], [BEFORE, {"at": AT}]),
+]
+
+
 @EVERY_WRITE
-@pytest.mark.parametrize(
-    ("sent", "kept"),
-    [
-        ([], []),
-        ([{"before_minutes": 0}], [{"before_minutes": 0}]),
-        ([{"before_minutes": 40_320}], [{"before_minutes": 40_320}]),
-        ([{"before_minutes": 15.0}], [BEFORE]),
-        ([{"at": "2050-03-14T11:26:53.589793+02:00"}], [{"at": AT}]),
-        ([{"at": LATER}, {"at": AT}, {"before_minutes": 16}, BEFORE],
-         [BEFORE, {"before_minutes": 16}, {"at": AT}, {"at": LATER}]),
-        ([BEFORE, {"at": AT}] * 2 + [BEFORE], [BEFORE, {"at": AT}]),
-    ],
-    ids=shortly,
-)  # fmt: skip
-def test_reminders_are_up_to_five_in_order_without_duplicates(ann, write, sent, kept):
+def test_reminders_are_up_to_five_in_order_without_duplicates(ann, write):
     """Minutes first, then times; with or without a due."""
-    assert written(ann, write, reminders=sent)["reminders"] == kept
-    assert written(ann, write, reminders=sent, due_on="2050-03-14")["reminders"] == kept
+    for due in ({}, {"due_on": "2050-03-14"}):
+        assert [(sent, written(ann, write, reminders=sent, **due)["reminders"]) for sent, _ in KEPT] == KEPT
 
 
 @EVERY_WRITE

@@ -177,16 +177,22 @@ def test_an_origin_that_is_not_listed_is_not_allowed(browser, listed, origin):
 
 
 @pytest.mark.parametrize("origin", [ORIGIN, "https://evil.example", None])
-@pytest.mark.parametrize(
-    "call", ["GET /healthz", "GET /nowhere", "GET /v1/tasks", "GET /docs", "GET /openapi.json", "OPTIONS /v1/tasks"]
-)
-def test_responses_vary_by_origin(browser, call, origin):
+def test_responses_vary_by_origin(browser, origin):
     """Otherwise a cache would give a listed origin a response that it may not read."""
-    answer = browser(ORIGIN).call(*call.split(), headers={"Origin": origin} if origin else {})
+    caller = browser(ORIGIN)
+    for call in (
+        "GET /healthz",
+        "GET /nowhere",
+        "GET /v1/tasks",
+        "GET /docs",
+        "GET /openapi.json",
+        "OPTIONS /v1/tasks",
+    ):
+        answer = caller.call(*call.split(), headers={"Origin": origin} if origin else {})
 
-    assert answer.status_code in (200, 204, 401, 404)
-    compressed = ["Accept-Encoding"] if call == "GET /openapi.json" else []
-    assert answer.headers.getlist("Vary") == [*compressed, "Origin"]
+        assert answer.status_code in (200, 204, 401, 404)
+        compressed = ["Accept-Encoding"] if call == "GET /openapi.json" else []
+        assert answer.headers.getlist("Vary") == [*compressed, "Origin"]
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/nowhere", "/v1/tasks", "/docs", "/docs/assets/docs.js"])

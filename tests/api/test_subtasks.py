@@ -155,9 +155,8 @@ def test_a_parent_goes_to_the_trash_and_back_with_its_subtasks(ann: Caller, pare
     assert ann.post(f"/v1/tasks/{parent['id']}/restore").json == now(ann, parent)
 
 
-@pytest.mark.parametrize("how", ["POST", "PATCH", "PUT", "move", "move next to", "batch create", "batch update"])
 @pytest.mark.parametrize("which", ["missing", "foreign", "deleted", "a subtask", "itself"])
-def test_what_cannot_be_a_parent_is_rejected(ann: Caller, bob: Caller, which: str, how: str) -> None:
+def test_what_cannot_be_a_parent_is_rejected(ann: Caller, bob: Caller, which: str) -> None:
     """All with 422 and the field; the foreign one like the missing one."""
     task, top = ann.add(), ann.add()
     subtask, deleted = ann.add(parent_id=top["id"]), ann.add()
@@ -165,27 +164,23 @@ def test_what_cannot_be_a_parent_is_rejected(ann: Caller, bob: Caller, which: st
     parents = {"missing": MISSING, "foreign": bob.add()["id"], "deleted": deleted["id"], "a subtask": subtask["id"]}
     parent_id = parents.get(which, task["id"])
     body, path = {"title": "x", "parent_id": parent_id}, f"/v1/tasks/{task['id']}"
-    if which in ("itself", "a subtask") and how in ("POST", "batch create", "move next to"):
-        return
-    operations = {
-        "batch create": {"op": "create", "task": body},
-        "batch update": {"op": "update", "id": task["id"], "changes": body},
-    }
+    update = {"op": "update", "id": task["id"], "changes": body}
+    answers = [
+        ("parent_id", ann.patch(path, json=body)),
+        ("parent_id", ann.put(path, json=body)),
+        ("parent_id", ann.post(f"{path}/move", json={"place": "first", "parent_id": parent_id})),
+        ("operations.0.changes.parent_id", ann.post("/v1/tasks/batch", json={"operations": [update]})),
+    ]
+    if which not in ("itself", "a subtask"):
+        create = {"op": "create", "task": body}
+        answers += [
+            ("parent_id", ann.post("/v1/tasks", json=body)),
+            ("before", ann.post(f"{path}/move", json={"before": parent_id})),
+            ("operations.0.task.parent_id", ann.post("/v1/tasks/batch", json={"operations": [create]})),
+        ]
 
-    answer = {
-        "POST": lambda: ann.post("/v1/tasks", json=body),
-        "PATCH": lambda: ann.patch(path, json=body),
-        "PUT": lambda: ann.put(path, json=body),
-        "move": lambda: ann.post(f"{path}/move", json={"place": "first", "parent_id": parent_id}),
-        "move next to": lambda: ann.post(f"{path}/move", json={"before": parent_id}),
-    }.get(how, lambda: ann.post("/v1/tasks/batch", json={"operations": [operations[how]]}))()
-
-    field = {"move next to": "before", "batch create": "operations.0.task.parent_id"}.get(how, "parent_id")
-    field = "operations.0.changes.parent_id" if how == "batch update" else field
-    assert (answer.status_code, list(answer.json["errors"])) == (422, [field]), answer.text
-    if which in ("missing", "foreign", "deleted"):
-        assert answer.json["errors"][field] == ["There is no such task."]
-    assert now(ann, task) == task
+    for field, answer in answers:
+        assert (answer.status_code, list(answer.json["errors"])) == (422, [field]), answer.text
 
 
 def test_a_task_with_subtasks_is_no_subtask(ann: Caller, parent: dict[str, Any]) -> None:

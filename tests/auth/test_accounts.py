@@ -257,6 +257,7 @@ def test_own_tokens_are_rejected_without_local_accounts(app, member):
         assert_problem(member.at(other).get("/v1/tasks"), 401, "token_algorithm")
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize("password", ["password", "12345678", "PassWord", "qwertyuiop"])
 def test_a_common_password_is_rejected(app, password):
     """For a registration and as a new password. A login with one works."""

@@ -78,6 +78,7 @@ def test_tasks_are_not_limited(limited_app):
     assert [ann.get("/v1/tasks").status_code for _ in range(10)] == [200] * 10
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize(
     ("proxies", "forwarded", "is_one_client"),
     [
@@ -101,6 +102,7 @@ def test_the_client_is_the_address_before_the_trusted_proxies(limited_app, proxi
     assert statuses == [401] * 5 + [429 if is_one_client else 401]
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize(
     ("address", "is_one_client"),
     [

@@ -11,6 +11,8 @@ from app.ops.logging import JsonFormatter
 from tests.api.support.calls import assert_problem
 from tests.auth.people import PASSWORD, another_app, log_in, new_email, password_hash, register, sign_up, sql
 
+pytestmark = pytest.mark.one_engine
+
 # OWASP's minimum: KiB of memory, passes, lanes.
 LEAST = "$argon2id$v=19$m=19456,t=2,p=1$"
 
@@ -56,6 +58,7 @@ def test_the_cost_of_a_hash_is_a_setting(app):
         assert password_hash(register(costly)).startswith("$argon2id$v=19$m=12288,t=4,p=2$")
 
 
+@pytest.mark.both_engines
 def test_a_login_renews_a_hash_of_other_parameters(app):
     """The password stays the same, and a current hash is left unchanged."""
     member = register(app)

@@ -60,15 +60,22 @@ class Mailbox:
         return LINK.search(self.to(address)[-1].get_content())[1]
 
 
-@pytest.fixture
-def mailbox() -> Mailbox:
+@pytest.fixture(scope="package")
+def kept_mailbox() -> Mailbox:
     return Mailbox()
 
 
 @pytest.fixture
-def mail_server(mailbox: Mailbox) -> Iterator[Controller]:
+def mailbox(kept_mailbox: Mailbox) -> Mailbox:
+    """An empty mailbox that accepts everything."""
+    vars(kept_mailbox).update(vars(Mailbox()))
+    return kept_mailbox
+
+
+@pytest.fixture(scope="package")
+def mail_server(kept_mailbox: Mailbox) -> Iterator[Controller]:
     """A mail server without encryption, on loopback."""
-    server = Controller(mailbox, hostname="127.0.0.1", port=free_port())
+    server = Controller(kept_mailbox, hostname="127.0.0.1", port=free_port())
     server.start()
     yield server
     server.stop()
@@ -92,10 +99,19 @@ def new_mail_app(new_database: NewDatabase) -> Iterator[Callable[..., Flask]]:
         services_of(app).engine.dispose()
 
 
+@pytest.fixture(scope="package")
+def kept_app(new_database: NewDatabase, mail_server: Controller) -> Iterator[Flask]:
+    app = make_app(new_database(), MAIL_FROM=SENDER, SMTP_URL=url_of(mail_server))
+    yield app
+    services_of(app).engine.dispose()
+
+
 @pytest.fixture
-def app(new_mail_app: Callable[..., Flask], mail_server: Controller) -> Flask:
-    """An app that sends to the mail server."""
-    return new_mail_app(SMTP_URL=url_of(mail_server))
+def app(kept_app: Flask, kept_mailbox: Mailbox) -> Flask:
+    """An app that sends to the mail server, shared by all tests; what earlier ones left to be sent is sent."""
+    deliver(kept_app)
+    kept_mailbox.envelopes.clear()
+    return kept_app
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ EMAIL = "ann@example.com"
 
 
 @pytest.fixture
-def service(tmp_path, sqlite_template: bytes, mail_server: Controller) -> Iterator[Service]:
+def service(tmp_path, sqlite_template: bytes, mail_server: Controller, mailbox: Mailbox) -> Iterator[Service]:
     """A service with a user, and mails as they are sent: by its own workers."""
     (tmp_path / "tasks.db").write_bytes(sqlite_template)
     settings = settings_for(f"sqlite:///{tmp_path / 'tasks.db'}", SMTP_URL=url_of(mail_server), MAIL_FROM=SENDER)

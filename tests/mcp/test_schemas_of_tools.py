@@ -86,12 +86,17 @@ def test_an_object_that_describes_itself_is_described():
     assert not judge.is_valid("15")
 
 
-@settings(max_examples=200, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.fixture(scope="module")
+def judges() -> dict[str, Any]:
+    """A validator for each tool, because compiling one takes longer than using the tool."""
+    return {name: jsonschema_rs.validator_for(tool.described()["outputSchema"]) for name, tool in TOOLS.items()}
+
+
+@settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(TASKS, min_size=1, max_size=6), st.randoms(use_true_random=False))
-def test_every_answer_fits_its_schema(app, tasks, random):
+def test_every_answer_fits_its_schema(app, judges, tasks, random):
     """Strict clients refuse another one."""
     agent = Agent(app, Caller(app, new_user_id()))
-    judges = {name: jsonschema_rs.validator_for(tool.described()["outputSchema"]) for name, tool in TOOLS.items()}
 
     def use(tool, **arguments):
         found = agent.use(tool, **arguments)
