@@ -69,7 +69,9 @@ class _Transaction:
 
     def require_time(self) -> None:
         if time.monotonic() > self.ends_at:
-            raise DatabaseUnavailable("The transaction took too long and was rolled back. Try again, or send less at once.")
+            raise DatabaseUnavailable(
+                "The transaction took too long and was rolled back. Try again, or send less at once."
+            )
 
     def commit(self) -> None:
         # After a failed statement, PostgreSQL's response to COMMIT is ROLLBACK, not an error.

@@ -237,4 +237,4 @@ def shown(task: dict[str, Any]) -> dict[str, Any]:
 
 def test_any_sequence_of_operations_ends_as_the_model_says(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every order, cascade and refusal; and a client that reads the changes ends with the same tasks."""
-    run_machine(Operations, app, monkeypatch, "ARRANGEMENT", 12)
+    run_machine(Operations, app, monkeypatch, "ARRANGEMENT", 30)

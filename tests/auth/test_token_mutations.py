@@ -10,7 +10,7 @@ from app.auth.problems import TokenRefused
 from tests.auth.tokens import as_json, claims_of, compact, key_of, signing_of, with_part
 
 MANY = settings(
-    max_examples=40, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 OF_A_TOKEN = string.ascii_letters + string.digits + "-_."
