@@ -42,8 +42,9 @@ test-pgbouncer: $(VENV)/.development ## Run the API's tests with PgBouncer (tran
 	@TEST_PGBOUNCER=1 $(BIN)/pytest --numprocesses $(PROCESSES) $(or $(TESTS),tests/api tests/auth) \
 		--deselect tests/auth/test_revocation_copy.py::test_without_a_database_and_with_an_old_copy_the_response_is_503
 
-test-citus: $(VENV)/.development ## Run the tests of API, accounts and commands on a Citus cluster; PostgreSQL needs the extension.
-	@TEST_CITUS=1 $(BIN)/pytest --numprocesses $(PROCESSES) $(or $(TESTS),tests/api tests/auth tests/commands)
+test-citus: $(VENV)/.development ## Run the tests of what requests and commands do on a Citus cluster; PostgreSQL needs the extension.
+	@TEST_CITUS=1 $(BIN)/pytest --numprocesses $(PROCESSES) \
+		$(or $(TESTS),tests/api tests/auth tests/commands tests/mcp tests/webhooks tests/work/test_reminders.py)
 
 check: $(VENV)/.development ## Check format, lint, types, the API's description, and the service against it.
 	@$(BIN)/ruff format --check

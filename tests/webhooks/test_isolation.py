@@ -19,7 +19,9 @@ from app.tasks.events import CREATED, Event
 from app.webhooks import bodies, changing, store
 from tests.conftest import make_app, new_user_id
 from tests.database.test_isolation import INSUFFICIENT_PRIVILEGE, outcome
-from tests.postgres import Server
+from tests.postgres import Server, not_on_a_cluster
+
+pytestmark = not_on_a_cluster("it copies a template")
 
 HOOK = {"url": "https://8.8.8.8/", "events": CREATED, "description": None}
 FIRST = "2026-03-14T09:26:53.589793Z"
