@@ -5,15 +5,16 @@ from collections.abc import Iterator
 import pytest
 from aiosmtpd.controller import Controller
 from flask import Flask
+from selenium import webdriver
 
 from app.mail.pages import POLICY
 from tests.conftest import Caller, settings_for
 from tests.mail.conftest import NEW_PASSWORD, SENDER, Mailbox, url_of
 from tests.process.conftest import Answer, Service, starting
-from tests.process.test_docs_page import NARROW, Reader, browser, pytestmark, reader
+from tests.process.test_docs_page import NARROW, Reader, browser, pytestmark
 from tests.waiting import until
 
-__all__ = ["browser", "pytestmark", "reader"]
+__all__ = ["browser", "pytestmark"]
 
 EMAIL = "ann@example.com"
 
@@ -27,6 +28,21 @@ def service(tmp_path, sqlite_template: bytes, mail_server: Controller, mailbox: 
         service = start(**settings)
         service.register()
         yield service
+
+
+@pytest.fixture
+def reader(service: Service, browser: webdriver.Chrome) -> Reader:
+    """A new reader: the browser has nothing stored, and shows nothing."""
+    browser.get("about:blank")
+    for command in ("Network.clearBrowserCache", "Emulation.clearDeviceMetricsOverride"):
+        browser.execute_cdp_cmd(command, {})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    reader = Reader(service, browser)
+    browser.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": reader.home, "storageTypes": "all"})
+    # Forget what earlier readers did.
+    reader.complaints()
+    reader.messages()
+    return reader
 
 
 def link(mailbox: Mailbox, subject: str) -> str:
