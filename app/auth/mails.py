@@ -8,7 +8,7 @@ from app.auth.addresses import fold
 from app.auth.links import VERIFY
 from app.auth.problems import RateLimited
 from app.auth.rate_limits import count_attempt
-from app.database import scope
+from app.database import scope, transaction
 from app.database.statements import Row
 from app.outbox.queue import Message, enqueue, enqueue_for_service
 from app.services import services
@@ -24,8 +24,9 @@ MAILS_SECONDS = 3_600
 
 def request_reset(email: str) -> None:
     """Ask for a link to reset the password of this address's account, with the same statements if there is none."""
-    if _is_allowed("forgot", email):
-        enqueue_for_service(Message(FORGOT_KIND, "", orjson.dumps({"address": email}).decode()))
+    with transaction():
+        if _is_allowed("forgot", email):
+            enqueue_for_service(Message(FORGOT_KIND, "", orjson.dumps({"address": email}).decode()))
 
 
 def request_verification(user: Row) -> None:
@@ -37,13 +38,16 @@ def request_verification(user: Row) -> None:
 
 def request_mail(user_id: str, what: str, address: str, is_limited: bool = True) -> None:
     """Ask for a mail, where mails can be sent, unless too many of this kind went to this address."""
-    if services().settings.sends_mail and (not is_limited or _is_allowed(what, address)):
-        with scope(user_id):
+    with transaction(), scope(user_id):
+        if services().settings.sends_mail and (not is_limited or _is_allowed(what, address)):
             enqueue(user_id, [Message(MAIL_KIND, "", orjson.dumps({"what": what, "address": address}).decode())])
 
 
 def _is_allowed(what: str, address: str) -> bool:
-    """Count a mail; return whether it may be sent. Nobody is told, because that could tell whose address it is."""
+    """Count a mail, in the transaction that asks for it; return whether it may be sent.
+
+    Nobody is told, because that could tell whose address it is.
+    """
     digest = hashlib.sha256(fold(address).encode()).hexdigest()
     try:
         count_attempt(f"mail {what} {digest}", MAX_MAILS, MAILS_SECONDS)

@@ -101,6 +101,17 @@ def test_an_address_gets_three_mails_an_hour(app: Flask, member: Member, mailbox
     assert reset(app, mailbox.token(member.email)).status_code == 204
 
 
+def test_a_request_that_fails_takes_no_mail_of_the_hour(app: Flask, member: Member, mailbox: Mailbox) -> None:
+    """It is counted in the transaction that asks for the mail."""
+    sql(app, "ALTER TABLE outbox RENAME TO away")
+    for _ in range(3):
+        assert Caller(app).post("/v1/auth/password/forgot", json={"email": member.email}).status_code == 503
+    sql(app, "ALTER TABLE away RENAME TO outbox")
+    forget(app, member.email)
+
+    assert reset(app, mailbox.token(member.email)).status_code == 204
+
+
 def test_the_limit_outlives_the_purge(app: Flask, member: Member, mailbox: Mailbox) -> None:
     """It is counted for longer than failed attempts are."""
     for _ in range(3):
