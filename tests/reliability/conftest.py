@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,10 @@ import pytest
 from app.settings import PROJECT
 from tests.conftest import engines_used, migrate, settings_for
 from tests.process.conftest import BIN, Service, free_port
+from tests.reliability.audit import sqlite_query
 from tests.reliability.cluster import Cluster, cluster
 from tests.reliability.faults import Site
+from tests.reliability.kills import Database
 from tests.reliability.network import Network
 
 Launch = Callable[..., Service]
@@ -79,3 +83,23 @@ def sqlite_file(tmp_path: Path) -> Path:
     """A migrated database for one test."""
     migrate(f"sqlite:///{tmp_path / 'tasks.db'}")
     return tmp_path / "tasks.db"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    """A migrated database on either engine, for processes that are killed."""
+    if request.param == "sqlite":
+        file = tmp_path / "tasks.db"
+
+        def run(statement: str) -> None:
+            with closing(sqlite3.connect(file, timeout=60)) as connection, connection:
+                connection.execute(statement)
+
+        return Database(migrate(f"sqlite:///{file}"), sqlite_query(file), run)
+    broken: Cluster = request.getfixturevalue("broken_cluster")
+    name = broken.server.create_database()
+
+    def ask(statement: str) -> list[tuple]:
+        return broken.server.sql(statement, name)
+
+    return Database(migrate(broken.url(name, broken.port)), ask, ask, broken)

@@ -2,62 +2,24 @@
 
 import os
 import random
-import signal
-import sqlite3
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 
 import pytest
 
-from app.settings import PROJECT
-from tests.conftest import migrate, settings_for
-from tests.postgres import Server
-from tests.process.conftest import BIN, Service
-from tests.reliability.audit import Query, audit, sqlite_query
+from tests.reliability.audit import audit, sqlite_query
 from tests.reliability.conftest import Launch
+from tests.reliability.kills import LEFT, THREADS, Database, Kills
 from tests.reliability.load import Client, Load
 from tests.reliability.told import Told, audit_told
-from tests.waiting import LONGEST_WAIT_SECONDS, until
+from tests.waiting import until
 from tests.webhooks.conftest import Receiver, reply
 
 SECONDS = int(os.environ.get("WEBHOOKS_SECONDS", "8"))
 ENOUGH = 100
-# As time would; a lease of a killed process ends after a minute.
-MAKE_DUE = "UPDATE outbox SET due_at = '2026-01-01T00:00:00.000000Z' WHERE finished_at IS NULL AND kind = 'webhook'"
-# An attempt fails in one of ten cases, and a webhook is switched off after ten in a row.
-ROUNDS = 9
-LEFT = "SELECT count(*) FROM outbox WHERE kind = 'webhook' AND finished_at IS NULL"
-ENVIRONMENT = {"WEBHOOKS_ALLOW_PRIVATE": "on"}
-
-
-class Database:
-    """A database of either engine: its URL, and what reads and changes it without the service."""
-
-    def __init__(self, url: str, query: Query, run: Callable[[str], object]) -> None:
-        self.url, self.query, self.run = url, query, run
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
-    if request.param == "sqlite":
-        file = tmp_path / "tasks.db"
-
-        def run(statement: str) -> None:
-            with closing(sqlite3.connect(file, timeout=60)) as connection, connection:
-                connection.execute(statement)
-
-        return Database(migrate(f"sqlite:///{file}"), sqlite_query(file), run)
-    server: Server = request.getfixturevalue("postgresql")
-    name = server.create_database()
-
-    def ask(statement: str) -> list[tuple]:
-        return server.sql(statement, name)
-
-    return Database(migrate(server.url(name)), ask, ask)
+ENVIRONMENT = {"WEBHOOKS_ALLOW_PRIVATE": "on", "THREADS": THREADS}
 
 
 @pytest.fixture
@@ -74,13 +36,6 @@ def receiver() -> Iterator[Receiver]:
     receiver.close()
 
 
-def worker(url: str, *options: str) -> subprocess.Popen[bytes]:
-    environment = {"PATH": f"{BIN}:/usr/bin:/bin", **settings_for(url, **ENVIRONMENT)}
-    return subprocess.Popen(
-        [str(BIN / "flask"), "work", *options], cwd=PROJECT, env=environment, stderr=subprocess.DEVNULL
-    )
-
-
 def add_webhooks(load: Load, receiver: Receiver) -> None:
     """Give each user a webhook whose path has the user's id."""
     for user in load.users:
@@ -88,32 +43,6 @@ def add_webhooks(load: Load, receiver: Receiver) -> None:
             "POST", "/v1/webhooks", {"url": f"http://127.0.0.1:{receiver.port}/{user.id}"}
         )
         assert made.status == 201, made
-
-
-def kill_again_and_again(service: Service, url: str, load: Load) -> int:
-    """Kill a worker of the service and `flask work`, in turns; return how often."""
-    ends_at, killed, other = time.monotonic() + SECONDS, 0, worker(url)
-    while time.monotonic() < ends_at or load.acknowledged() < ENOUGH:
-        time.sleep(1.5)
-        with suppress(ProcessLookupError, IndexError):
-            os.kill(service.workers()[0], signal.SIGKILL)
-        other.kill()
-        other.wait()
-        killed += 2
-        other = worker(url)
-    other.kill()
-    other.wait()
-    return killed
-
-
-def send_the_rest(database: Database) -> None:
-    """Send all that waits, in as many attempts as it takes: the receiver still fails now and then."""
-    for _ in range(ROUNDS):
-        database.run(MAKE_DUE)
-        assert worker(database.url, "--once").wait(LONGEST_WAIT_SECONDS * 5) == 0
-        if [int(count) for (count,) in database.query(LEFT)] == [0]:
-            return
-    raise AssertionError("some were never sent")
 
 
 def told_by(receiver: Receiver) -> list[Told]:
@@ -130,12 +59,13 @@ def test_each_committed_change_is_told_of_and_nothing_else(
     service = launch(database.url, **ENVIRONMENT).wait_until_ready()
     load = Load(service.port)
     add_webhooks(load, receiver)
+    kills = Kills(service, database, **ENVIRONMENT)
     with load.running():
-        killed = kill_again_and_again(service, database.url, load)
-    send_the_rest(database)
+        kills.go_on(SECONDS, lambda: load.acknowledged() >= ENOUGH)
+    kills.send_the_rest()
 
     told = told_by(receiver)
-    print(f"{load.acknowledged()} acknowledged, {len(told)} requests, {killed} killed")  # noqa: T201
+    print(f"{kills}; {load.acknowledged()} writes acknowledged, {len(told)} requests")  # noqa: T201
     assert not (findings := audit(load, database.query)), findings
     assert audit_told(load, database.query, told) == []
 
