@@ -65,7 +65,8 @@ def test_each_committed_change_is_told_of_and_nothing_else(
     kills.send_the_rest()
 
     told = told_by(receiver)
-    print(f"{kills}; {load.acknowledged()} writes acknowledged, {len(told)} requests")  # noqa: T201
+    events = len({each.id for each in told})
+    print(f"{kills}; {load.acknowledged()} writes acknowledged, {events} events, {len(told)} requests")  # noqa: T201
     assert not (findings := audit(load, database.query)), findings
     assert audit_told(load, database.query, told) == []
 
