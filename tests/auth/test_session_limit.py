@@ -2,7 +2,6 @@
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
 
 from app.auth import queries, rate_limits, sessions
 from app.services import services_of
@@ -23,10 +22,9 @@ def crowded(app: Flask, member: Member) -> Member:
         for _ in range(sessions.MAX_SESSIONS - 1):
             assert sessions.start_session(str(member.user_id), 3_600)
     ids = [row.id for row in sql(app, "SELECT id FROM sessions WHERE user_id = :id ORDER BY id", id=member.user_id)]
-    renewed = text("UPDATE sessions SET rotated_at = :moment WHERE user_id = :user AND id = :id")
-    moments = [{"moment": ago(60 * (1_000 - n)), "user": member.user_id, "id": id_} for n, id_ in enumerate(ids)]
-    with services_of(app).engine.connect() as connection:
-        connection.execute(renewed, moments)
+    for number, session_id in enumerate(ids):
+        renewed = "UPDATE sessions SET rotated_at = :moment WHERE user_id = :user AND id = :id"
+        sql(app, renewed, moment=ago(60 * (1_000 - number)), user=member.user_id, id=session_id)
     return member
 
 
