@@ -29,6 +29,7 @@ RETRY_SECONDS = 5
 LOOK_SECONDS = 1.7
 # Looks of a process at once, so that other requests have most connections of the pool.
 LOOKS_AT_ONCE = 4
+# On average.
 DUE_LOOKS_SECONDS = 0.05
 # How often the tokens are checked, and whether the worker stops.
 CHECK_SECONDS = 0.3
@@ -159,7 +160,7 @@ class Watches:
             return bool(self.count)
 
     def _run(self, number: int) -> None:
-        work, seconds = (self._look_for_due, DUE_LOOKS_SECONDS) if number else (self._check_all, CHECK_SECONDS)
+        work = self._look_for_due if number else self._check_all
         while self._is_needed(number):
             try:
                 work()
@@ -169,7 +170,8 @@ class Watches:
                 # The others still need it.
                 logger.exception("a look or a check for waits failed")
                 self.pause()
-            time.sleep(seconds)
+            # The looks of a process are at different times, so that a request has few of them in front of it.
+            time.sleep(uniform(0, 2 * DUE_LOOKS_SECONDS) if number else CHECK_SECONDS)  # noqa: S311
 
     def _look_for_due(self) -> None:
         for user_id, watch in [*self._of_user.items()]:
