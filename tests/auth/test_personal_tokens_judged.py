@@ -65,6 +65,8 @@ def test_garbage_never_reaches_the_database(app):
     """A typing error costs no statement."""
     tokens = list(garbage())
     assert len(tokens) > 200
+    # Of the tests before.
+    wait_for_uses(app)
     with messages(app) as sent:
         assert {refusal_of(Caller(app, "x", token).get("/v1/tasks")) for token in tokens} == {"token_malformed"}
 
@@ -74,6 +76,7 @@ def test_garbage_never_reaches_the_database(app):
 def test_an_unknown_token_costs_one_statement(app, ann):
     """Its checksum is right."""
     assert ann.get("/v1/tasks").status_code == 200
+    wait_for_uses(app)
     with messages(app) as sent:
         assert_refused(Caller(app, "x", PersonalToken.new().text).get("/v1/tasks"), "token_signature")
 
