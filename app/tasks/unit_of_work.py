@@ -130,8 +130,9 @@ class UnitOfWork(Families):
             siblings.pop(task_id, None)
             gap = moves.gap(siblings.values(), siblings[place.neighbour] if place.neighbour else None, place.behind)
             at_end = place == (None, True)
-            # Also behind the last one, so that what this transaction adds later comes after it.
-            is_last = gap.high is None
+            # Also behind what this transaction has put last, so that what it adds later comes after it. Any other last
+            # one gets it as its direct neighbour, so that what another request puts last now cannot come in between.
+            is_last = at_end or (gap.high is None and (gap.low is None or gap.low.position >= self._last))
             position = moves.last_position(gap, self._last + self._next_place()) if is_last else gap.middle
             if position is None:
                 edge = gap.low or moves.BEFORE_ALL

@@ -11,7 +11,7 @@ from sqlalchemy import Table, update
 
 from app.database import execute, scope, transaction
 from app.tasks import bulk_queries, edits, lists, models
-from app.tasks.order import POSITION_CHARACTERS
+from app.tasks.order import POSITION_CHARACTERS, after
 from app.tasks.schemas import NewTask
 from tests.api.support.batches import create, run
 from tests.api.support.calls import page
@@ -95,6 +95,16 @@ def test_a_thousand_moves_of_lists_to_one_place_keep_the_order(app: Flask, ann: 
             now = moved(now, id_, where)
 
     assert lists_in_order(ann) == now
+
+
+@pytest.mark.one_engine
+def test_a_task_behind_the_last_one_is_right_next_to_it(ann: Caller) -> None:
+    """So that what another client puts last at the same moment comes after both."""
+    moving, last = add_tasks(ann, 2)
+    moved_task = ann.post(f"/v1/tasks/{moving}/move", json={"after": last}).json
+
+    assert in_order(ann) == [last, moving]
+    assert moved_task["position"] < after(ann.get(f"/v1/tasks/{last}").json["position"])
 
 
 def set_positions(app: Flask, caller: Caller, table: Table, position: str, only: str | None = None) -> None:
