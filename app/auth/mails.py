@@ -38,8 +38,10 @@ def request_verification(user: Row) -> None:
 
 def request_mail(user_id: str, what: str, address: str, is_limited: bool = True) -> None:
     """Ask for a mail, where mails can be sent, unless too many of this kind went to this address."""
+    if not services().settings.sends_mail:
+        return
     with transaction(), scope(user_id):
-        if services().settings.sends_mail and (not is_limited or _is_allowed(what, address)):
+        if not is_limited or _is_allowed(what, address):
             enqueue(user_id, [Message(MAIL_KIND, "", orjson.dumps({"what": what, "address": address}).decode())])
 
 
