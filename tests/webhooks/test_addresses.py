@@ -1,8 +1,7 @@
 """Which addresses a webhook may reach, as seen at the sockets of this process."""
 
 import socket
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,28 +20,27 @@ pytestmark = pytest.mark.one_engine
 PUBLIC = "93.184.215.14"
 NO_PUBLIC = "Its host has no address, or not only public ones."
 
-_seen: list[tuple[Any, ...]] = []
-_watching = False
-
-
-def _note(event: str, arguments: tuple[Any, ...]) -> None:
-    if _watching and event == "socket.connect" and isinstance(arguments[1], tuple):
-        _seen.append(arguments[1])
-
-
-sys.addaudithook(_note)
-
 
 @contextmanager
 def connections() -> Iterator[list[tuple[Any, ...]]]:
-    """Record where this process connects to, except to its database, which is a file here."""
-    global _watching  # noqa: PLW0603 (a hook cannot be taken back)
-    _seen.clear()
-    _watching = True
-    try:
-        yield _seen
-    finally:
-        _watching = False
+    """Record where this process connects to, except to its database, which is a file here.
+
+    Not with an audit hook: it could never be taken out, and threads change during it, which setting a tracer forbids.
+    """
+    made: list[tuple[Any, ...]] = []
+
+    def recording(connect: Callable[..., Any]) -> Callable[..., Any]:
+        def note_and_connect(connection: socket.socket, address: Any) -> Any:
+            if isinstance(address, tuple):
+                made.append(address)
+            return connect(connection, address)
+
+        return note_and_connect
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, name, recording(getattr(socket.socket, name)))
+        yield made
 
 
 @pytest.fixture
