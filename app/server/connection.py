@@ -40,6 +40,9 @@ class Connection(SocketUnreader):
         self._received = 0
         # Whether the client has stopped sending; then there is no need to shut down our side first.
         self._is_over = False
+        # A client mostly repeats its headers; for the parser, they and what it made of them.
+        self.last_head: bytes | None = None
+        self.last_headers: list[tuple[str, str]] = []
 
     @property
     def is_idle(self) -> bool:

@@ -39,6 +39,8 @@ ACCEPT_AGAIN_SECONDS = 0.1
 # New connections accepted before the open ones have their turn: accepted one by one, a new one would wait for many
 # turns.
 NEW_IN_A_TURN = 64
+# A longer head is not kept for comparison with the next one: two thousand clients that wait must not fill the memory.
+KEPT_HEAD_BYTES = 4 * 1024
 # How long a worker with more connections than others lets them accept first; the second value is for a full worker.
 GIVE_WAY_SECONDS = 0.0005
 FULL_GIVE_WAY_SECONDS = 0.05
@@ -205,6 +207,17 @@ class _Request(Request):
 
     def _peer_is_trusted_proxy(self) -> bool:
         return False
+
+    def parse_headers(self, data: bytes, from_trailer: bool = False) -> list[tuple[str, str]]:
+        """Parse the headers, unless the connection's last request had exactly the same."""
+        connection = self.unreader
+        if data == connection.last_head and not from_trailer:
+            return list(connection.last_headers)
+        headers: list[tuple[str, str]] = super().parse_headers(data, from_trailer)
+        # Parsing Expect has an effect, which must be repeated.
+        if not from_trailer and not self._expected_100_continue and len(data) <= KEPT_HEAD_BYTES:
+            connection.last_head, connection.last_headers = data, list(headers)
+        return headers
 
 
 class _Parser(RequestParser):

@@ -303,6 +303,35 @@ def test_a_client_that_expects_100_continue_gets_it(client: Client, token: str, 
     assert client.answer().status == 201
 
 
+def test_a_client_that_repeats_its_headers_gets_100_continue_each_time(client: Client, token: str) -> None:
+    """Although equal headers are parsed only once."""
+    for _ in range(3):
+        client.send(head("POST", "/v1/tasks", token, Expect="100-continue", Content_Length=len(TASK)))
+        assert client.answer().status == 100
+        assert client.send(TASK).answer().status == 201
+
+
+def test_each_request_of_a_connection_has_its_own_headers(service: Service, client: Client) -> None:
+    """A proxy sends those of many users: repeated, changed by a letter, longer, shorter, invalid."""
+    users = [new_user_id() for _ in range(2)]
+    tokens = [shared_token(user) for user in users]
+    for user, of_user in zip(users, tokens, strict=True):
+        client.send(head("POST", f"/api/{user}/tasks", of_user, Content_Length=len(TASK)) + TASK)
+        assert client.answer().status == 201
+    turns = [0, 0, 1, 1, 0, 1]
+    client.send(*[b"".join(head("GET", f"/api/{users[turn]}/tasks", tokens[turn]) for turn in turns)])
+    assert [json.loads(client.answer().body)[0]["user_id"] for _ in turns] == [users[turn] for turn in turns]
+
+    for changed, status in ((tokens[0], 403), (tokens[1], 200), (tokens[1][:-1], 401), (tokens[1], 200), ("", 401)):
+        assert client.send(head("GET", f"/api/{users[1]}/tasks", changed)).answer().status == status
+    # The same headers with another body, in another framing, and a trailer with the name of a header.
+    trailer = CHUNKED[:-2] + b"X-Request-ID: trailer\r\n\r\n"
+    post = head("POST", "/v1/tasks", tokens[1], X_Request_ID="mine", Transfer_Encoding="chunked")
+    for body in (CHUNKED, trailer, CHUNKED):
+        answer = client.send(post + body).answer()
+        assert (answer.status, answer.headers["X-Request-ID"]) == (201, "mine")
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/v1/tasks", "/nothing"])
 def test_a_response_to_head_has_no_body(client: Client, token: str, path: str) -> None:
     """Its length is that of GET's body, and the next response follows directly."""

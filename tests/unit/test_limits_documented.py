@@ -38,6 +38,7 @@ NO_LIMITS = {
     "app.server.worker.ACCEPT_AGAIN_SECONDS",
     "app.server.worker.FULL_GIVE_WAY_SECONDS",
     "app.server.worker.GIVE_WAY_SECONDS",
+    "app.server.worker.KEPT_HEAD_BYTES",
     "app.server.worker.NOTIFY_SECONDS",
     "app.settings.MAX_ACCESS_TOKEN_SECONDS",
     "app.settings.MAX_OUTSIDE_TOKEN_SECONDS",
