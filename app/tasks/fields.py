@@ -214,7 +214,13 @@ def line_of(tag: str) -> str:
 
 
 def read_tags(kept: str) -> list[str]:
-    return orjson.loads(f"[{kept[1:-1].replace(LINE_END, ',')}]") if kept else []
+    tags: list[str] = orjson.loads(f"[{json_tags(kept)}]")
+    return tags
+
+
+def json_tags(kept: str) -> str:
+    """Return stored tags as the elements of a JSON array."""
+    return kept[1:-1].replace(LINE_END, ",")
 
 
 @lru_cache(maxsize=1)

@@ -40,9 +40,9 @@ def list_tasks(query: dict[str, Any]) -> Response:
     user_id = g.identity.user_id
     if not query.pop("total", False):
         page = listing.list_tasks(user_id, query)
-        return json_response({"items": TASK.many(page.tasks, user_id), "next_cursor": page.next_cursor})
+        return json_response({"items": TASK.array(page.tasks, user_id), "next_cursor": page.next_cursor})
     page, total = listing.list_tasks_and_total(user_id, query)
-    found = {"items": TASK.many(page.tasks, user_id), "next_cursor": page.next_cursor, "total": total}
+    found = {"items": TASK.array(page.tasks, user_id), "next_cursor": page.next_cursor, "total": total}
     return json_response(found)
 
 
@@ -161,7 +161,7 @@ def list_changes(query: dict[str, Any]) -> Response:
     with turn_for(len(found.changed)):
         return json_response(
             {
-                "changed": TASK.many(found.changed, user_id),
+                "changed": TASK.array(found.changed, user_id),
                 "deleted": found.deleted,
                 **({"lists": LIST.changes(found.changed_lists, found.deleted_lists)} if with_lists else {}),
                 "next": found.next,

@@ -50,7 +50,7 @@ def list_tasks_of_user(query: dict[str, Any]) -> Response:
     user_id = g.identity.user_id
     page, total = listing.list_tasks_and_total(user_id, _canonical(query))
     with turn_for(len(page.tasks)):
-        response = json_response(USER_TASK.many(page.tasks, user_id))
+        response = json_response(USER_TASK.array(page.tasks, user_id))
     response.headers["X-Total-Count"] = str(total)
     if page.next_cursor:
         response.headers["Link"] = f'<{_path_with(cursor=page.next_cursor)}>; rel="next"'

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC
 from typing import Any
 
+import orjson
 import pytest
 from flask import Flask
 from hypothesis import given
@@ -101,8 +102,9 @@ def described(schema: Schema, row: Row) -> dict[str, Any]:
 @BOTH
 @given(row=ANY_ROW)
 def test_a_row_is_encoded_field_by_field(encoder: Encoder, schema: Schema, row: Row) -> None:
-    """With the schema's fields, order and values."""
+    """With the schema's fields, order and values, as a dictionary and as text."""
     assert list(encoder.fields(row).items()) == list(described(schema, row).items())
+    assert orjson.dumps(encoder.encoded(row)) == orjson.dumps(encoder.fields(row))
 
 
 @BOTH
@@ -122,8 +124,11 @@ def test_a_row_is_encoded_as_its_schema_dumps_it(new_row: NewRow, encoder: Encod
 def test_many_rows_are_encoded_like_single_ones(new_row: NewRow, encoder: Encoder, schema: Schema) -> None:
     """All rows of a list belong to the same user."""
     rows = [new_row(task)._replace(user_id="ann") for task in TASKS.values()]
+    listed = [row[: len(LISTED)] for row in rows]
 
-    assert encoder.many([row[: len(LISTED)] for row in rows], "ann") == [described(schema, row) for row in rows]
+    assert encoder.many(listed, "ann") == [described(schema, row) for row in rows]
+    assert orjson.dumps(encoder.array(listed, "ann")) == orjson.dumps(encoder.many(listed, "ann"))
+    assert orjson.dumps(encoder.array([], "ann")) == b"[]"
 
 
 def test_every_statement_returns_the_same_columns(app: Flask, new_row: NewRow) -> None:
@@ -161,4 +166,4 @@ def test_the_encoded_bytes_are_valid_json(app: Flask, new_row: NewRow, name: str
     """Any parser reads the schema's values."""
     row = new_row(TASKS[name])
     with app.app_context():
-        assert json.loads(json_response(TASK.fields(row)).data) == described(Task(), row)
+        assert json.loads(json_response(TASK.encoded(row)).data) == described(Task(), row)
