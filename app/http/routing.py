@@ -28,7 +28,8 @@ class Matcher(StateMachineMatcher):
     """Finds the rule that Werkzeug's search would find first, and leaves all other cases to that search."""
 
     def match(self, domain: str, path: str, method: str, websocket: bool) -> tuple[Rule, MutableMapping[str, Any]]:
-        return self._go_straight(domain, path, method) or super().match(domain, path, method, websocket)
+        found = None if websocket else self._go_straight(domain, path, method)
+        return found or super().match(domain, path, method, websocket)
 
     def _go_straight(self, domain: str, path: str, method: str) -> tuple[Rule, dict[str, Any]] | None:
         state = self._root
@@ -38,16 +39,16 @@ class Matcher(StateMachineMatcher):
                 state = state.static[part]
                 continue
             for test, following in state.dynamic:
-                # A final one takes several parts.
-                if not test.final and (found := _compiled(test.content).match(part)):
+                if found := _compiled(test.content).match(part):
                     values += found.groupdict().values()
                     state = following
                     break
             else:
                 return None
         for rule in state.rules:
-            if rule.methods and method in rule.methods and len(values) == len(rule._converters):
-                return _with_values(rule, values)
+            if rule.methods and method in rule.methods:
+                is_plain = not (rule.websocket or rule.defaults or rule.alias) and len(values) == len(rule._converters)
+                return _with_values(rule, values) if is_plain else None
         return None
 
 

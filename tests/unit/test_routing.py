@@ -1,6 +1,7 @@
 """Routing finds what Werkzeug's own search finds."""
 
 import gc
+from itertools import product
 from typing import Any
 
 import pytest
@@ -8,8 +9,8 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import Map, Rule
-from werkzeug.routing.exceptions import NoMatch, RequestPath
+from werkzeug.routing import BaseConverter, Map, Rule
+from werkzeug.routing.exceptions import NoMatch, RequestAliasRedirect, RequestPath
 from werkzeug.routing.matcher import StateMachineMatcher
 from werkzeug.test import create_environ
 
@@ -21,18 +22,56 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"]
 PARTS = ["", "v1", "api", "tasks", "lists", "ann", ID, ID.upper(), "move", "summary", "no-id", "docs", "assets", "ä"]
 
 # Rules that the service has none of: a converter for several parts, two in one part, values that a converter refuses,
-# defaults, and static parts that lead nowhere.
-OTHER_RULES = [
+# defaults, aliases, websockets, and static parts that lead nowhere.
+PATHS = [
     *("/files/<path:name>", "/files/<path:name>/about", "/<int:year>-<int:month>/days", "/tree/<int(max=9):depth>"),
-    *("/tree/<name>", "/same/<name>/a", "/same/b/c", "/end/", "/<anything>/b/c"),
+    *("/tree/<name>", "/same/<name>/a", "/same/b/c", "/end/", "/<anything>/b/c", "/hex/<hex:number>"),
+]
+OTHERS = [
+    "files",
+    "2026-11",
+    "days",
+    "x-y",
+    "tree",
+    "3",
+    "77",
+    "x3",
+    "ws",
+    "any",
+    "same",
+    "a",
+    "b",
+    "c",
+    "end",
+    "about",
+    "hex",
+    "1f",
+    "",
 ]
 
 
-def found(matcher: StateMachineMatcher, path: str, method: str) -> Any:
-    """Return the rule and its values, or the kind of error and what it tells."""
+class Hex(BaseConverter):
+    """A converter whose pattern has a name of its own."""
+
+    regex = "(?P<digits>[0-9a-f]+)"
+
+
+def other_rules() -> list[Rule]:
+    rules = [LazyRule(path, endpoint=path, methods=["GET"]) for path in PATHS]
+    rules.append(LazyRule("/b", endpoint="b", defaults={"page": 1}, methods=["GET"]))
+    rules.append(LazyRule("/c", endpoint="b", alias=True, methods=["GET"]))
+    rules.append(LazyRule("/ws", endpoint="socket", websocket=True, methods=["GET"]))
+    rules.append(LazyRule("/ws", endpoint="ws", methods=["GET"]))
+    rules.append(LazyRule("/any", endpoint="any"))
+    return rules
+
+
+def found(matcher: StateMachineMatcher, path: str, method: str, websocket: bool = False) -> Any:
+    """Return the endpoint and its values, or the kind of error and what it tells."""
     try:
-        return matcher.match("", path, method, False)
-    except (NoMatch, RequestPath) as error:
+        rule, values = matcher.match("", path, method, websocket)
+        return rule.endpoint, values
+    except (NoMatch, RequestPath, RequestAliasRedirect) as error:
         return type(error), vars(error)
 
 
@@ -65,18 +104,18 @@ def test_every_path_has_the_same_rule(matchers: tuple[Matcher, Slow], parts: lis
     assert found(matchers[0], path, method) == found(matchers[1], path, method)
 
 
-@given(
-    parts=st.lists(st.sampled_from(["files", "2026-11", "x-y", "tree", "3", "77", "same", "a", "b", "c", "end", ""])),
-    method=st.sampled_from(["GET", "POST"]),
-)
-def test_other_kinds_of_rules_work_as_in_any_flask(parts: list[str], method: str) -> None:
-    """A later route may be of any kind that Werkzeug knows."""
-    rules = [LazyRule(rule, endpoint=rule, methods=["GET"]) for rule in OTHER_RULES]
-    Map(rules)
+@pytest.mark.parametrize("websocket", [False, True])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_other_kinds_of_rules_work_as_in_any_flask(method: str, websocket: bool) -> None:
+    """A later route may be of any kind that Werkzeug knows. All paths of up to three parts are tried."""
+    rules = other_rules()
+    Map(rules, converters={"hex": Hex})
     straight, slow = both(rules)
-    path = f"/{'/'.join(parts)}"
 
-    assert found(straight, path, method) == found(slow, path, method)
+    for count in (1, 2, 3):
+        for parts in product(OTHERS, repeat=count):
+            path = f"/{'/'.join(parts)}"
+            assert found(straight, path, method, websocket) == found(slow, path, method, websocket), path
 
 
 def test_every_route_is_found_straight(app: Flask, matchers: tuple[Matcher, Slow]) -> None:
