@@ -6,7 +6,6 @@ connections, it closes the one that has waited longest. On shutdown it loses no 
 """
 
 import errno
-import re
 import socket
 import time
 from functools import lru_cache, partial
@@ -18,13 +17,11 @@ from gevent.socket import wait_read
 from gunicorn.config import Config
 from gunicorn.errors import ConfigError
 from gunicorn.http import wsgi
-from gunicorn.http.errors import InvalidHeader, NoMoreData, ParseException
-from gunicorn.http.message import Request
-from gunicorn.http.parser import RequestParser
+from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.ggevent import GeventWorker
-from werkzeug.exceptions import BadRequest
 
 from app.server.connection import SEND_BYTES, Connection, Waiting
+from app.server.request import Body, Parser, TooSlow, require_host
 from app.server.response import Response
 from app.server.sharing import sharing
 from app.server.sleep import Sleep
@@ -39,14 +36,9 @@ ACCEPT_AGAIN_SECONDS = 0.1
 # New connections accepted before the open ones have their turn: accepted one by one, a new one would wait for many
 # turns.
 NEW_IN_A_TURN = 64
-# A longer head is not kept for comparison with the next one: two thousand clients that wait must not fill the memory.
-KEPT_HEAD_BYTES = 4 * 1024
 # How long a worker with more connections than others lets them accept first; the second value is for a full worker.
 GIVE_WAY_SECONDS = 0.0005
 FULL_GIVE_WAY_SECONDS = 0.05
-
-# RFC 9110, section 7.2, and RFC 3986, section 3.2: a name, an IPv4 address or a bracketed one, and an optional port.
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:[0-9]*)?")
 
 # One wrapper for all requests, because making it took 5 µs of each.
 wsgi.WSGIErrorsWrapper = lru_cache(maxsize=1)(wsgi.WSGIErrorsWrapper)
@@ -141,7 +133,7 @@ class Worker(GeventWorker):
     def _serve(self, client: Any, peer: Any) -> None:
         """Serve one client until it leaves, is too slow, or sends something other than HTTP."""
         connection = Connection(client, self._waiting)
-        parser = _Parser(self.cfg, client, peer)
+        parser = Parser(self.cfg, client, peer)
         parser.unreader = connection
         try:
             server = client.getsockname()
@@ -152,7 +144,7 @@ class Worker(GeventWorker):
                 parser.mesg = None
                 # A client that sends many requests at once must not keep the others waiting.
                 give_way()
-        except _TooSlow:
+        except TooSlow:
             connection.say_too_slow()
         except OSError as error:
             self.log.debug("a client has left: %s", error)
@@ -173,13 +165,13 @@ class Worker(GeventWorker):
             return None
         except (NoMoreData, StopIteration):
             return None
-        _require_host(request)
+        require_host(request)
         return request
 
     def _respond(self, connection: Connection, parser: Any, request: Any, client: Any, peer: Any, server: Any) -> bool:
         """Run the application for one request, and return whether another may follow."""
         response, environ = wsgi.create(request, client, peer, server, self.cfg, Response, (connection, parser))
-        environ["wsgi.input"] = _Body(request.body)
+        environ["wsgi.input"] = Body(request.body)
         environ[SLEEP] = partial(Sleep, client, environ, self._is_stopping)
         self.nr += 1
         if self.nr >= self.max_requests:
@@ -200,54 +192,3 @@ class Worker(GeventWorker):
             if hasattr(pieces, "close"):
                 pieces.close()
         return not response.should_close()
-
-
-class _Request(Request):
-    """A request whose headers cannot change its scheme or path."""
-
-    def _peer_is_trusted_proxy(self) -> bool:
-        return False
-
-    def parse_headers(self, data: bytes, from_trailer: bool = False) -> list[tuple[str, str]]:
-        """Parse the headers, unless the connection's last request had exactly the same."""
-        connection = self.unreader
-        if data == connection.last_head and not from_trailer:
-            return list(connection.last_headers)
-        headers: list[tuple[str, str]] = super().parse_headers(data, from_trailer)
-        # Parsing Expect has an effect, which must be repeated.
-        if not from_trailer and not self._expected_100_continue and len(data) <= KEPT_HEAD_BYTES:
-            connection.last_head, connection.last_headers = data, list(headers)
-        return headers
-
-
-class _Parser(RequestParser):
-    mesg_class = _Request
-
-
-class _TooSlow(BaseException):
-    """A body did not arrive in time. The application does not catch it, like gevent's own time-out."""
-
-
-class _Body:
-    """A request's body, whose errors are the client's fault."""
-
-    def __init__(self, body: Any) -> None:
-        self._body = body
-
-    def read(self, *size: int) -> bytes:
-        try:
-            return bytes(self._body.read(*size))
-        except TimeoutError as error:
-            raise _TooSlow from error
-        except (ParseException, OSError) as error:
-            raise BadRequest from error
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._body, name)
-
-
-def _require_host(request: Any) -> None:
-    """Raise InvalidHeader if Host is missing or invalid, because RFC 9112, section 3.2, demands 400."""
-    host = next((value for name, value in request.headers if name == "HOST"), None)
-    if (host is None and request.version >= (1, 1)) or (host is not None and not _HOST.fullmatch(host)):
-        raise InvalidHeader("HOST")

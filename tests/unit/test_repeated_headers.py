@@ -9,7 +9,7 @@ from gunicorn.config import Config
 from gunicorn.http.message import Request
 
 from app.server.connection import Connection
-from app.server.worker import KEPT_HEAD_BYTES, _Parser
+from app.server.request import KEPT_HEAD_BYTES, Parser
 
 
 class Parsing:
@@ -17,7 +17,7 @@ class Parsing:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.client, self.server = socket.socketpair()
-        self._parser = _Parser(Config(), self.server, ("127.0.0.1", 80))
+        self._parser = Parser(Config(), self.server, ("127.0.0.1", 80))
         self._parser.unreader = Connection(self.server, {})
         self.parsed: list[bytes] = []
         whole = Request.parse_headers
