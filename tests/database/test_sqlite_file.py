@@ -97,10 +97,8 @@ def test_a_file_may_have_any_name(new_app: NewApp, tmp_path: Path, name: str) ->
     assert "tasks.db" in os.listdir(folder)
 
 
-def test_a_command_leaves_one_complete_file(ann: Caller, file: Path, new_app: NewApp) -> None:
+def test_a_command_leaves_one_complete_file(file: Path, new_app: NewApp) -> None:
     """So a copy of that file alone has all data."""
-    services_of(ann.client.application).engine.dispose()
-
     succeed(new_app(f"sqlite:///{file}"), "seed", "--users", "1", "--tasks", "5")
 
     assert sorted(path.name for path in file.parent.glob("tasks.db*")) == ["tasks.db"]
