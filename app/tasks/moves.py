@@ -123,39 +123,47 @@ def _of(table: Table, name: str, column: str) -> Any:
     return select(row.c[column]).where(row.c.user_id == _user, row.c.id == _id(name)).scalar_subquery()
 
 
-def _near(table: Table, kind: str, neighbour: bool, behind: bool) -> list[Select[Any]]:
-    """Build the queries of which one finds the sibling at the place; `kind` tells whose siblings they are."""
-    edge = tuple_(_of(table, "neighbour", "position"), _id("neighbour")) if neighbour else None
-    each = table.alias("sibling")
-    if kind not in ("row", "top"):
-        return [_nearest(each, _siblings(each, kind), edge, behind)]
-    # The list and parent are those of a row that is not read yet.
+def _edge(table: Table, neighbour: bool) -> Any:
+    return tuple_(_of(table, "neighbour", "position"), _id("neighbour")) if neighbour else None
+
+
+def _near(kind: str, neighbour: bool, behind: bool, parent_stays: bool) -> list[Select[Any]]:
+    """Build the queries of which one finds the sibling at the place.
+
+    `kind` tells whose siblings they are, but those of a subtask that stays one are its parent's.
+    """
+    each = tasks.alias("sibling")
+    # The list and parent may be those of a row that is not read yet.
     row = "neighbour" if neighbour else "of_id"
-    list_id, parent_id = _of(table, row, "list_id"), _of(table, row, "parent_id")
+    list_id, parent_id = _of(tasks, row, "list_id"), _of(tasks, row, "parent_id")
     live = [each.c.user_id == _user, each.c.deleted_at.is_(None)]
-    top = [each.c.parent_id.is_(None), *([] if kind == "top" else [parent_id.is_(None)])]
-    found = [
-        _nearest(each, [*live, *top, each.c.list_id.is_(None), list_id.is_(None)], edge, behind),
-        _nearest(each, [*live, *top, each.c.list_id == list_id], edge, behind),
-    ]
-    return found if kind == "top" else [*found, _nearest(each, [*live, each.c.parent_id == parent_id], edge, behind)]
+    own = [parent_id.is_(None)] if parent_stays else []
+    if kind == "row":
+        top = [*live, *own, each.c.parent_id.is_(None)]
+        wanted = [[*top, each.c.list_id.is_(None), list_id.is_(None)], [*top, each.c.list_id == list_id]]
+    else:
+        wanted = [[*_siblings(each, kind), *own]]
+    if parent_stays:
+        wanted.append([*live, each.c.parent_id == parent_id])
+    return [_nearest(each, conditions, _edge(tasks, neighbour), behind) for conditions in wanted]
 
 
 @lru_cache
-def _locking_tasks(kind: str, neighbour: bool, behind: bool) -> Any:
+def _locking_tasks(kind: str, neighbour: bool, behind: bool, parent_stays: bool) -> Any:
     named = ["of_id", *(["neighbour"] if neighbour else []), *(["to_parent"] if kind == "parent" else [])]
     ids = [select(_id(name).label("id")) for name in named]
-    near = [select(found.subquery().c.id) for found in _near(tasks, kind, neighbour, behind)]
+    near = [select(found.subquery().c.id) for found in _near(kind, neighbour, behind, parent_stays)]
     return locking([*ids, *near], union_all(*ids))
 
 
 @lru_cache
 def _locking_lists(neighbour: bool, behind: bool) -> Any:
     ids = [select(_id(name).label("id")) for name in ("of_id", *(["neighbour"] if neighbour else []))]
-    near = [select(found.subquery().c.id) for found in _near(lists, "all", neighbour, behind)]
+    each = lists.alias("sibling")
+    near = select(_nearest(each, _siblings(each, "all"), _edge(lists, neighbour), behind).subquery().c.id)
     rows = select(*LIST, now().label("clock"))
     return (
-        rows.where(lists.c.user_id == _user, lists.c.id.in_(union_all(*ids, *near)))
+        rows.where(lists.c.user_id == _user, lists.c.id.in_(union_all(*ids, near)))
         .order_by(lists.c.id)
         .with_for_update()
     )
@@ -169,9 +177,10 @@ def lock_for_move(user_id: str, task_id: str, move: Mapping[str, Any]) -> list[R
     elif place.neighbour is None and "list_id" in move:
         kind = "list" if move["list_id"] else "inbox"
     else:
-        kind = "top" if "parent_id" in move else "row"
+        kind = "row"
     given = {"neighbour": place.neighbour, "to_parent": move.get("parent_id"), "to_list": move.get("list_id")}
-    statement = _locking_tasks(kind, place.neighbour is not None, place.behind)
+    parent_stays = place.neighbour is not None or "parent_id" not in move
+    statement = _locking_tasks(kind, place.neighbour is not None, place.behind, parent_stays)
     return fetch_all(statement, {"of_user": user_id, "of_id": task_id, **given})
 
 

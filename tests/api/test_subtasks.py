@@ -272,6 +272,19 @@ def test_the_next_occurrence_has_all_subtasks_open(ann: Caller) -> None:
     assert put(ann, following, completed=True).status_code == 200
 
 
+@pytest.mark.parametrize("is_in_list", [True, False])
+def test_a_subtask_that_names_its_list_moves_among_its_siblings(ann: Caller, is_in_list: bool) -> None:
+    """Not to where the first or the last task of that list is."""
+    list_id = add_list(ann)["id"] if is_in_list else None
+    parent = ann.add(list_id=list_id)
+    children = [ann.add(parent_id=parent["id"])["id"] for _ in range(3)]
+    ann.add(list_id=list_id)
+
+    for moved, place, order in ((0, "first", [0, 1, 2]), (2, "first", [2, 0, 1]), (2, "last", [0, 1, 2])):
+        ann.post(f"/v1/tasks/{children[moved]}/move", json={"place": place, "list_id": list_id})
+        assert [children.index(task["id"]) for task in subtasks(ann, parent)] == order
+
+
 def test_a_subtask_becomes_a_task_of_its_own(ann: Caller, parent: dict[str, Any]) -> None:
     """Last in its list, or in another one; PUT without a parent does it, too."""
     first, second = ann.add(parent_id=parent["id"]), ann.add(parent_id=parent["id"])
