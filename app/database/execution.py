@@ -182,7 +182,7 @@ def _run(statement: Any, parameters: Mapping[str, Any]) -> tuple[Compiled, Resul
     if user_id != WORK:
         state.used_at = time.monotonic()
     is_read = statement.is_select
-    ready = compiled(statement, engine.dialect, tuple(parameters) if statement.is_insert else None)
+    ready = compiled(statement, engine.dialect.name, tuple(parameters) if statement.is_insert else None)
     with outages(state, writes=not is_read):
         if (here := _transaction.get()) is not None:
             here.require_time()

@@ -14,6 +14,7 @@ from typing import Any
 from psycopg2.errors import DuplicatePreparedStatement, InvalidSqlStatementName
 from sqlalchemy import Dialect
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 # A namedtuple of the statement's columns.
 Row = Any
@@ -23,6 +24,12 @@ Result = tuple[list[tuple[Any, ...]], int]
 
 # Maximum prepared statements per connection.
 PREPARED_STATEMENTS = 50
+
+# By the engine's name. All engines of a process share them, and so what is compiled.
+DIALECTS: Mapping[str, Dialect] = {
+    "postgresql": PGDialect_psycopg2(),  # type: ignore[no-untyped-call]
+    "sqlite": SQLiteDialect_pysqlite(),
+}
 
 
 class Compiled:
@@ -84,7 +91,7 @@ class Prepared(Compiled):
 
 
 @lru_cache(maxsize=1024)
-def compiled(statement: Any, dialect: Dialect, names: tuple[str, ...] | None = None) -> Compiled:
-    """Compile a statement. Only an INSERT needs the `names` of its values."""
-    is_prepared = statement.get_execution_options().get("prepared") and dialect.name == "postgresql"
-    return (Prepared if is_prepared else Compiled)(statement, dialect, names)
+def compiled(statement: Any, engine: str, names: tuple[str, ...] | None = None) -> Compiled:
+    """Compile a statement for the engine of this name. Only an INSERT needs the `names` of its values."""
+    is_prepared = statement.get_execution_options().get("prepared") and engine == "postgresql"
+    return (Prepared if is_prepared else Compiled)(statement, DIALECTS[engine], names)

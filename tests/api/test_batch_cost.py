@@ -47,9 +47,10 @@ def test_a_batch_of_rules_without_a_match_costs_little(ann: Caller, kind: str, m
     fitting.cache_clear()
     gave_way[:] = [calls]
 
+    others = sys.getprofile()
     sys.setprofile(count)
     run(ann, *(op("complete", task_id) for task_id in made))
-    sys.setprofile(None)
+    sys.setprofile(others)
 
     gave_way.append(calls)
     assert len(gave_way) > MOST
