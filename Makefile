@@ -26,8 +26,8 @@ run: $(VENV)/.runtime ## Install, migrate and serve on http://127.0.0.1:8000.
 test: test-service test-reliability ## Run all tests, on SQLite and PostgreSQL.
 
 test-service: $(VENV)/.development ## Run all tests except those that take servers down.
-	@# A few at a time; otherwise one process would end up with the slow ones.
-	@$(BIN)/pytest --numprocesses $(PROCESSES) --maxschedchunk 10 $(COVERAGE) --ignore tests/reliability
+	@# A file at a time, so that what its tests share is made once; in this order, because the first ones take longest.
+	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder $(COVERAGE) --ignore tests/reliability
 
 # Measuring coverage makes the tests take a third longer, so only this target and CI do it.
 coverage: COVERAGE = --cov --cov-report term

@@ -15,12 +15,14 @@ import flask_migrate
 import jwt
 import pytest
 from flask import Flask
-from werkzeug.test import TestResponse
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse, run_wsgi_app
 
 from app import create_app
 from app.services import services_of
 from app.settings import read_settings
 from tests.failures import pytest_configure
+from tests.memory import use_memory
 from tests.postgres import CITUS, PGBOUNCER, Cluster, Server, postgres_server
 
 __all__ = ["pytest_configure"]
@@ -34,6 +36,7 @@ OWN_SECRET = "a secret that only this service has: 0123456789"
 MAIL_SETTINGS = {"SMTP_URL": "smtp://localhost:9", "MAIL_FROM": "tasks@example.com"}
 
 engines_used: dict[str, str] = {}
+use_memory()
 
 
 @pytest.fixture(scope="session")
@@ -166,19 +169,34 @@ def sqlite_url(tmp_path: Path, sqlite_template: bytes) -> str:
 
 
 @pytest.fixture(scope="session")
-def app(new_database: NewDatabase) -> Iterator[Flask]:
+def apps() -> Iterator[dict[str, Flask]]:
+    """The app on each engine; each file goes from one engine to the other."""
+    apps: dict[str, Flask] = {}
+    yield apps
+    for app in apps.values():
+        services_of(app).engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def app(engine: str, new_database: NewDatabase, apps: dict[str, Flask]) -> Flask:
     """One app on each engine, shared by all tests: different users keep them apart, as in real life."""
-    app = make_app(new_database())
-    yield app
-    services_of(app).engine.dispose()
+    if engine not in apps:
+        apps[engine] = make_app(new_database())
+    return apps[engine]
+
+
+class Client(FlaskClient):
+    """The service sends no cookies, and looking for them takes a tenth of a request."""
+
+    def run_wsgi_app(self, environ: dict[str, Any], buffered: bool = False) -> Any:
+        return run_wsgi_app(self.application, environ, buffered)
 
 
 class Caller:
     """A caller of the service, with or without a token."""
 
     def __init__(self, app: Flask, user_id: str | None = None, token: str | None = None) -> None:
-        # The service sends no cookies, and looking for them takes a tenth of a request.
-        self.client = app.test_client(use_cookies=False)
+        self.client = Client(app)
         self.user_id = user_id
         self.headers = {"Authorization": f"Bearer {token or shared_token(user_id)}"} if user_id else {}
 
@@ -250,6 +268,8 @@ def pytest_collection() -> Iterator[None]:
         return (yield)
     finally:
         gc.freeze()
+        # As in the service.
+        gc.set_threshold(10_000)
         gc.enable()
 
 

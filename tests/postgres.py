@@ -183,6 +183,8 @@ def _throwaway_server(citus_port: int | None = None) -> Iterator[URL]:
         options = f"-k {home} -c max_connections=400 -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
         # The tests that need statistics ask for them.
         options += " -c autovacuum=off"
+        # Every connection is a fork of the server, and tests make thousands.
+        options += " -c shared_buffers=16MB"
         if citus_port:
             options += f" -p {citus_port} -c listen_addresses=127.0.0.1 {CITUS_OPTIONS}"
         else:

@@ -85,7 +85,7 @@ class Owner:
         raise AssertionError("the pages do not come to an end")
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=50, deadline=None, database=None)
 @given(
     sort=st.sampled_from(SORTS),
     limit=st.integers(1, 5),

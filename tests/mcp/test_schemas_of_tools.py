@@ -92,7 +92,7 @@ def judges() -> dict[str, Any]:
     return {name: jsonschema_rs.validator_for(tool.described()["outputSchema"]) for name, tool in TOOLS.items()}
 
 
-@settings(max_examples=200, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(TASKS, min_size=1, max_size=6), st.randoms(use_true_random=False))
 def test_every_answer_fits_its_schema(app, judges, tasks, random):
     """Strict clients refuse another one."""

@@ -1,0 +1,17 @@
+"""Keep the files and databases of tests in memory: a database is copied there in a fifth of the time."""
+
+import os
+import tempfile
+from pathlib import Path
+
+FOLDER = Path("/dev/shm")
+# All tests together write half as much at most.
+ENOUGH_BYTES = 6 * 2**30
+
+
+def use_memory() -> None:
+    """Make it the folder for temporary files, if there is room, and programs may lie there. TMPDIR names another."""
+    if "TMPDIR" not in os.environ and FOLDER.is_dir():
+        found = os.statvfs(FOLDER)
+        if found.f_bavail * found.f_frsize >= ENOUGH_BYTES and not found.f_flag & os.ST_NOEXEC:
+            os.environ["TMPDIR"] = tempfile.tempdir = str(FOLDER)
