@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.tasks import watches
 from tests.api.support.calls import CHANGES, assert_problem
 from tests.api.support.past import aged, forget_deleted_lists
 from tests.api.support.replicas import ReplicaWithLists, changes, lists_of, tasks_of
@@ -151,8 +152,9 @@ WRITES = {
 
 
 @pytest.mark.parametrize("kind", WRITES)
-def test_a_change_of_a_list_ends_a_wait(app, ann, kind):
-    """Only of who asked for lists."""
+def test_a_change_of_a_list_ends_a_wait(app, ann, kind, monkeypatch):
+    """Only of who asked for lists, and without a look."""
+    monkeypatch.setattr(watches, "LOOK_SECONDS", 1_000)
     home, ended = add_list(ann), ended_by(app)
     plain, with_lists = changes(ann)["next"], changes(ann, lists="true")["next"]
     with let_wait(ann, plain, wait=1) as [other], let_wait(ann, with_lists, lists="true") as [answer]:
