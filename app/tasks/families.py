@@ -22,6 +22,9 @@ class Families(Drafts):
         before = Among(draft["list_id"], draft["parent_id"])
         if among == before:
             return
+        if among.parent_id:
+            # Before the task is one of them: counting first writes what this transaction has changed.
+            self._count(among.parent_id)
         self._leave(draft)
         draft |= {"list_id": among.list_id, "parent_id": among.parent_id}
         self._put_last(draft)

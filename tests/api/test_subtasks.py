@@ -7,6 +7,7 @@ import pytest
 
 from app.tasks import subtasks as subtask_queries
 from app.tasks.order import TIME_CHARACTERS
+from tests.api.support.batches import create, run, update
 from tests.api.test_lists_of_tasks import add_list
 from tests.conftest import Caller
 
@@ -283,6 +284,21 @@ def test_a_subtask_that_names_its_list_moves_among_its_siblings(ann: Caller, is_
     for moved, place, order in ((0, "first", [0, 1, 2]), (2, "first", [2, 0, 1]), (2, "last", [0, 1, 2])):
         ann.post(f"/v1/tasks/{children[moved]}/move", json={"place": place, "list_id": list_id})
         assert [children.index(task["id"]) for task in subtasks(ann, parent)] == order
+
+
+@pytest.mark.parametrize("others", [1, 2])
+def test_what_a_batch_makes_a_subtask_counts_once(ann: Caller, monkeypatch: pytest.MonkeyPatch, others: int) -> None:
+    """Although the batch has changed the task before."""
+    monkeypatch.setattr(subtask_queries, "MAX_SUBTASKS", 3)
+    parent, task = ann.add(), ann.add()
+    for _ in range(others):
+        ann.add(parent_id=parent["id"])
+
+    operations = [update(task["id"], title="x"), update(task["id"], parent_id=parent["id"])]
+    operations += [create(parent_id=parent["id"])] * (2 - others)
+
+    assert len(run(ann, *operations)) == len(operations)
+    assert len(subtasks(ann, parent)) == 3
 
 
 def test_a_subtask_becomes_a_task_of_its_own(ann: Caller, parent: dict[str, Any]) -> None:
