@@ -1,11 +1,11 @@
-"""Keep the files and databases of tests in memory: a database is copied there in a fifth of the time."""
+"""Keep the files and databases of tests in memory: a database is copied there in a third of the time."""
 
 import os
 import tempfile
 from pathlib import Path
 
 FOLDER = Path("/dev/shm")
-# All tests together write half as much at most.
+# All tests together have written 4 GB.
 ENOUGH_BYTES = 6 * 2**30
 
 

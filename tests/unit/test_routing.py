@@ -28,25 +28,8 @@ PATHS = [
     *("/tree/<name>", "/same/<name>/a", "/same/b/c", "/end/", "/<anything>/b/c", "/hex/<hex:number>"),
 ]
 OTHERS = [
-    "files",
-    "2026-11",
-    "days",
-    "x-y",
-    "tree",
-    "3",
-    "77",
-    "x3",
-    "ws",
-    "any",
-    "same",
-    "a",
-    "b",
-    "c",
-    "end",
-    "about",
-    "hex",
-    "1f",
-    "",
+    *("files", "2026-11", "days", "x-y", "tree", "3", "77", "x3", "ws", "any", "same", "a", "b", "c", "end", "about"),
+    *("hex", "1f", ""),
 ]
 
 
