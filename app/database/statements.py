@@ -30,6 +30,8 @@ DIALECTS: Mapping[str, Dialect] = {
     "postgresql": PGDialect_psycopg2(),  # type: ignore[no-untyped-call]
     "sqlite": SQLiteDialect_pysqlite(),
 }
+# PostgreSQL's own parameters, for PREPARE.
+NUMBERED: Dialect = PGDialect_psycopg2(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
 
 class Compiled:
@@ -68,8 +70,7 @@ class Prepared(Compiled):
 
     def __init__(self, statement: Any, dialect: Dialect, names: tuple[str, ...] | None) -> None:
         super().__init__(statement, dialect, names)
-        dialect = PGDialect_psycopg2(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
-        numbered = statement.compile(dialect=dialect, column_keys=names)
+        numbered = statement.compile(dialect=NUMBERED, column_keys=names)
         text = str(numbered)
         # Named by its text, so that the same name means the same statement for every process.
         self._name = f"tasks_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
